@@ -1,0 +1,52 @@
+"""Land use and land cover, as the accessor ``ds.ai4land`` and as functions."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xai4land.store import write
+    from xai4land_land.fitting import fit
+    from xai4land_land.landcover import reconstruct
+    from xai4land_land.legends import HILDA, LAND_STATES, Legend
+    from xai4land_land.luh2 import states_from_luh2
+    from xai4land_land.plots import plot
+    from xai4land_land.scores import Scores, evaluate
+
+__all__ = [
+    "HILDA",
+    "LAND_STATES",
+    "Legend",
+    "Scores",
+    "evaluate",
+    "fit",
+    "plot",
+    "reconstruct",
+    "states_from_luh2",
+    "write",
+]
+
+_LATE = {
+    "HILDA": "legends",
+    "LAND_STATES": "legends",
+    "Legend": "legends",
+    "Scores": "scores",
+    "evaluate": "scores",
+    "fit": "fitting",
+    "plot": "plots",
+    "reconstruct": "landcover",
+    "states_from_luh2": "luh2",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "write":
+        return import_module("xai4land.store").write
+    if name in _LATE:
+        return getattr(import_module(f"xai4land_land.{_LATE[name]}"), name)
+    raise AttributeError(f"module 'xai4land_land' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,166 @@
+"""Commands of the land plugin; they mirror the functions of the same names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from xai4land.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["COMMANDS"]
+
+EXISTING = click.Path(exists=True, path_type=Path)
+WRITTEN = click.Path(path_type=Path)
+
+
+def _open(path: Path, lazy: bool = True) -> xr.Dataset:
+    """A NetCDF file or Zarr store."""
+    import xarray as xr
+
+    chunks: Any = {} if lazy else None
+    if path.suffix == ".zarr" or path.is_dir():
+        if path.suffix == ".partial":
+            raise InputError(f"{path} is not whole: the run that wrote it did not end")
+        return xr.open_dataset(path, engine="zarr", chunks=chunks, consolidated=False)
+    try:
+        return xr.open_dataset(path, chunks=chunks)
+    except ValueError as error:
+        raise InputError(f"cannot read {path} as NetCDF: {str(error).splitlines()[0]}") from error
+
+
+def _static(path: Path | None) -> xr.Dataset | None:
+    return None if path is None else _open(path)
+
+
+@click.command()
+@click.argument("states", type=EXISTING)
+@click.argument("out", type=WRITTEN)
+@click.option("--emulator", help="Name or .safetensors file; by default the one that fits.")
+@click.option("--static", type=EXISTING, help="Static features, if they are not with the states.")
+@click.option("--target", type=float, help="Resolution in degrees; by default the finest input's.")
+@click.option("--probabilities", is_flag=True, help="Write the probability of every class too.")
+@click.option("--baselines/--no-baselines", default=True, help="Write the baselines' maps too.")
+@click.option("--device", default="auto", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def reconstruct(
+    states: Path,
+    out: Path,
+    emulator: str | None,
+    static: Path | None,
+    target: float | None,
+    probabilities: bool,
+    baselines: bool,
+    device: str,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Reconstruct land cover from STATES into OUT (.zarr or .nc)."""
+    from xai4land.store import write
+    from xai4land_land.landcover import reconstruct
+
+    made = reconstruct(
+        _open(states),
+        emulator,
+        static=_static(static),
+        target=target,
+        probabilities=probabilities,
+        baselines=baselines,
+        device=device,
+    )
+    click.echo(f"wrote {write(made, out, overwrite=overwrite, progress=not quiet)}")
+
+
+@click.command()
+@click.argument("states", type=EXISTING)
+@click.argument("truth", type=EXISTING)
+@click.argument("out", type=WRITTEN)
+@click.option("--static", type=EXISTING, help="Static features, if they are not with the states.")
+@click.option("--legend", help="How the truth's codes merge; by default the first that fits.")
+@click.option("--name", default="my-landcover", show_default=True)
+@click.option("--epochs", default=20, show_default=True)
+@click.option("--steps", default=50, show_default=True, help="Batches an epoch.")
+@click.option("--batch-size", default=8, show_default=True)
+@click.option("--learning-rate", default=2e-3, show_default=True)
+@click.option("--validation", default=0.15, show_default=True, help="Share of the blocks.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--device", default="auto", show_default=True)
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def fit(states: Path, truth: Path, out: Path, static: Path | None, quiet: bool, **how: Any) -> None:
+    """Train an emulator on STATES and TRUTH, and save it to OUT (.safetensors)."""
+    from xai4land_land.fitting import fit
+
+    if out.suffix != ".safetensors":
+        raise InputError(f"{out} is no emulator's name; end it in .safetensors")
+    command = f"xai4land fit {states.name} {truth.name} {out.name}"
+    made = fit(
+        _open(states, lazy=False),
+        _open(truth, lazy=False),
+        static=None if static is None else _open(static, lazy=False),
+        progress=not quiet,
+        command=command + (f" --static {static.name}" if static else ""),
+        **how,
+    )
+    made.save(out)
+    click.echo(repr(made))
+
+
+@click.command()
+@click.argument("made", type=EXISTING)
+@click.argument("truth", type=EXISTING)
+@click.option("--legend", help="How the truth's codes merge; by default the map's own.")
+@click.option("--plot", type=WRITTEN, help="Save a picture of the scores.")
+def evaluate(made: Path, truth: Path, legend: str | None, plot: Path | None) -> None:
+    """Score the map MADE, and the baselines in it, against TRUTH."""
+    from xai4land_land.scores import evaluate
+
+    scores = evaluate(_open(made), _open(truth), legend=legend).compute()
+    click.echo(repr(scores))
+    if plot is not None:
+        scores.plot().savefig(plot, dpi=150)
+        click.echo(f"wrote {plot}")
+
+
+@click.command()
+@click.option("--out", type=WRITTEN, default=Path("demo"), show_default=True)
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def demo(out: Path, quiet: bool) -> None:
+    """Reconstruct the sample planet offline, score it, write a Zarr store and pictures."""
+    import xai4land
+    from xai4land.store import write
+    from xai4land_land.landcover import reconstruct
+    from xai4land_land.plots import plot
+    from xai4land_land.scores import evaluate
+
+    planet = xai4land.sample("land")
+    truth = planet.land_cover
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "planet.zarr"
+    made = reconstruct(planet.drop_vars("land_cover"), "sample-landcover")
+    write(made, path, overwrite=True, progress=not quiet)
+    world = _open(path)
+    scores = evaluate(world, truth).compute()
+    click.echo(f"sample planet, years {', '.join(str(y) for y in truth.time.dt.year.values)}")
+    click.echo(repr(scores))
+    plot(world, beside=_close_up(planet, world)).savefig(out / "planet.png", dpi=150)
+    scores.plot().savefig(out / "scores.png", dpi=150)
+    click.echo(f"wrote {path}, {out / 'planet.png'} and {out / 'scores.png'}")
+
+
+def _close_up(planet: xr.Dataset, world: xr.Dataset) -> dict[str, xr.DataArray]:
+    """The nearest coarse cell, the emulator and the truth, over one region."""
+    truth = planet.land_cover.rename(lat_fine="lat", lon_fine="lon")
+    region = {"lat": slice(45, 5), "lon": slice(-105, -55)}
+    return {
+        "coarse majority": world.land_cover_nearest.sel(region),
+        "emulator": world.land_cover.sel(region),
+        "truth": truth.sel(region),
+    }
+
+
+COMMANDS = [demo, reconstruct, fit, evaluate]

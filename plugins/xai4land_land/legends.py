@@ -1,0 +1,233 @@
+"""Legends: the classes of a map, the codes that merge into them, the states that feed them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+
+from xai4land.emulator import OutputClass
+from xai4land.errors import InputError
+
+__all__ = ["HILDA", "LAND_STATES", "LEGENDS", "LandClass", "Legend", "find_legend"]
+
+
+@dataclass(frozen=True)
+class LandClass:
+    """One class: its flag value, name, colour, and the flag meanings that merge into it.
+
+    A truth's meaning that equals the class' own name always belongs to it.
+    """
+
+    value: int
+    name: str
+    colour: str
+    merges: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Legend:
+    """Classes of a land-cover map.
+
+    Parameters
+    ----------
+    name : str
+    classes : tuple of LandClass
+    vocabularies : tuple of mapping
+        For each way in which datasets name the states: class name -> names of the fractions
+        that add up to it. Classes with the same states share them; a class that is not
+        mentioned takes the rest of the cell.
+    """
+
+    name: str
+    classes: tuple[LandClass, ...]
+    vocabularies: tuple[Mapping[str, tuple[str, ...]], ...] = field(hash=False)
+
+    def vocabulary(self, data: xr.Dataset) -> Mapping[str, tuple[str, ...]]:
+        """The vocabulary whose states are all in ``data``.
+
+        Raises
+        ------
+        InputError
+            If states are missing; the closest vocabulary is named.
+        """
+        gaps = []
+        for vocabulary in self.vocabularies:
+            wanted = [name for states in vocabulary.values() for name in states]
+            absent = [name for name in wanted if name not in data]
+            if not absent:
+                return vocabulary
+            gaps.append((len(absent) / len(wanted), absent, wanted))
+        _, absent, wanted = min(gaps)
+        raise InputError(
+            f"the states {', '.join(absent)} are missing; the legend {self.name!r} needs "
+            f"{', '.join(dict.fromkeys(wanted))}"
+        )
+
+    def output_classes(self, data: xr.Dataset) -> tuple[OutputClass, ...]:
+        """The classes for a card, fed by the states that ``data`` has."""
+        vocabulary = self.vocabulary(data)
+        return tuple(
+            OutputClass(
+                value=c.value, name=c.name, colour=c.colour, states=vocabulary.get(c.name, ())
+            )
+            for c in self.classes
+        )
+
+    def positions(self, truth: xr.DataArray) -> dict[int, int]:
+        """Position in this legend of each of the truth's flag values.
+
+        Raises
+        ------
+        InputError
+            If the truth has no flags, or one that no class takes.
+        """
+        names = {m: k for k, c in enumerate(self.classes) for m in (c.name, *c.merges)}
+        meanings = flag_meanings(truth)
+        if unknown := [m for m in meanings.values() if m not in names]:
+            raise InputError(
+                f"no class of the legend {self.name!r} takes the truth's {', '.join(unknown)}; "
+                f"it has {', '.join(c.name for c in self.classes)}; give another legend="
+            )
+        return {value: names[meaning] for value, meaning in meanings.items()}
+
+
+def flag_meanings(truth: xr.DataArray) -> dict[int, str]:
+    """CF flags of a variable: value -> meaning."""
+    values = np.atleast_1d(truth.attrs.get("flag_values", ()))
+    meanings = str(truth.attrs.get("flag_meanings", "")).split()
+    if not meanings or len(values) != len(meanings):
+        raise InputError(
+            f"{truth.name or 'the truth'} has {len(values)} flag_values and {len(meanings)} "
+            "flag_meanings, expected as many of each; set both attributes, so that its codes "
+            "can be understood"
+        )
+    return {int(v): m for v, m in zip(values, meanings, strict=True)}
+
+
+HILDA = Legend(
+    "hilda",
+    (
+        LandClass(0, "ocean_other", "#c6dbef", ("ocean", "other", "no_data")),
+        LandClass(1, "urban", "#d7301f"),
+        LandClass(2, "cropland", "#e6c229"),
+        LandClass(3, "pasture", "#b5cf6b", ("pasture_rangeland",)),
+        LandClass(
+            4,
+            "forest",
+            "#1b7837",
+            (
+                "forest_unknown_other",
+                "forest_evergreen_needleleaf",
+                "forest_evergreen_broadleaf",
+                "forest_deciduous_needleleaf",
+                "forest_deciduous_broadleaf",
+                "forest_mixed",
+            ),
+        ),
+        LandClass(5, "grass_shrub", "#a6761d", ("unmanaged_grass_shrubland",)),
+        LandClass(6, "sparse", "#d9d9d9", ("sparse_or_no_vegetation",)),
+        LandClass(7, "water", "#4292c6"),
+    ),
+    (
+        {
+            "urban": ("urban",),
+            "cropland": ("c3ann", "c3per", "c4ann", "c4per", "c3nfx"),
+            "pasture": ("pastr", "range"),
+            "forest": ("primf", "secdf"),
+            "grass_shrub": ("primn", "secdn"),
+            "sparse": ("primn", "secdn"),
+        },
+        {
+            "urban": ("urban",),
+            "cropland": ("crop",),
+            "pasture": ("pasture",),
+            "forest": ("forest",),
+            "grass_shrub": ("nonforest",),
+            "sparse": ("other",),
+            "water": ("water",),
+        },
+    ),
+)
+"""The eight groups of HILDA+ (Winkler et al. 2021), from LUH2's states or from its own."""
+
+LAND_STATES = Legend(
+    "land_states",
+    (
+        LandClass(0, "water", "#4292c6"),
+        LandClass(
+            1,
+            "forest",
+            "#1b7837",
+            (
+                "evergreen_needleleaf_forest",
+                "evergreen_broadleaf_forest",
+                "deciduous_needleleaf_forest",
+                "deciduous_broadleaf_forest",
+                "mixed_forest",
+            ),
+        ),
+        LandClass(
+            2,
+            "nonforest_natural",
+            "#b5cf6b",
+            (
+                "closed_shrubland",
+                "open_shrubland",
+                "woody_savanna",
+                "savanna",
+                "grassland",
+                "permanent_wetland",
+            ),
+        ),
+        LandClass(3, "cropland", "#e6c229"),
+        LandClass(4, "crop_mosaic", "#fd8d3c", ("cropland_natural_mosaic",)),
+        LandClass(5, "urban", "#d7301f"),
+        LandClass(6, "ice", "#f0f0f5", ("snow_and_ice",)),
+        LandClass(7, "barren", "#d2b48c"),
+    ),
+    (
+        {
+            name: (name,)
+            for name in (
+                "water",
+                "forest",
+                "nonforest_natural",
+                "cropland",
+                "crop_mosaic",
+                "urban",
+                "ice",
+                "barren",
+            )
+        },
+    ),
+)
+"""Seven land states and water; IGBP classes merge into them."""
+
+LEGENDS = {legend.name: legend for legend in (HILDA, LAND_STATES)}
+
+
+def find_legend(truth: xr.DataArray, legend: str | Legend | None) -> Legend:
+    """The legend that was asked for, or the first that takes all of the truth's classes."""
+    if isinstance(legend, Legend):
+        return legend
+    if legend is not None:
+        if legend not in LEGENDS:
+            raise InputError(f"legend={legend!r}, expected one of {_names(LEGENDS)} or a Legend")
+        return LEGENDS[legend]
+    flag_meanings(truth)
+    reasons: list[str] = []
+    for candidate in LEGENDS.values():
+        try:
+            candidate.positions(truth)
+        except InputError as error:
+            reasons += error.problems
+            continue
+        return candidate
+    raise InputError(reasons)
+
+
+def _names(legends: Iterable[str]) -> str:
+    return ", ".join(map(repr, legends))

@@ -1,0 +1,167 @@
+"""Pictures of maps and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from xai4land.errors import InputError
+from xai4land.grid import Grid
+from xai4land_land.legends import LEGENDS, flag_meanings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["plot", "plot_scores"]
+
+PIXELS = 1600
+
+
+def plot(
+    data: xr.Dataset,
+    *,
+    beside: Mapping[str, xr.DataArray] | None = None,
+    time: int = -1,
+    name: str = "land_cover",
+) -> Figure:
+    """Draw a map in its legend's colours, with the confidence or other maps beside it.
+
+    Parameters
+    ----------
+    data : Dataset
+        As :func:`reconstruct` returns it. What is drawn is computed.
+    beside : mapping from str to DataArray, optional
+        Other maps with the same flags, by title; by default the confidence.
+    time : int
+        Position on the time axis.
+    name : str
+        The map's variable.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        To be saved with ``savefig``, or shown by a notebook.
+
+    Examples
+    --------
+    >>> import xai4land
+    >>> planet = xai4land.sample("land", years=[2000])
+    >>> figure = planet.ai4land.reconstruct().ai4land.plot()
+    >>> len(figure.axes) >= 2
+    True
+    """
+    from matplotlib.figure import Figure
+
+    if name not in data:
+        raise InputError(f"no variable {name!r} to draw; reconstruct() makes it")
+    maps = {name.replace("_", " "): data[name], **(beside or {})}
+    panels = len(maps) + (beside is None and "confidence" in data)
+    figure = Figure(figsize=(6.2 * panels, 4.0), layout="constrained")
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    seen: dict[str, str] = {}
+    for axis, (title, variable) in zip(axes, maps.items(), strict=False):
+        seen |= _draw(axis, _one(variable, time), title)
+    if panels > len(maps):
+        image = _shown(axes[-1], _one(data["confidence"], time), "confidence", vmin=0, vmax=1)
+        figure.colorbar(image, ax=axes[-1], orientation="horizontal", fraction=0.05, pad=0.02)
+    _legend(figure, seen)
+    return figure
+
+
+def plot_scores(scores: xr.Dataset) -> Figure:
+    """Bars of IoU for each class and source, beside the emulator's confusion matrix."""
+    from matplotlib.figure import Figure
+
+    names = [str(c) for c in scores.land_cover_class.values]
+    figure = Figure(figsize=(12, 4.5), layout="constrained")
+    bars, matrix = figure.subplots(1, 2, width_ratios=[2, 1])
+    sources = [str(m) for m in scores.source.values]
+    for k, (source, colour) in enumerate(
+        zip(sources, ("#1b7837", "#999999", "#cccccc"), strict=False)
+    ):
+        place = np.arange(len(names)) + (k - (len(sources) - 1) / 2) * 0.27
+        mean = float(scores.mean_iou.sel(source=source))
+        values = scores.iou.sel(source=source)
+        bars.bar(place, values, 0.25, color=colour, label=f"{source} (mean {mean:.3f})")
+    bars.set_xticks(range(len(names)), names, rotation=30, ha="right")
+    bars.set(ylabel="intersection over union", ylim=(0, 1))
+    bars.legend(frameon=False)
+    share = scores.confusion.isel(source=0)
+    total = share.sum("land_cover_class")
+    share = (share / total.where(total > 0)).values
+    matrix.imshow(share, vmin=0, vmax=1, cmap="Greens")
+    for (i, j), value in np.ndenumerate(share):
+        if value >= 0.005:
+            colour = "white" if value > 0.6 else "black"
+            matrix.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color=colour)
+    matrix.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=8)
+    matrix.set_yticks(range(len(names)), names, fontsize=8)
+    matrix.set(title=f"{sources[0]}: share of each true class", xlabel="map", ylabel="truth")
+    return figure
+
+
+def _one(variable: xr.DataArray, time: int) -> xr.DataArray:
+    """One step, north up, thinned to what a picture can show, computed."""
+    grid = Grid.of(variable, "the map")
+    extra = {dim: time for dim in variable.dims if dim not in grid.names}
+    variable = variable.isel(extra).transpose(*grid.names)
+    if grid.ascending:
+        variable = variable.isel({grid.names[0]: slice(None, None, -1)})
+    step = max(max(variable.shape) // PIXELS, 1)
+    return variable.isel({n: slice(None, None, step) for n in grid.names}).compute()
+
+
+def _draw(axis: Axes, variable: xr.DataArray, title: str) -> dict[str, str]:
+    from matplotlib.colors import to_rgb
+
+    meanings = flag_meanings(variable)
+    colours = _colours(list(meanings.values()))
+    picture = np.ones((*variable.shape, 3))
+    for value, meaning in meanings.items():
+        picture[variable.values == value] = to_rgb(colours[meaning])
+    _shown(axis, variable.copy(data=np.zeros(variable.shape)), title, picture=picture)
+    here = {m for v, m in meanings.items() if (variable.values == v).any()}
+    return {m: c for m, c in colours.items() if m in here}
+
+
+def _shown(axis: Axes, variable: xr.DataArray, title: str, picture: Any = None, **how: Any) -> Any:
+    grid = Grid.of(variable, "the map")
+    dy, dx = (s / 2 for s in grid.spacings)
+    lat, lon = grid.lat.values, grid.lon.values
+    extent = (lon[0] - dx, lon[-1] + dx, lat[-1] - dy, lat[0] + dy)
+    image = axis.imshow(
+        variable.values if picture is None else picture,
+        extent=extent,
+        interpolation="nearest",
+        aspect=1 / max(float(np.cos(np.deg2rad(lat.mean()))), 0.3),
+        **how,
+    )
+    axis.set_title(title, fontsize=10)
+    axis.tick_params(labelsize=7)
+    return image
+
+
+def _colours(names: list[str]) -> dict[str, str]:
+    known = {c.name: c.colour for legend in LEGENDS.values() for c in legend.classes}
+    spare = ["#8dd3c7", "#bebada", "#fb8072", "#80b1d3", "#fdb462", "#b3de69", "#fccde5"]
+    return {name: known.get(name, spare[k % len(spare)]) for k, name in enumerate(names)}
+
+
+def _legend(figure: Figure, colours: Mapping[str, str]) -> None:
+    from matplotlib.patches import Patch
+
+    handles = [
+        Patch(facecolor=c, edgecolor="#666666", label=n.replace("_", " "))
+        for n, c in colours.items()
+    ]
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=min(len(handles), 4 * len(figure.axes)),
+        fontsize=8,
+        frameon=False,
+    )

@@ -1,0 +1,252 @@
+"""Scores of a map beside its baselines, on the same pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xai4land.errors import InputError
+from xai4land.grid import Grid
+from xai4land.inputs import time_name
+from xai4land.tables import Table
+from xai4land_land.legends import LEGENDS, Legend, flag_meanings
+from xai4land_land.truth import UNKNOWN, as_variable, match_years, on_grid, recode
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Scores", "evaluate"]
+
+SOURCES = {"emulator": "", "bilinear": "_bilinear", "nearest": "_nearest"}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of a map and its baselines.
+
+    Attributes
+    ----------
+    data : Dataset
+        ``accuracy``, ``mean_iou``, ``macro_f1`` (source); ``iou``, ``f1`` (source,
+        land_cover_class); ``confusion`` (source, true_class, land_cover_class), in shares of
+        the area compared. Lazy until :meth:`compute`. Means are over the classes that the
+        truth has.
+    """
+
+    data: xr.Dataset
+
+    def compute(self) -> Scores:
+        """The same, computed."""
+        return Scores(self.data.compute())
+
+    @property
+    def table(self) -> Table:
+        """One row a source, with the scores and the IoU of each class."""
+        data = self.data.compute()
+        rows = []
+        for source in data.source.values:
+            one = data.sel(source=source)
+            row: dict[str, Any] = {"source": str(source)}
+            row |= {k: float(one[k]) for k in ("accuracy", "mean_iou", "macro_f1")}
+            for name in data.land_cover_class.values:
+                if np.isfinite(value := float(one.iou.sel(land_cover_class=name))):
+                    row[f"IoU {name}"] = value
+            rows.append(row)
+        keys = list(dict.fromkeys(key for row in rows for key in row))
+        return Table([{key: row.get(key) for key in keys} for row in rows])
+
+    def plot(self) -> Figure:
+        """Bars of IoU for each class and method, beside the map's confusion matrix."""
+        from xai4land_land.plots import plot_scores
+
+        return plot_scores(self.data.compute())
+
+    def __repr__(self) -> str:
+        if any(v.chunks for v in self.data.variables.values()):
+            return "<Scores: not computed yet; .compute() does>"
+        return f"<Scores, weighted by area>\n{self.table!r}"
+
+
+def evaluate(
+    data: xr.Dataset,
+    truth: xr.Dataset | xr.DataArray,
+    *,
+    name: str = "land_cover",
+    legend: str | Legend | None = None,
+) -> Scores:
+    """Compare a map, and the baselines that came with it, with a reference; lazy.
+
+    Compared are the pixels where the map and the truth are both known, weighted by the cosine
+    of latitude. Mask the truth to compare a part, e.g. ``truth.where(truth != water)`` for land.
+
+    Parameters
+    ----------
+    data : Dataset
+        As :func:`reconstruct` returns it.
+    truth : Dataset or DataArray
+        Classes with CF flags, at the map's resolution; codes that merge into the map's
+        classes are merged. Years are matched.
+    name : str
+        The map's variable.
+    legend : str or Legend, optional
+        How the truth's codes merge. By default the legend whose classes the map has.
+
+    Raises
+    ------
+    InputError
+        If the grids, years or classes cannot be compared.
+
+    Examples
+    --------
+    >>> import xai4land
+    >>> planet = xai4land.sample("land", years=[2000])
+    >>> world = planet.ai4land.reconstruct()
+    >>> scores = world.ai4land.evaluate(planet.land_cover).compute()
+    >>> accuracy = scores.data.accuracy
+    >>> bool(accuracy.sel(source="emulator") > accuracy.sel(source="nearest"))
+    True
+    """
+    if name not in data:
+        raise InputError(
+            f"no variable {name!r} to evaluate; there are {', '.join(map(str, data.data_vars))}"
+        )
+    made, reference = data[name], as_variable(truth)
+    meanings = flag_meanings(made)
+    positions = _positions(meanings, reference, legend)
+    grid = Grid.of(made, "the map")
+    step = time_name(made)
+    reference = match_years(on_grid(reference, grid), made[step] if step else None)
+    dims = made.dims
+    reference = reference.transpose(*dims)
+    area = np.cos(np.deg2rad(grid.lat.values))
+    found = {}
+    for source, suffix in SOURCES.items():
+        if name + suffix in data:
+            variable = data[name + suffix].transpose(*dims)
+            own = {v: k for k, v in enumerate(meanings)}
+            found[source] = _confusion(variable, own, reference, positions, area)
+    confusion = xr.DataArray(
+        _stack(list(found.values())),
+        dims=("source", "true_class", "land_cover_class"),
+        coords={
+            "source": list(found),
+            "true_class": list(meanings.values()),
+            "land_cover_class": list(meanings.values()),
+        },
+    )
+    return Scores(_scores(confusion))
+
+
+def _positions(
+    meanings: dict[int, str], reference: xr.DataArray, legend: str | Legend | None
+) -> dict[int, int]:
+    """Position among the map's classes of each of the truth's codes."""
+    names = list(meanings.values())
+    if isinstance(legend, str):
+        if legend not in LEGENDS:
+            raise InputError(f"legend={legend!r}, expected one of {', '.join(LEGENDS)}")
+        legend = LEGENDS[legend]
+    if legend is None:
+        legend = next(
+            (known for known in LEGENDS.values() if {c.name for c in known.classes} >= set(names)),
+            None,
+        )
+    if legend is not None:
+        merged = legend.positions(reference)
+        return {
+            code: names.index(legend.classes[k].name)
+            for code, k in merged.items()
+            if legend.classes[k].name in names
+        }
+    own = flag_meanings(reference)
+    if unknown := sorted(set(own.values()) - set(names)):
+        raise InputError(
+            f"the map has no class {', '.join(unknown)} (it has {', '.join(names)}); "
+            "give legend= to say how the truth's codes merge"
+        )
+    return {code: names.index(meaning) for code, meaning in own.items()}
+
+
+def _confusion(
+    made: xr.DataArray,
+    own: dict[int, int],
+    reference: xr.DataArray,
+    positions: dict[int, int],
+    area: npt.NDArray[np.float64],
+) -> Any:
+    """Confusion matrix in area: truth by row; a dask array if either map is."""
+    classes = len(own)
+
+    def count(
+        map_: npt.NDArray[Any], truth: npt.NDArray[Any], weight: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        chosen, right = recode(map_, own), recode(truth, positions)
+        known = (chosen != UNKNOWN) & (right != UNKNOWN)
+        weights = np.broadcast_to(weight, map_.shape)[known]
+        pairs = right[known].astype(np.int64) * classes + chosen[known]
+        total = np.bincount(pairs, weights=weights, minlength=classes**2)
+        return total.astype(np.float64).reshape(*(1,) * (map_.ndim - 2), classes, classes)
+
+    weight = area[:, None]
+    if made.chunks is None and reference.chunks is None:
+        return count(made.values, reference.values, weight).reshape(-1, classes, classes).sum(0)
+    import dask.array as da
+
+    one = made.data if made.chunks else da.from_array(made.values, chunks=reference.chunks)
+    two = da.asarray(reference.data).rechunk(one.chunks)
+    weights = da.from_array(weight, chunks=(one.chunks[-2], 1))
+    blocks = da.map_blocks(
+        count,
+        one,
+        two,
+        weights,
+        chunks=(*(one.chunks[:-2]), *((classes,) * n for n in one.numblocks[-2:])),
+        dtype=np.float64,
+    )
+    rows, columns = one.numblocks[-2:]
+    split = blocks.reshape(-1, rows, classes, columns, classes)
+    return split.sum((0, 1, 3))
+
+
+def _stack(items: list[Any]) -> Any:
+    if any(not isinstance(item, np.ndarray) for item in items):
+        import dask.array as da
+
+        return da.stack(items)
+    return np.stack(items)
+
+
+def _scores(confusion: xr.DataArray) -> xr.Dataset:
+    total = confusion.sum(("true_class", "land_cover_class"))
+    confusion = confusion / total
+    same = xr.DataArray(np.eye(confusion.true_class.size), dims=("true_class", "land_cover_class"))
+    right = (confusion * same).sum("true_class")
+    true = confusion.sum("land_cover_class").rename(true_class="land_cover_class")
+    chosen = confusion.sum("true_class")
+    there = true > 0
+    iou = (right / (true + chosen - right)).where(there)
+    f1 = (2 * right / (true + chosen)).where(there)
+    scores = xr.Dataset(
+        {
+            "accuracy": right.sum("land_cover_class"),
+            "mean_iou": iou.mean("land_cover_class"),
+            "macro_f1": f1.mean("land_cover_class"),
+            "iou": iou,
+            "f1": f1,
+            "confusion": confusion,
+        }
+    )
+    for name, about in {
+        "accuracy": "share of the area where map and truth agree",
+        "mean_iou": "mean intersection over union of the truth's classes",
+        "macro_f1": "mean F1 score of the truth's classes",
+        "iou": "intersection over union",
+        "f1": "F1 score",
+        "confusion": "share of the area by true class and class of the map",
+    }.items():
+        scores[name].attrs = {"long_name": about, "units": "1"}
+    return scores

@@ -1,0 +1,114 @@
+"""Reference maps: brought to a legend and onto the map's pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xai4land.errors import InputError
+from xai4land.grid import Grid
+from xai4land.inputs import time_name
+
+__all__ = ["UNKNOWN", "as_variable", "match_years", "on_grid", "recode"]
+
+UNKNOWN = 255
+
+
+def as_variable(truth: xr.Dataset | xr.DataArray, name: str = "land_cover") -> xr.DataArray:
+    """The class variable of a dataset: by name, or the only one with flags."""
+    if isinstance(truth, xr.DataArray):
+        return truth
+    flagged = [str(n) for n, v in truth.data_vars.items() if "flag_values" in v.attrs]
+    if name in truth:
+        return truth[name]
+    if len(flagged) == 1:
+        return truth[flagged[0]]
+    raise InputError(
+        f"expected a variable {name!r} or one variable with flag_values, found "
+        f"{', '.join(flagged) or 'none'}; pass the DataArray itself"
+    )
+
+
+def recode(values: npt.NDArray[np.generic], positions: Mapping[int, int]) -> npt.NDArray[np.uint8]:
+    """Positions in a legend, from flag values; anything else is :data:`UNKNOWN`.
+
+    Examples
+    --------
+    >>> recode(np.array([11.0, np.nan, 22.0, 9.0]), {11: 1, 22: 2})
+    array([  1, 255,   2, 255], dtype=uint8)
+    """
+    table = np.full(65536, UNKNOWN, np.uint8)
+    for value, position in positions.items():
+        table[value] = position
+    whole = np.nan_to_num(values, nan=65535).astype(np.int64).clip(0, 65535)
+    found: npt.NDArray[np.uint8] = table[whole]
+    return found
+
+
+def on_grid(truth: xr.DataArray, grid: Grid) -> xr.DataArray:
+    """The truth on exactly the pixels of a grid; missing where it does not reach.
+
+    Longitudes may be counted the other way round the globe, and rows run either way.
+
+    Raises
+    ------
+    InputError
+        If it has another resolution, or no pixel in common.
+    """
+    own = Grid.of(truth, "the truth")
+    if own == grid:
+        return truth.rename(dict(zip(own.names, grid.names, strict=True)))
+    if not np.allclose(own.spacings, grid.spacings, rtol=1e-3):
+        raise InputError(
+            f"the truth is at {own.resolution:g}°, the map at {grid.resolution:g}°; "
+            "reconstruct on the truth's own grid: target=truth"
+        )
+    lat, lon = grid.coords().values()
+    west = float(lon.values[0]) - grid.spacings[1] / 2
+    name = own.names[1]
+    around = truth.assign_coords({name: (truth[name] - west) % 360 + west}).sortby(name)
+    tolerance = 0.1 * grid.resolution
+    found = around.reindex(
+        {own.names[0]: lat.values, own.names[1]: lon.values},
+        method="nearest",
+        tolerance=tolerance,
+        fill_value=UNKNOWN if truth.dtype.kind in "iu" else np.nan,
+    ).rename(dict(zip(own.names, grid.names, strict=True)))
+    near = around[own.names[0]].reindex(
+        {own.names[0]: lat.values}, method="nearest", tolerance=tolerance
+    )
+    if not np.isfinite(near).any():
+        raise InputError("the truth and the map have no pixel in common; compare the coordinates")
+    return found
+
+
+def match_years(truth: xr.DataArray, time: xr.DataArray | None) -> xr.DataArray:
+    """The truth with one step for each of ``time``, matched by calendar year.
+
+    Raises
+    ------
+    InputError
+        If years are missing, or only one of the two has a time axis of several steps.
+    """
+    name = time_name(truth)
+    steps = 1 if time is None else time.size
+    if name is None or time is None:
+        if steps > 1 or (name is not None and truth.sizes[name] > 1):
+            raise InputError(
+                "of map and truth only one has a time axis of several steps; "
+                "select the step to compare: .isel(time=[0])"
+            )
+        found = truth if name is None else truth.isel({name: 0}, drop=True)
+        return found if time is None else found.expand_dims({str(time.name): time.values})
+    years = truth[name].dt.year.values.tolist()
+    wanted = time.dt.year.values.tolist()
+    if absent := [year for year in wanted if year not in years]:
+        raise InputError(
+            f"the truth lacks the years {', '.join(map(str, absent))} (it has "
+            f"{', '.join(map(str, years))}); select the years in common first"
+        )
+    chosen = truth.isel({name: [years.index(year) for year in wanted]})
+    return chosen.rename({name: str(time.name)}).assign_coords({str(time.name): time.values})

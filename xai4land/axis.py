@@ -1,0 +1,144 @@
+"""One axis of a grid, and the operators that carry values from one axis to another.
+
+Both horizontal axes are separable, so every regridding that inference needs (bilinear up,
+area mean down, nearest for categories) is a product of two small matrices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Axis"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """Cell centres along latitude or longitude, in the order that the data have.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n,)
+        Centres in degrees, strictly monotonic; longitudes unwrapped, so that they increase.
+    periodic : bool
+        Whether the last cell touches the first (a global longitude axis).
+    """
+
+    values: Floats
+    periodic: bool = False
+
+    def __len__(self) -> int:
+        return self.values.size
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Axis)
+            and self.periodic == other.periodic
+            and self.values.shape == other.values.shape
+            and bool(np.allclose(self.values, other.values, rtol=0, atol=self.spacing * 1e-3))
+        )
+
+    def __hash__(self) -> int:
+        return hash((len(self), self.periodic))
+
+    @cached_property
+    def spacing(self) -> float:
+        """Mean distance between centres, in degrees, positive."""
+        if len(self) == 1:
+            return float("nan")
+        return abs(float(self.values[-1] - self.values[0])) / (len(self) - 1)
+
+    @cached_property
+    def regular(self) -> bool:
+        """Whether the spacing is the same everywhere, to 1 % of itself."""
+        return len(self) > 1 and bool(
+            np.allclose(np.abs(np.diff(self.values)), self.spacing, rtol=1e-2)
+        )
+
+    def index(self, points: Floats) -> Floats:
+        """Fractional index of each point; beyond a periodic axis' ends it goes on counting.
+
+        Rounded to 1e-6 of a cell, so that the noise of coordinates decides no tie.
+        """
+        first = self.values[0]
+        if self.periodic:
+            found = (points - first) / self.spacing
+            found = found - np.floor((found[0] + 0.5) / len(self)) * len(self)
+        elif self.regular:
+            found = (points - first) / ((self.values[-1] - first) / (len(self) - 1))
+        else:
+            order = slice(None) if self.values[-1] > first else slice(None, None, -1)
+            count = np.arange(len(self), dtype=float)
+            found = np.interp(points, self.values[order], count[order])
+        rounded: Floats = np.round(found, 6)
+        return rounded
+
+    def cell(self, points: Floats) -> Ints:
+        """Index of the cell that holds each point, counting on beyond the ends."""
+        found: Ints = np.floor(self.index(points) + 0.5).astype(np.int64)
+        return found
+
+    def inside(self, cells: Ints) -> npt.NDArray[np.bool_]:
+        """Which indices, counted on beyond the ends, are cells of this axis."""
+        if self.periodic:
+            return np.ones(cells.shape, bool)
+        found: npt.NDArray[np.bool_] = (cells >= 0) & (cells < len(self))
+        return found
+
+    def wrapped(self, cells: Ints) -> Ints:
+        """Indices counted on beyond the ends, as cells: around the globe, or at the edge."""
+        return cells % len(self) if self.periodic else np.clip(cells, 0, len(self) - 1)
+
+    def needed(self, points: Floats, spacing: float) -> tuple[int, int]:
+        """First cell and number of cells that :meth:`taps` and :meth:`cell` touch between ends.
+
+        Never more than all of them; the first counts on past a periodic axis' ends.
+        """
+        at = self.index(points)
+        margin = max(spacing / self.spacing / 2, 0.0) + 1
+        low, high = int(np.floor(at.min() - margin)), int(np.ceil(at.max() + margin)) + 1
+        if self.periodic:
+            return (0, len(self)) if high - low >= len(self) else (low, high - low)
+        low, high = max(min(low, len(self) - 1), 0), min(max(high, 1), len(self))
+        return low, high - low
+
+    def taps(self, points: Floats, spacing: float) -> tuple[int, Floats]:
+        """Matrix that carries values on this axis to ``points`` that lie ``spacing`` apart.
+
+        Linear where this axis is coarser or alike, the mean over each target cell where it is
+        finer.
+
+        Returns
+        -------
+        start : int
+            Index of the first cell needed (counting on past the ends if periodic).
+        matrix : ndarray, shape (len(points), cells needed)
+            Rows sum to one.
+        """
+        at = self.index(points)
+        width = spacing / self.spacing
+        reach = width / 2 if width > 1.5 else 0.0
+        first, last = at.min(), at.max()
+        low = int(np.floor(first - reach))
+        high = int(np.ceil(last + reach)) + 1
+        if not self.periodic:
+            low, high = np.clip(low, 0, len(self) - 1), np.clip(high, 1, len(self))
+            at = np.clip(at, 0, len(self) - 1)
+        cells = np.arange(low, high)
+        if reach:
+            ends = np.minimum(at[:, None] + reach, cells + 0.5)
+            weights = np.maximum(ends - np.maximum(at[:, None] - reach, cells - 0.5), 0)
+        else:
+            weights = np.maximum(1 - np.abs(at[:, None] - cells), 0)
+        total = weights.sum(axis=1, keepdims=True)
+        return int(low), weights / np.where(total > 0, total, 1)
+
+    def __dask_tokenize__(self) -> Any:
+        return ("Axis", self.values.tobytes(), self.periodic)

@@ -1,0 +1,97 @@
+"""The command line: what the engine offers, and what plugins add.
+
+Exit codes: 0 done; 1 the input or a file is at fault (one message on standard error); 2 the
+command was typed wrongly; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from xai4land import __version__, discovery
+from xai4land.errors import PluginError, Xai4landError
+
+__all__ = ["main"]
+
+
+class _Commands(click.Group):
+    """Its own commands, and those of the plugins, loaded when they are asked for."""
+
+    def _added(self) -> dict[str, click.Command]:
+        found: dict[str, click.Command] = {}
+        for plugin in discovery.names("commands"):
+            try:
+                offered: Sequence[click.Command] = discovery.load("commands", plugin)
+            except PluginError as error:
+                click.echo(f"warning: {error}", err=True)
+                continue
+            found |= {str(command.name): command for command in offered}
+        return found
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self._added()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, cmd_name) or self._added().get(cmd_name)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="xai4land")
+def cli() -> None:
+    """Coarse climate and land data into useful fields, with trained emulators."""
+
+
+@cli.command()
+@click.argument("name", required=False)
+def emulators(name: str | None) -> None:
+    """List the bundled emulators, or show the card of one (a name or a file)."""
+    import xai4land
+
+    if name is not None:
+        click.echo(repr(xai4land.load_emulator(name)))
+        return
+    table = xai4land.emulators()
+    click.echo(repr(table))
+    if any(row["problem"] for row in table):
+        raise SystemExit(1)
+
+
+@cli.command()
+def plugins() -> None:
+    """List the plugins, with the reason for each that is broken."""
+    import xai4land
+
+    table = xai4land.plugins()
+    click.echo(repr(table))
+    if any(row["problem"] for row in table):
+        raise SystemExit(1)
+
+
+@cli.command()
+def versions() -> None:
+    """Print the versions that a bug report needs."""
+    import xai4land
+
+    xai4land.show_versions()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; an error that is the input's is one message, not a traceback."""
+    try:
+        cli.main(arguments, standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (Xai4landError, OSError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

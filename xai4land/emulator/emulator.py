@@ -1,0 +1,175 @@
+"""An emulator: a card and weights, and the network they make."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from xai4land.emulator.card import Card
+from xai4land.emulator.file import pack, read_bytes, unpack, write_file
+from xai4land.errors import EmulatorFileError
+
+if TYPE_CHECKING:
+    import torch
+
+    from xai4land.grid import Target
+
+__all__ = ["Emulator"]
+
+_NETWORKS: dict[tuple[str, str], torch.nn.Module] = {}
+_LOCK = threading.Lock()
+
+
+class Emulator:
+    """A trained network with a card that says what it takes, gives and learned from.
+
+    Parameters
+    ----------
+    card : Card
+    weights : mapping from str to Tensor
+        Parameters of the network, by name.
+
+    Raises
+    ------
+    EmulatorFileError
+        If the card names an unknown architecture, or the weights do not fit it.
+
+    Examples
+    --------
+    >>> import xai4land
+    >>> emulator = xai4land.load_emulator("sample-landcover")
+    >>> emulator.card.resolution.target
+    0.25
+    """
+
+    def __init__(self, card: Card, weights: Mapping[str, torch.Tensor]) -> None:
+        self.card = card
+        self.weights = dict(weights)
+        self._build()
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], sha256: str | None = None) -> Emulator:
+        """Read an emulator file.
+
+        Parameters
+        ----------
+        path : path-like
+        sha256 : str, optional
+            The SHA-256 that the file must have.
+
+        Raises
+        ------
+        EmulatorFileError
+            If the file is missing, truncated, altered, no emulator, has another hash, or
+            names an architecture that is not installed.
+        """
+        content = read_bytes(Path(path))
+        found = hashlib.sha256(content).hexdigest()
+        if sha256 is not None and found != sha256.lower():
+            raise EmulatorFileError(
+                f"{path} has SHA-256 {found}, expected {sha256}; get it again from its source"
+            )
+        emulator = cls(*unpack(content, str(path)))
+        emulator.__dict__["_content"] = content
+        return emulator
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the emulator as one ``.safetensors`` file, whole or not at all.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be written.
+        """
+        write_file(Path(path), self._content)
+
+    @cached_property
+    def _content(self) -> bytes:
+        return pack(self.card, self.weights)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the emulator's file."""
+        return hashlib.sha256(self._content).hexdigest()
+
+    def check(
+        self,
+        data: xr.Dataset,
+        static: xr.Dataset | None = None,
+        target: Target = None,
+    ) -> None:
+        """Check that data fit the card; values are looked at where they are in memory.
+
+        Raises
+        ------
+        InputError
+            Listing every mismatch: missing variables, units that cannot be converted,
+            fractions outside 0-1, unknown codes, coordinates, a resolution far from training.
+        """
+        from xai4land.inputs import bind
+
+        bind(self.card, data, static, target)
+
+    def network(self, device: str = "cpu") -> torch.nn.Module:
+        """The network in evaluation mode; one a process and device, whoever asks."""
+        key = (self.sha256, device)
+        with _LOCK:
+            if key not in _NETWORKS:
+                import torch
+
+                made = self._build().to(device).eval().requires_grad_(False)
+                _NETWORKS[key] = made.to(memory_format=torch.channels_last)
+            return _NETWORKS[key]
+
+    def _build(self) -> torch.nn.Module:
+        from xai4land.networks import build
+
+        return build(self.card, self.weights)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _from_bytes, (self._content,)
+
+    def __dask_tokenize__(self) -> Any:
+        return ("Emulator", self.sha256)
+
+    def __repr__(self) -> str:
+        card = self.card
+        count = sum(w.numel() for w in self.weights.values())
+        rows = [
+            ("title", card.title),
+            ("network", f"{card.architecture.name}, {count:,} parameters"),
+            ("gives", f"{card.output}: {', '.join(c.name for c in card.classes)}"),
+            *(
+                (role, names)
+                for role in ("dynamic", "static", "categorical")
+                if (names := ", ".join(spec.name for spec in card.of_role(role)))  # type: ignore[arg-type]
+            ),
+            (
+                "resolution",
+                f"{card.resolution.target:g}° from states at {card.resolution.states:g}°",
+            ),
+            (
+                "window",
+                f"{card.window.size} pixels, {card.window.overlap} shared"
+                + (", fractions conserved" if card.conserve else ""),
+            ),
+            ("learned from", str(card.training.get("data", ""))),
+            *((f"{name}", str(value)) for name, value in card.metrics.items()),
+            ("licence", card.licence),
+            ("sha256", self.sha256),
+        ]
+        lines = [f"  {name:<13} {text}" for name, text in rows if text]
+        return "\n".join([f"<Emulator {card.name!r}>", *lines])
+
+
+def _from_bytes(content: bytes) -> Emulator:
+    emulator = Emulator(*unpack(content, "a pickled emulator"))
+    emulator.__dict__["_content"] = content
+    return emulator

@@ -1,0 +1,135 @@
+"""The emulator file: one safetensors file, with the card in its header.
+
+The header holds a single entry, ``xai4land``: the card as JSON and the SHA-256 of card and
+tensors together. Reading it runs no code: safetensors holds numbers, the card is data, and the
+architecture is looked up by name among the installed ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from pydantic import ValidationError
+
+from xai4land.emulator.card import Card
+from xai4land.errors import EmulatorFileError, StoreError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["pack", "read_card", "unpack", "write_file"]
+
+KEY = "xai4land"
+MAX_HEADER = 4 * 1024 * 1024
+
+
+def pack(card: Card, weights: Mapping[str, torch.Tensor]) -> bytes:
+    """The bytes of an emulator file; the same card and weights give the same bytes."""
+    from safetensors.torch import save
+
+    tensors = {name: weights[name].detach().cpu().contiguous() for name in sorted(weights)}
+    text = card.model_dump_json()
+    meta = {"card": text, "sha256": _digest(text, tensors)}
+    return save(tensors, {KEY: json.dumps(meta)})
+
+
+def unpack(content: bytes, source: str) -> tuple[Card, dict[str, torch.Tensor]]:
+    """Card and weights from the bytes of an emulator file.
+
+    Raises
+    ------
+    EmulatorFileError
+        If the bytes are truncated, altered or not an emulator.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    card, text, digest = _header(content, source)
+    try:
+        tensors = load(content)
+    except SafetensorError as error:
+        raise EmulatorFileError(
+            f"{source} is truncated or damaged ({error}); get it again"
+        ) from error
+    if _digest(text, {name: tensors[name] for name in sorted(tensors)}) != digest:
+        raise EmulatorFileError(
+            f"{source} was altered: its weights or card do not match its SHA-256; get it again"
+        )
+    return card, tensors
+
+
+def read_card(path: Path) -> Card:
+    """The card alone, without reading the weights (so without checking them)."""
+    with _opened(path) as stream:
+        start = stream.read(8)
+        length = min(int.from_bytes(start, "little"), MAX_HEADER)
+        return _header(start + stream.read(length), str(path))[0]
+
+
+def read_bytes(path: Path) -> bytes:
+    """The whole file."""
+    with _opened(path) as stream:
+        return stream.read()
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write all of ``content`` or nothing: a half-written emulator never has its name."""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise StoreError(f"could not write {path}: {error.strerror or error}") from error
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise EmulatorFileError(f"could not open {path}: {error.strerror or error}") from error
+
+
+def _header(content: bytes, source: str) -> tuple[Card, str, str]:
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or length > MAX_HEADER or content[8:9] != b"{":
+        raise EmulatorFileError(f"{source} is not an emulator: it is no safetensors file")
+    if len(content) < 8 + length:
+        raise EmulatorFileError(f"{source} is truncated: its header is not whole; get it again")
+    try:
+        meta = json.loads(json.loads(content[8 : 8 + length])["__metadata__"][KEY])
+        text, digest = str(meta["card"]), str(meta["sha256"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise EmulatorFileError(
+            f"{source} is a safetensors file without an xai4land card; it is no emulator"
+        ) from error
+    try:
+        return Card.parse(text), text, digest
+    except ValidationError as error:
+        found = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'card'}: {e['msg']}" for e in error.errors()
+        )
+        raise EmulatorFileError(
+            f"{source} has a card that this version of xai4land does not accept: {found}"
+        ) from error
+
+
+def _digest(text: str, tensors: Mapping[str, torch.Tensor]) -> str:
+    import torch
+
+    digest = hashlib.sha256(text.encode())
+    for name, tensor in tensors.items():
+        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,63 @@
+"""The errors that users meet: what was seen, what was expected, the one-line fix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["EmulatorFileError", "InputError", "PluginError", "StoreError", "Xai4landError"]
+
+
+class Xai4landError(Exception):
+    """Base class of every error that xai4land raises on purpose."""
+
+
+class InputError(Xai4landError, ValueError):
+    """Input that cannot give a right answer; lists every problem found, not the first.
+
+    Parameters
+    ----------
+    problems : str or iterable of str
+        One sentence a problem: what was seen, what was expected, how to mend it.
+
+    Attributes
+    ----------
+    problems : tuple of str
+
+    Examples
+    --------
+    >>> str(InputError("no variable 'forest'"))
+    "no variable 'forest'"
+    >>> print(InputError(["no variable 'forest'", "no variable 'urban'"]))
+    2 problems with the input:
+      - no variable 'forest'
+      - no variable 'urban'
+    """
+
+    def __init__(self, problems: str | Iterable[str]) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        if len(self.problems) == 1:
+            return self.problems[0]
+        lines = "".join(f"\n  - {problem}" for problem in self.problems)
+        return f"{len(self.problems)} problems with the input:{lines}"
+
+    @staticmethod
+    def raise_if(problems: Iterable[str]) -> None:
+        """Raise one error that holds all ``problems``, or return if there are none."""
+        problems = tuple(problems)
+        if problems:
+            raise InputError(problems)
+
+
+class EmulatorFileError(Xai4landError, ValueError):
+    """A file that is not a whole, untouched emulator that this version can run."""
+
+
+class PluginError(Xai4landError, ImportError):
+    """A plugin that could not be loaded, or two that claim one name."""
+
+
+class StoreError(Xai4landError, OSError):
+    """An output that could not be written."""

@@ -1,0 +1,73 @@
+"""Networks: plain torch modules, registered by name.
+
+An architecture is a callable ``(channels, categories, outputs, **parameters) -> torch.nn.Module``
+offered under the entry point group ``xai4land.architectures``. The module maps ``x`` of shape
+(batch, channels, rows, columns) and ``codes`` of shape (batch, len(categories), rows, columns),
+whole numbers below ``categories``, to (batch, outputs, rows, columns).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from xai4land import discovery
+from xai4land.emulator.card import Card
+from xai4land.errors import EmulatorFileError, PluginError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["build", "channels"]
+
+
+def channels(card: Card) -> int:
+    """Number of continuous channels that a network for this card receives.
+
+    One for each number, one more where missing values are filled, and two for each class: the
+    logarithm of its interpolated fraction, and how far its coarse cell's fraction differs.
+    """
+    numbers = [spec for spec in card.inputs if spec.role != "categorical"]
+    return len(numbers) + sum(spec.fill is not None for spec in numbers) + 2 * len(card.classes)
+
+
+def build(card: Card, weights: Mapping[str, torch.Tensor] | None = None) -> torch.nn.Module:
+    """Build the card's network, with fresh or with given weights.
+
+    Raises
+    ------
+    EmulatorFileError
+        If the architecture is not installed, refuses its parameters, or the weights do not fit.
+    """
+    import torch
+
+    name = card.architecture.name
+    try:
+        architecture = discovery.load("architectures", name)
+    except PluginError as error:
+        raise EmulatorFileError(
+            f"emulator {card.name!r} needs the architecture {name!r}: {error}"
+        ) from error
+    try:
+        # On the meta device a card can ask for any size without taking memory.
+        with torch.device("cpu" if weights is None else "meta"):
+            network = architecture(
+                channels=channels(card),
+                categories=tuple(len(spec.codes) + 1 for spec in card.of_role("categorical")),
+                outputs=len(card.classes),
+                **card.architecture.parameters,
+            )
+    except (TypeError, ValueError) as error:
+        raise EmulatorFileError(
+            f"emulator {card.name!r}: architecture {name!r} refuses its parameters: {error}"
+        ) from error
+    if weights is not None:
+        try:
+            network.load_state_dict(
+                {key: value.to(torch.float32) for key, value in weights.items()}, assign=True
+            )
+        except RuntimeError as error:
+            raise EmulatorFileError(
+                f"emulator {card.name!r}: its weights do not fit architecture {name!r}: {error}"
+            ) from error
+    return network  # type: ignore[no-any-return]
