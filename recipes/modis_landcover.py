@@ -50,6 +50,8 @@ emulator = states.ai4land.fit(
     seed=SEED,
 )
 
+emulator.save(out)
+
 land = truth.where(test & judged & (truth != 0))
 coarse = states.isel(time=0, drop=True).drop_vars("water").to_dataarray()
 mixed = (coarse.max("variable") < 0.999 * coarse.sum("variable")).reindex_like(

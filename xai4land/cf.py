@@ -37,6 +37,8 @@ def grid_coords(grid: Grid) -> dict[str, xr.DataArray]:
         coords[f"{name}_bnds"] = xr.DataArray(
             np.round(edges.clip(-limit, limit), 10), dims=(name, "bnds")
         )
+    for coord in coords.values():
+        coord.encoding["_FillValue"] = None  # CF has none on coordinates
     return coords
 
 
@@ -61,8 +63,10 @@ def annual_bounds(time: xr.DataArray) -> dict[str, xr.DataArray]:
         edges = np.array([[kind(y, 1, 1), kind(y + 1, 1, 1)] for y in years])
     attrs = {k: v for k, v in time.attrs.items() if k not in ("bounds", "climatology")}
     attrs = {"standard_name": "time", "axis": "T", **attrs, "bounds": f"{name}_bnds"}
+    if np.issubdtype(time.dtype, np.datetime64):
+        attrs.setdefault("units_metadata", "leap_seconds: unknown")
     # One epoch for both, far back enough for 850 to 2100 in whole days.
-    encoding = {"units": "days since 1850-01-01", "dtype": "float64"}
+    encoding = {"units": "days since 1850-01-01", "dtype": "float64", "_FillValue": None}
     if not np.issubdtype(time.dtype, np.datetime64):
         encoding["calendar"] = time.values[0].calendar
     made = {

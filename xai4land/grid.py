@@ -136,30 +136,30 @@ def target_grid(target: Target, states: Grid, finest: Grid) -> Grid:
     InputError
         If the target is coarser than the states, or not a regular grid.
     """
+    grid: Grid | None = None
     if target is None:
         grid = Grid(finest.lat, finest.lon, states.names)
     elif isinstance(target, xr.Dataset | xr.DataArray):
         grid = Grid.of(target, "target")
-    else:
-        grid = _at_resolution(float(target), states)
-    problems = []
+    resolution = float(target) if grid is None else grid.resolution  # type: ignore[arg-type]
+    if grid is None and not 0 < resolution < 90:
+        raise InputError(f"target={target} is not a resolution in degrees; give e.g. 0.05")
+    if resolution > states.resolution * 1.001:
+        raise InputError(
+            f"target is coarser ({resolution:g}°) than the states ({states.resolution:g}°); "
+            "give a finer target=, or average the states' fractions instead"
+        )
+    if grid is None:
+        return _at_resolution(resolution, states)
     if min(grid.shape) == 1 or not (grid.lat.regular and grid.lon.regular):
-        problems.append(
+        raise InputError(
             "target is not a regular grid of at least 2 x 2 cells; give target= a resolution in "
             "degrees, and regrid the result to your grid"
         )
-    elif grid.resolution > states.resolution * 1.001:
-        problems.append(
-            f"target is coarser ({grid.resolution:g}°) than the states ({states.resolution:g}°); "
-            "give a finer target=, or average the states' fractions instead"
-        )
-    InputError.raise_if(problems)
     return grid
 
 
 def _at_resolution(resolution: float, states: Grid) -> Grid:
-    if not 0 < resolution < 90:
-        raise InputError(f"target={resolution} is not a resolution in degrees; give e.g. 0.05")
     resolution = _whole(resolution, 360)
     dy, dx = states.spacings
     edges = states.lat.values.min() - dy / 2, states.lat.values.max() + dy / 2

@@ -139,9 +139,9 @@ def fit(
     )
     bound = bind(card, data, static, reference)
     codes = _codes(reference, chosen, bound)
-    degrees, training, held = _split(codes, bound, validation, seed)
+    degrees, training, learned = _split(codes, bound, validation, seed)
     shares = _shares(card, np.where(training, codes, UNKNOWN))
-    specs = [_measured(layer, degrees, held) for layer in bound.layers]
+    specs = [_measured(layer, degrees, learned) for layer in bound.layers]
     record = {
         "data": "; ".join(
             dict.fromkeys(
@@ -246,13 +246,15 @@ def _pixels(grid: Grid) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64
 def _split(
     codes: npt.NDArray[np.uint8], bound: Bound, share: float, seed: int
 ) -> tuple[float, npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    """Side of the blocks, which pixels are for training, and the blocks that are not."""
+    """Side of the blocks, which pixels are for training, and the blocks with known ones."""
     from xai4land.training.split import block_numbers, split_blocks
 
     lat, lon = _pixels(bound.target)
     known = (codes != UNKNOWN).any(0)
     degrees, held = split_blocks(known, lat, lon, BLOCK * bound.states.resolution, share, seed)
-    return degrees, ~np.isin(block_numbers(lat, lon, degrees), held), held
+    blocks = block_numbers(lat, lon, degrees)
+    training = ~np.isin(blocks, held)
+    return degrees, training, np.unique(blocks[training & known])
 
 
 def _shares(card: Card, codes: npt.NDArray[np.uint8]) -> list[float]:
@@ -265,7 +267,7 @@ def _shares(card: Card, codes: npt.NDArray[np.uint8]) -> list[float]:
     return [round(float(s), 6) for s in shares]
 
 
-def _measured(layer: Layer, degrees: float, held: npt.NDArray[np.int64]) -> Input:
+def _measured(layer: Layer, degrees: float, learned: npt.NDArray[np.int64]) -> Input:
     """The input with its mean and spread over the training blocks."""
     from xai4land.training.split import block_numbers
 
@@ -273,7 +275,7 @@ def _measured(layer: Layer, degrees: float, held: npt.NDArray[np.int64]) -> Inpu
     if spec.role == "categorical" or spec.valid_range is not None:
         return spec
     lon = (grid.lon.values + 180) % 360 - 180
-    inside = ~np.isin(block_numbers(grid.lat.values, lon, degrees), held)
+    inside = np.isin(block_numbers(grid.lat.values, lon, degrees), learned)
     values = np.asarray(layer.data.values, np.float64)
     values = values[..., inside]
     values = values[np.isfinite(values)]

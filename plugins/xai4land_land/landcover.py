@@ -177,7 +177,7 @@ def _describe(made: Prediction, bound: Bound, emulator: Emulator, source: xr.Dat
             **legend,
         )
     if made.probability is not None:
-        dims = (*dims[:-2], "land_cover_class", *dims[-2:])
+        dims = ("land_cover_class", *dims)
         coords["land_cover_class"] = xr.DataArray(
             legend["flag_values"],
             dims="land_cover_class",

@@ -77,11 +77,10 @@ def on_grid(truth: xr.DataArray, grid: Grid) -> xr.DataArray:
         tolerance=tolerance,
         fill_value=UNKNOWN if truth.dtype.kind in "iu" else np.nan,
     ).rename(dict(zip(own.names, grid.names, strict=True)))
-    near = around[own.names[0]].reindex(
-        {own.names[0]: lat.values}, method="nearest", tolerance=tolerance
-    )
-    if not np.isfinite(near).any():
-        raise InputError("the truth and the map have no pixel in common; compare the coordinates")
+    for old, wanted in zip(own.names, (lat, lon), strict=True):
+        place = around[old].reindex({old: wanted.values}, method="nearest", tolerance=tolerance)
+        if not np.isfinite(place).any():
+            raise InputError("the truth and the map have no pixel in common; compare coordinates")
     return found
 
 

@@ -125,7 +125,7 @@ class Emulator:
                 import torch
 
                 made = self._build().to(device).eval().requires_grad_(False)
-                _NETWORKS[key] = made.to(memory_format=torch.channels_last)
+                _NETWORKS[key] = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             return _NETWORKS[key]
 
     def _build(self) -> torch.nn.Module:
@@ -149,7 +149,7 @@ class Emulator:
             *(
                 (role, names)
                 for role in ("dynamic", "static", "categorical")
-                if (names := ", ".join(spec.name for spec in card.of_role(role)))  # type: ignore[arg-type]
+                if (names := ", ".join(spec.name for spec in card.of_role(role)))
             ),
             (
                 "resolution",

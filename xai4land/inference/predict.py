@@ -46,7 +46,7 @@ class Prediction:
     confidence : dask array of float32
         Probability of the chosen class, in steps of 0.005; NaN where missing.
     probability : dask array of float32 or None
-        Classes before rows.
+        Classes before time.
     baselines : dict of dask array of uint8
         Flag values that the ``nearest`` cell and the ``bilinear`` fractions alone suggest.
     """
@@ -120,19 +120,20 @@ def predict(
             ]
             graph[(name, t, i, j)] = (run_block, f"{name}-plan", block, parts)
 
+    runs = HighLevelGraph.from_collections(name, graph, dependencies=arrays)
+
     def collect(what: str, dtype: Any, leading: tuple[int, ...] = ()) -> da.Array:
         own = f"{what}-{token}"
         nothing = (0,) * len(leading)
         picks: dict[Any, Any] = {
-            (own, t, *nothing, i, j): (_pick, (name, t, i, j), what)
+            (own, *nothing, t, i, j): (_pick, (name, t, i, j), what)
             for t in range(times)
             for i, j in blocks
         }
-        layers = HighLevelGraph.from_collections(own, {**graph, **picks}, dependencies=arrays)
-        made = da.Array(
-            layers, own, chunks=((1,) * times, *((n,) for n in leading), *sizes), dtype=dtype
-        )
-        return made if bound.time is not None else made[0]
+        layers = HighLevelGraph({**runs.layers, own: picks}, {**runs.dependencies, own: {name}})
+        chunks = (*((n,) for n in leading), (1,) * times, *sizes)
+        made = da.Array(layers, own, chunks=chunks, dtype=dtype)
+        return made if bound.time is not None else made[..., 0, :, :]
 
     return Prediction(
         collect("classes", np.uint8),
@@ -143,7 +144,7 @@ def predict(
 
 
 def _pick(packed: dict[str, np.ndarray], what: str) -> np.ndarray:
-    found = packed[what][np.newaxis]
+    found = packed[what][..., np.newaxis, :, :]
     if what == "confidence":
         found = np.where(found == MISSING, np.nan, found / np.float32(CONFIDENCE_STEPS))
         return found.astype(np.float32)

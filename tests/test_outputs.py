@@ -1,0 +1,145 @@
+"""Outputs: CF metadata, stores, pictures."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from xai4land import InputError, StoreError
+from xai4land.store import write
+from xai4land_land import reconstruct
+
+
+@pytest.fixture(scope="module")
+def made(world, emulator):
+    return reconstruct(world.assign_attrs(history="before"), emulator, probabilities=True)
+
+
+def opened(path, **how):
+    how |= {"engine": "zarr", "consolidated": False} if path.suffix == ".zarr" else {}
+    return xr.open_dataset(path, **how)
+
+
+def test_flags_and_coordinates(made, emulator):
+    cover = made.land_cover
+    assert cover.dtype == np.uint8
+    assert cover.attrs["flag_values"].dtype == np.uint8
+    assert cover.attrs["flag_meanings"] == "wood field town"
+    assert cover.encoding["_FillValue"] == 255
+    assert made.attrs["Conventions"] == "CF-1.11"
+    assert made.attrs["emulator"] == "small"
+    assert made.attrs["emulator_sha256"] == emulator.sha256
+    newest, oldest = made.attrs["history"].splitlines()
+    assert "emulator small" in newest
+    assert oldest == "before"
+    for name in ("lat", "lon", "time"):
+        assert made[name].attrs["bounds"] == f"{name}_bnds"
+    np.testing.assert_allclose(made.lat_bnds[0], [90, 87.5])
+    np.testing.assert_allclose(made.lon_bnds[-1], [177.5, 180])
+
+
+@pytest.mark.parametrize("ending", [".zarr", ".nc"])
+def test_a_store_reads_back_the_same(made, tmp_path, ending):
+    path = write(made, tmp_path / f"map{ending}", progress=False)
+    again = opened(path, mask_and_scale=False)
+    np.testing.assert_array_equal(again.land_cover.values, made.land_cover.values)
+    assert again.land_cover.dtype == np.uint8
+    decoded = opened(path)
+    np.testing.assert_allclose(decoded.confidence.values, made.confidence.values, atol=1e-6)
+    np.testing.assert_array_equal(decoded.time.values, made.time.values)
+    np.testing.assert_array_equal(decoded.time_bnds.values, made.time_bnds.values)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_the_compliance_checker_finds_no_error(world, emulator, tmp_path, gap):
+    from compliance_checker.runner import CheckSuite, ComplianceChecker
+
+    if gap:
+        world = world.copy(deep=True)
+        world["wood"][:, 3, 3] = np.nan
+    made = reconstruct(world, emulator, probabilities=True)
+    path = write(made, tmp_path / "map.nc", progress=False)
+    suite = CheckSuite()
+    suite.load_all_available_checkers()
+    newest = max(
+        (name for name in suite.checkers if name.startswith("cf:1.")),
+        key=lambda name: int(name.split(".")[1]),
+    )
+    report = tmp_path / "report.txt"
+    passed, errors = ComplianceChecker.run_checker(
+        str(path), [newest], 0, "strict", output_filename=str(report), output_format="text"
+    )
+    assert not errors
+    assert passed, report.read_text()
+
+
+def test_an_existing_store_is_kept(made, tmp_path):
+    path = write(made[["land_cover"]], tmp_path / "map.zarr", progress=False)
+    with pytest.raises(StoreError, match="overwrite=True"):
+        write(made, path, progress=False)
+    write(made[["confidence"]], path, overwrite=True, progress=False)
+    assert set(opened(path).data_vars) == {"confidence"}
+
+
+def test_places_and_formats_that_cannot_be(made, tmp_path):
+    with pytest.raises(InputError, match=r"\.zarr or \.nc"):
+        write(made, tmp_path / "map.tif")
+    with pytest.raises(StoreError, match="no folder"):
+        write(made, tmp_path / "none" / "map.zarr")
+
+
+@pytest.mark.parametrize("ending", [".zarr", ".nc"])
+def test_a_run_that_fails_leaves_nothing_that_looks_whole(world, emulator, tmp_path, ending):
+    bad = world.copy(deep=True)
+    bad["town"][1, 2, 3] = 1.7
+    path = tmp_path / f"map{ending}"
+    with pytest.raises(InputError, match="in the block from"):
+        write(reconstruct(bad.chunk(), emulator), path, progress=False)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("ending", [".zarr", ".nc"])
+def test_a_disk_that_fills(tmp_path, ending):
+    """A limit on the size of files stands in for a full disk: the write itself fails."""
+    script = textwrap.dedent(
+        f"""
+        import resource, signal
+        import numpy as np, xarray as xr
+        import xai4land
+        from xai4land.store import write
+        noise = np.random.default_rng(0).integers(0, 255, (2000, 2000), dtype=np.uint8)
+        data = xr.Dataset({{"a": (("y", "x"), noise)}}).chunk(y=1000)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+        try:
+            write(data, r"{tmp_path}/map{ending}", progress=False)
+        except xai4land.StoreError as error:
+            print("refused:", error)
+        """
+    )
+    assert resource.RLIM_INFINITY in resource.getrlimit(resource.RLIMIT_FSIZE)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert "refused: could not write" in done.stdout, done.stderr
+    assert "which is not whole" in done.stdout
+    assert not (tmp_path / f"map{ending}").exists()
+
+
+def test_pictures_are_drawn(made, world, tmp_path):
+    figure = made.ai4land.plot()
+    figure.savefig(tmp_path / "map.png")
+    assert (tmp_path / "map.png").stat().st_size > 5000
+    titles = [
+        axis.get_title() for axis in made.ai4land.plot(beside={"truth": made.land_cover}).axes
+    ]
+    assert titles == ["land cover", "truth"]
+    with pytest.raises(InputError, match="reconstruct"):
+        world.ai4land.plot()
