@@ -81,6 +81,8 @@ def test_coordinates_are_found_by_their_attributes_not_their_names():
         ([1.0, 2.0, 95.0], [3.0, 4.0], "latitudes reach 95"),
         ([1.0, np.nan, 2.0], [3.0, 4.0], "missing values"),
         ([1.0, 2.0], [0.0, 2.0, 1.0, 3.0], "longitudes are not sorted"),
+        ([1.0, 2.0], [3.0, 2.0, 1.0], "longitudes are not sorted"),
+        ([1.0, 2.0], [-180.0, -90.0, 0.0, 90.0, 180.0], "more than the globe"),
     ],
 )
 def test_bad_coordinates_are_refused_with_the_mend(lat, lon, message):

@@ -196,6 +196,7 @@ def test_units_are_converted(world, emulator):
         (lambda d: d.assign(wood=d.wood.expand_dims(member=2)), "dimension 'member'"),
         (lambda d: d.assign(height=d.height.astype(str)), "expected numbers"),
         (lambda d: d.assign(height=d.height / 0.0), "infinite"),
+        (lambda d: d.assign(wood=d.wood * np.nan), "no value at all"),
     ],
 )
 def test_bad_input_gives_one_clear_error(world, emulator, change, message):

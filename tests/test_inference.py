@@ -193,6 +193,18 @@ def test_a_ratio_that_is_not_whole():
     same(one, run(world, emulator, target=target, chunks=(17, 23)))
 
 
+def test_rows_on_the_poles_are_reached(world, emulator):
+    target = xr.Dataset(
+        coords={
+            "lat": coordinate("lat", np.linspace(90, -90, 73)),
+            "lon": coordinate("lon", np.arange(0, 360, 2.5)),
+        }
+    )
+    one = run(world, emulator, target=target)
+    np.testing.assert_allclose(one.land_cover_probability.sum("land_cover_class"), 1, atol=1e-5)
+    same(one, run(world, emulator, target=target, chunks=(20, 31)))
+
+
 def test_a_resolution_as_target(world, emulator):
     made = reconstruct(world, emulator, target=2.0)
     assert made.land_cover.shape == (2, 90, 180)

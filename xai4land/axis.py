@@ -82,7 +82,10 @@ class Axis:
 
     def cell(self, points: Floats) -> Ints:
         """Index of the cell that holds each point, counting on beyond the ends."""
-        found: Ints = np.floor(self.index(points) + 0.5).astype(np.int64)
+        at = self.index(points)
+        found: Ints = np.floor(at + 0.5).astype(np.int64)
+        if not self.periodic:
+            found[at == len(self) - 0.5] = len(self) - 1  # the last cell's far edge is its own
         return found
 
     def inside(self, cells: Ints) -> npt.NDArray[np.bool_]:

@@ -82,15 +82,25 @@ class Grid:
     def lattice(self) -> tuple[int, int]:
         """Rows from pole to pole and columns around the globe, at this spacing."""
         dy, dx = self.spacings
-        return max(round(180 / dy), 1), max(round(360 / dx), 1)
+        row = (90 - self._north) / dy
+        phase = row - self.origin[0]
+        return int(np.floor(180 / dy - phase + 0.25)) + 1, max(round(360 / dx), 1)
 
     @cached_property
     def origin(self) -> tuple[int, int]:
-        """Lattice position of the northernmost row and of the first column."""
+        """Lattice position of the northernmost row and of the first column.
+
+        Centres half a cell from the pole and the date line, or on them, are both common:
+        rounding turns over between the two.
+        """
         dy, dx = self.spacings
-        north = max(float(self.lat.values[0]), float(self.lat.values[-1]))
-        west = (float(self.lon.values[0]) + 180) % 360
-        return round((90 - north) / dy - 0.5), round(west / dx - 0.5) % self.lattice[1]
+        row = (90 - self._north) / dy
+        column = ((float(self.lon.values[0]) + 180) % 360) / dx
+        return int(np.floor(row + 0.25)), int(np.floor(column + 0.25)) % max(round(360 / dx), 1)
+
+    @property
+    def _north(self) -> float:
+        return max(float(self.lat.values[0]), float(self.lat.values[-1]))
 
     @property
     def ascending(self) -> bool:
@@ -99,8 +109,7 @@ class Grid:
 
     def lattice_lat(self, rows: Ints) -> Floats:
         """Latitudes of lattice rows, on from the grid's own northernmost one."""
-        north = max(float(self.lat.values[0]), float(self.lat.values[-1]))
-        values: Floats = north - (rows - self.origin[0]).astype(np.float64) * self.spacings[0]
+        values: Floats = self._north - (rows - self.origin[0]).astype(np.float64) * self.spacings[0]
         return values
 
     def lattice_lon(self, columns: Ints) -> Floats:
@@ -246,7 +255,7 @@ def _longitudes(coord: xr.DataArray, what: str, problems: list[str]) -> Axis:
         return Axis(values)
     # A step across the date line is a step east like the others.
     steps = np.mod(np.diff(values), 360)
-    if values.size > 2 and steps.max() > 10 * np.median(steps):
+    if (values.size > 2 and steps.max() > 10 * np.median(steps)) or np.median(steps) > 180:
         problems.append(
             f"{what}: longitudes are not sorted from west to east; "
             f"run ds.sortby({str(coord.name)!r})"

@@ -103,6 +103,10 @@ def find_layer(spec: Input, data: xr.Dataset, static: xr.Dataset | None) -> Laye
             array = _ordered(array, spec, grid, problems)
         if array.variable._in_memory:
             problems += value_problems(spec, array.values)
+            if array.dtype.kind == "f" and not np.isfinite(array.values).any():
+                problems.append(
+                    f"variable {spec.name!r} has no value at all; check how it was read"
+                )
     InputError.raise_if(problems)
     assert grid is not None
     return Layer(spec, grid, array)

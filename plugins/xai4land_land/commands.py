@@ -147,20 +147,10 @@ def demo(out: Path, quiet: bool) -> None:
     scores = evaluate(world, truth).compute()
     click.echo(f"sample planet, years {', '.join(str(y) for y in truth.time.dt.year.values)}")
     click.echo(repr(scores))
-    plot(world, beside=_close_up(planet, world)).savefig(out / "planet.png", dpi=150)
+    region = {"lat": slice(45, 5), "lon": slice(-105, -55)}
+    plot(world.sel(region)).savefig(out / "planet.png", dpi=150)
     scores.plot().savefig(out / "scores.png", dpi=150)
     click.echo(f"wrote {path}, {out / 'planet.png'} and {out / 'scores.png'}")
-
-
-def _close_up(planet: xr.Dataset, world: xr.Dataset) -> dict[str, xr.DataArray]:
-    """The nearest coarse cell, the emulator and the truth, over one region."""
-    truth = planet.land_cover.rename(lat_fine="lat", lon_fine="lon")
-    region = {"lat": slice(45, 5), "lon": slice(-105, -55)}
-    return {
-        "coarse majority": world.land_cover_nearest.sel(region),
-        "emulator": world.land_cover.sel(region),
-        "truth": truth.sel(region),
-    }
 
 
 COMMANDS = [demo, reconstruct, fit, evaluate]

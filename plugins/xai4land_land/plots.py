@@ -28,14 +28,14 @@ def plot(
     time: int = -1,
     name: str = "land_cover",
 ) -> Figure:
-    """Draw a map in its legend's colours, with the confidence or other maps beside it.
+    """Draw a map in its legend's colours, between the coarse majority and its confidence.
 
     Parameters
     ----------
     data : Dataset
         As :func:`reconstruct` returns it. What is drawn is computed.
     beside : mapping from str to DataArray, optional
-        Other maps with the same flags, by title; by default the confidence.
+        Other maps with flags, by title, instead of the confidence.
     time : int
         Position on the time axis.
     name : str
@@ -59,15 +59,17 @@ def plot(
     if name not in data:
         raise InputError(f"no variable {name!r} to draw; reconstruct() makes it")
     maps = {name.replace("_", " "): data[name], **(beside or {})}
+    if f"{name}_nearest" in data:
+        maps = {"coarse majority": data[f"{name}_nearest"], **maps}
     panels = len(maps) + (beside is None and "confidence" in data)
-    figure = Figure(figsize=(6.2 * panels, 4.0), layout="constrained")
+    figure = Figure(figsize=(5.0 * panels, 4.4), layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False)[0]
     seen: dict[str, str] = {}
     for axis, (title, variable) in zip(axes, maps.items(), strict=False):
         seen |= _draw(axis, _one(variable, time), title)
     if panels > len(maps):
         image = _shown(axes[-1], _one(data["confidence"], time), "confidence", vmin=0, vmax=1)
-        figure.colorbar(image, ax=axes[-1], orientation="horizontal", fraction=0.05, pad=0.02)
+        figure.colorbar(image, ax=axes[-1], shrink=0.6)
     _legend(figure, seen)
     return figure
 

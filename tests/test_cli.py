@@ -1,0 +1,97 @@
+"""The command line: messages and exit codes that a script can rely on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from conftest import plain_emulator, small_card
+from xai4land.cli import main
+
+
+def run(capsys, *arguments) -> tuple[int, str, str]:
+    """Exit code, standard output and error."""
+    code = 0
+    try:
+        main([str(a) for a in arguments])
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+@pytest.fixture
+def files(world, tmp_path):
+    world.drop_vars("truth").to_netcdf(tmp_path / "states.nc")
+    world[["truth"]].rename(lat_fine="lat", lon_fine="lon", truth="land_cover").drop_vars(
+        ["lat", "lon"]
+    ).assign_coords(
+        lat=("lat", world.lat_fine.values, world.lat_fine.attrs),
+        lon=("lon", world.lon_fine.values, world.lon_fine.attrs),
+    ).to_netcdf(tmp_path / "truth.nc")
+    plain_emulator(small_card()).save(tmp_path / "plain.safetensors")
+    return tmp_path
+
+
+def test_reconstruct_and_evaluate(files, capsys):
+    made = files / "map.zarr"
+    how = ["--emulator", files / "plain.safetensors", "--quiet"]
+    code, out, _ = run(capsys, "reconstruct", files / "states.nc", made, *how)
+    assert code == 0
+    assert "wrote" in out
+    opened = xr.open_dataset(made, engine="zarr", consolidated=False, mask_and_scale=False)
+    assert opened.land_cover.dtype == np.uint8
+    picture = files / "scores.png"
+    code, out, _ = run(capsys, "evaluate", made, files / "truth.nc", "--plot", picture)
+    assert code == 0
+    assert "mean_iou" in out
+    assert picture.exists()
+    code, _, err = run(capsys, "reconstruct", files / "states.nc", made, *how)
+    assert code == 1
+    assert "overwrite" in err
+
+
+def test_faults_are_one_message_and_exit_code_1(files, capsys):
+    for arguments in (
+        ("reconstruct", files / "states.nc", files / "map.zarr", "--emulator", "nonsense"),
+        ("reconstruct", files / "truth.nc", files / "map.zarr"),
+        ("evaluate", files / "states.nc", files / "truth.nc"),
+        ("emulators", "nonsense"),
+        ("fit", files / "states.nc", files / "truth.nc", files / "mine.pkl"),
+    ):
+        code, _, err = run(capsys, *arguments)
+        assert code == 1, arguments
+        assert err.startswith("error: "), arguments
+        assert "Traceback" not in err
+
+
+def test_typing_faults_are_exit_code_2(capsys):
+    assert run(capsys, "reconstruct", "/nowhere/at/all.nc", "out.zarr")[0] == 2
+    assert run(capsys, "nonsense")[0] == 2
+
+
+def test_lists(capsys):
+    for command, word in (
+        ("emulators", "sample-landcover"),
+        ("plugins", "ai4land"),
+        ("versions", "torch"),
+    ):
+        code, out, _ = run(capsys, command)
+        assert code == 0
+        assert word in out
+    code, out, _ = run(capsys, "emulators", "sample-landcover")
+    assert "<Emulator 'sample-landcover'>" in out
+
+
+def test_help_lists_the_plugins_commands(capsys):
+    _, out, _ = run(capsys, "--help")
+    for command in ["demo", "reconstruct", "fit", "evaluate", "emulators", "plugins", "versions"]:
+        assert f"  {command} " in out
+
+
+def test_an_unfinished_store_is_refused(files, capsys):
+    (files / "map.zarr.partial").mkdir()
+    code, _, err = run(capsys, "evaluate", files / "map.zarr.partial", files / "truth.nc")
+    assert code == 1
+    assert "not whole" in err
