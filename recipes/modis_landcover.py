@@ -57,7 +57,7 @@ coarse = states.isel(time=0, drop=True).drop_vars("water").to_dataarray()
 mixed = (coarse.max("variable") < 0.999 * coarse.sum("variable")).reindex_like(
     truth, method="nearest"
 )
-world = states.ai4land.reconstruct(emulator, static=static)
+world = states.ai4land.reconstruct(emulator, static=static, target=truth)
 on_land = world.ai4land.evaluate(land).compute()
 in_mixed = world.ai4land.evaluate(land.where(mixed)).compute()
 for name, scores in (("held-out land", on_land), ("held-out land, mixed cells", in_mixed)):

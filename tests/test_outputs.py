@@ -7,6 +7,8 @@ import subprocess
 import sys
 import textwrap
 
+import dask
+import dask.array
 import numpy as np
 import pytest
 import xarray as xr
@@ -88,6 +90,111 @@ def test_an_existing_store_is_kept(made, tmp_path):
     assert set(opened(path).data_vars) == {"confidence"}
 
 
+SLOW = """
+import sys, time
+sys.path.append({tests!r})
+import dask.array as da, numpy as np, xarray as xr
+from xai4land.store import write
+
+def slow(block, block_info=None):
+    time.sleep(0.02)
+    return block + 1
+
+base = da.from_array(np.arange(240 * 240, dtype="int32").reshape(240, 240), chunks=30)
+made = da.map_blocks(slow, base, dtype="int32", name="made-{version}")
+dims = ("y", "x")
+data = xr.Dataset({{"a": (dims, made), "b": (dims, made * 2), "c": ("y", np.ones(240))}})
+print("go", flush=True)
+write(data, {path!r}, progress=False)
+"""
+
+
+def slow_run(path, version=1):
+    code = SLOW.format(tests=str(path.parent), path=str(path), version=version)
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize("ending", [".zarr", ".nc"])
+def test_a_run_that_is_killed_goes_on_to_the_same_store(tmp_path, ending):
+    """Killed again and again at random moments, then left alone."""
+    path = tmp_path / f"map{ending}"
+    rng = np.random.default_rng(0)
+    killed = 0
+    while not path.exists() and killed < 6:
+        process = slow_run(path)
+        process.stdout.readline()
+        try:
+            process.wait(timeout=rng.uniform(0.05, 0.6))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            killed += 1
+        process.communicate()
+    assert killed
+    process = slow_run(path) if not path.exists() else None
+    if process:
+        assert "exists" not in process.communicate()[1]
+    values = np.arange(240 * 240).reshape(240, 240) + 1
+    store = opened(path)
+    np.testing.assert_array_equal(store.a, values)
+    np.testing.assert_array_equal(store.b, 2 * values)
+    np.testing.assert_array_equal(store.c, 1)
+    assert {entry.name for entry in tmp_path.iterdir()} == {path.name}
+
+
+def test_finished_chunks_are_not_computed_again(tmp_path):
+    seen = []
+
+    def data(broken):
+        def block(values, block_info=None):
+            if broken and block_info[0]["chunk-location"] == (1, 1):
+                raise ValueError("no luck")
+            seen.append(block_info[0]["chunk-location"])
+            return values
+
+        base = dask.array.zeros((40, 40), chunks=20)
+        lazy = dask.array.map_blocks(block, base, dtype=float, meta=np.empty(0), name="mine")
+        return xr.Dataset({"a": (("y", "x"), lazy)})
+
+    with dask.config.set(scheduler="synchronous"):
+        with pytest.raises(ValueError, match="no luck"):
+            write(data(True), tmp_path / "map.zarr", progress=False)
+        before = list(seen)
+        write(data(False), tmp_path / "map.zarr", progress=False)
+    assert len(seen) == 4
+    assert len(set(seen)) == 4
+    assert before
+
+
+def test_a_store_begun_with_other_data_is_never_continued(world, emulator, tmp_path):
+    path, partial = tmp_path / "map.zarr", tmp_path / "map.zarr.partial"
+    process = slow_run(path)
+    process.stdout.readline()
+    while not (partial / "done.txt").exists():
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    with pytest.raises(StoreError, match="unfinished store of other data"):
+        write(reconstruct(world, emulator), path, progress=False)
+    assert partial.exists()
+    write(reconstruct(world, emulator), path, overwrite=True, progress=False)
+    assert "land_cover" in opened(path)
+    assert "a" not in opened(path)
+
+
+def test_a_second_writer_is_refused(tmp_path):
+    path = tmp_path / "map.zarr"
+    first = slow_run(path)
+    first.stdout.readline()
+    while not (tmp_path / "map.zarr.partial" / "done.txt").exists():
+        assert first.poll() is None
+    second = slow_run(path)
+    assert "another process is writing" in second.communicate()[1]
+    assert first.communicate()[1] == ""
+    assert path.exists()
+
+
 def test_places_and_formats_that_cannot_be(made, tmp_path):
     with pytest.raises(InputError, match=r"\.zarr or \.nc"):
         write(made, tmp_path / "map.tif")
@@ -140,6 +247,6 @@ def test_pictures_are_drawn(made, world, tmp_path):
     titles = [
         axis.get_title() for axis in made.ai4land.plot(beside={"truth": made.land_cover}).axes
     ]
-    assert titles == ["land cover", "truth"]
+    assert titles == ["coarse majority", "land cover", "truth"]
     with pytest.raises(InputError, match="reconstruct"):
         world.ai4land.plot()

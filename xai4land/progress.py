@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["dask_progress", "progress_bar"]
+__all__ = ["chunk_progress", "progress_bar"]
 
 
 def progress_bar(show: bool) -> Progress:
@@ -36,15 +36,16 @@ def progress_bar(show: bool) -> Progress:
 
 
 @contextmanager
-def dask_progress(description: str, show: bool) -> Iterator[None]:
-    """Show the share of dask's tasks that are done, while a block of code computes."""
+def chunk_progress(description: str, pixels: int, show: bool) -> Iterator[None]:
+    """Show the share of the pixels that are stored, and the rate, while chunks are put."""
     with progress_bar(show) as bar:
-        task = bar.add_task(description, total=None, note="")
+        task = bar.add_task(description, total=pixels, note="")
 
-        def count(_key: Any, _result: Any, _dsk: Any, state: dict[str, Any], _worker: Any) -> None:
-            left = sum(len(state[k]) for k in ("ready", "waiting", "running"))
-            done = len(state["finished"])
-            bar.update(task, completed=done, total=done + left)
+        def count(key: Any, result: Any, *_state: Any) -> None:
+            if str(key).startswith("_put-"):
+                bar.advance(task, result)
+                speed = bar.tasks[0].speed
+                bar.update(task, note=f"{speed / 1e6:.2f} Mpx/s" if speed else "")
 
         with Callback(posttask=count):
             yield

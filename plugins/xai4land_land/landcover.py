@@ -159,11 +159,11 @@ def _describe(made: Prediction, bound: Bound, emulator: Emulator, source: xr.Dat
     add(
         "confidence",
         made.confidence,
-        np.uint8(MISSING),
+        np.int8(-128),
         long_name="probability of the land cover class",
         units="1",
     )
-    variables["confidence"].encoding |= {"dtype": "uint8", "scale_factor": np.float32(0.005)}
+    variables["confidence"].encoding |= {"dtype": "int8", "scale_factor": np.float32(0.01)}
     for kind, array in made.baselines.items():
         how = {
             "nearest": "majority of the nearest coarse cell",

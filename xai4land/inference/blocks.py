@@ -31,7 +31,7 @@ from xai4land.inputs import sum_problem, value_problems
 __all__ = ["CONFIDENCE_STEPS", "MISSING", "Block", "Plan", "Source", "run_block", "whole_cells"]
 
 MISSING = 255
-CONFIDENCE_STEPS = 200
+CONFIDENCE_STEPS = 100
 TILE = 32
 
 # Threads take turns with the network, which uses all cores itself.

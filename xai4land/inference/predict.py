@@ -44,7 +44,7 @@ class Prediction:
     classes : dask array of uint8
         Flag values; 255 where inputs are missing.
     confidence : dask array of float32
-        Probability of the chosen class, in steps of 0.005; NaN where missing.
+        Probability of the chosen class, in steps of 0.01; NaN where missing.
     probability : dask array of float32 or None
         Classes before time.
     baselines : dict of dask array of uint8

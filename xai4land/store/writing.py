@@ -1,18 +1,23 @@
-"""Write a lazy dataset to Zarr or NetCDF: whole, or not under its name."""
+"""Write a lazy dataset to Zarr or NetCDF: whole, or not under its name; resumable."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError, StoreError
-from xai4land.progress import dask_progress
+from xai4land.progress import chunk_progress
+from xai4land.store.manifest import STORE, Manifest, begin, locked, mark_done, read_done
 
 __all__ = ["write"]
+
+Region = tuple[slice, ...]
 
 
 def write(
@@ -22,19 +27,21 @@ def write(
     overwrite: bool = False,
     progress: bool = True,
 ) -> Path:
-    """Compute a dataset block by block into a store.
+    """Compute a dataset chunk by chunk into a store.
 
-    The store is built beside its place as ``<name>.partial`` and renamed when it is whole.
+    The store grows beside its place, in a folder ``<name>.partial``, and gets its name when it is
+    whole. If the run is killed, the same call goes on where it ended: chunks that are done
+    are not computed again. NetCDF is made from the finished Zarr store.
 
     Parameters
     ----------
     data : Dataset
     path : path-like
-        Ending in ``.zarr`` (format 3) or ``.nc``.
+        Ending in ``.zarr`` (format 3, the dataset's chunks) or ``.nc``.
     overwrite : bool
-        Whether an existing store may be replaced.
+        Whether an existing store, or an unfinished one of other data, may be replaced.
     progress : bool
-        Whether to show progress and the time left on standard error.
+        Whether to show progress, rate and the time left on standard error.
 
     Returns
     -------
@@ -46,8 +53,8 @@ def write(
     InputError
         If the ending is unknown, or values found on the way cannot be right.
     StoreError
-        If the store exists, or cannot be written (no room, no permission). What was written
-        until then stays in ``<name>.partial``.
+        If the store exists, is being written by another process, was begun with other data,
+        or cannot be written (no room, no permission). What was finished stays.
     """
     path = Path(path)
     if path.suffix not in (".zarr", ".nc"):
@@ -58,25 +65,138 @@ def write(
         raise StoreError(f"there is no folder {path.parent}; make it first")
     partial = path.with_name(path.name + ".partial")
     try:
-        _remove(partial)
-        with dask_progress(f"write {path.name}", progress):
-            if path.suffix == ".zarr":
-                data.to_zarr(partial, zarr_format=3, consolidated=False)
+        partial.mkdir(exist_ok=True)
+        with locked(partial):
+            _fill(data, partial, overwrite, progress, path.name)
+            if path.suffix == ".nc":
+                _to_netcdf(data, partial, path, overwrite)
             else:
-                data.to_netcdf(partial, engine="netcdf4", encoding=_netcdf_encoding(data))
-        _remove(path)
-        partial.rename(path)
-    except (OSError, RuntimeError) as error:
-        # netCDF4 reports a full disk as a RuntimeError of HDF5's.
-        if isinstance(error, RuntimeError) and path.suffix != ".nc":
+                if overwrite:
+                    _remove(path)
+                (partial / STORE).rename(path)
+            shutil.rmtree(partial)
+    except OSError as error:
+        if isinstance(error, StoreError):
             raise
-        reason = getattr(error, "strerror", None) or error
-        free = shutil.disk_usage(path.parent).free / 1e6
-        raise StoreError(
-            f"could not write {path}: {reason} ({free:.0f} MB free there); "
-            f"what was written is in {partial.name}, which is not whole"
-        ) from error
+        raise StoreError(_failed(path, partial, error)) from error
     return path
+
+
+def _fill(data: xr.Dataset, partial: Path, overwrite: bool, progress: bool, name: str) -> None:
+    """Begin or go on with an unfinished store, until all chunks are done."""
+    wanted = Manifest(
+        _fingerprint(data), str(data.attrs.get("title", "")), sum(1 for _ in _chunks(data))
+    )
+    found = Manifest.read(partial)
+    if found is not None and found != wanted and not overwrite:
+        raise StoreError(
+            f"{partial} is an unfinished store of other data ({found.title or 'untitled'}: other "
+            "inputs, emulator or chunks); finish that run, delete it, or overwrite=True"
+        )
+    if found != wanted:
+        begin(partial)
+        data.to_zarr(partial / STORE, mode="w", zarr_format=3, consolidated=False, compute=False)
+        wanted.write(partial)
+    done = read_done(partial)
+    left = [chunk for chunk in _chunks(data) if chunk[2] not in done]
+    if not left:
+        return
+    from dask.base import compute
+    from dask.delayed import delayed
+
+    encoded, _ = xr.conventions.cf_encoder(dict(data.variables), dict(data.attrs))
+    blocks = {variable: encoded[variable].data.to_delayed() for variable in _lazy(data)}
+    put = delayed(_put, pure=False)
+    tasks = [
+        put(blocks[variable][index], str(partial), variable, region, label)
+        for variable, index, label, region in left
+    ]
+    pixels = sum(_size(region) for *_, region in left)
+    with chunk_progress(f"write {name}", pixels, progress):
+        compute(*tasks)
+
+
+def _lazy(data: xr.Dataset) -> list[str]:
+    return [str(name) for name, v in data.variables.items() if v.chunks is not None]
+
+
+def _chunks(data: xr.Dataset) -> Iterator[tuple[str, tuple[int, ...], str, Region]]:
+    """Each lazy chunk: variable, index, label, and its region."""
+    for name in _lazy(data):
+        sizes: Any = data.variables[name].chunks
+        ends = [np.concatenate([[0], np.cumsum(s)]).tolist() for s in sizes]
+        for index in np.ndindex(*map(len, sizes)):
+            region = tuple(slice(e[i], e[i + 1]) for e, i in zip(ends, index, strict=True))
+            yield name, index, "/".join([name, *map(str, index)]), region
+
+
+def _size(region: Region) -> int:
+    return int(np.prod([part.stop - part.start for part in region]))
+
+
+def _put(values: np.ndarray, folder: str, name: str, region: Region, label: str) -> int:
+    """Store one chunk, then note that it is done."""
+    import zarr
+
+    array: Any = zarr.open_array(f"{folder}/{STORE}/{name}", mode="r+")
+    array[region] = values
+    mark_done(Path(folder), label)
+    return _size(region)
+
+
+def _fingerprint(data: xr.Dataset) -> str:
+    """Hash of the values and the layout; when and where it is run does not matter."""
+    from dask.base import tokenize
+
+    parts = [
+        (str(name), v.dims, v.shape, v.chunks, v.data.name if v.chunks else v.values)
+        for name, v in sorted(data.variables.items(), key=lambda item: str(item[0]))
+    ]
+    return str(tokenize(parts))
+
+
+def _to_netcdf(data: xr.Dataset, partial: Path, path: Path, overwrite: bool) -> None:
+    """Copy the whole Zarr store, chunk by chunk, as it is encoded.
+
+    Attributes come from the dataset: Zarr keeps them as JSON, without their types.
+    """
+    stored = xr.open_dataset(
+        partial / STORE, engine="zarr", chunks={}, consolidated=False, decode_cf=False
+    )
+    encoded, attrs = xr.conventions.cf_encoder(dict(data.variables), dict(data.attrs))
+    whole = xr.Dataset(
+        {name: (v.dims, stored[name].variable.data, v.attrs) for name, v in encoded.items()},
+        attrs=attrs,
+    )
+    encoding: dict[str, dict[str, Any]] = {}
+    for name, variable in whole.variables.items():
+        encoding[str(name)] = {} if "_FillValue" in variable.attrs else {"_FillValue": None}
+        if variable.chunks and variable.ndim >= 2:
+            sizes = tuple(max(part) for part in variable.chunks)
+            encoding[str(name)] |= {"zlib": True, "complevel": 1, "chunksizes": sizes}
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        whole.to_netcdf(beside, engine="netcdf4", encoding=encoding)
+    except BaseException as error:
+        beside.unlink(missing_ok=True)
+        # netCDF4 reports a full disk as a RuntimeError of HDF5's.
+        if isinstance(error, RuntimeError):
+            raise StoreError(_failed(path, partial, error)) from error
+        raise
+    finally:
+        stored.close()
+    if overwrite:
+        _remove(path)
+    beside.rename(path)
+
+
+def _failed(path: Path, partial: Path, error: BaseException) -> str:
+    reason = getattr(error, "strerror", None) or error
+    free = shutil.disk_usage(path.parent).free / 1e6
+    return (
+        f"could not write {path}: {reason} ({free:.0f} MB free there); what was written is in "
+        f"{partial.name}, which is not whole; run the same again to go on"
+    )
 
 
 def _remove(path: Path) -> None:
@@ -84,17 +204,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _netcdf_encoding(data: xr.Dataset) -> dict[Any, dict[str, Any]]:
-    """Compress, in the dataset's own chunks."""
-    encoding = {}
-    for name, variable in data.data_vars.items():
-        if variable.ndim >= 2 and variable.dtype.kind in "fiu":
-            sizes = variable.chunks or tuple((n,) for n in variable.shape)
-            encoding[name] = {
-                "zlib": True,
-                "complevel": 1,
-                "chunksizes": tuple(max(s) for s in sizes),
-            }
-    return encoding
