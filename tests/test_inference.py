@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dask
 import dask.array as da
 import numpy as np
 import pytest
@@ -12,6 +11,8 @@ from hypothesis import strategies as st
 
 from conftest import coordinate, plain_emulator, random_emulator, small_card, small_world
 from xai4land import InputError
+from xai4land.inference import predict
+from xai4land.inference.blocks import run_block
 from xai4land_land import reconstruct
 
 few = settings(
@@ -103,15 +104,25 @@ def test_nothing_is_computed_by_the_call(world, emulator):
     assert all(variable.chunks for variable in made.data_vars.values())
 
 
-def test_each_block_is_computed_once(world, emulator):
-    """Class, confidence and baselines of a block come from one task."""
-    made = reconstruct(world, emulator, chunks=36)
+@pytest.mark.parametrize("job", ["compute", "write", "evaluate"])
+def test_each_block_is_computed_once(world, emulator, tmp_path, monkeypatch, job):
+    """Class, confidence and baselines of a block come from one task, whatever asks for them."""
     seen = []
-    with dask.callbacks.Callback(pretask=lambda key, *_: seen.append(key)):
-        made.compute(scheduler="synchronous")
-    blocks = [key for key in seen if isinstance(key, tuple) and str(key[0]).startswith("xai4land-")]
-    runs = [key for key in blocks if len(key) == 4 and len(str(key[0]).split("-")) == 2]
-    assert len(runs) == len(set(runs)) == 2 * 2 * 4
+
+    def counted(plan, block, chunks):
+        seen.append(block.box)
+        return run_block(plan, block, chunks)
+
+    monkeypatch.setattr(predict, "run_block", counted)
+    made = reconstruct(world, emulator, chunks=36)
+    if job == "compute":
+        made.compute()
+    elif job == "write":
+        made.ai4land.write(tmp_path / "map.zarr", progress=False)
+    else:
+        made.ai4land.evaluate(world.truth).compute()
+    assert len(seen) == 2 * 2 * 4
+    assert len(set(seen)) == 2 * 4
 
 
 def test_the_fractions_alone_against_a_plain_version():

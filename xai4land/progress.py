@@ -36,14 +36,14 @@ def progress_bar(show: bool) -> Progress:
 
 
 @contextmanager
-def chunk_progress(description: str, pixels: int, show: bool) -> Iterator[None]:
+def chunk_progress(description: str, pixels: int, layers: int, show: bool) -> Iterator[None]:
     """Show the share of the pixels that are stored, and the rate, while chunks are put."""
     with progress_bar(show) as bar:
         task = bar.add_task(description, total=pixels, note="")
 
         def count(key: Any, result: Any, *_state: Any) -> None:
             if str(key).startswith("_put-"):
-                bar.advance(task, result)
+                bar.advance(task, result / layers)
                 speed = bar.tasks[0].speed
                 bar.update(task, note=f"{speed / 1e6:.2f} Mpx/s" if speed else "")
 

@@ -104,15 +104,18 @@ def _fill(data: xr.Dataset, partial: Path, overwrite: bool, progress: bool, name
     from dask.base import compute
     from dask.delayed import delayed
 
+    lazy = _lazy(data)
     encoded, _ = xr.conventions.cf_encoder(dict(data.variables), dict(data.attrs))
-    blocks = {variable: encoded[variable].data.to_delayed() for variable in _lazy(data)}
+    # Not optimised one by one: what variables share must stay one task.
+    blocks = {name: encoded[name].data.to_delayed(optimize_graph=False) for name in lazy}
     put = delayed(_put, pure=False)
     tasks = [
         put(blocks[variable][index], str(partial), variable, region, label)
         for variable, index, label, region in left
     ]
-    pixels = sum(_size(region) for *_, region in left)
-    with chunk_progress(f"write {name}", pixels, progress):
+    # Several variables share each pixel; it counts once.
+    pixels = sum(_size(region) for *_, region in left) // len(lazy)
+    with chunk_progress(f"write {name}", pixels, len(lazy), progress):
         compute(*tasks)
 
 
