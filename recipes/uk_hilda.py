@@ -34,6 +34,7 @@ emulator = states.isel(time=[0]).ai4land.fit(
     learning_rate=3e-3,
 )
 emulator.save(out)
+print(emulator)
 now = states.isel(time=[1]).ai4land.reconstruct(emulator, static=static)
 print(now.ai4land.evaluate(truth.isel(time=[1])).compute())
 before = truth.land_cover.isel(time=0, drop=True)

@@ -213,6 +213,13 @@ def test_one_time_step_and_none_are_fine(world, emulator):
     assert one.time_bnds.values.astype("M8[Y]").astype(int).tolist() == [[31, 32]]
 
 
+def test_a_time_axis_without_attributes_is_known_by_its_dates(world, emulator):
+    bare = world.assign_coords(time=("time", world.time.values))
+    made = bare.ai4land.reconstruct(emulator)
+    assert made.land_cover.dims == ("time", "lat", "lon")
+    assert made.time.attrs["standard_name"] == "time"
+
+
 def test_other_calendars_are_kept(world, emulator):
     times = xr.date_range("2000", periods=2, freq="YS", calendar="360_day", use_cftime=True)
     noleap = world.assign_coords(time=("time", times, {"standard_name": "time"}))

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from xai4land.emulator.card import Card, Input
@@ -16,6 +17,7 @@ from xai4land.grid import Grid, Target, target_grid
 __all__ = ["Bound", "Layer", "bind", "find_layer", "sum_problem", "time_name", "value_problems"]
 
 TOLERANCE = 1e-3
+DATES = (pd.DatetimeIndex, xr.CFTimeIndex)
 
 
 @dataclass(frozen=True)
@@ -113,11 +115,16 @@ def find_layer(spec: Input, data: xr.Dataset, static: xr.Dataset | None) -> Laye
 
 
 def time_name(array: xr.DataArray) -> Hashable | None:
-    """Dimension of the CF time axis, if there is one."""
+    """Dimension of the time axis, if there is one: by CF attributes, or because it holds dates."""
     import cf_xarray  # noqa: F401
 
     found = [name for name in array.cf.axes.get("T", []) if name in array.dims]
-    return found[0] if found else None
+    dates = [
+        name
+        for name in array.dims
+        if name in array.coords and isinstance(array.indexes.get(name), DATES)
+    ]
+    return next(iter([*found, *dates]), None)
 
 
 def value_problems(spec: Input, values: np.ndarray) -> list[str]:

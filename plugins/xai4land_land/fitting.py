@@ -19,7 +19,7 @@ from xai4land.emulator import (
 )
 from xai4land.errors import InputError
 from xai4land.grid import Grid
-from xai4land.inputs import Bound, Layer, bind, find_layer
+from xai4land.inputs import Bound, Layer, bind, find_layer, time_name
 from xai4land_land.legends import Legend, find_legend
 from xai4land_land.truth import UNKNOWN, as_variable, match_years, recode
 
@@ -201,9 +201,6 @@ def _layers(
 
 
 def _spec(name: str, array: xr.DataArray, state: bool) -> Input:
-    import cf_xarray  # noqa: F401
-
-    changing = "T" in array.cf.axes and array.sizes[array.cf.axes["T"][0]] >= 1
     about = {
         "name": name,
         "standard_name": str(array.attrs.get("standard_name", "")),
@@ -219,7 +216,9 @@ def _spec(name: str, array: xr.DataArray, state: bool) -> Input:
         known = [int(c) for c in codes[np.isfinite(codes)] if c != fill]
         return Input(**about, role="categorical", codes=tuple(known))
     units = str(array.attrs.get("units", "1"))
-    return Input(**about, role="dynamic" if changing else "static", units=units, fill=0.0)
+    return Input(
+        **about, role="static" if time_name(array) is None else "dynamic", units=units, fill=0.0
+    )
 
 
 def _window(window: int | None, coarse: Grid, target: Grid) -> Window:
