@@ -31,6 +31,7 @@ from xai4land.inputs import Bound, Layer
 __all__ = ["Chunks", "Prediction", "predict"]
 
 Chunks = int | tuple[int, int] | None
+Sizes = tuple[tuple[int, ...], ...]
 AUTO = 1440
 READ = 2048
 
@@ -98,7 +99,6 @@ def predict(
         baselines,
     )
     arrays: list[Any] = [_as_dask(layer) for layer in bound.layers]
-    times = 1 if bound.time is None else bound.time.size
     sizes = _chunk_sizes(chunks, bound.target.shape)
     token = tokenize(
         plan.target.lat,
@@ -107,10 +107,31 @@ def predict(
         (batch_size, sizes, probabilities, baselines),
         [array.name for array in arrays],
     )
-    name = f"xai4land-{token}"
-    blocks = {
-        (i, j): _block(plan, bound.layers, arrays, box) for i, j, box in _boxes(plan.target, sizes)
-    }
+    times = 1 if bound.time is None else bound.time.size
+    runs = _runs(plan, bound.layers, arrays, f"xai4land-{token}", times, sizes)
+
+    def output(what: str, dtype: Any, leading: tuple[int, ...] = ()) -> da.Array:
+        made = _output(runs, f"xai4land-{token}", what, dtype, (leading, times, sizes))
+        return made if bound.time is not None else made[..., 0, :, :]
+
+    return Prediction(
+        output("classes", np.uint8),
+        output("confidence", np.float32),
+        output("probability", np.float32, (len(card.classes),)) if probabilities else None,
+        {kind: output(kind, np.uint8) for kind in ("nearest", "bilinear") if baselines},
+    )
+
+
+def _runs(
+    plan: Plan,
+    layers: tuple[Layer, ...],
+    arrays: list[Any],
+    name: str,
+    times: int,
+    sizes: Sizes,
+) -> HighLevelGraph:
+    """One task a time and block, ``(name, t, i, j)``, that gives all outputs of the block."""
+    blocks = {(i, j): _block(plan, layers, arrays, box) for i, j, box in _boxes(plan.target, sizes)}
     graph: dict[Any, Any] = {f"{name}-plan": plan}
     for t in range(times):
         for (i, j), (block, keys) in blocks.items():
@@ -119,28 +140,28 @@ def predict(
                 for array, wanted in zip(arrays, keys, strict=True)
             ]
             graph[(name, t, i, j)] = (run_block, f"{name}-plan", block, parts)
+    return HighLevelGraph.from_collections(name, graph, dependencies=arrays)
 
-    runs = HighLevelGraph.from_collections(name, graph, dependencies=arrays)
 
-    def collect(what: str, dtype: Any, leading: tuple[int, ...] = ()) -> da.Array:
-        own = f"{what}-{token}"
-        nothing = (0,) * len(leading)
-        picks: dict[Any, Any] = {
-            (own, *nothing, t, i, j): (_pick, (name, t, i, j), what)
-            for t in range(times)
-            for i, j in blocks
-        }
-        layers = HighLevelGraph({**runs.layers, own: picks}, {**runs.dependencies, own: {name}})
-        chunks = (*((n,) for n in leading), (1,) * times, *sizes)
-        made = da.Array(layers, own, chunks=chunks, dtype=dtype)
-        return made if bound.time is not None else made[..., 0, :, :]
-
-    return Prediction(
-        collect("classes", np.uint8),
-        collect("confidence", np.float32),
-        collect("probability", np.float32, (len(card.classes),)) if probabilities else None,
-        {kind: collect(kind, np.uint8) for kind in ("nearest", "bilinear") if baselines},
-    )
+def _output(
+    runs: HighLevelGraph,
+    name: str,
+    what: str,
+    dtype: Any,
+    layout: tuple[tuple[int, ...], int, Sizes],
+) -> da.Array:
+    """One output as an array of (leading,) time, rows, columns; a task picks it from each run."""
+    leading, times, sizes = layout
+    own = f"{what}-{name}"
+    nothing = (0,) * len(leading)
+    picks: dict[Any, Any] = {
+        (own, *nothing, t, i, j): (_pick, (name, t, i, j), what)
+        for t in range(times)
+        for i, j in np.ndindex(len(sizes[0]), len(sizes[1]))
+    }
+    graph = HighLevelGraph({**runs.layers, own: picks}, {**runs.dependencies, own: {name}})
+    chunks = (*((n,) for n in leading), (1,) * times, *sizes)
+    return da.Array(graph, own, chunks=chunks, dtype=dtype)
 
 
 def _pick(packed: dict[str, np.ndarray], what: str) -> np.ndarray:
@@ -175,7 +196,7 @@ def _at_time(
     return cut
 
 
-def _chunk_sizes(chunks: Chunks, shape: tuple[int, int]) -> tuple[tuple[int, ...], ...]:
+def _chunk_sizes(chunks: Chunks, shape: tuple[int, int]) -> Sizes:
     chunks = AUTO if chunks is None else chunks
     wanted = (chunks, chunks) if isinstance(chunks, int) else tuple(chunks)
     if len(wanted) != 2 or min(wanted) < 1:
@@ -186,7 +207,7 @@ def _chunk_sizes(chunks: Chunks, shape: tuple[int, int]) -> tuple[tuple[int, ...
     )
 
 
-def _boxes(target: Any, sizes: tuple[tuple[int, ...], ...]) -> Iterator[tuple[int, int, Box]]:
+def _boxes(target: Any, sizes: Sizes) -> Iterator[tuple[int, int, Box]]:
     """Each block's number and its place on the lattice."""
     (top, left), height = target.origin, target.shape[0]
     rows, columns = (np.concatenate([[0], np.cumsum(s)]).tolist() for s in sizes)
