@@ -66,6 +66,22 @@ def test_faults_are_one_message_and_exit_code_1(files, capsys):
         assert "Traceback" not in err
 
 
+def test_fit_makes_an_emulator_that_can_be_used(planet, tmp_path, capsys):
+    part = planet.isel(time=[0]).sel(lat=slice(40, 0), lon=slice(-110, -60))
+    part = part.sel(lat_fine=slice(40, 0), lon_fine=slice(-110, -60))
+    part.drop_vars("land_cover").to_netcdf(tmp_path / "states.nc")
+    part[["land_cover"]].to_netcdf(tmp_path / "truth.nc")
+    files = [tmp_path / "states.nc", tmp_path / "truth.nc", tmp_path / "mine.safetensors"]
+    quick = ["--epochs", 1, "--steps", 1, "--batch-size", 1, "--quiet"]
+    code, out, err = run(capsys, "fit", *files, *quick)
+    assert code == 0, err
+    assert "<Emulator 'my-landcover'>" in out
+    how = ["--emulator", files[2], "--quiet"]
+    code, _, err = run(capsys, "reconstruct", files[0], tmp_path / "map.nc", *how)
+    assert code == 0, err
+    assert (tmp_path / "map.nc").exists()
+
+
 def test_typing_faults_are_exit_code_2(capsys):
     assert run(capsys, "reconstruct", "/nowhere/at/all.nc", "out.zarr")[0] == 2
     assert run(capsys, "nonsense")[0] == 2

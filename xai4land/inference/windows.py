@@ -37,7 +37,7 @@ class Windows:
     >>> windows.rows.tolist()
     [0, 39, 77, 116]
     >>> windows.touching((0, 20), (-5, 20))
-    [(0, -45), (0, 0)]
+    [(0, 0), (0, -45)]
     """
 
     lattice: tuple[int, int]

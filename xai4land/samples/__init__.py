@@ -43,8 +43,8 @@ def sample(
     --------
     >>> import xai4land
     >>> planet = xai4land.sample("land", years=[2000])
-    >>> dict(planet.sizes)
-    {'time': 1, 'lat': 180, 'lon': 360, 'lat_fine': 720, 'lon_fine': 1440}
+    >>> planet.primf.shape, planet.land_cover.shape
+    ((1, 180, 360), (1, 720, 1440))
     """
     if kind != "land":
         raise InputError(f"sample({kind!r}), expected 'land'")

@@ -29,9 +29,9 @@ def choice_weights(
 
     Examples
     --------
-    >>> rare = np.array([[0.6, 0.6, 0.9, 0.9], [0.4, 0.4, 0.1, 0.1]], np.float32)
+    >>> rare = np.array([[0.55, 0.55, 0.9, 0.9], [0.45, 0.45, 0.1, 0.1]], np.float32)
     >>> choice_weights(rare, np.array([1, 1, 0, 0]), np.ones(4, np.float32))
-    [1.0, 1.68]
+    [0.7, 1.0]
     """
     classes = probability.shape[0]
     weights = np.ones(classes, np.float32)
