@@ -29,10 +29,13 @@ class Axis:
         Centres in degrees, strictly monotonic; longitudes unwrapped, so that they increase.
     periodic : bool
         Whether the last cell touches the first (a global longitude axis).
+    circular : bool
+        Whether 360 more is the same place (any longitude axis).
     """
 
     values: Floats
     periodic: bool = False
+    circular: bool = False
 
     def __len__(self) -> int:
         return self.values.size
@@ -68,6 +71,10 @@ class Axis:
         Rounded to 1e-6 of a cell, so that the noise of coordinates decides no tie.
         """
         first = self.values[0]
+        if self.circular and not self.periodic:
+            # The turn that brings the points, together, nearest to the axis.
+            apart = (points[0] + points[-1] - first - self.values[-1]) / 2
+            points = points - 360 * np.round(apart / 360)
         if self.periodic:
             found = (points - first) / self.spacing
             found = found - np.floor((found[0] + 0.5) / len(self)) * len(self)

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from xai4land.emulator.card import OutputClass
+from xai4land.errors import InputError
 from xai4land.grid import Grid
 
 __all__ = ["annual_bounds", "flags", "grid_coords", "history", "provenance"]
@@ -53,14 +54,21 @@ def annual_bounds(time: xr.DataArray) -> dict[str, xr.DataArray]:
     """
     name = str(time.name)
     years = time.dt.year.values
+    if len(set(years.tolist())) < years.size:
+        raise InputError(
+            f"the time axis {name!r} has several steps in a year, but maps are annual; "
+            f"run ds.resample({name}='YS').mean()"
+        )
     if np.issubdtype(time.dtype, np.datetime64):
         first, last = (
             np.array([f"{y:04d}-01-01" for y in years + k]).astype(time.dtype) for k in (0, 1)
         )
         edges = np.stack([first, last], axis=-1)
     else:
-        kind = type(time.values[0])
-        edges = np.array([[kind(y, 1, 1), kind(y + 1, 1, 1)] for y in years])
+        start = {"month": 1, "day": 1, "hour": 0, "minute": 0, "second": 0, "microsecond": 0}
+        edges = np.array(
+            [[d.replace(year=d.year + k, **start) for k in (0, 1)] for d in time.values]
+        )
     attrs = {k: v for k, v in time.attrs.items() if k not in ("bounds", "climatology")}
     attrs = {"standard_name": "time", "axis": "T", **attrs, "bounds": f"{name}_bnds"}
     if np.issubdtype(time.dtype, np.datetime64):

@@ -150,10 +150,11 @@ def target_grid(target: Target, states: Grid, finest: Grid) -> Grid:
         grid = Grid(finest.lat, finest.lon, states.names)
     elif isinstance(target, xr.Dataset | xr.DataArray):
         grid = Grid.of(target, "target")
-    resolution = float(target) if grid is None else grid.resolution  # type: ignore[arg-type]
-    if grid is None and not 0 < resolution < 90:
-        raise InputError(f"target={target} is not a resolution in degrees; give e.g. 0.05")
-    if resolution > states.resolution * 1.001:
+    if grid is None:
+        resolution = _resolution(target)
+    else:
+        resolution = max((s for s in grid.spacings if np.isfinite(s)), default=np.nan)
+    if resolution > max(states.spacings) * 1.001:
         raise InputError(
             f"target is coarser ({resolution:g}°) than the states ({states.resolution:g}°); "
             "give a finer target=, or average the states' fractions instead"
@@ -168,10 +169,27 @@ def target_grid(target: Target, states: Grid, finest: Grid) -> Grid:
     return grid
 
 
+def _resolution(target: object) -> float:
+    """A number of degrees."""
+    if isinstance(target, int | float | np.number) and 0 < float(target) < 90:
+        return float(target)
+    raise InputError(
+        f"target={target!r} is neither a resolution in degrees (e.g. 0.05) nor a dataset on a grid"
+    )
+
+
 def _at_resolution(resolution: float, states: Grid) -> Grid:
     resolution = _whole(resolution, 360)
     dy, dx = states.spacings
-    edges = states.lat.values.min() - dy / 2, states.lat.values.max() + dy / 2
+    edges = max(states.lat.values.min() - dy / 2, -90), min(states.lat.values.max() + dy / 2, 90)
+    for span, what in ((180, "pole to pole"), (360, "around the globe")):
+        count = span / resolution
+        if abs(count - round(count)) > 1e-3:
+            fits = span / round(count)
+            raise InputError(
+                f"target={resolution:g}° does not divide {span}° from {what} evenly; "
+                f"give e.g. target={fits:.10g}, or a dataset on the grid that you want"
+            )
     rows = np.arange(round((90 - edges[1]) / resolution), round((90 - edges[0]) / resolution))
     west = states.lon.values[0] - dx / 2
     first = round((west + 180) / resolution)
@@ -180,7 +198,7 @@ def _at_resolution(resolution: float, states: Grid) -> Grid:
     lon = np.round(-180 + (columns + 0.5) * resolution, 10)
     if states.ascending:
         lat = lat[::-1]
-    return Grid(Axis(lat), Axis(lon, states.lon.periodic), states.names)
+    return Grid(Axis(lat), Axis(lon, states.lon.periodic, circular=True), states.names)
 
 
 def _whole(spacing: float, span: float) -> float:
@@ -267,4 +285,7 @@ def _longitudes(coord: xr.DataArray, what: str, problems: list[str]) -> Axis:
         problems.append(
             f"{what}: longitudes cover {span:g}°, more than the globe; drop the repeated columns"
         )
-    return Axis(unwrapped, periodic=bool(abs(span - 360) < 0.1 * steps.mean()))
+    around = bool(abs(span - 360) < 0.1 * steps.mean())
+    if around and not np.allclose(steps, steps.mean(), rtol=1e-2):
+        problems.append(f"{what}: longitudes go around the globe with a gap; fill in the columns")
+    return Axis(unwrapped, periodic=around, circular=True)

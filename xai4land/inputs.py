@@ -69,12 +69,20 @@ def bind(card: Card, data: xr.Dataset, static: xr.Dataset | None, target: Target
     problems += _sum_problems(fractions)
     if any(layer.grid != fractions[0].grid for layer in fractions):
         problems.append("the states lie on different grids; regrid them to one")
-    InputError.raise_if(problems)
-
-    states = fractions[0].grid if fractions else layers[0].grid
+    if not layers:
+        raise InputError(problems)
+    states = (fractions or layers)[0].grid
     finest = min((layer.grid for layer in layers), key=lambda grid: grid.resolution)
-    grid = target_grid(target, states, finest)
-    InputError.raise_if(_resolution_problems(card, grid, states))
+    grid = states
+    if target is None and len(layers) < len(card.inputs):
+        raise InputError(problems)  # the finest grid may be that of a faulty input
+    try:
+        grid = target_grid(target, states, finest)
+        problems += _resolution_problems(card, grid, states)
+        problems += _overlap_problems(layers, grid)
+    except InputError as error:
+        problems += error.problems
+    InputError.raise_if(problems)
     dynamic = [layer for layer in layers if layer.spec.role == "dynamic"]
     time = next((layer.data[name] for layer in dynamic if (name := time_name(layer.data))), None)
     return Bound(tuple(layers), grid, states, time)
@@ -82,6 +90,8 @@ def bind(card: Card, data: xr.Dataset, static: xr.Dataset | None, target: Target
 
 def find_layer(spec: Input, data: xr.Dataset, static: xr.Dataset | None) -> Layer:
     """Find and check one input in ``data`` or else in ``static``."""
+    if not isinstance(static, xr.Dataset | None):
+        raise InputError(f"static= is a {type(static).__name__}, expected a Dataset: .to_dataset()")
     source = data if spec.name in data or static is None else static
     if spec.name not in source:
         raise InputError(_absent(spec, [data] if static is None else [data, static]))
@@ -244,6 +254,14 @@ def _time_problems(layers: list[Layer]) -> list[str]:
         if name is None or any(layer.data[name].identical(t) for t in times):
             continue
         time = layer.data[name]
+        if not isinstance(layer.data.indexes.get(name), DATES):
+            problems.append(
+                f"the time axis {str(name)!r} holds {time.dtype}, expected dates; decode it, e.g. "
+                f"ds.assign_coords({name}=xr.date_range('0850', periods=ds.{name}.size, "
+                "freq='YS', use_cftime=True)) for LUH2's years since 850"
+            )
+            times.append(time)
+            continue
         if times and not np.array_equal(time.values, times[0].values):
             problems.append(
                 f"variable {layer.spec.name!r} has other times than the inputs before it; "
@@ -257,6 +275,22 @@ def _time_problems(layers: list[Layer]) -> list[str]:
                 f"run ds.sortby({str(name)!r}).drop_duplicates({str(name)!r})"
             )
     return list(dict.fromkeys(problems))
+
+
+def _overlap_problems(layers: list[Layer], target: Grid) -> list[str]:
+    """Inputs that lie elsewhere on the globe than the target."""
+    (top, left), (height, width) = target.origin, target.shape
+    rows, columns = np.arange(top, top + height), np.arange(left, left + width)
+    lat, lon = target.lattice_lat(rows), target.lattice_lon(columns)
+    problems = []
+    for layer in layers:
+        down, across = layer.grid.lat, layer.grid.lon
+        if not (down.inside(down.cell(lat)).any() and across.inside(across.cell(lon)).any()):
+            problems.append(
+                f"variable {layer.spec.name!r} and the target have no pixel in common; "
+                "compare their latitudes and longitudes"
+            )
+    return problems
 
 
 def _resolution_problems(card: Card, target: Grid, states: Grid) -> list[str]:

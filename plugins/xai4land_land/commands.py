@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xai4land.errors import InputError
+from xai4land.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,6 +31,12 @@ def _open(path: Path, lazy: bool = True) -> xr.Dataset:
         return xr.open_dataset(path, chunks=chunks)
     except ValueError as error:
         raise InputError(f"cannot read {path} as NetCDF: {str(error).splitlines()[0]}") from error
+
+
+def _folder(path: Path) -> None:
+    """Look before hours of work whether the result can be put there."""
+    if not path.parent.is_dir():
+        raise StoreError(f"there is no folder {path.parent}; make it first")
 
 
 def _static(path: Path | None) -> xr.Dataset | None:
@@ -97,6 +103,7 @@ def fit(states: Path, truth: Path, out: Path, static: Path | None, quiet: bool, 
 
     if out.suffix != ".safetensors":
         raise InputError(f"{out} is no emulator's name; end it in .safetensors")
+    _folder(out)
     command = f"xai4land fit {states.name} {truth.name} {out.name}"
     made = fit(
         _open(states, lazy=False),
@@ -119,6 +126,10 @@ def evaluate(made: Path, truth: Path, legend: str | None, plot: Path | None) -> 
     """Score the map MADE, and the baselines in it, against TRUTH."""
     from xai4land_land.scores import evaluate
 
+    if plot is not None:
+        _folder(plot)
+        if plot.suffix not in (".png", ".pdf", ".svg"):
+            raise InputError(f"{plot} is no picture's name; end it in .png, .pdf or .svg")
     scores = evaluate(_open(made), _open(truth), legend=legend).compute()
     click.echo(repr(scores))
     if plot is not None:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from pydantic import ValidationError
 
 from xai4land.emulator import (
-    Architecture,
     Card,
     Emulator,
     Input,
     Resolution,
-    Window,
 )
 from xai4land.errors import InputError
 from xai4land.grid import Grid
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fit"]
 
+MOST_CODES = 64
 BLOCK = 30
 """Side of a block of the split, in coarse cells (as AI4Land's)."""
 
@@ -120,16 +120,20 @@ def fit(
 
     reference = as_variable(truth)
     chosen = find_legend(reference, legend)
-    data = data.drop_vars(str(reference.name), errors="ignore")
+    data = _without(data, reference)
+    _check_settings(learning_rate=learning_rate, weight_decay=weight_decay, seed=seed)
     classes = chosen.output_classes(data)
     states = list(dict.fromkeys(s for c in classes for s in c.states))
     layers = _layers(data, static, states, inputs)
+    # Training reads everything anyway; in memory all of it is checked.
+    names = [layer.spec.name for layer in layers]
+    data, static = _loaded(data, names), _loaded(static, names)
     target = Grid.of(reference, "the truth")
     coarse = next(layer.grid for layer in layers if layer.spec.name in states)
-    card = Card(
+    card = _card(
         name=name,
         title=title or f"Land cover at {target.resolution:g}°",
-        architecture=Architecture(name=architecture, parameters=parameters or {}),
+        architecture={"name": architecture, "parameters": parameters or {}},
         inputs=tuple(layer.spec for layer in layers),
         classes=classes,
         conserve=conserve,
@@ -172,6 +176,36 @@ def fit(
     return train(card, splits[0], splits[1], settings, device, progress)
 
 
+def _without(data: xr.Dataset, truth: xr.DataArray) -> xr.Dataset:
+    """The dataset without maps of the truth's classes: they are no inputs."""
+    meanings = truth.attrs.get("flag_meanings")
+    same = [n for n, v in data.data_vars.items() if v.attrs.get("flag_meanings") == meanings]
+    return data.drop_vars(same) if meanings else data
+
+
+def _loaded(data: Any, names: list[str]) -> Any:
+    return None if data is None else data[[n for n in names if n in data]].compute()
+
+
+def _check_settings(**settings: float) -> None:
+    InputError.raise_if(
+        f"{name}={value!r}, expected a number from 0"
+        for name, value in settings.items()
+        if not isinstance(value, int | float) or not 0 <= value < 1e9
+    )
+
+
+def _card(**fields: Any) -> Card:
+    """A card, or what is wrong with the arguments that went into it."""
+    try:
+        return Card(**fields)
+    except ValidationError as error:
+        raise InputError(
+            f"{'.'.join(map(str, e['loc'])) or 'card'}: {e['msg']} (found {e['input']!r})"
+            for e in error.errors()
+        ) from error
+
+
 def _layers(
     data: xr.Dataset,
     static: xr.Dataset | None,
@@ -210,10 +244,16 @@ def _spec(name: str, array: xr.DataArray, state: bool) -> Input:
         return Input(
             **about, role="dynamic", units="1", valid_range=(0.0, 1.0), offset=0.5, scale=0.5
         )
-    if "flag_values" in array.attrs or array.dtype.kind in "iu":
+    flagged = "flag_values" in array.attrs
+    if flagged or (array.dtype.kind in "iu" and str(array.attrs.get("units", "")) in ("", "1")):
         fill = array.encoding.get("_FillValue", array.attrs.get("_FillValue"))
         codes = np.unique(array.values)
         known = [int(c) for c in codes[np.isfinite(codes)] if c != fill]
+        if len(known) > MOST_CODES and not flagged:
+            raise InputError(
+                f"variable {name!r} has {len(known)} whole numbers and no units: classes, or a "
+                "quantity? set its flag_values, or its units"
+            )
         return Input(**about, role="categorical", codes=tuple(known))
     units = str(array.attrs.get("units", "1"))
     return Input(
@@ -221,10 +261,11 @@ def _spec(name: str, array: xr.DataArray, state: bool) -> Input:
     )
 
 
-def _window(window: int | None, coarse: Grid, target: Grid) -> Window:
+def _window(window: int | None, coarse: Grid, target: Grid) -> dict[str, int]:
+    """Size and overlap."""
     ratio = max(round(coarse.resolution / target.resolution), 1)
     size = window or int(np.clip(32 * ratio, 32, 160))
-    return Window(size=size, overlap=size // 5)
+    return {"size": size, "overlap": size // 5}
 
 
 def _codes(reference: xr.DataArray, legend: Legend, bound: Bound) -> npt.NDArray[np.uint8]:
@@ -282,16 +323,21 @@ def _measured(layer: Layer, degrees: float, learned: npt.NDArray[np.int64]) -> I
         raise InputError(f"variable {spec.name!r} has no value in the training blocks; drop it")
     mean, spread = float(values.mean()), float(values.std())
     low, high = float(values.min()), float(values.max())
-    room = max(high - low, 1e-6)
+    room = (high - low) or abs(mean) or 1.0
     return spec.model_copy(
         update={
-            "offset": round(mean, 6),
-            "scale": round(spread, 6) or 1.0,
-            "fill": round(mean, 6),
+            "offset": _short(mean),
+            "scale": _short(spread) or 1.0,
+            "fill": _short(mean),
             # Room for what the training blocks did not show; not for other units.
-            "valid_range": (round(low - room, 6), round(high + room, 6)),
+            "valid_range": (_short(low - room), _short(high + room)),
         }
     )
+
+
+def _short(value: float) -> float:
+    """Six significant digits."""
+    return float(f"{value:.6g}")
 
 
 def _stacks(card: Card, bound: Bound) -> list[list[Stack]]:

@@ -138,6 +138,9 @@ def _describe(made: Prediction, bound: Bound, emulator: Emulator, source: xr.Dat
     coords: dict[str, xr.DataArray] = cf.grid_coords(bound.target)
     if bound.time is not None:
         coords |= cf.annual_bounds(bound.time)
+    else:
+        dates = [c for c in source.coords if source[c].ndim == 0 and hasattr(source[c], "dt")]
+        coords |= {str(c): source[c] for c in dates}
     legend = cf.flags(card.classes)
     variables: dict[str, xr.DataArray] = {}
 

@@ -21,6 +21,7 @@ SUMS = {
 
 # Shares by Köppen-Geiger class (Rubel et al. 2017, codes 1 to 32), from MCD12C1 2019 over the
 # blocks that the emulator was trained on; classes that are not named have none.
+CODES = tuple(range(1, 33))
 BARREN = {5: 0.05, 6: 0.07, 7: 0.74, 8: 0.53, 11: 0.03, 12: 0.04, 17: 0.20, 30: 0.92, 31: 0.27}
 ICE = {30: 0.96, 31: 0.44}
 MOSAIC = {1: 0.66, 2: 0.44, 3: 0.21, 4: 0.14, 7: 0.09, 9: 0.15, 10: 0.10, 15: 0.19, 16: 0.13}
@@ -88,6 +89,11 @@ def states_from_luh2(
     climate = None
     try:
         climate = Grid.of(koppen, "koppen")
+        koppen = find_layer(
+            Input(name="koppen", role="categorical", codes=CODES),
+            koppen.to_dataset(name="koppen"),
+            None,
+        ).data
     except InputError as error:
         problems += error.problems
     InputError.raise_if(problems)
@@ -132,6 +138,11 @@ def _share(
     shares[list(table)] = list(table.values())
     codes = koppen.transpose(*climate.names).values
     fine = shares[np.nan_to_num(codes).astype(np.int64).clip(0, 255)]
+    if (
+        not climate.lat.inside(climate.lat.cell(grid.lat.values)).all()
+        or not climate.lon.inside(climate.lon.cell(grid.lon.values)).all()
+    ):
+        raise InputError("koppen does not reach over all of the states; give a larger one")
     row, down = climate.lat.taps(grid.lat.values, grid.lat.spacing)
     column, across = climate.lon.taps(grid.lon.values, grid.lon.spacing)
     rows = climate.lat.wrapped(np.arange(row, row + down.shape[1]))

@@ -110,6 +110,10 @@ def _one(variable: xr.DataArray, time: int) -> xr.DataArray:
     """One step, north up, thinned to what a picture can show, computed."""
     grid = Grid.of(variable, "the map")
     extra = {dim: time for dim in variable.dims if dim not in grid.names}
+    if any(not -variable.sizes[dim] <= time < variable.sizes[dim] for dim in extra):
+        raise InputError(f"time={time}, but there are {variable.sizes[next(iter(extra))]} steps")
+    if min(grid.shape) < 2:
+        raise InputError("a map of one row or column cannot be drawn; select a larger area")
     variable = variable.isel(extra).transpose(*grid.names)
     if grid.ascending:
         variable = variable.isel({grid.names[0]: slice(None, None, -1)})

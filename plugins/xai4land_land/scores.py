@@ -204,7 +204,10 @@ def _confusion(
         one,
         two,
         weights,
-        chunks=(*(one.chunks[:-2]), *((classes,) * n for n in one.numblocks[-2:])),
+        chunks=(
+            *((1,) * n for n in one.numblocks[:-2]),
+            *((classes,) * n for n in one.numblocks[-2:]),
+        ),
         dtype=np.float64,
     )
     rows, columns = one.numblocks[-2:]
@@ -232,7 +235,7 @@ def _scores(confusion: xr.DataArray) -> xr.Dataset:
     f1 = (2 * right / (true + chosen)).where(there)
     scores = xr.Dataset(
         {
-            "accuracy": right.sum("land_cover_class"),
+            "accuracy": right.sum("land_cover_class").where(total > 0),
             "mean_iou": iou.mean("land_cover_class"),
             "macro_f1": f1.mean("land_cover_class"),
             "iou": iou,

@@ -10,26 +10,41 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grid import Grid
-from xai4land.inputs import time_name
+from xai4land.inputs import DATES, time_name
 
 __all__ = ["UNKNOWN", "as_variable", "match_years", "on_grid", "recode"]
 
 UNKNOWN = 255
+NO_CODE = np.iinfo(np.int64).min
 
 
 def as_variable(truth: xr.Dataset | xr.DataArray, name: str = "land_cover") -> xr.DataArray:
-    """The class variable of a dataset: by name, or the only one with flags."""
+    """The class variable of a dataset: by name, or the only one with flags; no odd dimensions."""
     if isinstance(truth, xr.DataArray):
-        return truth
+        return _plain(truth)
+    if not isinstance(truth, xr.Dataset):
+        raise InputError(f"truth is a {type(truth).__name__}, expected a DataArray or Dataset")
     flagged = [str(n) for n, v in truth.data_vars.items() if "flag_values" in v.attrs]
     if name in truth:
-        return truth[name]
+        return _plain(truth[name])
     if len(flagged) == 1:
-        return truth[flagged[0]]
+        return _plain(truth[flagged[0]])
     raise InputError(
         f"expected a variable {name!r} or one variable with flag_values, found "
         f"{', '.join(flagged) or 'none'}; pass the DataArray itself"
     )
+
+
+def _plain(truth: xr.DataArray) -> xr.DataArray:
+    """Without dimensions beside time, latitude and longitude."""
+    known = {*Grid.of(truth, "the truth").names, time_name(truth)}
+    extra = [dim for dim in truth.dims if dim not in known]
+    if wide := [str(dim) for dim in extra if truth.sizes[dim] > 1]:
+        raise InputError(
+            f"the truth has a dimension {wide[0]!r} that is neither time, latitude nor longitude; "
+            f"select from it: .isel({wide[0]}=0)"
+        )
+    return truth.squeeze(extra, drop=True)
 
 
 def recode(values: npt.NDArray[np.generic], positions: Mapping[int, int]) -> npt.NDArray[np.uint8]:
@@ -40,11 +55,9 @@ def recode(values: npt.NDArray[np.generic], positions: Mapping[int, int]) -> npt
     >>> recode(np.array([11.0, np.nan, 22.0, 9.0]), {11: 1, 22: 2})
     array([  1, 255,   2, 255], dtype=uint8)
     """
-    table = np.full(65536, UNKNOWN, np.uint8)
+    found = np.full(values.shape, UNKNOWN, np.uint8)
     for value, position in positions.items():
-        table[value] = position
-    whole = np.nan_to_num(values, nan=65535).astype(np.int64).clip(0, 65535)
-    found: npt.NDArray[np.uint8] = table[whole]
+        found[values == value] = position
     return found
 
 
@@ -70,12 +83,14 @@ def on_grid(truth: xr.DataArray, grid: Grid) -> xr.DataArray:
     west = float(lon.values[0]) - grid.spacings[1] / 2
     name = own.names[1]
     around = truth.assign_coords({name: (truth[name] - west) % 360 + west}).sortby(name)
+    if around.dtype.kind in "iub":
+        around = around.astype(np.int64)  # room for a fill that is no code
     tolerance = 0.1 * grid.resolution
     found = around.reindex(
         {own.names[0]: lat.values, own.names[1]: lon.values},
         method="nearest",
         tolerance=tolerance,
-        fill_value=UNKNOWN if truth.dtype.kind in "iu" else np.nan,
+        fill_value=NO_CODE if truth.dtype.kind in "iub" else np.nan,
     ).rename(dict(zip(own.names, grid.names, strict=True)))
     for old, wanted in zip(own.names, (lat, lon), strict=True):
         place = around[old].reindex({old: wanted.values}, method="nearest", tolerance=tolerance)
@@ -93,6 +108,11 @@ def match_years(truth: xr.DataArray, time: xr.DataArray | None) -> xr.DataArray:
         If years are missing, or only one of the two has a time axis of several steps.
     """
     name = time_name(truth)
+    dates = [c for c in truth.coords if truth[c].ndim == 0 and hasattr(truth[c], "dt")]
+    if name is None and len(dates) == 1 and time is not None:
+        truth, name = truth.expand_dims(dates[0]), dates[0]
+    if name is not None and not isinstance(truth.indexes.get(name), DATES):
+        raise InputError(f"the truth's time axis {str(name)!r} holds no dates; decode it")
     steps = 1 if time is None else time.size
     if name is None or time is None:
         if steps > 1 or (name is not None and truth.sizes[name] > 1):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 __all__ = ["Architecture", "Card", "Input", "OutputClass", "Resolution", "Window"]
 
 Role = Literal["dynamic", "static", "categorical"]
+RESERVED = ("confidence", "lat", "lon", "latitude", "longitude", "time", "bnds")
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -120,7 +121,7 @@ class Card(_Part):
     title: str = ""
     architecture: Architecture
     inputs: Annotated[tuple[Input, ...], Field(min_length=1)]
-    output: Name = "land_cover"
+    output: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = "land_cover"
     classes: Annotated[tuple[OutputClass, ...], Field(min_length=2)]
     conserve: bool = True
     resolution: Resolution
@@ -131,6 +132,8 @@ class Card(_Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.output in RESERVED:
+            raise ValueError(f"the output cannot be called {self.output!r}")
         names = [spec.name for spec in self.inputs]
         if len(set(names)) < len(names):
             raise ValueError("two inputs have one name")

@@ -164,9 +164,10 @@ def class_fractions(card: Card, stacks: Sequence[Stack], pixels: Pixels) -> Clas
 
 
 def missing_pixels(card: Card, stacks: Sequence[Stack], pixels: Pixels) -> torch.Tensor:
-    """Where an input that cannot be filled is missing; shape (rows, columns)."""
+    """Where an input that cannot be filled is missing, or any does not reach; (rows, columns)."""
     missing = torch.zeros(pixels.shape, dtype=torch.bool)
     for stack in stacks:
+        missing |= ~stack.covers(pixels.lat, pixels.lon)
         needed = [s.name for s in stack.specs if s.fill is None and s.role != "categorical"]
         if part := stack.only(needed):
             missing |= torch.isnan(part.nearest(pixels.lat, pixels.lon)).any(0)

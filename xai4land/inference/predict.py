@@ -85,8 +85,8 @@ def predict(
     baselines : bool
         Whether to give the maps that the fractions alone suggest.
     """
-    if batch_size < 1:
-        raise InputError(f"batch_size={batch_size}, expected at least 1")
+    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+        raise InputError(f"batch_size={batch_size!r}, expected a whole number of at least 1")
     card = emulator.card
     plan = Plan(
         emulator,
@@ -198,12 +198,12 @@ def _at_time(
 
 def _chunk_sizes(chunks: Chunks, shape: tuple[int, int]) -> Sizes:
     chunks = AUTO if chunks is None else chunks
-    wanted = (chunks, chunks) if isinstance(chunks, int) else tuple(chunks)
-    if len(wanted) != 2 or min(wanted) < 1:
+    wanted = chunks if isinstance(chunks, tuple | list) else (chunks, chunks)
+    if len(wanted) != 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in wanted):
         raise InputError(f"chunks={chunks!r}, expected rows and columns of an output chunk")
     return tuple(
         (*(size for _ in range(n // size)), *((n % size,) if n % size else ()))
-        for n, size in zip(shape, wanted, strict=True)
+        for n, size in zip(shape, map(int, wanted), strict=True)
     )
 
 

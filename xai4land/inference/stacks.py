@@ -55,13 +55,21 @@ class Stack:
         across = lon.wrapped(columns) - self.start[1]
         if lon.periodic:
             across %= len(lon)
-        down = torch.from_numpy(lat.wrapped(rows) - self.start[0])
+        across = across.clip(0, self.values.shape[2] - 1)
+        below = (lat.wrapped(rows) - self.start[0]).clip(0, self.values.shape[1] - 1)
+        down = torch.from_numpy(below)
         found = self.values.index_select(1, down).index_select(2, torch.from_numpy(across))
         inside = lat.inside(rows)[:, None] & lon.inside(columns)
         if not inside.all():
             nothing = 0 if self.categorical else torch.nan
             found = torch.where(torch.from_numpy(inside), found, nothing)
         return found
+
+    def covers(self, lat: Floats, lon: Floats) -> torch.Tensor:
+        """Which points lie in cells of the grid; shape (rows, columns)."""
+        rows, columns = self.grid.lat, self.grid.lon
+        inside = rows.inside(rows.cell(lat))[:, None] & columns.inside(columns.cell(lon))
+        return torch.from_numpy(inside)
 
     def nearest(self, lat: Floats, lon: Floats) -> torch.Tensor:
         """Values of the cells that hold the points."""

@@ -62,6 +62,11 @@ def build(card: Card, weights: Mapping[str, torch.Tensor] | None = None) -> torc
             f"emulator {card.name!r}: architecture {name!r} refuses its parameters: {error}"
         ) from error
     if weights is not None:
+        if faulty := [k for k, w in weights.items() if not _numbers(w)]:
+            raise EmulatorFileError(
+                f"emulator {card.name!r}: the weights {', '.join(faulty[:3])} are not finite real "
+                "numbers; get it again, or train it again"
+            )
         try:
             network.load_state_dict(
                 {key: value.to(torch.float32) for key, value in weights.items()}, assign=True
@@ -71,3 +76,7 @@ def build(card: Card, weights: Mapping[str, torch.Tensor] | None = None) -> torc
                 f"emulator {card.name!r}: its weights do not fit architecture {name!r}: {error}"
             ) from error
     return network  # type: ignore[no-any-return]
+
+
+def _numbers(weight: torch.Tensor) -> bool:
+    return weight.is_floating_point() and bool(weight.isfinite().all())

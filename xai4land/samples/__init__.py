@@ -48,6 +48,10 @@ def sample(
     """
     if kind != "land":
         raise InputError(f"sample({kind!r}), expected 'land'")
+    if not isinstance(seed, int) or seed < 0:
+        raise InputError(f"seed={seed!r}, expected a whole number from 0")
+    if isinstance(years, int) or not all(1 <= int(year) <= 9999 for year in years):
+        raise InputError(f"years={years!r}, expected a sequence of years from 1 to 9999")
     years = sorted({int(year) for year in years})
     if not years:
         raise InputError("years is empty, expected at least one year")

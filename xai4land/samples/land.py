@@ -69,19 +69,19 @@ def land_planet(seed: int, years: Sequence[int]) -> xr.Dataset:
     """States, static features and truth of a planet; see :func:`xai4land.sample`."""
     fine = Grid(
         Axis(np.arange(90 - FINE / 2, -90, -FINE)),
-        Axis(np.arange(-180 + FINE / 2, 180, FINE), periodic=True),
+        Axis(np.arange(-180 + FINE / 2, 180, FINE), periodic=True, circular=True),
         ("lat_fine", "lon_fine"),
     )
     coarse = Grid(
         Axis(np.arange(90 - FINE * RATIO / 2, -90, -FINE * RATIO)),
-        Axis(np.arange(-180 + FINE * RATIO / 2, 180, FINE * RATIO), periodic=True),
+        Axis(np.arange(-180 + FINE * RATIO / 2, 180, FINE * RATIO), periodic=True, circular=True),
     )
     sphere = Sphere(fine.lat.values, fine.lon.values, seed)
     relief = _relief(sphere, fine)
     truth = _land_cover(sphere, relief, years)
     states = _states(sphere, relief, truth, years)
     time = xr.DataArray(
-        np.array([f"{year:04d}-07-01" for year in years], "M8[ns]"),
+        np.array([f"{year:04d}-07-01" for year in years], "M8[s]"),
         dims="time",
         attrs={"standard_name": "time", "axis": "T"},
     )

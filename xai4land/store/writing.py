@@ -64,6 +64,7 @@ def write(
     if not path.parent.is_dir():
         raise StoreError(f"there is no folder {path.parent}; make it first")
     partial = path.with_name(path.name + ".partial")
+    data = _uniform(data)
     try:
         partial.mkdir(exist_ok=True)
         with locked(partial):
@@ -95,7 +96,12 @@ def _fill(data: xr.Dataset, partial: Path, overwrite: bool, progress: bool, name
         )
     if found != wanted:
         begin(partial)
-        data.to_zarr(partial / STORE, mode="w", zarr_format=3, consolidated=False, compute=False)
+        try:
+            data.to_zarr(
+                partial / STORE, mode="w", zarr_format=3, consolidated=False, compute=False
+            )
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the dataset cannot be stored: {error}") from error
         wanted.write(partial)
     done = read_done(partial)
     left = [chunk for chunk in _chunks(data) if chunk[2] not in done]
@@ -117,6 +123,20 @@ def _fill(data: xr.Dataset, partial: Path, overwrite: bool, progress: bool, name
     pixels = sum(_size(region) for *_, region in left) // len(lazy)
     with chunk_progress(f"write {name}", pixels, len(lazy), progress):
         compute(*tasks)
+
+
+def _uniform(data: xr.Dataset) -> xr.Dataset:
+    """In chunks of one size a variable, as Zarr needs; chunks of a former store are forgotten."""
+    data = data.copy()
+    for name, variable in data.variables.items():
+        if variable.chunks is not None and any(
+            len(set(s[:-1])) > 1 or s[-1] > s[0] for s in variable.chunks
+        ):
+            sizes = {d: max(s) for d, s in zip(variable.dims, variable.chunks, strict=True)}
+            data[name] = data[name].chunk(sizes)
+        for key in ("chunks", "preferred_chunks", "shards"):
+            data[name].encoding.pop(key, None)
+    return data
 
 
 def _lazy(data: xr.Dataset) -> list[str]:

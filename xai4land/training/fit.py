@@ -82,8 +82,9 @@ def train(
         if split.empty
     ]
     for name in ("epochs", "steps", "batch_size"):
-        if getattr(settings, name) < 1:
-            problems.append(f"{name}={getattr(settings, name)}, expected at least 1")
+        value = getattr(settings, name)
+        if not isinstance(value, int) or value < 1:
+            problems.append(f"{name}={value!r}, expected a whole number of at least 1")
     InputError.raise_if(problems)
     device = choose_device(device)
     with torch.random.fork_rng(devices=[]):
