@@ -233,6 +233,20 @@ def test_checking_lazy_data_computes_nothing(world):
     random_emulator(small_card()).check(lazy)
 
 
+def test_arguments_of_the_wrong_kind(world, emulator):
+    with pytest.raises(InputError, match="expected a Dataset"):
+        reconstruct(world, static=world.height)
+    with pytest.raises(InputError, match="expected a Dataset"):
+        train(small_world(times=1), static=world.height)
+    with pytest.raises(xai4land.EmulatorFileError, match="neither an emulator"):
+        reconstruct(world, 123)
+    made = reconstruct(world, emulator)
+    with pytest.raises(InputError, match="legend=3"):
+        evaluate(made, world.truth, legend=3)
+    with pytest.raises(InputError, match="expected a DataArray"):
+        evaluate(made, world.truth.values)
+
+
 def test_the_legend_must_be_one():
     with pytest.raises(InputError, match="expected one of"):
         train(small_world(times=1), legend="none")

@@ -34,7 +34,7 @@ class InputError(Xai4landError, ValueError):
     """
 
     def __init__(self, problems: str | Iterable[str]) -> None:
-        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        self.problems = (problems,) if isinstance(problems, str) else tuple(dict.fromkeys(problems))
         super().__init__(self.problems)
 
     def __str__(self) -> str:

@@ -14,7 +14,16 @@ from xai4land.emulator.card import Card, Input
 from xai4land.errors import InputError
 from xai4land.grid import Grid, Target, target_grid
 
-__all__ = ["Bound", "Layer", "bind", "find_layer", "sum_problem", "time_name", "value_problems"]
+__all__ = [
+    "Bound",
+    "Layer",
+    "bind",
+    "check_static",
+    "find_layer",
+    "sum_problem",
+    "time_name",
+    "value_problems",
+]
 
 TOLERANCE = 1e-3
 DATES = (pd.DatetimeIndex, xr.CFTimeIndex)
@@ -57,6 +66,7 @@ def bind(card: Card, data: xr.Dataset, static: xr.Dataset | None, target: Target
     InputError
         Listing everything that does not fit.
     """
+    check_static(static)
     problems: list[str] = []
     layers = []
     for spec in card.inputs:
@@ -69,13 +79,10 @@ def bind(card: Card, data: xr.Dataset, static: xr.Dataset | None, target: Target
     problems += _sum_problems(fractions)
     if any(layer.grid != fractions[0].grid for layer in fractions):
         problems.append("the states lie on different grids; regrid them to one")
-    if not layers:
-        raise InputError(problems)
-    states = (fractions or layers)[0].grid
-    finest = min((layer.grid for layer in layers), key=lambda grid: grid.resolution)
-    grid = states
-    if target is None and len(layers) < len(card.inputs):
+    if not layers or (target is None and len(layers) < len(card.inputs)):
         raise InputError(problems)  # the finest grid may be that of a faulty input
+    grid = states = (fractions or layers)[0].grid
+    finest = min((layer.grid for layer in layers), key=lambda grid: grid.resolution)
     try:
         grid = target_grid(target, states, finest)
         problems += _resolution_problems(card, grid, states)
@@ -88,10 +95,14 @@ def bind(card: Card, data: xr.Dataset, static: xr.Dataset | None, target: Target
     return Bound(tuple(layers), grid, states, time)
 
 
-def find_layer(spec: Input, data: xr.Dataset, static: xr.Dataset | None) -> Layer:
-    """Find and check one input in ``data`` or else in ``static``."""
+def check_static(static: object) -> None:
+    """Static features come as a dataset."""
     if not isinstance(static, xr.Dataset | None):
         raise InputError(f"static= is a {type(static).__name__}, expected a Dataset: .to_dataset()")
+
+
+def find_layer(spec: Input, data: xr.Dataset, static: xr.Dataset | None) -> Layer:
+    """Find and check one input in ``data`` or else in ``static``."""
     source = data if spec.name in data or static is None else static
     if spec.name not in source:
         raise InputError(_absent(spec, [data] if static is None else [data, static]))

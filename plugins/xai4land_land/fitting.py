@@ -18,7 +18,7 @@ from xai4land.emulator import (
 )
 from xai4land.errors import InputError
 from xai4land.grid import Grid
-from xai4land.inputs import Bound, Layer, bind, find_layer, time_name
+from xai4land.inputs import Bound, Layer, bind, check_static, find_layer, time_name
 from xai4land_land.legends import Legend, find_legend
 from xai4land_land.truth import UNKNOWN, as_variable, match_years, recode
 
@@ -118,6 +118,7 @@ def fit(
     from xai4land.training.fit import Settings, train
     from xai4land.training.samples import Samples
 
+    check_static(static)
     reference = as_variable(truth)
     chosen = find_legend(reference, legend)
     data = _without(data, reference)

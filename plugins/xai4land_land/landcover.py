@@ -13,7 +13,7 @@ from xai4land.emulator import Emulator, load_emulator
 from xai4land.emulator.file import read_card
 from xai4land.errors import InputError
 from xai4land.grid import Target
-from xai4land.inputs import Bound, bind
+from xai4land.inputs import Bound, bind, check_static
 
 if TYPE_CHECKING:
     from xai4land.inference.predict import Chunks, Prediction
@@ -109,6 +109,7 @@ def _choose(
     if emulator is not None:
         found = load_emulator(emulator)
         return found, bind(found.card, data, static, target)
+    check_static(static)
     from xai4land_land.emulators import BUNDLED
 
     names = {*map(str, data.data_vars), *(map(str, static.data_vars) if static else ())}

@@ -150,6 +150,8 @@ def _positions(
         if legend not in LEGENDS:
             raise InputError(f"legend={legend!r}, expected one of {', '.join(LEGENDS)}")
         legend = LEGENDS[legend]
+    if not isinstance(legend, Legend | None):
+        raise InputError(f"legend={legend!r}, expected a name or a Legend")
     if legend is None:
         legend = next(
             (known for known in LEGENDS.values() if {c.name for c in known.classes} >= set(names)),

@@ -35,6 +35,8 @@ def load_emulator(name: str | os.PathLike[str] | Emulator) -> Emulator:
     """
     if isinstance(name, Emulator):
         return name
+    if not isinstance(name, str | os.PathLike):
+        raise EmulatorFileError(f"{name!r} is neither an emulator, nor its name, nor a file")
     files, broken = emulator_files()
     if str(name) in broken:
         raise EmulatorFileError(broken[str(name)])
