@@ -148,14 +148,7 @@ def fit(
     shares = _shares(card, np.where(training, codes, UNKNOWN))
     specs = [_measured(layer, degrees, learned) for layer in bound.layers]
     record = {
-        "data": "; ".join(
-            dict.fromkeys(
-                str(d.attrs["title"])
-                for d in (data, static, truth)
-                if d is not None and "title" in d.attrs
-            )
-        )
-        or "untitled data",
+        "data": _titles(data, static, truth),
         "command": command or "ds.ai4land.fit(truth, ...)",
         "blocks": f"{degrees:g} degrees",
         "validation": validation,
@@ -175,6 +168,12 @@ def fit(
         epochs, steps, batch_size, learning_rate, weight_decay, mirrored=not aspect, seed=seed
     )
     return train(card, splits[0], splits[1], settings, device, progress)
+
+
+def _titles(*sources: xr.Dataset | xr.DataArray | None) -> str:
+    """What the card says that the emulator learned from."""
+    found = [str(s.attrs["title"]) for s in sources if s is not None and "title" in s.attrs]
+    return "; ".join(dict.fromkeys(found)) or "untitled data"
 
 
 def _without(data: xr.Dataset, truth: xr.DataArray) -> xr.Dataset:

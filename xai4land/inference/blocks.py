@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from xai4land.axis import Axis, Ints
+from xai4land.axis import Axis, Floats, Ints
 from xai4land.emulator import Card, Emulator
 from xai4land.errors import InputError
 from xai4land.grid import Grid
@@ -106,7 +106,9 @@ def whole_cells(plan: Plan, box: Box) -> Box:
     return (max(rows[0], 0), min(rows[1], target.lattice[0])), columns
 
 
-def _grown(span: tuple[int, int], axis: Axis, points, spacing: float) -> tuple[int, int]:  # type: ignore[no-untyped-def]
+def _grown(
+    span: tuple[int, int], axis: Axis, points: Callable[[Ints], Floats], spacing: float
+) -> tuple[int, int]:
     reach = int(np.ceil(axis.spacing / spacing)) + 1
     around = np.arange(span[0] - reach, span[1] + reach)
     cells = axis.cell(points(around))

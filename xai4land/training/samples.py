@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xai4land.axis import Axis, Ints
+from xai4land.axis import Axis, Floats, Ints
 from xai4land.emulator.card import Card
 from xai4land.grid import Grid
 from xai4land.inference.features import (
@@ -182,6 +182,6 @@ class Samples:
         return cells._replace(fractions=fractions)
 
 
-def _same_cell(axis: Axis, points, inside: int, outside: int) -> bool:  # type: ignore[no-untyped-def]
+def _same_cell(axis: Axis, points: Callable[[Ints], Floats], inside: int, outside: int) -> bool:
     pair = axis.cell(points(np.array([min(inside, outside), max(inside, outside)])))
     return bool(pair[0] == pair[1])
