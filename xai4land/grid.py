@@ -275,8 +275,10 @@ def _longitudes(coord: xr.DataArray, what: str, problems: list[str]) -> Axis:
     steps = np.mod(np.diff(values), 360)
     if (values.size > 2 and steps.max() > 10 * np.median(steps)) or np.median(steps) > 180:
         problems.append(
-            f"{what}: longitudes are not sorted from west to east; "
-            f"run ds.sortby({str(coord.name)!r})"
+            f"{what}: longitudes are not sorted from west to east, or a region is torn in two "
+            f"(a step of {steps.max():g}°); run ds.sortby({str(coord.name)!r}), or count from "
+            f"another meridian first: ds.assign_coords({coord.name}=(ds.{coord.name} + 180) % 360 "
+            "- 180)"
         )
         return Axis(values)
     unwrapped = values[0] + np.concatenate([[0.0], np.cumsum(steps)])
