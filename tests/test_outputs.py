@@ -183,6 +183,24 @@ def test_a_store_begun_with_other_data_is_never_continued(world, emulator, tmp_p
     assert "a" not in opened(path)
 
 
+def test_a_run_killed_before_its_last_clean_up_can_be_written_again(world, emulator, tmp_path):
+    """The finished store has its name, and the folder beside it has only the list left."""
+    from xai4land.store.manifest import Manifest
+    from xai4land.store.writing import _chunks, _fingerprint
+
+    made = reconstruct(world, emulator)
+    path = write(made, tmp_path / "map.zarr", progress=False)
+    partial = tmp_path / "map.zarr.partial"
+    partial.mkdir()
+    labels = [label for _, _, label, _ in _chunks(made)]
+    Manifest(_fingerprint(made), made.attrs["title"], len(labels)).write(partial)
+    (partial / "done.txt").write_text("\n".join([*labels, ""]))
+    write(made, path, overwrite=True, progress=False)
+    again = opened(path, mask_and_scale=False)
+    np.testing.assert_array_equal(again.land_cover.values, made.land_cover.values)
+    assert not partial.exists()
+
+
 def test_a_second_writer_is_refused(tmp_path):
     path = tmp_path / "map.zarr"
     first = slow_run(path)

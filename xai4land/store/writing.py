@@ -94,7 +94,8 @@ def _fill(data: xr.Dataset, partial: Path, overwrite: bool, progress: bool, name
             f"{partial} is an unfinished store of other data ({found.title or 'untitled'}: other "
             "inputs, emulator or chunks); finish that run, delete it, or overwrite=True"
         )
-    if found != wanted:
+    # Killed between the last rename and the clean-up, a run leaves a manifest without a store.
+    if found != wanted or not (partial / STORE).is_dir():
         begin(partial)
         try:
             data.to_zarr(
