@@ -8,19 +8,10 @@ import xarray as xr
 
 import xai4land  # noqa: F401
 from xai4land import InputError
-from xai4land_land import fit, states_from_luh2
+from xai4land_land import LAND_STATES, fit, states_from_luh2
 
 EUROPE = {"lat": slice(60, 35), "lon": slice(-10, 30)}
-LEGEND = [
-    "water",
-    "forest",
-    "nonforest_natural",
-    "cropland",
-    "crop_mosaic",
-    "urban",
-    "ice",
-    "barren",
-]
+LEGEND = [c.name for c in LAND_STATES.classes]
 
 
 @pytest.fixture(scope="module")

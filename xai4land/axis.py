@@ -102,6 +102,10 @@ class Axis:
         found: npt.NDArray[np.bool_] = (cells >= 0) & (cells < len(self))
         return found
 
+    def holds(self, points: Floats) -> npt.NDArray[np.bool_]:
+        """Which points lie in a cell of this axis."""
+        return self.inside(self.cell(points))
+
     def wrapped(self, cells: Ints) -> Ints:
         """Indices counted on beyond the ends, as cells: around the globe, or at the edge."""
         return cells % len(self) if self.periodic else np.clip(cells, 0, len(self) - 1)

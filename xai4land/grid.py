@@ -117,6 +117,12 @@ class Grid:
         values: Floats = self.lon.values[0] + (columns - self.origin[1]) * self.spacings[1]
         return values
 
+    def points(self) -> tuple[Floats, Floats]:
+        """Latitudes, from the north, and longitudes of the grid's own pixels."""
+        (top, left), (height, width) = self.origin, self.shape
+        rows, columns = np.arange(top, top + height), np.arange(left, left + width)
+        return self.lattice_lat(rows), self.lattice_lon(columns)
+
     def coords(self) -> dict[str, xr.DataArray]:
         """CF coordinate variables of this grid, without bounds."""
         made = {}

@@ -20,6 +20,7 @@ __all__ = [
     "bind",
     "check_static",
     "find_layer",
+    "scalar_dates",
     "sum_problem",
     "time_name",
     "value_problems",
@@ -146,6 +147,11 @@ def time_name(array: xr.DataArray) -> Hashable | None:
         if name in array.coords and isinstance(array.indexes.get(name), DATES)
     ]
     return next(iter([*found, *dates]), None)
+
+
+def scalar_dates(data: xr.DataArray | xr.Dataset) -> list[Hashable]:
+    """Coordinates that hold one date: the time of data that have no time axis."""
+    return [name for name in data.coords if data[name].ndim == 0 and hasattr(data[name], "dt")]
 
 
 def value_problems(spec: Input, values: np.ndarray) -> list[str]:
@@ -290,13 +296,10 @@ def _time_problems(layers: list[Layer]) -> list[str]:
 
 def _overlap_problems(layers: list[Layer], target: Grid) -> list[str]:
     """Inputs that lie elsewhere on the globe than the target."""
-    (top, left), (height, width) = target.origin, target.shape
-    rows, columns = np.arange(top, top + height), np.arange(left, left + width)
-    lat, lon = target.lattice_lat(rows), target.lattice_lon(columns)
+    lat, lon = target.points()
     problems = []
     for layer in layers:
-        down, across = layer.grid.lat, layer.grid.lon
-        if not (down.inside(down.cell(lat)).any() and across.inside(across.cell(lon)).any()):
+        if not (layer.grid.lat.holds(lat).any() and layer.grid.lon.holds(lon).any()):
             problems.append(
                 f"variable {layer.spec.name!r} and the target have no pixel in common; "
                 "compare their latitudes and longitudes"

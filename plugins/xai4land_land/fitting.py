@@ -277,19 +277,13 @@ def _codes(reference: xr.DataArray, legend: Legend, bound: Bound) -> npt.NDArray
     return codes[:, ::-1] if bound.target.ascending else codes
 
 
-def _pixels(grid: Grid) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    (top, left), (height, width) = grid.origin, grid.shape
-    rows, columns = np.arange(top, top + height), np.arange(left, left + width)
-    return grid.lattice_lat(rows), grid.lattice_lon(columns)
-
-
 def _split(
     codes: npt.NDArray[np.uint8], bound: Bound, share: float, seed: int
 ) -> tuple[float, npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
     """Side of the blocks, which pixels are for training, and the blocks with known ones."""
     from xai4land.training.split import block_numbers, split_blocks
 
-    lat, lon = _pixels(bound.target)
+    lat, lon = bound.target.points()
     known = (codes != UNKNOWN).any(0)
     degrees, held = split_blocks(known, lat, lon, BLOCK * bound.states.resolution, share, seed)
     blocks = block_numbers(lat, lon, degrees)

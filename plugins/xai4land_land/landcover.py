@@ -13,7 +13,7 @@ from xai4land.emulator import Emulator, load_emulator
 from xai4land.emulator.file import read_card
 from xai4land.errors import InputError
 from xai4land.grid import Target
-from xai4land.inputs import Bound, bind, check_static
+from xai4land.inputs import Bound, bind, check_static, scalar_dates
 
 if TYPE_CHECKING:
     from xai4land.inference.predict import Chunks, Prediction
@@ -140,8 +140,7 @@ def _describe(made: Prediction, bound: Bound, emulator: Emulator, source: xr.Dat
     if bound.time is not None:
         coords |= cf.annual_bounds(bound.time)
     else:
-        dates = [c for c in source.coords if source[c].ndim == 0 and hasattr(source[c], "dt")]
-        coords |= {str(c): source[c] for c in dates}
+        coords |= {str(name): source[name] for name in scalar_dates(source)}
     legend = cf.flags(card.classes)
     variables: dict[str, xr.DataArray] = {}
 

@@ -138,10 +138,7 @@ def _share(
     shares[list(table)] = list(table.values())
     codes = koppen.transpose(*climate.names).values
     fine = shares[np.nan_to_num(codes).astype(np.int64).clip(0, 255)]
-    if (
-        not climate.lat.inside(climate.lat.cell(grid.lat.values)).all()
-        or not climate.lon.inside(climate.lon.cell(grid.lon.values)).all()
-    ):
+    if not (climate.lat.holds(grid.lat.values).all() and climate.lon.holds(grid.lon.values).all()):
         raise InputError("koppen does not reach over all of the states; give a larger one")
     row, down = climate.lat.taps(grid.lat.values, grid.lat.spacing)
     column, across = climate.lon.taps(grid.lon.values, grid.lon.spacing)

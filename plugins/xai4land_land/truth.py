@@ -10,7 +10,7 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grid import Grid
-from xai4land.inputs import DATES, time_name
+from xai4land.inputs import DATES, scalar_dates, time_name
 
 __all__ = ["UNKNOWN", "as_variable", "match_years", "on_grid", "recode"]
 
@@ -108,7 +108,7 @@ def match_years(truth: xr.DataArray, time: xr.DataArray | None) -> xr.DataArray:
         If years are missing, or only one of the two has a time axis of several steps.
     """
     name = time_name(truth)
-    dates = [c for c in truth.coords if truth[c].ndim == 0 and hasattr(truth[c], "dt")]
+    dates = scalar_dates(truth)
     if name is None and len(dates) == 1 and time is not None:
         truth, name = truth.expand_dims(dates[0]), dates[0]
     if name is not None and not isinstance(truth.indexes.get(name), DATES):

@@ -67,9 +67,7 @@ class Stack:
 
     def covers(self, lat: Floats, lon: Floats) -> torch.Tensor:
         """Which points lie in cells of the grid; shape (rows, columns)."""
-        rows, columns = self.grid.lat, self.grid.lon
-        inside = rows.inside(rows.cell(lat))[:, None] & columns.inside(columns.cell(lon))
-        return torch.from_numpy(inside)
+        return torch.from_numpy(self.grid.lat.holds(lat)[:, None] & self.grid.lon.holds(lon))
 
     def nearest(self, lat: Floats, lon: Floats) -> torch.Tensor:
         """Values of the cells that hold the points."""
