@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -69,10 +69,12 @@ def bind(card: Card, data: xr.Dataset, static: xr.Dataset | None, target: Target
     """
     check_static(static)
     problems: list[str] = []
-    layers = []
+    layers: list[Layer] = []
     for spec in card.inputs:
         try:
-            layers.append(find_layer(spec, data, static))
+            layer = find_layer(spec, data, static)
+            same = next((known.grid for known in layers if known.grid == layer.grid), layer.grid)
+            layers.append(replace(layer, grid=same))
         except InputError as error:
             problems += error.problems
     problems += _time_problems(layers)

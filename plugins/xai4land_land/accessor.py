@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from xai4land.emulator import Emulator
     from xai4land.grid import Target
+    from xai4land.inference.device import Precision
     from xai4land.inference.predict import Chunks
     from xai4land_land.legends import Legend
     from xai4land_land.scores import Scores
@@ -42,6 +43,7 @@ class LandAccessor:
         chunks: Chunks = None,
         batch_size: int = 8,
         device: str = "auto",
+        precision: Precision = "auto",
     ) -> xr.Dataset:
         """Land cover at high resolution, lazily; see :func:`xai4land_land.reconstruct`."""
         from xai4land_land.landcover import reconstruct
@@ -56,6 +58,7 @@ class LandAccessor:
             chunks=chunks,
             batch_size=batch_size,
             device=device,
+            precision=precision,
         )
 
     def fit(

@@ -343,6 +343,6 @@ def _stacks(card: Card, bound: Bound) -> list[list[Stack]]:
     starts = [(0, 0)] * len(grids)
     times = 1 if bound.time is None else bound.time.size
     return [
-        make_stacks(card, grids, starts, [v if v.ndim == 2 else v[t] for v in values])
+        make_stacks(card.inputs, grids, starts, [v if v.ndim == 2 else v[t] for v in values])
         for t in range(times)
     ]

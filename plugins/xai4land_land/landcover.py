@@ -16,6 +16,7 @@ from xai4land.grid import Target
 from xai4land.inputs import Bound, bind, check_static, scalar_dates
 
 if TYPE_CHECKING:
+    from xai4land.inference.device import Precision
     from xai4land.inference.predict import Chunks, Prediction
 
 __all__ = ["reconstruct"]
@@ -34,6 +35,7 @@ def reconstruct(
     chunks: Chunks = None,
     batch_size: int = 8,
     device: str = "auto",
+    precision: Precision = "auto",
 ) -> xr.Dataset:
     """Reconstruct land cover at high resolution; nothing is computed yet.
 
@@ -60,7 +62,10 @@ def reconstruct(
     batch_size : int
         Windows that the network sees at once. The result does not depend on it.
     device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"``, ...
+        ``"auto"`` (CUDA, else MPS, else the processor), ``"cpu"``, ``"cuda"``, ...
+    precision : {"auto", "float32", "bfloat16"}
+        Numbers that the network computes in. By default bfloat16 where the device has
+        instructions for it, which changes about one class in a thousand.
 
     Returns
     -------
@@ -93,6 +98,7 @@ def reconstruct(
         chunks=chunks,
         batch_size=batch_size,
         device=device,
+        precision=precision,
         probabilities=probabilities,
         baselines=baselines,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -48,6 +49,11 @@ class Input(_Part):
     scale: Annotated[float, Field(gt=0)] = 1.0
     fill: float | None = None
     codes: tuple[int, ...] = ()
+
+    @property
+    def fillable(self) -> bool:
+        """Whether a missing value leaves the output whole."""
+        return self.fill is not None or self.role == "categorical"
 
 
 class OutputClass(_Part):
@@ -163,6 +169,26 @@ class Card(_Part):
     def class_groups(self) -> tuple[int, ...]:
         """For each class, the position of its states in :attr:`groups`."""
         return tuple(self.groups.index(c.states) for c in self.classes)
+
+    @cached_property
+    def slots(self) -> dict[str, int]:
+        """First channel of each number that the network sees; if filled, the next says where."""
+        slots, at = {}, 0
+        for spec in self.inputs:
+            if spec.role != "categorical":
+                slots[spec.name] = at
+                at += 1 + spec.fillable
+        return slots
+
+    @property
+    def channels(self) -> int:
+        """Number of continuous channels that the network sees.
+
+        Those of the numbers, and two for each class: the logarithm of its interpolated fraction,
+        and how far its coarse cell's fraction differs.
+        """
+        numbers = [spec for spec in self.inputs if spec.role != "categorical"]
+        return sum(1 + spec.fillable for spec in numbers) + 2 * len(self.classes)
 
     def with_(self, **changes: Any) -> Card:
         """A checked copy with some fields changed."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Emulator"]
 
-_NETWORKS: dict[tuple[str, str], torch.nn.Module] = {}
+_NETWORKS: dict[tuple[str, str, torch.dtype], torch.nn.Module] = {}
 _LOCK = threading.Lock()
 
 
@@ -35,6 +35,11 @@ class Emulator:
     card : Card
     weights : mapping from str to Tensor
         Parameters of the network, by name.
+
+    Attributes
+    ----------
+    path : Path or None
+        The file that it was loaded from or saved to.
 
     Raises
     ------
@@ -52,6 +57,7 @@ class Emulator:
     def __init__(self, card: Card, weights: Mapping[str, torch.Tensor]) -> None:
         self.card = card
         self.weights = dict(weights)
+        self.path: Path | None = None
         self._build()
 
     @classmethod
@@ -78,6 +84,7 @@ class Emulator:
             )
         emulator = cls(*unpack(content, str(path)))
         emulator.__dict__["_content"] = content
+        emulator.path = Path(path).absolute()
         return emulator
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -89,6 +96,7 @@ class Emulator:
             If the file cannot be written.
         """
         write_file(Path(path), self._content)
+        self.path = Path(path).absolute()
 
     @cached_property
     def _content(self) -> bytes:
@@ -117,14 +125,23 @@ class Emulator:
 
         bind(self.card, data, static, target)
 
-    def network(self, device: str = "cpu") -> torch.nn.Module:
-        """The network in evaluation mode; one a process and device, whoever asks."""
-        key = (self.sha256, device)
+    def network(self, device: str = "cpu", dtype: torch.dtype | None = None) -> torch.nn.Module:
+        """The network in evaluation mode; one a process, device and precision, whoever asks.
+
+        Parameters
+        ----------
+        device : str
+        dtype : torch.dtype
+            Of weights and features; float32 by default.
+        """
+        import torch
+
+        from xai4land.networks import folded
+
+        key = (self.sha256, device, dtype or torch.float32)
         with _LOCK:
             if key not in _NETWORKS:
-                import torch
-
-                made = self._build().to(device).eval().requires_grad_(False)
+                made = folded(self._build().eval()).requires_grad_(False).to(device, key[2])
                 _NETWORKS[key] = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             return _NETWORKS[key]
 

@@ -1,132 +1,59 @@
-"""One block of output: its windows, blended, fitted to the coarse fractions, packed."""
+"""One block of output: its windows through the network, blended, conserved and packed."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
 import torch
 
-from xai4land.axis import Axis, Floats, Ints
-from xai4land.emulator import Card, Emulator
+from xai4land.emulator.card import Input
 from xai4land.errors import InputError
 from xai4land.grid import Grid
-from xai4land.inference.conserve import ROUNDS, conserve
+from xai4land.inference.device import lane, share
 from xai4land.inference.features import (
-    PURE,
-    Features,
+    ClassFractions,
     Pixels,
     class_fractions,
-    make_cells,
     make_features,
-    missing_pixels,
 )
+from xai4land.inference.maps import make_maps
+from xai4land.inference.network import in_threads
+from xai4land.inference.plan import Plan
+from xai4land.inference.reading import Box
+from xai4land.inference.shared import Shared
 from xai4land.inference.stacks import Stack, make_stacks
-from xai4land.inference.windows import Place, Windows
+from xai4land.inference.windows import Place
 from xai4land.inputs import sum_problem, value_problems
 
-__all__ = ["CONFIDENCE_STEPS", "MISSING", "Block", "Plan", "Source", "run_block", "whole_cells"]
+__all__ = ["run_block"]
 
-MISSING = 255
-CONFIDENCE_STEPS = 100
-TILE = 32
-
-# Threads take turns with the network, which uses all cores itself.
-_TURN = threading.Lock()
-
-Box = tuple[tuple[int, int], tuple[int, int]]
-"""Half-open ranges of rows and columns."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What all blocks of a run share.
-
-    Attributes
-    ----------
-    emulator : Emulator
-    target, states : Grid
-    sources : tuple of Grid
-        Grid of each input, in the card's order.
-    batch_size : int
-        Windows that the network sees at once.
-    device : str
-    probabilities, baselines : bool
-        Whether the probability of each class, and the maps without the network, are wanted.
-    """
-
-    emulator: Emulator
-    target: Grid
-    states: Grid
-    sources: tuple[Grid, ...]
-    batch_size: int
-    device: str
-    probabilities: bool
-    baselines: bool
-
-    @property
-    def windows(self) -> Windows:
-        """The windows of the target's lattice."""
-        return Windows(self.target.lattice, self.emulator.card.window)
-
-
-@dataclass(frozen=True)
-class Source:
-    """Which chunks of an input a block reads.
-
-    Attributes
-    ----------
-    start, shape : tuple of int
-        The part of the input's grid that is needed; columns may count on past the ends.
-    offsets : tuple of tuple of int
-        Row and column on the grid of each chunk, in the order in which they are passed.
-    """
-
-    start: tuple[int, int]
-    shape: tuple[int, int]
-    offsets: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True)
-class Block:
-    """A block's place on the lattice (half-open), and what it reads."""
-
-    box: Box
-    sources: tuple[Source, ...]
-
-
-def whole_cells(plan: Plan, box: Box) -> Box:
-    """The box, grown until no coarse cell is cut."""
-    target, states = plan.target, plan.states
-    rows = _grown(box[0], states.lat, target.lattice_lat, target.spacings[0])
-    columns = _grown(box[1], states.lon, target.lattice_lon, target.spacings[1])
-    return (max(rows[0], 0), min(rows[1], target.lattice[0])), columns
-
-
-def _grown(
-    span: tuple[int, int], axis: Axis, points: Callable[[Ints], Floats], spacing: float
-) -> tuple[int, int]:
-    reach = int(np.ceil(axis.spacing / spacing)) + 1
-    around = np.arange(span[0] - reach, span[1] + reach)
-    cells = axis.cell(points(around))
-    same = around[(cells == cells[reach]) | (cells == cells[-reach - 1])]
-    return int(min(same.min(), span[0])), int(max(same.max() + 1, span[1]))
+TOGETHER = 2**16
+"""Pixels of the windows that one thread hands to the network at once."""
 
 
 def run_block(
-    plan: Plan, block: Block, chunks: Sequence[Sequence[np.ndarray]]
+    plan: Plan,
+    shared: Shared,
+    time: int,
+    number: tuple[int, int],
+    chunks: Sequence[Sequence[np.ndarray]],
 ) -> dict[str, np.ndarray]:
     """Compute one block.
 
     Parameters
     ----------
     plan : Plan
-    block : Block
+    shared : Shared
+        What the blocks of the run share.
+    time : int
+        Step of the inputs that change with time.
+    number : tuple of int
+        Row and column of the block.
     chunks : sequence of sequence of ndarray
-        For each input the chunks that its ``Source`` names, as (rows, columns).
+        For each input in ``plan.moving`` the chunks that the block touches, in order.
 
     Returns
     -------
@@ -139,175 +66,159 @@ def run_block(
     InputError
         If values are out of range; the block is named.
     """
-    card = plan.emulator.card
-    values = [
-        _assemble(source, grid, parts)
-        for source, grid, parts in zip(block.sources, plan.sources, chunks, strict=True)
-    ]
-    where = _where(plan.target, block.box)
-    InputError.raise_if(f"{problem} (in the block {where})" for problem in _problems(card, values))
-    starts = [source.start for source in block.sources]
-    stacks = make_stacks(card, plan.sources, starts, values)
-
-    box = whole_cells(plan, block.box) if card.conserve else block.box
-    probability = _blend(plan, stacks, box)
-    if card.conserve:
-        probability = _conserve(plan, stacks, box, probability)
-    inner = tuple(slice(a - c, b - c) for (a, b), (c, _) in zip(block.box, box, strict=True))
-    probability = probability[:, *inner]
-    pixels = _pixels(plan, block.box)
-    maps = _choices(plan, probability)
-    if plan.baselines:
-        fractions = class_fractions(card, stacks, pixels)
-        maps["nearest"] = _values(plan, fractions.coarse.argmax(0))
-        maps["bilinear"] = _values(plan, fractions.prior.argmax(0))
-    return _pack(plan, maps, probability, missing_pixels(card, stacks, pixels))
+    try:
+        with torch.inference_mode(), lane(torch.device(plan.device)):
+            return _Block(plan, shared, time, number, chunks).run()
+    except InputError as error:
+        where = _where(plan.layout.target, plan.layout.box(number))
+        raise InputError(
+            f"{problem} (in the block {where})" for problem in error.problems
+        ) from None
+    except Exception as error:
+        where = _where(plan.layout.target, plan.layout.box(number))
+        error.add_note(f"in the block {where}, time step {time}")
+        raise
 
 
-def _problems(card: Card, values: Sequence[np.ndarray]) -> list[str]:
+class _Block:
+    def __init__(
+        self,
+        plan: Plan,
+        shared: Shared,
+        time: int,
+        number: tuple[int, int],
+        chunks: Sequence[Sequence[np.ndarray]],
+    ) -> None:
+        self.plan, self.shared, self.time, self.number = plan, shared, time, number
+        self.device = torch.device(plan.device)
+        self.specs = {spec.name: spec for spec in plan.card.inputs}
+        reach = plan.layout.reach(number)
+        boxes = {n: plan.layout.needed(c.grid, reach) for n, c in plan.moving.items()}
+        values = {
+            name: chunking.assembled(boxes[name], parts)
+            for (name, chunking), parts in zip(plan.moving.items(), chunks, strict=True)
+        }
+        self.stacks = self._stacked(values, boxes)
+        self.fixed = False
+
+    def run(self) -> dict[str, np.ndarray]:
+        plan, card = self.plan, self.plan.card
+        places = plan.layout.places(self.number)
+        needs_all = not card.states or any(not self.specs[name].fillable for name in plan.fixed)
+        if needs_all:
+            self._read_fixed(places)
+        fractions = class_fractions(card, self.stacks)
+        open_ = [p for p in places if not fractions.settled(self._pixels(p), card.conserve)]
+        logits = self._logits(open_, fractions) if open_ else {}
+        return make_maps(plan, self.number, self.stacks, fractions, logits)
+
+    def _stacked(self, values: dict[str, np.ndarray], boxes: dict[str, Box]) -> list[Stack]:
+        specs = [self.specs[name] for name in values]
+        InputError.raise_if(_problems(specs, list(values.values()), self.plan.card.states))
+        grids = dict(zip(self.specs, self.plan.grids, strict=True))
+        stacks = make_stacks(
+            specs,
+            [grids[name] for name in values],
+            [(boxes[name][0][0], boxes[name][1][0]) for name in values],
+            list(values.values()),
+        )
+        return [stack.to(self.device) for stack in stacks]
+
+    def _read_fixed(self, places: list[Place]) -> None:
+        """Read the fixed inputs where windows see them."""
+        if self.fixed or not self.plan.fixed:
+            return
+        self.fixed = True
+        layout = self.plan.layout
+        around = layout.around(places)
+        boxes = {
+            name: layout.needed(reader.chunking.grid, around)
+            for name, reader in self.plan.fixed.items()
+        }
+        values = {n: r.read(boxes[n], self.shared) for n, r in self.plan.fixed.items()}
+        self.stacks += self._stacked(values, boxes)
+
+    def _pixels(self, place: Place) -> Pixels:
+        size = self.plan.layout.windows.window.size
+        rows, columns = (np.arange(first, first + size) for first in place)
+        return Pixels.of(self.plan.layout.target, rows, columns)
+
+    def _logits(self, places: list[Place], fractions: ClassFractions) -> dict[Place, torch.Tensor]:
+        """What the network says of windows; each is computed by one of the blocks that share it."""
+        futures: dict[Place, Future[torch.Tensor]] = {}
+        mine: list[Place] = []
+        for place in places:
+            uses = self.plan.layout.uses(place)
+            if uses > 1:
+                futures[place], new = self.shared.claim(self._key(place), uses)
+            else:
+                futures[place], new = Future(), True
+            if new:
+                mine.append(place)
+        try:
+            if mine:
+                self._read_fixed(places)
+                self._compute(mine, futures, fractions)
+        except BaseException as error:
+            for place in mine:
+                if not futures[place].done():
+                    self.shared.fail(self._key(place), futures[place], error)
+            raise
+        return {place: share(future.result()) for place, future in futures.items()}
+
+    def _compute(
+        self,
+        places: list[Place],
+        futures: dict[Place, Future[torch.Tensor]],
+        fractions: ClassFractions,
+    ) -> None:
+        plan = self.plan
+        size = plan.layout.windows.window.size
+        cpu = self.device.type == "cpu"
+        count = min(plan.batch_size, max(TOGETHER // size**2, 1)) if cpu else plan.batch_size
+
+        def job(some: list[Place]) -> list[torch.Tensor]:
+            with torch.inference_mode():
+                seen = [
+                    make_features(plan.card, self.stacks, fractions, self._pixels(p), plan.dtype)
+                    for p in some
+                ]
+                made = plan.forward(seen)
+            if cpu:
+                self._settle(some, futures, made)
+            return made
+
+        batches = [places[i : i + count] for i in range(0, len(places), count)]
+        made = [logits for part in in_threads(self.device, job, batches) for logits in part]
+        if not cpu:
+            if self.device.type == "cuda":  # other lanes may take them now
+                torch.cuda.current_stream(self.device).synchronize()
+            self._settle(places, futures, made)
+
+    def _settle(
+        self,
+        places: list[Place],
+        futures: dict[Place, Future[torch.Tensor]],
+        made: list[torch.Tensor],
+    ) -> None:
+        for place, logits in zip(places, made, strict=True):
+            self.shared.settle(self._key(place), futures[place], logits)
+
+    def _key(self, place: Place) -> tuple[Any, ...]:
+        return ("window", self.time, self.plan.layout.same(place))
+
+
+def _problems(
+    specs: Sequence[Input], values: Sequence[np.ndarray], states: Sequence[str]
+) -> list[str]:
     """What is wrong with the values that a block has read."""
-    problems = []
+    problems: list[str] = []
     total: Any = 0.0
-    for spec, found in zip(card.inputs, values, strict=True):
+    for spec, found in zip(specs, values, strict=True):
         problems += value_problems(spec, found)
-        if spec.name in card.states:
+        if spec.name in states:
             total = total + found
     return problems + sum_problem(float(np.nan_to_num(total).max()))
-
-
-def _pixels(plan: Plan, box: Box) -> Pixels:
-    return Pixels.of(plan.target, np.arange(*box[0]), np.arange(*box[1]))
-
-
-def _assemble(source: Source, grid: Grid, parts: Sequence[np.ndarray]) -> np.ndarray:
-    kind = parts[0].dtype
-    values = np.zeros(source.shape, kind)
-    for (row, column), part in zip(source.offsets, parts, strict=True):
-        rows = np.arange(row, row + part.shape[0]) - source.start[0]
-        columns = np.arange(column, column + part.shape[1]) - source.start[1]
-        if grid.lon.periodic:
-            columns %= len(grid.lon)
-        keep_rows = (rows >= 0) & (rows < source.shape[0])
-        keep_columns = (columns >= 0) & (columns < source.shape[1])
-        values[np.ix_(rows[keep_rows], columns[keep_columns])] = part[
-            np.ix_(keep_rows, keep_columns)
-        ]
-    return values
-
-
-def _blend(plan: Plan, stacks: Sequence[Stack], box: Box) -> torch.Tensor:
-    """Gaussian-weighted mean of the windows' probabilities over a box."""
-    card, size = plan.emulator.card, plan.emulator.card.window.size
-    shape = tuple(stop - start for start, stop in box)
-    total = torch.zeros((len(card.classes), *shape))
-    weights = torch.zeros(shape)
-    gauss = torch.from_numpy(plan.windows.weights())
-    waiting: list[tuple[Place, Features]] = []
-
-    def add(place: Place, probability: torch.Tensor) -> None:
-        here, there = _overlap(place, size, box)
-        total[:, *here] += probability[:, *there] * gauss[there]
-        weights[here] += gauss[there]
-
-    def flush() -> None:
-        if waiting:
-            batch = Features.batch([features for _, features in waiting])
-            for (place, _), probability in zip(waiting, _probabilities(plan, batch), strict=True):
-                add(place, probability)
-            waiting.clear()
-
-    for row, column in plan.windows.touching(*box):
-        pixels = _pixels(plan, ((row, row + size), (column, column + size)))
-        fractions = class_fractions(card, stacks, pixels)
-        if card.conserve and fractions.settled:
-            add((row, column), fractions.prior)
-            continue
-        waiting.append(((row, column), make_features(card, stacks, pixels, fractions)))
-        if len(waiting) == plan.batch_size:
-            flush()
-    flush()
-    return total / weights.clamp(min=1e-30)
-
-
-def _probabilities(plan: Plan, batch: Features) -> torch.Tensor:
-    network = plan.emulator.network(plan.device)
-    with _TURN, torch.inference_mode():
-        x, codes = batch.continuous.to(plan.device), batch.codes.to(plan.device)
-        logits = network(x, codes).float().cpu()
-    return torch.softmax(logits + batch.log_prior, 1)
-
-
-def _overlap(place: Place, size: int, box: Box) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Where a window and a box meet, within the box and within the window."""
-    here, there = [], []
-    for first, (start, stop) in zip(place, box, strict=True):
-        low, high = max(first, start), min(first + size, stop)
-        here.append(slice(low - start, high - start))
-        there.append(slice(low - first, high - first))
-    return (here[0], here[1]), (there[0], there[1])
-
-
-def _conserve(
-    plan: Plan, stacks: Sequence[Stack], box: Box, probability: torch.Tensor
-) -> torch.Tensor:
-    """Fit to the coarse fractions, in tiles of whole cells; pure tiles need one round."""
-    card, target = plan.emulator.card, plan.target
-    groups = torch.tensor(card.class_groups)
-    spans = [
-        _tiles(axis.cell(points(np.arange(*span))))
-        for axis, points, span in (
-            (plan.states.lat, target.lattice_lat, box[0]),
-            (plan.states.lon, target.lattice_lon, box[1]),
-        )
-    ]
-    fitted = torch.empty_like(probability)
-    for top, bottom in spans[0]:
-        for left, right in spans[1]:
-            rows = np.arange(box[0][0] + top, box[0][0] + bottom)
-            columns = np.arange(box[1][0] + left, box[1][0] + right)
-            cells = make_cells(card, stacks, Pixels.of(target, rows, columns))
-            pure = torch.nan_to_num(cells.fractions, nan=1.0).amax(0) > PURE
-            fitted[:, top:bottom, left:right] = conserve(
-                probability[:, top:bottom, left:right],
-                cells,
-                groups,
-                rounds=1 if bool(pure.all()) else ROUNDS,
-            )
-    return fitted
-
-
-def _tiles(cells: Ints) -> list[tuple[int, int]]:
-    """Cut a line of pixels into runs of whole cells."""
-    starts = np.flatnonzero(np.diff(cells, prepend=cells[0] - 1))[::TILE]
-    return list(zip(starts.tolist(), [*starts[1:].tolist(), cells.size], strict=True))
-
-
-def _choices(plan: Plan, probability: torch.Tensor) -> dict[str, torch.Tensor]:
-    """The class of each pixel, and how likely it is in steps."""
-    classes = plan.emulator.card.classes
-    favour = torch.tensor([c.weight for c in classes])[:, None, None]
-    chosen = (probability * favour).argmax(0)
-    likely = probability.gather(0, chosen[None])[0].clamp(0, 1)
-    steps = torch.round(likely * CONFIDENCE_STEPS).to(torch.uint8)
-    return {"classes": _values(plan, chosen), "confidence": steps}
-
-
-def _values(plan: Plan, chosen: torch.Tensor) -> torch.Tensor:
-    values = [c.value for c in plan.emulator.card.classes]
-    return torch.tensor(values, dtype=torch.uint8)[chosen]
-
-
-def _pack(
-    plan: Plan, maps: dict[str, torch.Tensor], probability: torch.Tensor, missing: torch.Tensor
-) -> dict[str, np.ndarray]:
-    """Mask what is missing, and turn rows the target's way."""
-    step = -1 if plan.target.ascending else 1
-    packed = {
-        name: values.masked_fill(missing, MISSING).numpy()[::step] for name, values in maps.items()
-    }
-    if plan.probabilities:
-        packed["probability"] = probability.masked_fill(missing, torch.nan).numpy()[:, ::step]
-    return packed
 
 
 def _where(target: Grid, box: Box) -> str:

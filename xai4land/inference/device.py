@@ -1,12 +1,32 @@
-"""Where the network runs."""
+"""Where the network runs, and in which numbers."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import cache
+from typing import Literal
+
+import numpy as np
 import torch
 
 from xai4land.errors import InputError
 
-__all__ = ["bfloat16_pays", "choose_device"]
+__all__ = [
+    "Precision",
+    "bfloat16_pays",
+    "choose_device",
+    "choose_precision",
+    "download",
+    "lane",
+    "share",
+    "upload",
+]
+
+Precision = Literal["auto", "float32", "bfloat16"]
+LANES = 2
+"""Blocks on an accelerator at once: one is copied or packed while the other computes."""
 
 
 def choose_device(device: str = "auto") -> str:
@@ -34,11 +54,76 @@ def choose_device(device: str = "auto") -> str:
     return device
 
 
+def choose_precision(precision: Precision, device: str) -> torch.dtype:
+    """The numbers that the network computes in; ``"auto"`` takes bfloat16 where it is faster.
+
+    Raises
+    ------
+    InputError
+        If the precision is unknown.
+
+    Examples
+    --------
+    >>> choose_precision("float32", "cpu")
+    torch.float32
+    """
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    if precision == "auto":
+        return torch.bfloat16 if bfloat16_pays(device) else torch.float32
+    if precision not in known:
+        raise InputError(f"precision={precision!r}, expected 'auto', 'float32' or 'bfloat16'")
+    return known[precision]
+
+
+@cache
 def bfloat16_pays(device: str) -> bool:
     """Whether the device computes in bfloat16 faster than in float32."""
     if device.startswith("cuda"):
         return bool(torch.cuda.is_bf16_supported())
-    try:
-        return device == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    except (AttributeError, RuntimeError):
+    if device != "cpu":
         return False
+    # Without instructions of its own a processor only imitates bfloat16, slowly.
+    tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, test, lambda: False)() for test in tests)
+
+
+def upload(values: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor on a device; from pinned memory, so that the copy does not wait for the last."""
+    if values.device == device:
+        return values
+    staged = values.pin_memory() if device.type == "cuda" else values
+    return staged.to(device, non_blocking=True)
+
+
+def download(values: torch.Tensor) -> np.ndarray:
+    """A tensor's values on the host, when they are ready."""
+    if values.device.type != "cuda":
+        return values.cpu().numpy()
+    host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    host.copy_(values, non_blocking=True)
+    torch.cuda.current_stream(values.device).synchronize()
+    return host.numpy()
+
+
+def share(values: torch.Tensor) -> torch.Tensor:
+    """A tensor that another lane made, safe to use in this one."""
+    if values.device.type == "cuda":
+        values.record_stream(torch.cuda.current_stream(values.device))
+    return values
+
+
+@contextmanager
+def lane(device: torch.device) -> Iterator[None]:
+    """A place on the device; on CUDA, two blocks at once, each on a stream of its own."""
+    if device.type == "cpu":
+        yield
+        return
+    with _slots(str(device)):
+        own = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        with torch.cuda.stream(own) if own else nullcontext():
+            yield
+
+
+@cache
+def _slots(device: str) -> threading.Semaphore:
+    return threading.Semaphore(LANES)

@@ -6,23 +6,26 @@ Training and inference both take their features from here, so that they cannot d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from xai4land.axis import Floats, Ints
+from xai4land.axis import Axis, Floats, Ints
 from xai4land.emulator.card import Card
 from xai4land.grid import Grid
-from xai4land.inference.stacks import Stack
+from xai4land.inference.stacks import Field, Stack
 
 __all__ = [
+    "FLOOR",
+    "PURE",
     "Cells",
     "ClassFractions",
     "Features",
     "Pixels",
     "class_fractions",
-    "make_cells",
     "make_features",
     "missing_pixels",
 ]
@@ -51,7 +54,7 @@ class Cells(NamedTuple):
 
     def spread(self, values: torch.Tensor) -> torch.Tensor:
         """Values of cells, on pixels: (..., cell rows, cell columns) to (..., rows, columns)."""
-        return values[..., self.rows, :][..., self.columns]
+        return values.index_select(-2, self.rows).index_select(-1, self.columns)
 
 
 class Features(NamedTuple):
@@ -98,11 +101,125 @@ class Pixels(NamedTuple):
         return self.lat.size, self.lon.size
 
 
+@dataclass(frozen=True)
+class ClassFractions:
+    """What the coarse states say of the classes, around a place.
+
+    Attributes
+    ----------
+    groups : Field
+        Fraction of each group of classes in each coarse cell; NaN where a state is missing.
+    classes : Field
+        Fraction of each class.
+    """
+
+    groups: Field
+    classes: Field
+
+    def prior(self, pixels: Pixels) -> torch.Tensor:
+        """Interpolated fraction of each class, (classes, rows, columns); sums to one."""
+        values, weight = self.classes.interpolated(*pixels)
+        total = values.sum(0)
+        if weight is None and bool((total > PURE).all() and (total < 2 - PURE).all()):
+            return values
+        return values / total.clamp(min=1e-6)
+
+    def own(self, pixels: Pixels) -> torch.Tensor:
+        """Fraction of each class in the coarse cell that holds the pixel; 0 where missing."""
+        rows, columns = self._under(pixels)
+        values = torch.nan_to_num(self.classes.at(rows.cells, columns.cells))
+        # A product with zeros and ones is exact, and picking columns is slow.
+        return (values @ columns.members.T).index_select(1, rows.numbers)
+
+    def majority(self, pixels: Pixels) -> torch.Tensor:
+        """Class with the largest fraction in the cell that holds the pixel; (rows, columns)."""
+        rows, columns = self._under(pixels)
+        values = torch.nan_to_num(self.classes.at(rows.cells, columns.cells))
+        return values.argmax(0).index_select(0, rows.numbers).index_select(1, columns.numbers)
+
+    def cells(self, pixels: Pixels) -> Cells:
+        """The coarse cells under a box of pixels."""
+        rows, columns = self._under(pixels)
+        return Cells(rows.numbers, columns.numbers, self.groups.at(rows.cells, columns.cells))
+
+    def settled(self, pixels: Pixels, conserved: bool) -> bool:
+        """Whether no network is needed: all cells are missing or, if conserved, of one class."""
+        rows, columns = self._under(pixels)
+        largest = self.classes.at(rows.cells, columns.cells).amax(0)
+        known = torch.isfinite(largest)
+        return not bool((known & (largest <= PURE) if conserved else known).any())
+
+    def _under(self, pixels: Pixels) -> tuple[_Under, _Under]:
+        grid = self.groups.grid
+        return self._line(0, grid.lat, pixels.lat), self._line(1, grid.lon, pixels.lon)
+
+    def _line(self, dim: int, axis: Axis, points: Floats) -> _Under:
+        """The cells under points; remembered, since windows come in rows and columns."""
+        key = (dim, float(points[0]), points.size)
+        if key not in self._lines:
+            found = axis.cell(points)
+            cells = np.arange(found.min(), found.max() + 1)
+            device = self.groups.values.device
+            numbers = torch.from_numpy(found - cells[0]).to(device)
+            members = (numbers[:, None] == torch.arange(cells.size, device=device)).float()
+            self._lines[key] = _Under(cells, numbers, members)
+        return self._lines[key]
+
+    @cached_property
+    def _lines(self) -> dict[tuple[int, float, int], _Under]:
+        return {}
+
+
+class _Under(NamedTuple):
+    """The cells under pixels along an axis: their indices, each pixel's place, and who is in."""
+
+    cells: Ints
+    numbers: torch.Tensor
+    members: torch.Tensor
+
+
+def class_fractions(card: Card, stacks: Sequence[Stack]) -> ClassFractions:
+    """Fractions of the classes in the coarse cells that the stacks hold."""
+    states = [part for stack in stacks if (part := stack.only(card.states))]
+    numbers = {spec.name: part.values[k] for part in states for k, spec in enumerate(part.specs)}
+    place = (states or [s for s in stacks if not s.categorical] or list(stacks))[0]
+    groups = _groups(card, numbers, place.values[0])
+    members = torch.tensor(card.class_groups, device=groups.device)
+    shares = torch.tensor([c.share for c in card.classes], device=groups.device)
+    classes = groups[members] * shares[:, None, None]
+    return ClassFractions(
+        Field(place.grid, place.start, groups), Field(place.grid, place.start, classes)
+    )
+
+
+def _groups(card: Card, numbers: Mapping[str, torch.Tensor], like: torch.Tensor) -> torch.Tensor:
+    """Fraction of each group of classes; a group without states takes the rest."""
+    named = [
+        torch.stack([numbers[name] for name in group]).sum(0) if group else None
+        for group in card.groups
+    ]
+    total = torch.zeros(like.shape, device=like.device)
+    for part in named:
+        total = total if part is None else total + part
+    rest = (1 - total).clamp(min=0)
+    groups = torch.stack([rest if part is None else part for part in named])
+    return torch.where(torch.isfinite(total), groups, torch.nan)
+
+
 def make_features(
-    card: Card, stacks: Sequence[Stack], pixels: Pixels, fractions: ClassFractions
+    card: Card,
+    stacks: Sequence[Stack],
+    fractions: ClassFractions,
+    pixels: Pixels,
+    dtype: torch.dtype = torch.float32,
 ) -> Features:
-    """Features of a box of pixels; beyond the data the edge is repeated."""
-    channels: dict[str, torch.Tensor] = {}
+    """Features of a box of pixels, continuous ones rounded to a type at the end.
+
+    Beyond the data the edge is repeated.
+    """
+    first, count = card.channels - 2 * len(card.classes), len(card.classes)
+    prior = fractions.prior(pixels)
+    shown = torch.empty((card.channels, *pixels.shape), dtype=dtype, device=prior.device)
     codes: dict[str, torch.Tensor] = {}
     for stack in stacks:
         if stack.categorical:
@@ -111,95 +228,33 @@ def make_features(
             continue
         values, weight = stack.interpolated(*pixels)
         for k, spec in enumerate(stack.specs):
-            scaled = (values[k] - spec.offset) / spec.scale
-            if spec.fill is not None:
+            at = card.slots[spec.name]
+            scaled = torch.sub(values[k], spec.offset).div_(spec.scale)
+            if weight is not None and spec.fill is not None:
                 filled = (spec.fill - spec.offset) / spec.scale
-                scaled = torch.stack([scaled * weight[k] + filled * (1 - weight[k]), weight[k]])
-            channels[spec.name] = scaled.reshape(-1, *pixels.shape)
-    ordered = [channels[spec.name] for spec in card.inputs if spec.name in channels]
-    prior = fractions.prior
-    shown = [*ordered, torch.log(prior + FLOOR) / 4, (fractions.coarse - prior) * 4]
+                scaled.mul_(weight[k]).add_((1 - weight[k]) * filled)
+            shown[at] = scaled
+            if spec.fill is not None:
+                shown[at + 1] = 1.0 if weight is None else weight[k]
+    shown[first + count :] = torch.sub(fractions.own(pixels), prior).mul_(4)
+    shown[first : first + count] = torch.log(prior + FLOOR).mul_(0.25)
     chosen = [codes[spec.name] for spec in card.of_role("categorical")]
-    none = torch.zeros((0, *pixels.shape), dtype=torch.long)
-    return Features(torch.cat(shown), torch.stack(chosen) if chosen else none, prior)
+    none = torch.zeros((0, *pixels.shape), dtype=torch.long, device=prior.device)
+    return Features(shown, torch.stack(chosen) if chosen else none, prior)
 
 
-class ClassFractions(NamedTuple):
-    """What the coarse states say of a box of pixels.
+def missing_pixels(grids: Sequence[Grid], stacks: Sequence[Stack], pixels: Pixels) -> torch.Tensor:
+    """Where a grid does not reach, or an input that cannot be filled is missing; (rows, columns).
 
-    Attributes
-    ----------
-    prior : Tensor, shape (classes, rows, columns)
-        Interpolated fraction of each class; sums to one.
-    coarse : Tensor, shape (classes, rows, columns)
-        Fraction in the coarse cell that holds the pixel.
-    cells : Cells
+    The grids are those of all inputs; stacks without such inputs can be left out.
     """
-
-    prior: torch.Tensor
-    coarse: torch.Tensor
-    cells: Cells
-
-    @property
-    def settled(self) -> bool:
-        """Whether the states alone say what class each pixel has, or are missing."""
-        known = torch.isfinite(self.cells.fractions[0])
-        unknown = self.cells.spread(~known)
-        return bool(((self.prior.amax(0) > PURE) | unknown).all())
-
-
-def class_fractions(card: Card, stacks: Sequence[Stack], pixels: Pixels) -> ClassFractions:
-    """Fractions of the classes at pixels, from the states alone."""
-    states = [part for stack in stacks if (part := stack.only(card.states))]
-    numbers: dict[str, torch.Tensor] = {}
-    for stack in states:
-        values, _ = stack.interpolated(*pixels)
-        numbers |= {spec.name: values[k] for k, spec in enumerate(stack.specs)}
-    members = torch.tensor(card.class_groups)
-    shares = torch.tensor([c.share for c in card.classes])[:, None, None]
-    prior = _groups(card, numbers, pixels.shape)[members] * shares
-    cells = make_cells(card, states, pixels)
-    coarse = torch.nan_to_num(cells.spread(cells.fractions))[members] * shares
-    return ClassFractions(prior / prior.sum(0).clamp(min=1e-6), coarse, cells)
-
-
-def missing_pixels(card: Card, stacks: Sequence[Stack], pixels: Pixels) -> torch.Tensor:
-    """Where an input that cannot be filled is missing, or any does not reach; (rows, columns)."""
-    missing = torch.zeros(pixels.shape, dtype=torch.bool)
+    reached = np.ones(pixels.shape, bool)
+    for grid in grids:
+        reached &= grid.lat.holds(pixels.lat)[:, None] & grid.lon.holds(pixels.lon)
+    missing = torch.from_numpy(~reached).to(stacks[0].values.device)
     for stack in stacks:
-        missing |= ~stack.covers(pixels.lat, pixels.lon)
-        needed = [s.name for s in stack.specs if s.fill is None and s.role != "categorical"]
-        if part := stack.only(needed):
-            missing |= torch.isnan(part.nearest(pixels.lat, pixels.lon)).any(0)
+        part = stack.only([spec.name for spec in stack.specs if not spec.fillable])
+        if part and not part.complete:
+            holes = torch.isnan(part.values).any(0, keepdim=True).float()
+            missing |= Field(part.grid, part.start, holes).nearest(pixels.lat, pixels.lon)[0] != 0
     return missing
-
-
-def make_cells(card: Card, stacks: Sequence[Stack], pixels: Pixels) -> Cells:
-    """The coarse cells under a box of pixels."""
-    states = [part for stack in stacks if (part := stack.only(card.states))]
-    if not states:
-        zeros = [torch.zeros(n, dtype=torch.long) for n in pixels.shape]
-        return Cells(zeros[0], zeros[1], torch.ones((len(card.groups), 1, 1)))
-    grid = states[0].grid
-    rows, columns = grid.lat.cell(pixels.lat), grid.lon.cell(pixels.lon)
-    top, left = int(rows.min()), int(columns.min())
-    inside = np.arange(top, int(rows.max()) + 1), np.arange(left, int(columns.max()) + 1)
-    numbers: dict[str, torch.Tensor] = {}
-    for stack in states:
-        found = stack.at(*inside)
-        numbers |= {spec.name: found[k] for k, spec in enumerate(stack.specs)}
-    fractions = _groups(card, numbers, (inside[0].size, inside[1].size))
-    return Cells(torch.from_numpy(rows - top), torch.from_numpy(columns - left), fractions)
-
-
-def _groups(
-    card: Card, numbers: Mapping[str, torch.Tensor], shape: tuple[int, int]
-) -> torch.Tensor:
-    """Fraction of each group of classes; a group without states takes the rest."""
-    named = [
-        torch.stack([numbers[name] for name in group]).sum(0) if group else None
-        for group in card.groups
-    ]
-    total = sum((part for part in named if part is not None), start=torch.zeros(shape))
-    rest = (1 - total).clamp(min=0)
-    return torch.stack([rest if part is None else part for part in named])

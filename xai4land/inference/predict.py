@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import getitem
 from typing import Any
@@ -14,25 +12,23 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 from xai4land.emulator import Emulator
+from xai4land.emulator.reference import Reference
 from xai4land.errors import InputError
-from xai4land.inference.blocks import (
-    CONFIDENCE_STEPS,
-    MISSING,
-    Block,
-    Box,
-    Plan,
-    Source,
-    run_block,
-    whole_cells,
-)
-from xai4land.inference.device import choose_device
+from xai4land.inference.blocks import run_block
+from xai4land.inference.device import Precision, choose_device, choose_precision
+from xai4land.inference.layout import Layout
+from xai4land.inference.maps import CONFIDENCE_STEPS, MISSING
+from xai4land.inference.plan import Plan
+from xai4land.inference.reading import Chunking, Reader
+from xai4land.inference.shared import Shared
+from xai4land.inference.windows import Windows
 from xai4land.inputs import Bound, Layer
 
 __all__ = ["Chunks", "Prediction", "predict"]
 
 Chunks = int | tuple[int, int] | None
-Sizes = tuple[tuple[int, ...], ...]
-AUTO = 1440
+Sizes = tuple[tuple[int, ...], tuple[int, ...]]
+AUTO = 1024
 READ = 2048
 
 
@@ -64,6 +60,7 @@ def predict(
     chunks: Chunks = None,
     batch_size: int = 8,
     device: str = "auto",
+    precision: Precision = "auto",
     probabilities: bool = False,
     baselines: bool = False,
 ) -> Prediction:
@@ -80,6 +77,8 @@ def predict(
         Windows that the network sees at once. It does not change the result.
     device : str
         ``"auto"`` or a torch device.
+    precision : {"auto", "float32", "bfloat16"}
+        Numbers that the network computes in.
     probabilities : bool
         Whether to give the probability of every class.
     baselines : bool
@@ -88,31 +87,49 @@ def predict(
     if not isinstance(batch_size, int | np.integer) or batch_size < 1:
         raise InputError(f"batch_size={batch_size!r}, expected a whole number of at least 1")
     card = emulator.card
+    device = choose_device(device)
+    sizes = _chunk_sizes(chunks, bound.target.shape)
+    moving = {layer.spec.name: layer for layer in bound.layers if layer.spec.role == "dynamic"}
+    arrays = {name: _as_dask(layer) for name, layer in moving.items()}
     plan = Plan(
-        emulator,
-        bound.target,
-        bound.states,
+        Reference(emulator),
+        Layout(
+            bound.target,
+            bound.states,
+            Windows(bound.target.lattice, card.window),
+            sizes,
+            card.conserve,
+        ),
         tuple(layer.grid for layer in bound.layers),
-        batch_size,
-        choose_device(device),
+        {
+            layer.spec.name: Reader(_fixed(layer), layer.grid)
+            for layer in bound.layers
+            if layer.spec.name not in moving
+        },
+        {
+            name: Chunking(moving[name].grid, (array.chunks[-2], array.chunks[-1]))
+            for name, array in arrays.items()
+        },
+        int(batch_size),
+        device,
+        choose_precision(precision, device),
         probabilities,
         baselines,
     )
-    arrays: list[Any] = [_as_dask(layer) for layer in bound.layers]
-    sizes = _chunk_sizes(chunks, bound.target.shape)
     token = tokenize(
-        plan.target.lat,
-        plan.target.lon,
+        plan.layout.target.lat,
+        plan.layout.target.lon,
         emulator,
-        (batch_size, sizes, probabilities, baselines),
-        [array.name for array in arrays],
+        (batch_size, sizes, probabilities, baselines, str(plan.dtype)),
+        [array.name for array in arrays.values()],
+        [reader.data for reader in plan.fixed.values()],
     )
-    times = 1 if bound.time is None else bound.time.size
-    runs = _runs(plan, bound.layers, arrays, f"xai4land-{token}", times, sizes)
+    name = f"xai4land-{token}"
+    times = None if bound.time is None else bound.time.size
+    runs = _runs(plan, arrays, name, times or 1)
 
     def output(what: str, dtype: Any, leading: tuple[int, ...] = ()) -> da.Array:
-        made = _output(runs, f"xai4land-{token}", what, dtype, (leading, times, sizes))
-        return made if bound.time is not None else made[..., 0, :, :]
+        return _output(runs, name, what, dtype, (leading, times, sizes))
 
     return Prediction(
         output("classes", np.uint8),
@@ -122,25 +139,24 @@ def predict(
     )
 
 
-def _runs(
-    plan: Plan,
-    layers: tuple[Layer, ...],
-    arrays: list[Any],
-    name: str,
-    times: int,
-    sizes: Sizes,
-) -> HighLevelGraph:
+def _runs(plan: Plan, arrays: dict[str, da.Array], name: str, times: int) -> HighLevelGraph:
     """One task a time and block, ``(name, t, i, j)``, that gives all outputs of the block."""
-    blocks = {(i, j): _block(plan, layers, arrays, box) for i, j, box in _boxes(plan.target, sizes)}
-    graph: dict[Any, Any] = {f"{name}-plan": plan}
-    for t in range(times):
-        for (i, j), (block, keys) in blocks.items():
+    layout = plan.layout
+    graph: dict[Any, Any] = {f"{name}-plan": plan, f"{name}-shared": (Shared,)}
+    alike = dict.fromkeys(plan.moving.values())
+    for i, j in np.ndindex(len(layout.sizes[0]), len(layout.sizes[1])):
+        reach = layout.reach((i, j))
+        chunks = {c: c.touched(layout.needed(c.grid, reach)) for c in alike}
+        touched = {n: chunks[c] for n, c in plan.moving.items()}
+        for t in range(times):
             parts = [
-                [_at_time(array, t, key, graph, name) for key in wanted]
-                for array, wanted in zip(arrays, keys, strict=True)
+                [_at_time(arrays[n], t, chunk, graph, name) for chunk in wanted]
+                for n, wanted in touched.items()
             ]
-            graph[(name, t, i, j)] = (run_block, f"{name}-plan", block, parts)
-    return HighLevelGraph.from_collections(name, graph, dependencies=arrays)
+            block = (run_block, f"{name}-plan", f"{name}-shared", t, (i, j), parts)
+            graph[(name, t, i, j)] = block
+    inputs: list[Any] = list(arrays.values())
+    return HighLevelGraph.from_collections(name, graph, dependencies=inputs)
 
 
 def _output(
@@ -148,24 +164,29 @@ def _output(
     name: str,
     what: str,
     dtype: Any,
-    layout: tuple[tuple[int, ...], int, Sizes],
+    layout: tuple[tuple[int, ...], int | None, Sizes],
 ) -> da.Array:
-    """One output as an array of (leading,) time, rows, columns; a task picks it from each run."""
+    """One output as (leading,) (time,) rows, columns; a task picks it from each run."""
     leading, times, sizes = layout
     own = f"{what}-{name}"
     nothing = (0,) * len(leading)
     picks: dict[Any, Any] = {
-        (own, *nothing, t, i, j): (_pick, (name, t, i, j), what)
-        for t in range(times)
+        (own, *nothing, *(() if times is None else (t,)), i, j): (
+            _pick,
+            (name, t, i, j),
+            what,
+            times is not None,
+        )
+        for t in range(times or 1)
         for i, j in np.ndindex(len(sizes[0]), len(sizes[1]))
     }
     graph = HighLevelGraph({**runs.layers, own: picks}, {**runs.dependencies, own: {name}})
-    chunks = (*((n,) for n in leading), (1,) * times, *sizes)
-    return da.Array(graph, own, chunks=chunks, dtype=dtype)
+    steps = () if times is None else ((1,) * times,)
+    return da.Array(graph, own, chunks=(*((n,) for n in leading), *steps, *sizes), dtype=dtype)
 
 
-def _pick(packed: dict[str, np.ndarray], what: str) -> np.ndarray:
-    found = packed[what][..., np.newaxis, :, :]
+def _pick(packed: dict[str, np.ndarray], what: str, timed: bool) -> np.ndarray:
+    found = packed[what][..., np.newaxis, :, :] if timed else packed[what]
     if what == "confidence":
         found = np.where(found == MISSING, np.nan, found / np.float32(CONFIDENCE_STEPS))
         return found.astype(np.float32)
@@ -180,6 +201,11 @@ def _as_dask(layer: Layer) -> da.Array:
         )
     array: da.Array = data.data
     return array
+
+
+def _fixed(layer: Layer) -> Any:
+    """What is in memory stays as it is; all else becomes chunks that are read when needed."""
+    return layer.data.values if layer.data.variable._in_memory else _as_dask(layer)
 
 
 def _at_time(
@@ -201,48 +227,8 @@ def _chunk_sizes(chunks: Chunks, shape: tuple[int, int]) -> Sizes:
     wanted = chunks if isinstance(chunks, tuple | list) else (chunks, chunks)
     if len(wanted) != 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in wanted):
         raise InputError(f"chunks={chunks!r}, expected rows and columns of an output chunk")
-    return tuple(
+    rows, columns = (
         (*(size for _ in range(n // size)), *((n % size,) if n % size else ()))
         for n, size in zip(shape, map(int, wanted), strict=True)
     )
-
-
-def _boxes(target: Any, sizes: Sizes) -> Iterator[tuple[int, int, Box]]:
-    """Each block's number and its place on the lattice."""
-    (top, left), height = target.origin, target.shape[0]
-    rows, columns = (np.concatenate([[0], np.cumsum(s)]).tolist() for s in sizes)
-    for i, (a, b) in enumerate(itertools.pairwise(rows)):
-        span = (height - b, height - a) if target.ascending else (a, b)
-        for j, (c, d) in enumerate(itertools.pairwise(columns)):
-            yield i, j, ((top + span[0], top + span[1]), (left + c, left + d))
-
-
-def _block(
-    plan: Plan, layers: tuple[Layer, ...], arrays: list[da.Array], box: Box
-) -> tuple[Block, list[list[tuple[int, int]]]]:
-    """A block's sources, and the chunks that each is made of."""
-    size = plan.emulator.card.window.size
-    grown = whole_cells(plan, box) if plan.emulator.card.conserve else box
-    places = plan.windows.touching(*grown)
-    rows = np.array([min(r for r, _ in places), max(r for r, _ in places) + size - 1])
-    columns = np.array([min(c for _, c in places), max(c for _, c in places) + size - 1])
-    lat, lon = plan.target.lattice_lat(rows), plan.target.lattice_lon(columns)
-    sources, keys = [], []
-    for layer, array in zip(layers, arrays, strict=True):
-        row, height = layer.grid.lat.needed(lat, plan.target.spacings[0])
-        column, width = layer.grid.lon.needed(lon, plan.target.spacings[1])
-        down = _touched(array.chunks[-2], np.arange(row, row + height))
-        across = _touched(
-            array.chunks[-1], layer.grid.lon.wrapped(np.arange(column, column + width))
-        )
-        keys.append([(i, j) for i in down for j in across])
-        offsets = tuple((down[i], across[j]) for i in down for j in across)
-        sources.append(Source((row, column), (height, width), offsets))
-    return Block(box, tuple(sources)), keys
-
-
-def _touched(sizes: tuple[int, ...], wanted: np.ndarray) -> dict[int, int]:
-    """Chunks that hold some of the wanted cells: number and first cell."""
-    ends = np.cumsum(sizes)
-    numbers = np.unique(np.searchsorted(ends, wanted, side="right"))
-    return {int(n): int(ends[n] - sizes[n]) for n in numbers}
+    return rows, columns

@@ -4,37 +4,117 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
-from xai4land.axis import Floats, Ints
-from xai4land.emulator.card import Card, Input
+from xai4land.axis import Axis, Floats, Ints
+from xai4land.emulator.card import Input
 from xai4land.grid import Grid
+from xai4land.inference.device import upload
 
-__all__ = ["Stack", "make_stacks"]
+__all__ = ["Field", "Stack", "make_stacks"]
 
 
 @dataclass(frozen=True)
-class Stack:
-    """Values of the inputs of one kind that share a grid, around a place.
+class Field:
+    """Layers of numbers on a grid, around a place.
 
     Parameters
     ----------
-    specs : tuple of Input
     grid : Grid
-        The whole grid of these inputs.
+        The whole grid.
     start : tuple of int
         Row and column on ``grid`` of ``values[:, 0, 0]``.
-    values : Tensor, shape (inputs, rows, columns)
-        Floats with NaN where missing, or positions among the codes (0: missing).
+    values : Tensor, shape (layers, rows, columns)
+        Floats with NaN where missing, or positions among codes (0: missing).
     """
 
-    specs: tuple[Input, ...]
     grid: Grid
     start: tuple[int, int]
     values: torch.Tensor
+
+    def at(self, rows: Ints, columns: Ints) -> torch.Tensor:
+        """Values of cells, shape (layers, rows, columns); missing beyond the grid."""
+        found = self.edged(rows, columns)
+        inside = self.grid.lat.inside(rows)[:, None] & self.grid.lon.inside(columns)
+        if not inside.all():
+            nothing = torch.nan if self.values.is_floating_point() else 0
+            found = torch.where(self._on_device(inside), found, nothing)
+        return found
+
+    def edged(self, rows: Ints, columns: Ints) -> torch.Tensor:
+        """Values of cells; beyond the grid those of its edge."""
+        lat, lon = self.grid.lat, self.grid.lon
+        across = lon.wrapped(columns) - self.start[1]
+        if lon.periodic:
+            across %= len(lon)
+        across = across.clip(0, self.values.shape[2] - 1)
+        down = (lat.wrapped(rows) - self.start[0]).clip(0, self.values.shape[1] - 1)
+        return self._picked(self._picked(self.values, 1, down), 2, across)
+
+    def _picked(self, values: torch.Tensor, dim: int, cells: Ints) -> torch.Tensor:
+        if (np.diff(cells) == 1).all():  # a view, not a copy
+            return values.narrow(dim, int(cells[0]), cells.size)
+        return values.index_select(dim, self._on_device(cells))
+
+    def nearest(self, lat: Floats, lon: Floats) -> torch.Tensor:
+        """Values of the cells that hold the points."""
+        return self.at(self.grid.lat.cell(lat), self.grid.lon.cell(lon))
+
+    def interpolated(
+        self, lat: Floats, lon: Floats, spacings: tuple[float, float]
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Values at points from the cells that are not missing, and the weight of those.
+
+        No weight stands for one everywhere.
+        """
+        rows, left = self._operator(0, lat, spacings[0])
+        columns, right = self._operator(1, lon, spacings[1])
+        part = self.edged(rows, columns)
+        if self.complete or bool((valid := torch.isfinite(part)).all()):
+            return _carried(left, part, right), None
+        weight = _carried(left, valid.float(), right)
+        values = _carried(left, torch.where(valid, part, 0.0), right)
+        return torch.where(weight > 1e-6, values / weight.clamp(min=1e-6), 0.0), weight
+
+    @cached_property
+    def complete(self) -> bool:
+        """Whether no value is missing."""
+        return bool(torch.isfinite(self.values).all())
+
+    def _operator(
+        self, dim: int, points: Floats, spacing: float
+    ) -> tuple[Ints, torch.Tensor | None]:
+        """Cells along an axis, and the matrix that carries them to points; none if they are alike.
+
+        Remembered, since windows come in rows and columns.
+        """
+        key = (dim, float(points[0]), points.size, spacing)
+        if key not in self._operators:
+            cells, matrix = _taps((self.grid.lat, self.grid.lon)[dim], points, spacing)
+            if matrix is None:
+                self._operators[key] = cells, None
+            else:
+                turned = matrix.T if dim else matrix
+                self._operators[key] = cells, self._on_device(turned.astype(np.float32))
+        return self._operators[key]
+
+    @cached_property
+    def _operators(self) -> dict[Any, tuple[Ints, torch.Tensor | None]]:
+        return {}
+
+    def _on_device(self, values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self.values.device)
+
+
+@dataclass(frozen=True)
+class Stack(Field):
+    """Values of the inputs of one kind that share a grid; one layer an input."""
+
+    specs: tuple[Input, ...]
 
     @property
     def categorical(self) -> bool:
@@ -47,60 +127,36 @@ class Stack:
         if not keep or len(keep) == len(self.specs):
             return self if keep else None
         specs = tuple(self.specs[k] for k in keep)
-        return Stack(specs, self.grid, self.start, self.values[keep])
+        return Stack(self.grid, self.start, self.values[keep], specs)
 
-    def at(self, rows: Ints, columns: Ints) -> torch.Tensor:
-        """Values of cells, shape (inputs, rows, columns); missing beyond the grid."""
-        lat, lon = self.grid.lat, self.grid.lon
-        across = lon.wrapped(columns) - self.start[1]
-        if lon.periodic:
-            across %= len(lon)
-        across = across.clip(0, self.values.shape[2] - 1)
-        below = (lat.wrapped(rows) - self.start[0]).clip(0, self.values.shape[1] - 1)
-        down = torch.from_numpy(below)
-        found = self.values.index_select(1, down).index_select(2, torch.from_numpy(across))
-        inside = lat.inside(rows)[:, None] & lon.inside(columns)
-        if not inside.all():
-            nothing = 0 if self.categorical else torch.nan
-            found = torch.where(torch.from_numpy(inside), found, nothing)
-        return found
+    def to(self, device: torch.device) -> Stack:
+        """The stack on a device."""
+        return Stack(self.grid, self.start, upload(self.values, device), self.specs)
 
-    def covers(self, lat: Floats, lon: Floats) -> torch.Tensor:
-        """Which points lie in cells of the grid; shape (rows, columns)."""
-        return torch.from_numpy(self.grid.lat.holds(lat)[:, None] & self.grid.lon.holds(lon))
 
-    def nearest(self, lat: Floats, lon: Floats) -> torch.Tensor:
-        """Values of the cells that hold the points."""
-        return self.at(self.grid.lat.cell(lat), self.grid.lon.cell(lon))
+def _taps(axis: Axis, points: Floats, spacing: float) -> tuple[Ints, Floats | None]:
+    if abs(spacing / axis.spacing - 1) < 1e-3 and axis.on_cells(points):
+        return axis.cell(points), None
+    first, matrix = axis.taps(points, spacing)
+    return np.arange(first, first + matrix.shape[1]), matrix
 
-    def interpolated(
-        self, lat: Floats, lon: Floats, spacings: tuple[float, float]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Values at points from the cells that are not missing, and the weight of those."""
-        row, down = self.grid.lat.taps(lat, spacings[0])
-        column, across = self.grid.lon.taps(lon, spacings[1])
-        part = self.at(
-            np.arange(row, row + down.shape[1]), np.arange(column, column + across.shape[1])
-        )
-        left = torch.from_numpy(down.astype(np.float32))
-        right = torch.from_numpy(across.astype(np.float32)).T
-        valid = torch.isfinite(part)
-        if bool(valid.all()):
-            return left @ part @ right, torch.ones((part.shape[0], lat.size, lon.size))
-        weight = left @ valid.float() @ right
-        values = left @ torch.where(valid, part, 0.0) @ right
-        return torch.where(weight > 1e-6, values / weight.clamp(min=1e-6), 0.0), weight
+
+def _carried(
+    left: torch.Tensor | None, values: torch.Tensor, right: torch.Tensor | None
+) -> torch.Tensor:
+    values = values if left is None else left @ values
+    return values if right is None else values @ right
 
 
 def make_stacks(
-    card: Card,
+    specs: Sequence[Input],
     grids: Sequence[Grid],
     starts: Sequence[tuple[int, int]],
     values: Sequence[np.ndarray],
 ) -> list[Stack]:
     """Stack what shares a grid, a place and a kind; all arguments in the order of the inputs."""
     alike: list[tuple[Any, list[int]]] = []
-    for k, spec in enumerate(card.inputs):
+    for k, spec in enumerate(specs):
         key = (grids[k], starts[k], values[k].shape, spec.role == "categorical")
         for known, members in alike:
             if known == key:
@@ -110,10 +166,10 @@ def make_stacks(
             alike.append((key, [k]))
     return [
         Stack(
-            tuple(card.inputs[k] for k in members),
             grids[members[0]],
             starts[members[0]],
-            torch.stack([_numbers(card.inputs[k], values[k]) for k in members]),
+            torch.stack([_numbers(specs[k], values[k]) for k in members]),
+            tuple(specs[k] for k in members),
         )
         for _, members in alike
     ]

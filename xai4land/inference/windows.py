@@ -6,6 +6,7 @@ of the globe that is asked for. They wrap in longitude and have one size.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,7 +38,7 @@ class Windows:
     >>> windows.rows.tolist()
     [0, 39, 77, 116]
     >>> windows.touching((0, 20), (-5, 20))
-    [(0, 0), (0, -45)]
+    [(0, -45), (0, 0)]
     """
 
     lattice: tuple[int, int]
@@ -57,22 +58,27 @@ class Windows:
         count = -(-around // (self.window.size - self.window.overlap))
         return (np.arange(count) * around) // count
 
-    def touching(self, rows: tuple[int, int], columns: tuple[int, int]) -> list[Place]:
-        """Windows that share pixels with a box of the lattice (half-open, may wrap).
+    def rows_touching(self, span: tuple[int, int]) -> list[int]:
+        """Rows of windows that share pixels with a half-open range of the lattice's rows."""
+        size = self.window.size
+        return [int(r) for r in self.rows if span[0] - size < r < span[1]]
 
-        A window that the box meets again after a turn around the globe is listed again.
+    def columns_touching(self, span: tuple[int, int]) -> list[int]:
+        """Columns of windows that share pixels with a range, which may wrap; from west to east.
+
+        A window that the range meets again after a turn around the globe is listed again.
         """
         size, around = self.window.size, self.lattice[1]
-        found_rows = [int(r) for r in self.rows if r < rows[1] and r + size > rows[0]]
-        found_columns = [
+        return sorted(
             int(c) + turn * around
             for c in self.columns
-            for turn in range(
-                (columns[0] - size - int(c)) // around, (columns[1] - int(c)) // around + 1
-            )
-            if columns[0] - size < int(c) + turn * around < columns[1]
-        ]
-        return [(r, c) for r in found_rows for c in found_columns]
+            for turn in range((span[0] - size - int(c)) // around, (span[1] - int(c)) // around + 1)
+            if span[0] - size < int(c) + turn * around < span[1]
+        )
+
+    def touching(self, rows: tuple[int, int], columns: tuple[int, int]) -> list[Place]:
+        """Windows that share pixels with a box of the lattice (half-open, may wrap)."""
+        return list(itertools.product(self.rows_touching(rows), self.columns_touching(columns)))
 
     def weights(self) -> npt.NDArray[np.float32]:
         """Gaussian weight of each pixel in the blend; sigma is an eighth of the size."""

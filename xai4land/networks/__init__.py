@@ -18,17 +18,7 @@ from xai4land.errors import EmulatorFileError, PluginError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["build", "channels"]
-
-
-def channels(card: Card) -> int:
-    """Number of continuous channels that a network for this card receives.
-
-    One for each number, one more where missing values are filled, and two for each class: the
-    logarithm of its interpolated fraction, and how far its coarse cell's fraction differs.
-    """
-    numbers = [spec for spec in card.inputs if spec.role != "categorical"]
-    return len(numbers) + sum(spec.fill is not None for spec in numbers) + 2 * len(card.classes)
+__all__ = ["build", "folded"]
 
 
 def build(card: Card, weights: Mapping[str, torch.Tensor] | None = None) -> torch.nn.Module:
@@ -52,7 +42,7 @@ def build(card: Card, weights: Mapping[str, torch.Tensor] | None = None) -> torc
         # On the meta device a card can ask for any size without taking memory.
         with torch.device("cpu" if weights is None else "meta"):
             network = architecture(
-                channels=channels(card),
+                channels=card.channels,
                 categories=tuple(len(spec.codes) + 1 for spec in card.of_role("categorical")),
                 outputs=len(card.classes),
                 **card.architecture.parameters,
@@ -68,9 +58,7 @@ def build(card: Card, weights: Mapping[str, torch.Tensor] | None = None) -> torc
                 "numbers; get it again, or train it again"
             )
         try:
-            network.load_state_dict(
-                {key: value.to(torch.float32) for key, value in weights.items()}, assign=True
-            )
+            network.load_state_dict({k: _single(w) for k, w in weights.items()}, assign=True)
         except RuntimeError as error:
             raise EmulatorFileError(
                 f"emulator {card.name!r}: its weights do not fit architecture {name!r}: {error}"
@@ -78,5 +66,32 @@ def build(card: Card, weights: Mapping[str, torch.Tensor] | None = None) -> torc
     return network  # type: ignore[no-any-return]
 
 
+def folded(network: torch.nn.Module) -> torch.nn.Module:
+    """The network with batch normalisation folded into the convolutions before it.
+
+    Exact up to rounding, for a network in evaluation mode; only neighbours in a ``Sequential``
+    are known to follow one another.
+    """
+    import torch
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    for module in list(network.modules()):
+        if not isinstance(module, torch.nn.Sequential):
+            continue
+        for i in range(len(module) - 1):
+            before, after = module[i], module[i + 1]
+            if isinstance(before, torch.nn.Conv2d) and isinstance(after, torch.nn.BatchNorm2d):
+                module[i] = fuse_conv_bn_eval(before, after)
+                module[i + 1] = torch.nn.Identity()
+    return network
+
+
 def _numbers(weight: torch.Tensor) -> bool:
-    return weight.is_floating_point() and bool(weight.isfinite().all())
+    """Finite and real."""
+    return not weight.is_complex() and bool(weight.isfinite().all())
+
+
+def _single(weight: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    return weight.to(torch.float32) if weight.is_floating_point() else weight

@@ -25,8 +25,9 @@ class UNet(nn.Module):
         Output channels.
     widths : sequence of int
         Channels at each scale, from the finest; each scale halves the one before.
-    norm : {"group", None}
-        Group normalisation over each window, or none.
+    norm : {"group", "batch", None}
+        Group normalisation over each window; batch normalisation, which costs nothing at
+        inference; or none.
     dropout : float
         Share of channels dropped in training.
     embedding : int
@@ -45,14 +46,14 @@ class UNet(nn.Module):
         categories: Sequence[int],
         outputs: int,
         widths: Sequence[int] = (32, 64, 96, 128),
-        norm: Literal["group"] | None = "group",
+        norm: Literal["group", "batch"] | None = "group",
         dropout: float = 0.0,
         embedding: int = 4,
     ) -> None:
         super().__init__()
         if not 1 <= len(widths) <= 8 or not all(8 <= w <= 4096 and w % 8 == 0 for w in widths):
             raise ValueError(f"widths={list(widths)}: expected 1 to 8 multiples of 8, up to 4096")
-        if norm not in ("group", None) or not 0 <= dropout < 1 or not 1 <= embedding <= 64:
+        if norm not in ("group", "batch", None) or not 0 <= dropout < 1 or not 1 <= embedding <= 64:
             raise ValueError(f"norm={norm!r}, dropout={dropout}, embedding={embedding}")
         self.embeddings = nn.ModuleList(nn.Embedding(n, embedding) for n in categories)
         current = channels + embedding * len(categories)
@@ -74,7 +75,8 @@ class UNet(nn.Module):
         embedded = [
             table(codes[:, i]).permute(0, 3, 1, 2) for i, table in enumerate(self.embeddings)
         ]
-        x = torch.cat([x, *embedded], 1).contiguous(memory_format=torch.channels_last)
+        x = torch.cat([x, *embedded], 1) if embedded else x
+        x = x.contiguous(memory_format=torch.channels_last)
         skips: list[torch.Tensor] = []
         for i, stage in enumerate(self.down):
             x = stage(x if i == 0 else F.avg_pool2d(x, 2, ceil_mode=True))
@@ -90,10 +92,16 @@ class _Stage(nn.Sequential):
     def __init__(self, before: int, after: int, norm: str | None, dropout: float) -> None:
         super().__init__(
             nn.Conv2d(before, after, 3, padding=1),
-            nn.GroupNorm(8, after) if norm else nn.Identity(),
+            _norm(norm, after),
             nn.SiLU(inplace=True),
             nn.Dropout2d(dropout),
             nn.Conv2d(after, after, 3, padding=1),
-            nn.GroupNorm(8, after) if norm else nn.Identity(),
+            _norm(norm, after),
             nn.SiLU(inplace=True),
         )
+
+
+def _norm(norm: str | None, channels: int) -> nn.Module:
+    if norm == "batch":
+        return nn.BatchNorm2d(channels)
+    return nn.GroupNorm(8, channels) if norm else nn.Identity()

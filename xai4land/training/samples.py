@@ -16,10 +16,10 @@ from xai4land.grid import Grid
 from xai4land.inference.features import (
     PURE,
     Cells,
+    ClassFractions,
     Features,
     Pixels,
     class_fractions,
-    make_cells,
     make_features,
     missing_pixels,
 )
@@ -69,15 +69,15 @@ class Samples:
         down, across = np.arange(row, row + size), np.arange(column, column + size)
         top, left = self.target.origin
         pixels = Pixels.of(self.target, down + top, across + left)
-        fractions = class_fractions(self.card, self.stacks[time], pixels)
-        features = make_features(self.card, self.stacks[time], pixels, fractions)
-        missing = missing_pixels(self.card, self.stacks[time], pixels)
+        stacks, fractions = self.stacks[time], self._fractions[time]
+        features = make_features(self.card, stacks, fractions, pixels)
+        missing = missing_pixels([stack.grid for stack in stacks], stacks, pixels)
         truth = self._cut(time, down, across)
         truth[missing.numpy()] = UNKNOWN
         area = np.cos(np.deg2rad(pixels.lat)).clip(0)
         return Sample(
             features,
-            self._whole(fractions.cells, down + top, across + left),
+            self._whole(fractions.cells(pixels), down + top, across + left),
             torch.from_numpy(truth).long(),
             torch.from_numpy(area.astype(np.float32))[:, None].expand(size, size),
         )
@@ -96,6 +96,10 @@ class Samples:
         if len(chosen) > most:
             chosen = chosen[np.sort(rng.choice(len(chosen), most, replace=False))]
         return [self.at(*map(int, corner)) for corner in chosen]
+
+    @cached_property
+    def _fractions(self) -> list[ClassFractions]:
+        return [class_fractions(self.card, stacks) for stacks in self.stacks]
 
     @cached_property
     def _step(self) -> int:
@@ -154,7 +158,7 @@ class Samples:
         top, left = self.target.origin
         (height, width), target = self.target.shape, self.target
         pixels = Pixels.of(target, np.arange(height) + top, np.arange(width) + left)
-        cells = make_cells(self.card, self.stacks[time], pixels)
+        cells = self._fractions[time].cells(pixels)
         groups = torch.tensor(self.card.class_groups)
         several = torch.bincount(groups, minlength=len(self.card.groups)) > 1
         open_ = (cells.fractions.amax(0) < PURE) | (cells.fractions[several] > 1 - PURE).any(0)

@@ -1,0 +1,80 @@
+"""An emulator by reference: what a graph carries instead of the weights."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from xai4land.emulator.emulator import Emulator
+from xai4land.errors import EmulatorFileError, StoreError
+
+__all__ = ["Reference", "cache_folder"]
+
+_LOADED: dict[str, Emulator] = {}
+_LOCK = threading.Lock()
+
+
+def cache_folder() -> Path:
+    """Folder for files that can be made again: ``XAI4LAND_CACHE``, or the user's cache."""
+    own = os.environ.get("XAI4LAND_CACHE")
+    if own:
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xai4land"
+
+
+class Reference:
+    """An emulator that other processes load from its file, whatever the size of its weights.
+
+    An emulator that has no file gets one in :func:`cache_folder` when it is sent to another
+    process.
+
+    Parameters
+    ----------
+    emulator : Emulator
+    """
+
+    def __init__(self, emulator: Emulator) -> None:
+        self.emulator = emulator
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        path = self.emulator.path
+        if path is None or not self._lies_in(path):
+            path = cache_folder() / "emulators" / f"{self.emulator.sha256}.safetensors"
+            if not self._lies_in(path):
+                try:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    raise StoreError(
+                        f"could not make {path.parent}: {error.strerror}; save the emulator and "
+                        "load it from its file, or set XAI4LAND_CACHE to a folder that all "
+                        "workers share"
+                    ) from error
+                self.emulator.save(path)
+        return _loaded, (str(path), self.emulator.sha256)
+
+    def _lies_in(self, path: Path) -> bool:
+        """Whether the file still holds this emulator."""
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest() == self.emulator.sha256
+        except OSError:
+            return False
+
+    def __dask_tokenize__(self) -> Any:
+        return self.emulator.__dask_tokenize__()
+
+
+def _loaded(path: str, sha256: str) -> Reference:
+    with _LOCK:
+        if sha256 not in _LOADED:
+            try:
+                _LOADED[sha256] = Emulator.load(path, sha256)
+            except EmulatorFileError as error:
+                raise EmulatorFileError(
+                    f"this worker cannot load the emulator: {error}; it must lie where all workers "
+                    "can read it: save it there and load it, or set XAI4LAND_CACHE to a shared "
+                    "folder"
+                ) from error
+        return Reference(_LOADED[sha256])

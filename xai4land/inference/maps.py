@@ -1,0 +1,194 @@
+"""From the network's answers to maps: blended, conserved, chosen and packed, tile by tile.
+
+A tile is small enough to stay in the processor's cache, so that no float of a whole block is
+ever written; only bytes leave it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+
+import numpy as np
+import torch
+
+from xai4land.axis import Axis, Floats, Ints
+from xai4land.inference.conserve import conserve
+from xai4land.inference.device import download
+from xai4land.inference.features import FLOOR, ClassFractions, Pixels, missing_pixels
+from xai4land.inference.network import in_threads
+from xai4land.inference.plan import Plan
+from xai4land.inference.reading import Box, Span
+from xai4land.inference.stacks import Stack
+from xai4land.inference.windows import Place, Windows
+
+__all__ = ["CONFIDENCE_STEPS", "MISSING", "make_maps"]
+
+MISSING = 255
+CONFIDENCE_STEPS = 100
+TILE = {"cpu": 128}
+"""Pixels along a side of a tile; an accelerator takes large ones."""
+LARGE = 2048
+
+
+def make_maps(
+    plan: Plan,
+    number: tuple[int, int],
+    stacks: Sequence[Stack],
+    fractions: ClassFractions,
+    logits: Mapping[Place, torch.Tensor],
+) -> dict[str, np.ndarray]:
+    """The maps of a block.
+
+    Parameters
+    ----------
+    plan : Plan
+    number : tuple of int
+        Row and column of the block.
+    stacks : sequence of Stack
+    fractions : ClassFractions
+    logits : mapping from Place to Tensor, shape (classes, size, size)
+        What the network says of the windows that needed it.
+
+    Returns
+    -------
+    dict of ndarray
+        As :func:`xai4land.inference.blocks.run_block` returns them.
+    """
+    layout = plan.layout
+    inner, whole = layout.box(number), layout.whole(number)
+    shape = tuple(stop - start for start, stop in inner)
+    device = fractions.classes.values.device
+    names = ["classes", "confidence", *(("nearest", "bilinear") if plan.baselines else ())]
+    maps = {name: torch.empty(shape, dtype=torch.uint8, device=device) for name in names}
+    if plan.probabilities:
+        maps["probability"] = torch.empty((len(plan.card.classes), *shape), device=device)
+    makers = _Tile(plan, stacks, fractions, logits, number)
+
+    def job(tile: Box) -> None:
+        with torch.inference_mode():
+            here, there = _overlap(tile, inner)
+            for name, made in makers.maps(tile).items():
+                maps[name][(..., *here)] = made[(..., *there)]
+
+    size = TILE.get(device.type, LARGE)
+    rows = _tiles(whole[0], plan.layout.states.lat, layout.target.lattice_lat, size)
+    columns = _tiles(whole[1], plan.layout.states.lon, layout.target.lattice_lon, size)
+    in_threads(device, job, list(itertools.product(rows, columns)))
+    flip = [-2] if layout.target.ascending else []
+    return {name: download(made.flip(flip) if flip else made) for name, made in maps.items()}
+
+
+class _Tile:
+    """Makes the maps of one tile after another."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        stacks: Sequence[Stack],
+        fractions: ClassFractions,
+        logits: Mapping[Place, torch.Tensor],
+        number: tuple[int, int],
+    ) -> None:
+        self.plan, self.stacks, self.fractions = plan, stacks, fractions
+        self.logits, self.places = logits, plan.layout.places(number)
+        self.number = number
+        device = fractions.classes.values.device
+        classes = plan.card.classes
+        self.gauss = _weights(plan.layout.windows).to(device)
+        self.groups = torch.tensor(plan.card.class_groups, device=device)
+        self.values = torch.tensor([c.value for c in classes], dtype=torch.uint8, device=device)
+        self.favour = torch.tensor([c.weight for c in classes], device=device)
+        self.missing = _missing(plan, stacks, number)
+
+    def maps(self, tile: Box) -> dict[str, torch.Tensor]:
+        plan = self.plan
+        rows, columns = (np.arange(*span) for span in tile)
+        pixels = Pixels.of(plan.layout.target, rows, columns)
+        prior = self.fractions.prior(pixels)
+        probability = self._blended(tile, prior)
+        if plan.card.conserve:
+            probability = conserve(probability, self.fractions.cells(pixels), self.groups)
+        chosen, likely = _choose(probability, self.favour)
+        maps = {
+            "classes": self.values[chosen],
+            "confidence": likely.clamp(0, 1).mul(CONFIDENCE_STEPS).round().to(torch.uint8),
+        }
+        if plan.baselines:
+            maps["bilinear"] = self.values[_choose(prior)[0]]
+            maps["nearest"] = self.values[self.fractions.majority(pixels)]
+        if self.missing is not None:
+            missing = self.missing[_overlap(tile, plan.layout.whole(self.number))[0]]
+            maps = {name: made.masked_fill(missing, MISSING) for name, made in maps.items()}
+            probability = probability.masked_fill(missing, torch.nan)
+        return maps | ({"probability": probability} if plan.probabilities else {})
+
+    def _blended(self, tile: Box, prior: torch.Tensor) -> torch.Tensor:
+        """Gaussian-weighted mean of the windows' probabilities."""
+        size = self.plan.layout.windows.window.size
+        log_prior = torch.log(prior + FLOOR)
+        total = torch.zeros_like(prior)
+        weights = torch.zeros_like(prior[0])
+        for row, column in self.places:
+            window = (row, row + size), (column, column + size)
+            here, there = _overlap(window, tile)
+            if any(part.start >= part.stop for part in here):
+                continue
+            gauss = self.gauss[there]
+            logits = self.logits.get((row, column))
+            if logits is None:
+                likely = prior[:, *here]
+            else:
+                likely = torch.softmax(logits[:, *there].float() + log_prior[:, *here], 0)
+            total[:, *here].addcmul_(likely, gauss)
+            weights[here] += gauss
+        return total / weights
+
+
+def _missing(plan: Plan, stacks: Sequence[Stack], number: tuple[int, int]) -> torch.Tensor | None:
+    """Pixels of a block that are missing, if there are any."""
+    rows, columns = (np.arange(*span) for span in plan.layout.whole(number))
+    pixels = Pixels.of(plan.layout.target, rows, columns)
+    missing = missing_pixels(list(dict.fromkeys(plan.grids)), stacks, pixels)
+    return missing if bool(missing.any()) else None
+
+
+def _overlap(one: Box, other: Box) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Where two boxes meet, within the other and within the one."""
+    here, there = [], []
+    for (first, last), (start, stop) in zip(one, other, strict=True):
+        low, high = max(first, start), min(last, stop)
+        here.append(slice(low - start, high - start))
+        there.append(slice(low - first, high - first))
+    return (here[0], here[1]), (there[0], there[1])
+
+
+def _tiles(span: Span, axis: Axis, points: Callable[[Ints], Floats], size: int) -> list[Span]:
+    """Cut a range of pixels into tiles of whole cells, about a size long."""
+    cells = axis.cell(points(np.arange(*span)))
+    starts = np.flatnonzero(np.diff(cells, prepend=cells[0] - 1))
+    numbers = starts // size
+    firsts = starts[np.diff(numbers, prepend=-1) > 0] + span[0]
+    return list(itertools.pairwise([*firsts.tolist(), span[1]]))
+
+
+def _choose(
+    probability: torch.Tensor, favour: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The class that is most likely, times its factor, and how likely it is; the first of equals.
+
+    In sums and maxima, which are fast; torch's argmax over the first dimension is not.
+    """
+    weighed = probability if favour is None else probability * favour[:, None, None]
+    best = weighed.amax(0)
+    count = probability.shape[0]
+    rank = torch.arange(count, 0, -1, dtype=best.dtype, device=best.device)[:, None, None]
+    # What is not the best falls far below any rank.
+    chosen = count - torch.add(rank, weighed - best, alpha=1e30).amax(0).to(torch.int32)
+    return chosen, best if favour is None else best / favour[chosen]
+
+
+@cache
+def _weights(windows: Windows) -> torch.Tensor:
+    return torch.from_numpy(windows.weights())

@@ -1,0 +1,111 @@
+"""Windows through the network: on the processor one a thread, on an accelerator in batches."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from typing import Any, TypeVar
+
+import torch
+
+from xai4land.inference.features import Features
+
+__all__ = ["Forward", "in_threads"]
+
+T = TypeVar("T")
+_STARTING = threading.Lock()
+
+
+class Forward:
+    """A network on a device.
+
+    On an accelerator every batch has the same number of windows, the last one filled up; where
+    memory runs out, batches become smaller from then on, and the answer stays the same.
+
+    Parameters
+    ----------
+    network : Module
+    device : torch.device
+    dtype : torch.dtype
+    batch_size : int
+        Windows at once.
+    """
+
+    def __init__(
+        self, network: torch.nn.Module, device: torch.device, dtype: torch.dtype, batch_size: int
+    ) -> None:
+        self.network, self.device, self.dtype = network, device, dtype
+        self.batch_size = batch_size
+
+    def __call__(self, windows: Sequence[Features]) -> list[torch.Tensor]:
+        """Logits of each window, shape (classes, size, size), as the network gives them."""
+        found: list[torch.Tensor] = []
+        while len(found) < len(windows):
+            size = self.batch_size
+            try:
+                found += self._batch(windows[len(found) : len(found) + size], size)
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise
+                self.batch_size = max(min(self.batch_size, size // 2), 1)
+                if self.device.type == "cuda":
+                    torch.cuda.empty_cache()
+        return found
+
+    def _batch(self, windows: Sequence[Features], size: int) -> list[torch.Tensor]:
+        x = _stacked([window.continuous for window in windows]).to(self.dtype)
+        codes = _stacked([window.codes for window in windows])
+        if self.device.type != "cpu" and len(windows) < size:
+            x, codes = _filled(x, size), _filled(codes, size)
+        logits = self.network(x, codes)[: len(windows)]
+        return [part.contiguous() for part in logits]
+
+
+def _stacked(parts: list[torch.Tensor]) -> torch.Tensor:
+    return parts[0][None] if len(parts) == 1 else torch.stack(parts)
+
+
+def _filled(batch: torch.Tensor, size: int) -> torch.Tensor:
+    """A batch of full size: compiled and tuned kernels want one shape."""
+    return torch.cat([batch, batch[-1:].expand(size - len(batch), *batch.shape[1:])])
+
+
+def in_threads(device: torch.device, job: Callable[[T], Any], items: Iterable[T]) -> list[Any]:
+    """Run a job for each item; on the processor by as many threads as torch may use.
+
+    Each of them computes alone: threads that share every operation wait for one another, and the
+    last bits of the answer then depend on their number.
+    """
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1:
+        return [job(item) for item in items]
+    with _STARTING:
+        pool = _pool(threads)
+    futures: list[Future[Any]] = [pool.submit(job, item) for item in items]
+    try:
+        return [future.result() for future in futures]
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads in which torch does not start threads of its own."""
+    ready = threading.Barrier(threads + 1)
+
+    def alone() -> None:
+        torch.get_num_threads()  # torch sets a thread up when it is first asked
+        torch.set_num_threads(1)
+        ready.wait()
+
+    pool = ThreadPoolExecutor(threads, "xai4land", alone)
+    for _ in range(threads):
+        pool.submit(int)
+    ready.wait()
+    # The setting is the thread's own, but new threads take the last one that was made.
+    torch.set_num_threads(threads)
+    return pool

@@ -1,0 +1,110 @@
+"""Parts of inputs: put together from chunks, and fixed inputs read when a block wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from dask.core import flatten, get_dependencies
+from dask.local import get_sync
+
+from xai4land.axis import Axis, Ints
+from xai4land.grid import Grid
+from xai4land.inference.shared import Shared
+
+__all__ = ["Box", "Chunking", "Reader"]
+
+Span = tuple[int, int]
+"""A half-open range."""
+
+Box = tuple[Span, Span]
+"""Half-open ranges of rows and columns; columns may count on past the ends of a globe."""
+
+
+@dataclass(frozen=True)
+class Chunking:
+    """Where the chunks of a two-dimensional array begin, and on which grid."""
+
+    grid: Grid
+    sizes: tuple[tuple[int, ...], tuple[int, ...]]
+
+    def touched(self, box: Box) -> list[tuple[int, int]]:
+        """Numbers of the chunks that a box touches."""
+        rows = _touched(self.sizes[0], self.grid.lat, box[0])
+        return [(i, j) for i in rows for j in _touched(self.sizes[1], self.grid.lon, box[1])]
+
+    def assembled(self, box: Box, chunks: Sequence[np.ndarray]) -> np.ndarray:
+        """The values in a box, from the chunks that it touches, in order."""
+        down = _pieces(self.sizes[0], self.grid.lat, box[0])
+        across = _pieces(self.sizes[1], self.grid.lon, box[1])
+        values = np.empty([stop - start for start, stop in box], chunks[0].dtype)
+        found = dict(zip(self.touched(box), chunks, strict=True))
+        for i, above, rows in down:
+            for j, left, columns in across:
+                values[above, left] = found[i, j][rows, columns]
+        return values
+
+
+class Reader:
+    """A fixed input whose chunks are read when they are first wanted, each of them once.
+
+    Parameters
+    ----------
+    data : dask array or ndarray, shape (rows, columns)
+    grid : Grid
+    """
+
+    def __init__(self, data: Any, grid: Grid) -> None:
+        self.data = data
+        whole = (data.shape[0],), (data.shape[1],)
+        self.chunking = Chunking(grid, data.chunks if isinstance(data, da.Array) else whole)
+
+    def read(self, box: Box, shared: Shared) -> np.ndarray:
+        """The values in a box."""
+        if not isinstance(self.data, da.Array):
+            return self.chunking.assembled(box, [self.data])
+        name = self.data.name
+        wanted = self.chunking.touched(box)
+        chunks = [self._node((name, *number), shared) for number in wanted]
+        return self.chunking.assembled(box, chunks)
+
+    def _node(self, key: Any, shared: Shared) -> Any:
+        return shared.get((self.data.name, key), lambda: self._made(key, shared))
+
+    def _made(self, key: Any, shared: Shared) -> Any:
+        """Run one task of the array's graph; what it needs is shared like it."""
+        task = self._graph[key]
+        needs = get_dependencies(self._graph, key)
+        graph = {need: self._node(need, shared) for need in needs}
+        return get_sync({**graph, key: task}, key)
+
+    @cached_property
+    def _graph(self) -> Any:
+        keys = list(flatten(self.data.__dask_keys__()))
+        return dict(self.data.__dask_optimize__(self.data.__dask_graph__(), keys))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"data": self.data, "chunking": self.chunking}
+
+
+def _touched(sizes: tuple[int, ...], axis: Axis, span: Span) -> list[int]:
+    return list(dict.fromkeys(number for number, _, _ in _pieces(sizes, axis, span)))
+
+
+def _pieces(sizes: tuple[int, ...], axis: Axis, span: Span) -> list[tuple[int, slice, slice]]:
+    """A range cut at the ends of chunks: chunk, place in the range, place in the chunk."""
+    ends: Ints = np.cumsum(sizes)
+    pieces, at = [], span[0]
+    while at < span[1]:
+        cell = at % len(axis) if axis.periodic else at
+        number = int(np.searchsorted(ends, cell, side="right"))
+        first = int(ends[number]) - sizes[number]
+        length = min(int(ends[number]) - cell, span[1] - at)
+        here = slice(at - span[0], at - span[0] + length)
+        pieces.append((number, here, slice(cell - first, cell - first + length)))
+        at += length
+    return pieces
