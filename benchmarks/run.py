@@ -1,103 +1,70 @@
-"""Measure what users wait for: python benchmarks/run.py
+"""Measure what users wait for: python benchmarks/run.py [tables] [--quick]
 
-Every figure is a median of several runs, beside a baseline of the same session:
-
-- the import, against importing xarray alone, in fresh interpreters;
-- a reconstruction, against the bare network on tensors that are already made (the limit).
+Each table is a file of its name in this folder, which says what it compares. Contestants run in
+new interpreters, in turn, on the same inputs; figures are medians, beside their spread.
 """
 
 from __future__ import annotations
 
-import statistics
-import subprocess
+import argparse
+import os
 import sys
-import time
-from collections.abc import Callable
+import tempfile
+import traceback
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
-import numpy as np
-import torch
+from common import Settings
 
-import xai4land
-from xai4land.inputs import bind
-from xai4land.tables import Table
-from xai4land_land import reconstruct
-
-RUNS = 5
+TABLES = ("imports", "planet", "graph", "speed", "memory", "workers", "ocean", "resume")
+PACKAGES = ("xai4land", "torch", "numpy", "xarray", "dask", "zarr", "monai")
 
 
-def median(action: Callable[[], object], runs: int = RUNS) -> tuple[float, float]:
-    """Median seconds, and the spread (largest minus smallest)."""
-    action()
-    taken = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        action()
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken), max(taken) - min(taken)
+def main() -> int:
+    """Make the tables that were asked for; returns how many could not be made."""
+    from emulators import NETWORKS  # here: each contestant's interpreter reads this file, too
 
-
-def imports() -> Table:
-    """Seconds to import, measured inside fresh interpreters, taken in turn."""
-    code = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
-    taken: dict[str, list[float]] = {"xarray": [], "xarray, xai4land": []}
-    for _ in range(2 * RUNS + 1):
-        for what, found in taken.items():
-            command = [sys.executable, "-c", code.format(what)]
-            found.append(float(subprocess.check_output(command)))
-    base = statistics.median(taken["xarray"])
-    return Table(
-        [
-            {
-                "import": what,
-                "milliseconds": 1000 * statistics.median(found),
-                "more than xarray": 1000 * (statistics.median(found) - base),
-            }
-            for what, found in taken.items()
-        ]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tables", nargs="*", help=f"among {', '.join(TABLES)}; all by default")
+    parser.add_argument("--quick", action="store_true", help="a trial: small, once")
+    parser.add_argument("--repeats", type=int, help="runs of each contestant (3)")
+    parser.add_argument("--domain", type=int, help="pixels along a side of the region (4096)")
+    parser.add_argument(
+        "--networks", nargs="+", choices=list(NETWORKS), help="whose speed to measure (2M 8M)"
     )
-
-
-def inference() -> Table:
-    """A year of the sample planet: the bare network over the windows that need it, and all."""
-    planet = xai4land.sample("land", years=[2000]).drop_vars("land_cover")
-    emulator = xai4land.load_emulator("sample-landcover")
-    bound = bind(emulator.card, planet, None, None)
-    pixels = bound.target.shape[0] * bound.target.shape[1] / 1e6
-    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
-    network = emulator.network("cpu")
-    hook = network.register_forward_pre_hook(lambda _, given: seen.append(given))
-    reconstruct(planet, emulator, device="cpu").load()
-    hook.remove()
-
-    def bare() -> None:
-        with torch.inference_mode():
-            for x, codes in seen:
-                network(x, codes)
-
-    rows = []
-    for what, action in (
-        ("bare network, resident tensors", bare),
-        ("reconstruct", lambda: reconstruct(planet, emulator, device="cpu").load()),
-        (
-            "reconstruct, no baselines",
-            lambda: reconstruct(planet, emulator, device="cpu", baselines=False).load(),
-        ),
-    ):
-        seconds, spread = median(action)
-        base = seconds if not rows else rows[0]["seconds"]
-        rows.append(
-            {
-                "": what,
-                "seconds": seconds,
-                "spread": spread,
-                "Mpx/s": pixels / seconds,
-                "of the bare network": base / seconds,
-            }
+    parser.add_argument("--folder", type=Path, help="where data lie meanwhile (a temporary one)")
+    given = parser.parse_args()
+    if unknown := sorted(set(given.tables) - set(TABLES)):
+        parser.error(f"no table {', '.join(unknown)}; choose among {', '.join(TABLES)}")
+    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+        settings = Settings(
+            Path(folder),
+            given.domain or (512 if given.quick else 4096),
+            given.repeats or (1 if given.quick else 3),
+            tuple(given.networks or (["2M"] if given.quick else ["2M", "8M"])),
+            given.quick,
         )
-    return Table(rows)
+        print(f"{os.cpu_count()} cores; {', '.join(filter(None, map(_release, PACKAGES)))}")
+        print(f"region of {settings.domain} x {settings.domain}, {settings.repeats} runs of each")
+        failed = 0
+        for name in given.tables or TABLES:
+            module = import_module(name)
+            print(f"\n{module.__doc__}", flush=True)
+            try:
+                print(module.table(settings), flush=True)
+            except Exception:  # the tables after it may still be made: they take hours
+                traceback.print_exc()
+                failed += 1
+    return failed
+
+
+def _release(package: str) -> str:
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return ""
 
 
 if __name__ == "__main__":
-    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, numpy {np.__version__}\n")
-    print(imports(), end="\n\n")
-    print(inference())
+    sys.exit(main())

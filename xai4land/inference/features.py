@@ -111,14 +111,19 @@ class ClassFractions:
         Fraction of each group of classes in each coarse cell; NaN where a state is missing.
     classes : Field
         Fraction of each class.
+    nothing : Tensor, shape (classes,)
+        Fractions where no state is known for miles: the rest of the cell is all of it.
     """
 
     groups: Field
     classes: Field
+    nothing: torch.Tensor
 
     def prior(self, pixels: Pixels) -> torch.Tensor:
         """Interpolated fraction of each class, (classes, rows, columns); sums to one."""
         values, weight = self.classes.interpolated(*pixels)
+        if weight is not None:
+            values = torch.where(weight > 0, values, self.nothing[:, None, None])
         total = values.sum(0)
         if weight is None and bool((total > PURE).all() and (total < 2 - PURE).all()):
             return values
@@ -187,8 +192,11 @@ def class_fractions(card: Card, stacks: Sequence[Stack]) -> ClassFractions:
     members = torch.tensor(card.class_groups, device=groups.device)
     shares = torch.tensor([c.share for c in card.classes], device=groups.device)
     classes = groups[members] * shares[:, None, None]
+    alone = torch.tensor([not c.states for c in card.classes], device=groups.device)
     return ClassFractions(
-        Field(place.grid, place.start, groups), Field(place.grid, place.start, classes)
+        Field(place.grid, place.start, groups),
+        Field(place.grid, place.start, classes),
+        torch.where(alone, shares, 0.0),
     )
 
 

@@ -77,8 +77,9 @@ class Field:
         if self.complete or bool((valid := torch.isfinite(part)).all()):
             return _carried(left, part, right), None
         weight = _carried(left, valid.float(), right)
+        weight = torch.where(weight > 1e-6, weight, 0.0)
         values = _carried(left, torch.where(valid, part, 0.0), right)
-        return torch.where(weight > 1e-6, values / weight.clamp(min=1e-6), 0.0), weight
+        return torch.where(weight > 0, values / weight.clamp(min=1e-6), 0.0), weight
 
     @cached_property
     def complete(self) -> bool:

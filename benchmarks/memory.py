@@ -1,0 +1,70 @@
+"""Memory: the largest resident memory of a run, as the domain grows up to a band of the globe."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from functools import partial
+
+from common import Settings, Taken, clock, in_turn, middle
+from emulators import make_card
+from ours import ours
+from world import World, region
+
+from xai4land.tables import Table
+
+__all__ = ["table"]
+
+IDLE = "imports alone"
+LIMIT = 4000
+"""MB that a run may take, whatever the domain."""
+
+
+def table(settings: Settings) -> Table:
+    """Domains of one, four and sixteen times as many pixels, and 14.4° around the globe."""
+    worlds = {
+        f"{size} x {size}": (region(size), "tiny")
+        for size in (settings.domain // 4, settings.domain // 2, settings.domain)
+    }
+    size = settings.domain // 2
+    worlds[f"{size} x {size}, 2M network"] = region(size), "2M"
+    band = _band(0.1 if settings.quick else 0.01)
+    worlds[f"band of {band.rows} x {band.columns}"] = band, "tiny"
+    for world, _ in worlds.values():
+        world.store(settings.folder)
+    jobs: dict[str, Callable[[], Taken]] = {
+        what: partial(ours, settings.folder, world, make_card(world, network))
+        for what, (world, network) in worlds.items()
+    }
+    taken = in_turn({IDLE: idle, **jobs}, settings.repeats)
+    rows = []
+    for what, runs in taken.items():
+        peak, spread = middle([run.peak for run in runs])
+        seconds = middle([run.seconds for run in runs])[0]
+        pixels = worlds[what][0].pixels if what in worlds else None
+        rows.append(
+            {
+                "": what,
+                "peak MB": round(peak),
+                "spread %": spread,
+                "of imports": peak / middle([run.peak for run in taken[IDLE]])[0],
+                f"of {LIMIT} MB": peak / LIMIT,
+                "seconds": seconds if pixels else None,
+                "Mpx/s": pixels / seconds if pixels else None,
+            }
+        )
+        if what in worlds and worlds[what][0] == band:
+            hours = seconds * 180 / (band.rows * band.step) / 3600
+            print(f"At this rate the globe at {band.step:g}° takes {hours:.2f} hours a year.")
+    return Table(rows)
+
+
+def idle() -> Taken:
+    """A process that has imported everything, and does nothing."""
+    return clock(gc.collect)
+
+
+def _band(step: float) -> World:
+    """All the way around, across the equator; the states are real, the features zeros."""
+    rows, columns = round(14.4 / step), round(360 / step)
+    return World(rows, columns, step, 25, north=7.5, chunk=2048, written=False)

@@ -1,0 +1,115 @@
+"""What else a user could reach for: MONAI's sliding windows, and dask's map_overlap."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import dask.array as da
+import numpy as np
+import torch
+import xarray as xr
+from common import Taken, clock
+from emulators import SHARES, make_network, warm
+from torch.nn import functional as F
+from world import STATES, STATICS, World
+
+from xai4land.emulator import Card
+
+__all__ = ["map_overlap", "monai"]
+
+DEPTH = 32
+FLOOR = 1e-3
+
+
+def monai(folder: Path, world: World, card: Card, dtype: torch.dtype = torch.float32) -> Taken:
+    """Sliding windows over features that are made already: the case that suits it best."""
+    slide = import_module("monai.inferers").sliding_window_inference
+    network = make_network(card).to(dtype)
+    x = features(torch.from_numpy(_stack(folder, world).compute()))[None]
+    warm(network, card)
+
+    def predict(window: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = network(window.to(dtype), _no_codes(window))
+        return result.float()
+
+    def run() -> None:
+        with torch.inference_mode():
+            scores = slide(x, card.window.size, 4, predict, overlap=0.25, mode="gaussian")
+        chosen = scores[0].argmax(0).to(torch.uint8).numpy()
+        _write(da.from_array(chosen, world.chunk), folder / "monai.zarr")
+
+    return _clean(folder / "monai.zarr", lambda: clock(run))
+
+
+def map_overlap(folder: Path, world: World, card: Card) -> Taken:
+    """From Zarr to Zarr as one would first write it: a chunk and its rim is a window."""
+    network = make_network(card)
+    warm(network, card)
+
+    def classes(part: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            x = features(torch.from_numpy(part))[None]
+            prior = x[:, len(STATES) + len(STATICS) :][:, : len(card.classes)] * 4
+            scores: torch.Tensor = network(x, _no_codes(x)) + prior
+        return scores.argmax(1)[0].to(torch.uint8).numpy()
+
+    def run() -> None:
+        depth = (0, DEPTH, DEPTH)
+        chosen = da.map_overlap(
+            classes,
+            _stack(folder, world),
+            depth=depth,
+            boundary="nearest",
+            drop_axis=0,
+            meta=np.empty((0, 0), np.uint8),
+        )
+        _write(chosen, folder / "overlap.zarr")
+
+    world.store(folder)
+    return _clean(folder / "overlap.zarr", lambda: clock(run))
+
+
+def features(stack: torch.Tensor) -> torch.Tensor:
+    """The network's 24 channels from what :func:`_stack` gives."""
+    count = len(STATES)
+    linear, nearest, statics = stack[:count], stack[count : 2 * count], stack[2 * count :]
+    member = torch.tensor([k for k, name in enumerate(STATES) for _ in SHARES[name]])
+    share = torch.tensor([s for name in STATES for s in SHARES[name]])[:, None, None]
+    prior, coarse = linear[member] * share, nearest[member] * share
+    return torch.cat([linear, statics, torch.log(prior + FLOOR) / 4, (coarse - prior) * 4])
+
+
+def _stack(folder: Path, world: World) -> da.Array:
+    """States interpolated and repeated, and static features: (12, rows, columns)."""
+    data = world.open(folder)
+    states = torch.from_numpy(np.concatenate([data[name].values for name in STATES]))[None]
+    chunks = (-1, world.chunk, world.chunk)
+    fine = [
+        F.interpolate(states, scale_factor=world.ratio, mode=mode)[
+            0, :, : world.rows, : world.columns
+        ].numpy()
+        for mode in ("bilinear", "nearest")
+    ]
+    statics = da.stack([data[name].data for name in STATICS])
+    parts = [*(da.from_array(part, chunks) for part in fine), statics]
+    stack: da.Array = da.concatenate(parts).rechunk(chunks)
+    return stack
+
+
+def _no_codes(x: torch.Tensor) -> torch.Tensor:
+    return torch.zeros((x.shape[0], 0, *x.shape[2:]), dtype=torch.long)
+
+
+def _write(chosen: da.Array, path: Path) -> None:
+    data = xr.Dataset({"land_cover": (("lat", "lon"), chosen)})
+    data.to_zarr(path, zarr_format=3, consolidated=False)
+
+
+def _clean(path: Path, action: Callable[[], Taken]) -> Taken:
+    try:
+        return action()
+    finally:
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,176 @@
+"""Windows through the network: devices, precision, threads, memory that runs out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import random_emulator, small_card
+from xai4land.errors import InputError
+from xai4land.inference import device as devices
+from xai4land.inference.device import bfloat16_pays, choose_precision, lane, upload
+from xai4land.inference.features import Features
+from xai4land.inference.network import Forward, in_threads
+from xai4land.networks import build, folded
+from xai4land_land import reconstruct
+
+ACCELERATOR = SimpleNamespace(type="cuda")
+"""Looks like a GPU to what only asks for the kind of a device."""
+
+
+def windows(count: int, size: int = 24) -> list[Features]:
+    rng = torch.Generator().manual_seed(0)
+    codes = torch.zeros(1, size, size, dtype=torch.long)
+    prior = torch.zeros(3, size, size)
+    return [
+        Features(torch.randn(small_card().channels, size, size, generator=rng), codes, prior)
+        for _ in range(count)
+    ]
+
+
+class Limited(torch.nn.Module):
+    """A network on a device that holds a few windows at once."""
+
+    def __init__(self, network, most):
+        super().__init__()
+        self.network, self.most, self.seen = network, most, []
+
+    def forward(self, x, codes):
+        self.seen.append(len(x))
+        if len(x) > self.most:
+            raise torch.OutOfMemoryError("out of memory")
+        return self.network(x, codes)
+
+
+@torch.inference_mode()
+def test_out_of_memory_makes_batches_smaller_and_changes_nothing(emulator):
+    network = emulator.network()
+    limited = Limited(network, most=3)
+    forward = Forward(limited, ACCELERATOR, torch.float32, 8)
+    found = forward(windows(11))
+    assert limited.seen[:3] == [8, 4, 2]
+    assert set(limited.seen[2:]) == {2}, "every batch has one shape, and the smaller one stays"
+    for window, logits in zip(windows(11), found, strict=True):
+        alone = network(window.continuous[None], window.codes[None])[0]
+        np.testing.assert_allclose(logits, alone, atol=1e-5)
+    with pytest.raises(torch.OutOfMemoryError):
+        Forward(Limited(network, most=0), ACCELERATOR, torch.float32, 8)(windows(2))
+
+
+@torch.inference_mode()
+def test_the_last_batch_is_filled_up_on_an_accelerator(emulator):
+    limited = Limited(emulator.network(), most=99)
+    assert len(Forward(limited, ACCELERATOR, torch.float32, 4)(windows(6))) == 6
+    assert limited.seen == [4, 4]
+
+
+def test_copies_to_cuda_are_pinned_and_do_not_wait(monkeypatch):
+    calls = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda x: calls.append("pinned") or x)
+    monkeypatch.setattr(torch.Tensor, "to", lambda x, *how, **more: calls.append((how, more)) or x)
+    upload(torch.zeros(3), ACCELERATOR)
+    assert calls == ["pinned", ((ACCELERATOR,), {"non_blocking": True})]
+
+
+def test_two_blocks_at_once_on_an_accelerator():
+    inside, most = [], []
+
+    def block():
+        with lane(torch.device("mps")):
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.02)
+            inside.pop()
+
+    threads = [threading.Thread(target=block) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(most) == devices.LANES == 2
+
+
+def test_threads_compute_alone_and_torch_keeps_its_setting():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        cpu = torch.device("cpu")
+        names = in_threads(cpu, lambda _: time.sleep(0.05) or threading.get_ident(), range(3))
+        assert len(set(names)) == 3
+        assert in_threads(cpu, lambda _: torch.get_num_threads(), range(5)) == [1] * 5
+        assert torch.get_num_threads() == 3
+        new = []
+        thread = threading.Thread(target=lambda: new.append(torch.get_num_threads()))
+        thread.start()
+        thread.join()
+        assert new == [3], "threads of others are not touched"
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_number_of_threads_does_not_matter(world, emulator, precision):
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            made = reconstruct(world, emulator, precision=precision, probabilities=True)
+            found.append(made.compute(num_workers=threads))
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_allclose(*(f.land_cover_probability for f in found), atol=1e-5)
+    np.testing.assert_array_equal(*(f.land_cover for f in found))
+
+
+def test_bfloat16_changes_few_classes(planet):
+    """On a trained emulator; a random one is undecided nearly everywhere."""
+    states = planet.drop_vars("land_cover").isel(time=[0])
+    found = [
+        reconstruct(states, precision=precision).land_cover.compute()
+        for precision in ("float32", "bfloat16")
+    ]
+    assert float((found[0] == found[1]).mean()) >= 0.998
+
+
+def test_precision_is_chosen_or_refused(monkeypatch):
+    assert choose_precision("float32", "cpu") is torch.float32
+    assert choose_precision("bfloat16", "cpu") is torch.bfloat16
+    for pays, wanted in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(devices, "bfloat16_pays", lambda _, pays=pays: pays)
+        assert choose_precision("auto", "cpu") is wanted
+    with pytest.raises(InputError, match="precision='half', expected 'auto'"):
+        choose_precision("half", "cpu")
+    assert not bfloat16_pays("mps")
+
+
+def test_one_network_a_process_device_and_precision():
+    one, two = random_emulator(small_card(), seed=3), random_emulator(small_card(), seed=3)
+    assert one.network("cpu") is two.network("cpu")
+    assert one.network("cpu", torch.bfloat16) is not one.network("cpu")
+    assert next(one.network("cpu", torch.bfloat16).parameters()).dtype is torch.bfloat16
+
+
+@torch.inference_mode()
+def test_batch_normalisation_is_folded_into_convolutions():
+    card = small_card(
+        architecture={"name": "unet", "parameters": {"widths": [8, 16], "norm": "batch"}}
+    )
+    network = build(card)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.running_mean)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+            torch.nn.init.normal_(module.weight)
+    torch.nn.init.normal_(network.head.weight)
+    network.eval()
+    x, codes = windows(1)[0].continuous[None], windows(1)[0].codes[None]
+    plain = network(x, codes)
+    made = folded(network)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in made.modules())
+    np.testing.assert_allclose(made(x, codes), plain, atol=1e-4 * float(plain.abs().max()))

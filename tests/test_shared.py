@@ -1,0 +1,82 @@
+"""The bounded memory that blocks share."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from xai4land.inference.shared import Shared
+
+
+def test_threads_that_ask_for_one_thing_make_it_once():
+    made = []
+    start = threading.Barrier(8)
+
+    def slow():
+        made.append(1)
+        time.sleep(0.05)
+        return "it"
+
+    shared = Shared()
+
+    def ask(_):
+        start.wait()
+        return shared.get("key", slow)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, range(8))) == ["it"] * 8
+    assert len(made) == 1
+
+
+def test_what_does_not_fit_is_made_again():
+    shared = Shared(limit=3 * 800)
+    made = []
+
+    def get(k):
+        def make():
+            made.append(k)
+            return np.full(100, float(k))
+
+        return shared.get(k, make)
+
+    for k in (0, 1, 2, 0, 3, 0, 1):
+        assert get(k)[0] == k
+    # 1 was the longest unused when 3 came; 0 was used in between.
+    assert made == [0, 1, 2, 3, 1]
+
+
+def test_the_last_use_lets_go():
+    shared = Shared()
+    future, mine = shared.claim("window", uses=2)
+    assert mine
+    shared.settle("window", future, np.ones(10))
+    again, mine = shared.claim("window", uses=2)
+    assert not mine
+    assert again.result().sum() == 10
+    assert shared.claim("window", uses=2)[1], "after its last use it is made anew"
+
+
+def test_a_failure_reaches_all_who_wait_and_is_tried_again():
+    shared = Shared()
+    with pytest.raises(OSError, match="gone"):
+        shared.get("key", lambda: (_ for _ in ()).throw(OSError("gone")))
+    assert shared.get("key", lambda: 1) == 1
+    future, _ = shared.claim("other")
+    waiting, mine = shared.claim("other")
+    shared.fail("other", future, OSError("gone"))
+    assert not mine
+    with pytest.raises(OSError, match="gone"):
+        waiting.result()
+
+
+def test_a_copy_starts_empty():
+    shared = Shared(limit=5)
+    shared.get("key", lambda: 1)
+    copy = pickle.loads(pickle.dumps(shared))  # noqa: S301
+    assert copy.limit == 5
+    assert copy.get("key", lambda: 2) == 2
