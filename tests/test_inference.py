@@ -109,9 +109,9 @@ def test_each_block_is_computed_once(world, emulator, tmp_path, monkeypatch, job
     """Class, confidence and baselines of a block come from one task, whatever asks for them."""
     seen = []
 
-    def counted(plan, shared, time, number, chunks):
+    def counted(plan, shared, time, number):
         seen.append((time, *number))
-        return run_block(plan, shared, time, number, chunks)
+        return run_block(plan, shared, time, number)
 
     monkeypatch.setattr(predict, "run_block", counted)
     made = reconstruct(world, emulator, chunks=36)

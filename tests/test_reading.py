@@ -122,7 +122,7 @@ def test_a_box_is_put_together_from_chunks(data):
     wanted = values[np.ix_(np.arange(*box[0]), np.arange(*box[1]) % shape[1])]
     lazy = da.from_array(values, chunks=tuple(sizes))
     for array in (values, lazy):
-        found = Reader(array, Grid(lat, lon)).read(box, Shared())
+        found = Reader(array, Grid(lat, lon)).read(box, 0, Shared())
         np.testing.assert_array_equal(found, wanted)
     chunking = Chunking(Grid(lat, lon), lazy.chunks)
     assert len(chunking.touched(box)) == len(set(chunking.touched(box)))

@@ -39,7 +39,6 @@ def run_block(
     shared: Shared,
     time: int,
     number: tuple[int, int],
-    chunks: Sequence[Sequence[np.ndarray]],
 ) -> dict[str, np.ndarray]:
     """Compute one block.
 
@@ -52,8 +51,6 @@ def run_block(
         Step of the inputs that change with time.
     number : tuple of int
         Row and column of the block.
-    chunks : sequence of sequence of ndarray
-        For each input in ``plan.moving`` the chunks that the block touches, in order.
 
     Returns
     -------
@@ -68,7 +65,7 @@ def run_block(
     """
     try:
         with torch.inference_mode(), lane(torch.device(plan.device)):
-            return _Block(plan, shared, time, number, chunks).run()
+            return _Block(plan, shared, time, number).run()
     except InputError as error:
         where = _where(plan.layout.target, plan.layout.box(number))
         raise InputError(
@@ -81,62 +78,34 @@ def run_block(
 
 
 class _Block:
-    def __init__(
-        self,
-        plan: Plan,
-        shared: Shared,
-        time: int,
-        number: tuple[int, int],
-        chunks: Sequence[Sequence[np.ndarray]],
-    ) -> None:
+    def __init__(self, plan: Plan, shared: Shared, time: int, number: tuple[int, int]) -> None:
         self.plan, self.shared, self.time, self.number = plan, shared, time, number
         self.device = torch.device(plan.device)
-        self.specs = {spec.name: spec for spec in plan.card.inputs}
-        reach = plan.layout.reach(number)
-        boxes = {n: plan.layout.needed(c.grid, reach) for n, c in plan.moving.items()}
-        values = {
-            name: chunking.assembled(boxes[name], parts)
-            for (name, chunking), parts in zip(plan.moving.items(), chunks, strict=True)
-        }
-        self.stacks = self._stacked(values, boxes)
-        self.fixed = False
+        self.stacks: list[Stack] = []
 
     def run(self) -> dict[str, np.ndarray]:
         plan, card = self.plan, self.plan.card
         places = plan.layout.places(self.number)
-        needs_all = not card.states or any(not self.specs[name].fillable for name in plan.fixed)
-        if needs_all:
-            self._read_fixed(places)
+        self._read(plan.first, places)
         fractions = class_fractions(card, self.stacks)
         open_ = [p for p in places if not fractions.settled(self._pixels(p), card.conserve)]
         logits = self._logits(open_, fractions) if open_ else {}
         return make_maps(plan, self.number, self.stacks, fractions, logits)
 
-    def _stacked(self, values: dict[str, np.ndarray], boxes: dict[str, Box]) -> list[Stack]:
-        specs = [self.specs[name] for name in values]
-        InputError.raise_if(_problems(specs, list(values.values()), self.plan.card.states))
-        grids = dict(zip(self.specs, self.plan.grids, strict=True))
-        stacks = make_stacks(
-            specs,
-            [grids[name] for name in values],
-            [(boxes[name][0][0], boxes[name][1][0]) for name in values],
-            list(values.values()),
-        )
-        return [stack.to(self.device) for stack in stacks]
-
-    def _read_fixed(self, places: list[Place]) -> None:
-        """Read the fixed inputs where windows see them."""
-        if self.fixed or not self.plan.fixed:
-            return
-        self.fixed = True
-        layout = self.plan.layout
-        around = layout.around(places)
-        boxes = {
-            name: layout.needed(reader.chunking.grid, around)
-            for name, reader in self.plan.fixed.items()
-        }
-        values = {n: r.read(boxes[n], self.shared) for n, r in self.plan.fixed.items()}
-        self.stacks += self._stacked(values, boxes)
+    def _read(self, names: Sequence[str], places: list[Place]) -> None:
+        """Read inputs where windows see them."""
+        plan, around = self.plan, self.plan.layout.around(places)
+        specs = [spec for spec in plan.card.inputs if spec.name in names]
+        grids = [plan.inputs[spec.name].chunking.grid for spec in specs]
+        boxes = [plan.layout.needed(grid, around) for grid in grids]
+        values = [
+            plan.inputs[spec.name].read(box, self.time, self.shared)
+            for spec, box in zip(specs, boxes, strict=True)
+        ]
+        InputError.raise_if(_problems(specs, values, plan.card.states))
+        starts = [(rows[0], columns[0]) for rows, columns in boxes]
+        stacks = make_stacks(specs, grids, starts, values)
+        self.stacks += [stack.to(self.device) for stack in stacks]
 
     def _pixels(self, place: Place) -> Pixels:
         size = self.plan.layout.windows.window.size
@@ -157,7 +126,9 @@ class _Block:
                 mine.append(place)
         try:
             if mine:
-                self._read_fixed(places)
+                others = [name for name in self.plan.inputs if name not in self.plan.first]
+                if others:
+                    self._read(others, mine)
                 self._compute(mine, futures, fractions)
         except BaseException as error:
             for place in mine:

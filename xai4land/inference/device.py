@@ -26,7 +26,7 @@ __all__ = [
 
 Precision = Literal["auto", "float32", "bfloat16"]
 LANES = 2
-"""Blocks on an accelerator at once: one is copied or packed while the other computes."""
+"""Blocks on a device at once: one is read or packed while the other computes."""
 
 
 def choose_device(device: str = "auto") -> str:
@@ -114,16 +114,21 @@ def share(values: torch.Tensor) -> torch.Tensor:
 
 @contextmanager
 def lane(device: torch.device) -> Iterator[None]:
-    """A place on the device; on CUDA, two blocks at once, each on a stream of its own."""
-    if device.type == "cpu":
+    """A place on the device, so that memory does not grow with the number of dask's threads.
+
+    On CUDA each block has a stream of its own. Where torch may use one thread only, it is dask's
+    threads that compute.
+    """
+    if device.type == "cpu" and torch.get_num_threads() == 1:
         yield
         return
-    with _slots(str(device)):
+    many = torch.get_num_threads() // 8 if device.type == "cpu" else 0
+    with _slots(str(device), LANES + many):
         own = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
         with torch.cuda.stream(own) if own else nullcontext():
             yield
 
 
 @cache
-def _slots(device: str) -> threading.Semaphore:
-    return threading.Semaphore(LANES)
+def _slots(device: str, count: int) -> threading.Semaphore:
+    return threading.Semaphore(count)

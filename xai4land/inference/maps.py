@@ -150,7 +150,7 @@ def _missing(plan: Plan, stacks: Sequence[Stack], number: tuple[int, int]) -> to
     """Pixels of a block that are missing, if there are any."""
     rows, columns = (np.arange(*span) for span in plan.layout.whole(number))
     pixels = Pixels.of(plan.layout.target, rows, columns)
-    missing = missing_pixels(list(dict.fromkeys(plan.grids)), stacks, pixels)
+    missing = missing_pixels(plan.grids, stacks, pixels)
     return missing if bool(missing.any()) else None
 
 

@@ -13,14 +13,14 @@ from xai4land.emulator.reference import Reference
 from xai4land.grid import Grid
 from xai4land.inference.layout import Layout
 from xai4land.inference.network import Forward
-from xai4land.inference.reading import Chunking, Reader
+from xai4land.inference.reading import Reader
 
 __all__ = ["Plan"]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run, but for its data that change with time, which come to each block as chunks.
+    """A run.
 
     Attributes
     ----------
@@ -28,12 +28,8 @@ class Plan:
         The emulator.
     layout : Layout
         Blocks and windows of the target.
-    grids : tuple of Grid
-        Grid of each input, in the card's order.
-    fixed : dict of str to Reader
-        Inputs that blocks read themselves, if they need them.
-    moving : dict of str to Chunking
-        Inputs whose chunks are passed.
+    inputs : dict of str to Reader
+        The inputs, in the card's order.
     batch_size : int
     device, dtype
         Where and in what numbers the network computes.
@@ -43,9 +39,7 @@ class Plan:
 
     reference: Reference
     layout: Layout
-    grids: tuple[Grid, ...]
-    fixed: dict[str, Reader]
-    moving: dict[str, Chunking]
+    inputs: dict[str, Reader]
     batch_size: int
     device: str
     dtype: torch.dtype
@@ -61,6 +55,19 @@ class Plan:
     def card(self) -> Card:
         """The emulator's card."""
         return self.emulator.card
+
+    @cached_property
+    def grids(self) -> list[Grid]:
+        """The grids of the inputs, each once."""
+        return list(dict.fromkeys(reader.chunking.grid for reader in self.inputs.values()))
+
+    @cached_property
+    def first(self) -> list[str]:
+        """Inputs that every block needs: those that tell which windows need a network."""
+        specs = self.card.inputs
+        if not self.card.states:
+            return [spec.name for spec in specs]
+        return [spec.name for spec in specs if spec.role == "dynamic" or not spec.fillable]
 
     @cached_property
     def forward(self) -> Forward:

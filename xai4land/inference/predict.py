@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import getitem
 from typing import Any
 
 import dask.array as da
@@ -19,7 +18,7 @@ from xai4land.inference.device import Precision, choose_device, choose_precision
 from xai4land.inference.layout import Layout
 from xai4land.inference.maps import CONFIDENCE_STEPS, MISSING
 from xai4land.inference.plan import Plan
-from xai4land.inference.reading import Chunking, Reader
+from xai4land.inference.reading import Reader
 from xai4land.inference.shared import Shared
 from xai4land.inference.windows import Windows
 from xai4land.inputs import Bound, Layer
@@ -28,7 +27,8 @@ __all__ = ["Chunks", "Prediction", "predict"]
 
 Chunks = int | tuple[int, int] | None
 Sizes = tuple[tuple[int, ...], tuple[int, ...]]
-AUTO = 1024
+SMALL, LARGE = 1024, 2048
+"""Sides of a block by default: windows that blocks share cost less where blocks are large."""
 READ = 2048
 
 
@@ -89,8 +89,6 @@ def predict(
     card = emulator.card
     device = choose_device(device)
     sizes = _chunk_sizes(chunks, bound.target.shape)
-    moving = {layer.spec.name: layer for layer in bound.layers if layer.spec.role == "dynamic"}
-    arrays = {name: _as_dask(layer) for name, layer in moving.items()}
     plan = Plan(
         Reference(emulator),
         Layout(
@@ -100,16 +98,7 @@ def predict(
             sizes,
             card.conserve,
         ),
-        tuple(layer.grid for layer in bound.layers),
-        {
-            layer.spec.name: Reader(_fixed(layer), layer.grid)
-            for layer in bound.layers
-            if layer.spec.name not in moving
-        },
-        {
-            name: Chunking(moving[name].grid, (array.chunks[-2], array.chunks[-1]))
-            for name, array in arrays.items()
-        },
+        {layer.spec.name: Reader(_data(layer), layer.grid) for layer in bound.layers},
         int(batch_size),
         device,
         choose_precision(precision, device),
@@ -121,12 +110,11 @@ def predict(
         plan.layout.target.lon,
         emulator,
         (batch_size, sizes, probabilities, baselines, str(plan.dtype)),
-        [array.name for array in arrays.values()],
-        [reader.data for reader in plan.fixed.values()],
+        [reader.data for reader in plan.inputs.values()],
     )
     name = f"xai4land-{token}"
     times = None if bound.time is None else bound.time.size
-    runs = _runs(plan, arrays, name, times or 1)
+    runs = _runs(plan, name, times or 1)
 
     def output(what: str, dtype: Any, leading: tuple[int, ...] = ()) -> da.Array:
         return _output(runs, name, what, dtype, (leading, times, sizes))
@@ -139,24 +127,13 @@ def predict(
     )
 
 
-def _runs(plan: Plan, arrays: dict[str, da.Array], name: str, times: int) -> HighLevelGraph:
+def _runs(plan: Plan, name: str, times: int) -> HighLevelGraph:
     """One task a time and block, ``(name, t, i, j)``, that gives all outputs of the block."""
-    layout = plan.layout
+    rows, columns = plan.layout.sizes
     graph: dict[Any, Any] = {f"{name}-plan": plan, f"{name}-shared": (Shared,)}
-    alike = dict.fromkeys(plan.moving.values())
-    for i, j in np.ndindex(len(layout.sizes[0]), len(layout.sizes[1])):
-        reach = layout.reach((i, j))
-        chunks = {c: c.touched(layout.needed(c.grid, reach)) for c in alike}
-        touched = {n: chunks[c] for n, c in plan.moving.items()}
-        for t in range(times):
-            parts = [
-                [_at_time(arrays[n], t, chunk, graph, name) for chunk in wanted]
-                for n, wanted in touched.items()
-            ]
-            block = (run_block, f"{name}-plan", f"{name}-shared", t, (i, j), parts)
-            graph[(name, t, i, j)] = block
-    inputs: list[Any] = list(arrays.values())
-    return HighLevelGraph.from_collections(name, graph, dependencies=inputs)
+    for t, i, j in np.ndindex(times, len(rows), len(columns)):
+        graph[name, t, i, j] = (run_block, f"{name}-plan", f"{name}-shared", t, (i, j))
+    return HighLevelGraph({name: graph}, {name: set()})
 
 
 def _output(
@@ -193,37 +170,19 @@ def _pick(packed: dict[str, np.ndarray], what: str, timed: bool) -> np.ndarray:
     return found
 
 
-def _as_dask(layer: Layer) -> da.Array:
-    data = layer.data
-    if data.chunks is None:
-        data = data.chunk(
-            {dim: 1 if i < data.ndim - 2 else READ for i, dim in enumerate(data.dims)}
-        )
-    array: da.Array = data.data
-    return array
-
-
-def _fixed(layer: Layer) -> Any:
+def _data(layer: Layer) -> Any:
     """What is in memory stays as it is; all else becomes chunks that are read when needed."""
-    return layer.data.values if layer.data.variable._in_memory else _as_dask(layer)
-
-
-def _at_time(
-    array: da.Array, t: int, key: tuple[int, int], graph: dict[Any, Any], name: str
-) -> Any:
-    """Key of a chunk of one time step; a chunk of several steps is cut by a task of its own."""
-    if array.ndim == 2:
-        return (array.name, *key)
-    ends = np.cumsum(array.chunks[0])
-    chunk = int(np.searchsorted(ends, t, side="right"))
-    inside = t - int(ends[chunk] - array.chunks[0][chunk])
-    cut = (f"{name}-{array.name}", t, *key)
-    graph[cut] = (getitem, (array.name, chunk, *key), inside)
-    return cut
+    data = layer.data
+    if data.variable._in_memory:
+        return data.values
+    if data.chunks is None:
+        data = data.chunk({d: 1 if i < data.ndim - 2 else READ for i, d in enumerate(data.dims)})
+    return data.data
 
 
 def _chunk_sizes(chunks: Chunks, shape: tuple[int, int]) -> Sizes:
-    chunks = AUTO if chunks is None else chunks
+    if chunks is None:
+        chunks = LARGE if max(shape) >= 2 * LARGE else SMALL
     wanted = chunks if isinstance(chunks, tuple | list) else (chunks, chunks)
     if len(wanted) != 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in wanted):
         raise InputError(f"chunks={chunks!r}, expected rows and columns of an output chunk")

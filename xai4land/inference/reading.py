@@ -1,8 +1,8 @@
-"""Parts of inputs: put together from chunks, and fixed inputs read when a block wants them."""
+"""Parts of inputs, read when a block wants them and put together from chunks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -39,8 +39,8 @@ class Chunking:
 
     def assembled(self, box: Box, chunks: Sequence[np.ndarray]) -> np.ndarray:
         """The values in a box, from the chunks that it touches, in order."""
-        down = _pieces(self.sizes[0], self.grid.lat, box[0])
-        across = _pieces(self.sizes[1], self.grid.lon, box[1])
+        down = list(_pieces(self.sizes[0], box[0], self.grid.lat.periodic))
+        across = list(_pieces(self.sizes[1], box[1], self.grid.lon.periodic))
         values = np.empty([stop - start for start, stop in box], chunks[0].dtype)
         found = dict(zip(self.touched(box), chunks, strict=True))
         for i, above, rows in down:
@@ -50,30 +50,48 @@ class Chunking:
 
 
 class Reader:
-    """A fixed input whose chunks are read when they are first wanted, each of them once.
+    """An input whose chunks are read when a block first wants them, and then shared.
 
     Parameters
     ----------
-    data : dask array or ndarray, shape (rows, columns)
+    data : dask array or ndarray, shape ((time,) rows, columns)
     grid : Grid
     """
 
     def __init__(self, data: Any, grid: Grid) -> None:
         self.data = data
-        whole = (data.shape[0],), (data.shape[1],)
-        self.chunking = Chunking(grid, data.chunks if isinstance(data, da.Array) else whole)
+        whole = (data.shape[-2],), (data.shape[-1],)
+        lazy = isinstance(data, da.Array)
+        self.chunking = Chunking(grid, data.chunks[-2:] if lazy else whole)
 
-    def read(self, box: Box, shared: Shared) -> np.ndarray:
-        """The values in a box."""
+    def read(self, box: Box, time: int, shared: Shared) -> np.ndarray:
+        """The values in a box, at a time step if they change with time."""
         if not isinstance(self.data, da.Array):
-            return self.chunking.assembled(box, [self.data])
-        name = self.data.name
-        wanted = self.chunking.touched(box)
-        chunks = [self._node((name, *number), shared) for number in wanted]
+            return self.chunking.assembled(box, [self.data[time] if self.timed else self.data])
+        chunks = [self._chunk(place, time, shared) for place in self.chunking.touched(box)]
         return self.chunking.assembled(box, chunks)
 
+    @property
+    def timed(self) -> bool:
+        """Whether the values change with time."""
+        return bool(self.data.ndim == 3)
+
+    def _chunk(self, place: tuple[int, int], time: int, shared: Shared) -> np.ndarray:
+        if not self.timed:
+            return self._node((self.data.name, *place), shared)  # type: ignore[no-any-return]
+        number, _, inside = next(_pieces(self.data.chunks[0], (time, time + 1)))
+        key = (self.data.name, number, *place)
+        if self.data.chunks[0][number] == 1:
+            return self._node(key, shared)[0]  # type: ignore[no-any-return]
+
+        # Kept by itself: a chunk of many steps may be too large to keep.
+        def step() -> np.ndarray:
+            return self._node(key, shared)[inside.start].copy()  # type: ignore[no-any-return]
+
+        return shared.get((key, time), step)  # type: ignore[no-any-return]
+
     def _node(self, key: Any, shared: Shared) -> Any:
-        return shared.get((self.data.name, key), lambda: self._made(key, shared))
+        return shared.get(key, lambda: self._made(key, shared))
 
     def _made(self, key: Any, shared: Shared) -> Any:
         """Run one task of the array's graph; what it needs is shared like it."""
@@ -92,19 +110,20 @@ class Reader:
 
 
 def _touched(sizes: tuple[int, ...], axis: Axis, span: Span) -> list[int]:
-    return list(dict.fromkeys(number for number, _, _ in _pieces(sizes, axis, span)))
+    return list(dict.fromkeys(number for number, _, _ in _pieces(sizes, span, axis.periodic)))
 
 
-def _pieces(sizes: tuple[int, ...], axis: Axis, span: Span) -> list[tuple[int, slice, slice]]:
+def _pieces(
+    sizes: tuple[int, ...], span: Span, periodic: bool = False
+) -> Iterator[tuple[int, slice, slice]]:
     """A range cut at the ends of chunks: chunk, place in the range, place in the chunk."""
     ends: Ints = np.cumsum(sizes)
-    pieces, at = [], span[0]
+    at = span[0]
     while at < span[1]:
-        cell = at % len(axis) if axis.periodic else at
+        cell = at % int(ends[-1]) if periodic else at
         number = int(np.searchsorted(ends, cell, side="right"))
         first = int(ends[number]) - sizes[number]
         length = min(int(ends[number]) - cell, span[1] - at)
         here = slice(at - span[0], at - span[0] + length)
-        pieces.append((number, here, slice(cell - first, cell - first + length)))
+        yield number, here, slice(cell - first, cell - first + length)
         at += length
-    return pieces
