@@ -152,7 +152,7 @@ def test_the_fractions_alone_against_a_plain_version():
         fitted = fitted * factor.repeat(4, 1).repeat(4, 2)
         fitted = fitted / fitted.sum(0)
     found = made.land_cover_probability.values[:, 0]
-    # Twelve rounds are not the limit; they come close.
+    # Eight rounds are not the limit; they come close.
     assert np.abs(found - fitted).max() < 0.02
     assert np.abs(found - fitted).mean() < 5e-4
 

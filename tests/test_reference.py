@@ -56,8 +56,10 @@ def test_a_worker_that_cannot_see_the_file_says_so(cache):
     content = pickle.dumps(Reference(random_emulator(small_card(), seed=7)))
     for file in cache.rglob("*.safetensors"):
         file.unlink()
+    # Not when it is unpickled: a worker that dies of it, and its successor, would say nothing.
+    reference = pickle.loads(content)  # noqa: S301
     with pytest.raises(EmulatorFileError, match="XAI4LAND_CACHE to a shared folder"):
-        pickle.loads(content)  # noqa: S301
+        reference.emulator  # noqa: B018
 
 
 def test_a_cache_that_cannot_be_made_is_named(monkeypatch):

@@ -37,9 +37,33 @@ class Reference:
     """
 
     def __init__(self, emulator: Emulator) -> None:
-        self.emulator = emulator
+        self._emulator: Emulator | None = emulator
+        self._place: tuple[str, str] | None = None
+
+    @classmethod
+    def _to(cls, path: str, sha256: str) -> Reference:
+        """As another process gets it: read when it is first needed, where an error can be told."""
+        made = cls.__new__(cls)
+        made._emulator, made._place = None, (path, sha256)
+        return made
+
+    @property
+    def emulator(self) -> Emulator:
+        """The emulator; loaded once a process.
+
+        Raises
+        ------
+        EmulatorFileError
+            If this process cannot read its file.
+        """
+        if self._emulator is None:
+            assert self._place is not None
+            self._emulator = _loaded(*self._place)
+        return self._emulator
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self._place is not None:
+            return Reference._to, self._place
         path = self.emulator.path
         if path is None or not self._lies_in(path):
             path = cache_folder() / "emulators" / f"{self.emulator.sha256}.safetensors"
@@ -53,7 +77,7 @@ class Reference:
                         "workers share"
                     ) from error
                 self.emulator.save(path)
-        return _loaded, (str(path), self.emulator.sha256)
+        return Reference._to, (str(path), self.emulator.sha256)
 
     def _lies_in(self, path: Path) -> bool:
         """Whether the file still holds this emulator."""
@@ -66,7 +90,7 @@ class Reference:
         return self.emulator.__dask_tokenize__()
 
 
-def _loaded(path: str, sha256: str) -> Reference:
+def _loaded(path: str, sha256: str) -> Emulator:
     with _LOCK:
         if sha256 not in _LOADED:
             try:
@@ -77,4 +101,4 @@ def _loaded(path: str, sha256: str) -> Reference:
                     "can read it: save it there and load it, or set XAI4LAND_CACHE to a shared "
                     "folder"
                 ) from error
-        return Reference(_LOADED[sha256])
+        return _LOADED[sha256]

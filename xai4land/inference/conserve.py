@@ -10,7 +10,9 @@ from xai4land.inference.features import PURE, Cells
 
 __all__ = ["ROUNDS", "conserve"]
 
-ROUNDS = 12
+ROUNDS = 8
+OVER = 1.5
+"""Exponent of the factors: over-relaxed, 8 rounds come as close as 12 plain ones."""
 TINY = 1e-7
 
 
@@ -21,8 +23,10 @@ def conserve(
 
     Each round scales the classes so that their mean over each coarse cell is the cell's
     fraction, then scales each pixel so that its probabilities sum to one (Deming and Stephan
-    1940). The result is the closest in relative entropy that meets both (Csiszar 1975); where a
-    cell is pure it is pure. Cells whose fractions are missing are left alone.
+    1940); after the first round the factors are over-relaxed, as Thibault et al. (2021) do for
+    Sinkhorn's algorithm, which is the same. The limit is the closest in relative entropy that
+    meets both (Csiszar 1975); where a cell is pure it is pure. Cells whose fractions are missing
+    are left alone.
 
     Parameters
     ----------
@@ -54,7 +58,7 @@ def conserve(
     inside = _to_cells(torch.ones_like(probability[:1]), down, across)[0]
     grouped = _grouped(by_cell, groups, wanted.shape[0])
     # A pure cell needs one round: only the others go on.
-    factor = _factors(grouped, torch.ones_like(wanted), wanted, inside, 1)
+    factor = _factors(grouped, torch.ones_like(wanted), wanted, inside, 1, 1.0)
     mixed = (wanted.amax(0) <= PURE).nonzero()[:, 0]
     if mixed.numel() == count:
         factor = _factors(grouped, factor, wanted, inside, rounds - 1)
@@ -73,6 +77,7 @@ def _factors(
     wanted: torch.Tensor,
     inside: torch.Tensor,
     rounds: int,
+    power: float = OVER,
 ) -> torch.Tensor:
     """Go on with the factor of each group and cell; a pixel's divisor follows from them."""
     known = torch.isfinite(wanted)
@@ -84,7 +89,7 @@ def _factors(
         scaled = torch.mul(grouped, factor[:, None], out=work)
         share = inside / scaled.sum(0).clamp(min=1e-12)
         mean = torch.mul(scaled, share, out=work).sum(1) / pixels
-        factor = factor * torch.where(known, (wanted + TINY) / (mean + TINY), 1.0)
+        factor = factor * torch.where(known, (wanted + TINY) / (mean + TINY), 1.0) ** power
     return factor
 
 
