@@ -109,7 +109,7 @@ def predict(
         plan.layout.target.lat,
         plan.layout.target.lon,
         emulator,
-        (batch_size, sizes, probabilities, baselines, str(plan.dtype)),
+        (sizes, probabilities, baselines, str(plan.dtype)),
         [reader.data for reader in plan.inputs.values()],
     )
     name = f"xai4land-{token}"
