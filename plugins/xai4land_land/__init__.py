@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xai4land.inference.explain import Explanation, explain
     from xai4land.store import write
     from xai4land_land.fitting import fit
     from xai4land_land.landcover import reconstruct
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
 __all__ = [
     "HILDA",
     "LAND_STATES",
+    "Explanation",
     "Legend",
     "Scores",
     "evaluate",
+    "explain",
     "fit",
     "plot",
     "reconstruct",
@@ -40,9 +43,16 @@ _LATE = {
 }
 
 
+_ENGINE = {
+    "Explanation": "inference.explain",
+    "explain": "inference.explain",
+    "write": "store",
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name == "write":
-        return import_module("xai4land.store").write
+    if name in _ENGINE:
+        return getattr(import_module(f"xai4land.{_ENGINE[name]}"), name)
     if name in _LATE:
         return getattr(import_module(f"xai4land_land.{_LATE[name]}"), name)
     raise AttributeError(f"module 'xai4land_land' has no attribute {name!r}")

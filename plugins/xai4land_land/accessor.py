@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from xai4land.emulator import Emulator
     from xai4land.grid import Target
     from xai4land.inference.device import Precision
+    from xai4land.inference.explain import Explanation
     from xai4land.inference.predict import Chunks
     from xai4land_land.legends import Legend
     from xai4land_land.scores import Scores
@@ -60,6 +61,12 @@ class LandAccessor:
             device=device,
             precision=precision,
         )
+
+    def explain(self) -> Explanation:
+        """What a lazy reconstruction will take; see :func:`xai4land_land.explain`."""
+        from xai4land.inference.explain import explain
+
+        return explain(self._data)
 
     def fit(
         self,

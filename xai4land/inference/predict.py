@@ -7,6 +7,7 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
+from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
@@ -131,8 +132,11 @@ def _runs(plan: Plan, name: str, times: int) -> HighLevelGraph:
     """One task a time and block, ``(name, t, i, j)``, that gives all outputs of the block."""
     rows, columns = plan.layout.sizes
     graph: dict[Any, Any] = {f"{name}-plan": plan, f"{name}-shared": (Shared,)}
+    given = TaskRef(f"{name}-plan"), TaskRef(f"{name}-shared")
     for t, i, j in np.ndindex(times, len(rows), len(columns)):
-        graph[name, t, i, j] = (run_block, f"{name}-plan", f"{name}-shared", t, (i, j))
+        # Marked as what reads data, or all blocks would follow the plan to one worker.
+        key = (name, t, i, j)
+        graph[key] = Task(key, run_block, *given, t, (i, j), _data_producer=True)
     return HighLevelGraph({name: graph}, {name: set()})
 
 
