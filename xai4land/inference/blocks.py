@@ -28,7 +28,7 @@ from xai4land.inference.stacks import Stack, make_stacks
 from xai4land.inference.windows import Place
 from xai4land.inputs import sum_problem, value_problems
 
-__all__ = ["run_block"]
+__all__ = ["Block", "run_block"]
 
 TOGETHER = 2**16
 """Pixels of the windows that one thread hands to the network at once."""
@@ -65,7 +65,7 @@ def run_block(
     """
     try:
         with torch.inference_mode(), lane(torch.device(plan.device)):
-            return _Block(plan, shared, time, number).run()
+            return Block(plan, shared, time, number).run()
     except InputError as error:
         where = _where(plan.layout.target, plan.layout.box(number))
         raise InputError(
@@ -77,20 +77,28 @@ def run_block(
         raise
 
 
-class _Block:
+class Block:
+    """One block at work; see :func:`run_block`."""
+
     def __init__(self, plan: Plan, shared: Shared, time: int, number: tuple[int, int]) -> None:
         self.plan, self.shared, self.time, self.number = plan, shared, time, number
         self.device = torch.device(plan.device)
         self.stacks: list[Stack] = []
 
     def run(self) -> dict[str, np.ndarray]:
-        plan, card = self.plan, self.plan.card
-        places = plan.layout.places(self.number)
-        self._read(plan.first, places)
-        fractions = class_fractions(card, self.stacks)
-        open_ = [p for p in places if not fractions.settled(self._pixels(p), card.conserve)]
+        """Make the block's maps."""
+        fractions, open_ = self.look()
         logits = self._logits(open_, fractions) if open_ else {}
-        return make_maps(plan, self.number, self.stacks, fractions, logits)
+        return make_maps(self.plan, self.number, self.stacks, fractions, logits)
+
+    def look(self) -> tuple[ClassFractions, list[Place]]:
+        """Read what says which windows need the network, and which these are."""
+        places = self.plan.layout.places(self.number)
+        self._read(self.plan.first, places)
+        card = self.plan.card
+        fractions = class_fractions(card, self.stacks)
+        pixels = ((place, self._pixels(place)) for place in places)
+        return fractions, [p for p, at in pixels if not fractions.settled(at, card.conserve)]
 
     def _read(self, names: Sequence[str], places: list[Place]) -> None:
         """Read inputs where windows see them."""

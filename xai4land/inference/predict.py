@@ -24,7 +24,7 @@ from xai4land.inference.shared import Shared
 from xai4land.inference.windows import Windows
 from xai4land.inputs import Bound, Layer
 
-__all__ = ["Chunks", "Prediction", "predict"]
+__all__ = ["Chunks", "Prediction", "default_side", "predict"]
 
 Chunks = int | tuple[int, int] | None
 Sizes = tuple[tuple[int, ...], tuple[int, ...]]
@@ -184,9 +184,13 @@ def _data(layer: Layer) -> Any:
     return data.data
 
 
+def default_side(shape: tuple[int, int]) -> int:
+    """Rows and columns of a block where nothing else is said."""
+    return LARGE if max(shape) >= 2 * LARGE else SMALL
+
+
 def _chunk_sizes(chunks: Chunks, shape: tuple[int, int]) -> Sizes:
-    if chunks is None:
-        chunks = LARGE if max(shape) >= 2 * LARGE else SMALL
+    chunks = default_side(shape) if chunks is None else chunks
     wanted = chunks if isinstance(chunks, tuple | list) else (chunks, chunks)
     if len(wanted) != 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in wanted):
         raise InputError(f"chunks={chunks!r}, expected rows and columns of an output chunk")

@@ -1,0 +1,104 @@
+"""What a run will take, said before it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from test_reading import counted, shores
+
+from conftest import random_emulator, small_card, small_world
+from xai4land.errors import InputError
+from xai4land.inference import explain as module
+from xai4land_land import explain, reconstruct
+
+
+@pytest.fixture(autouse=True)
+def briefly(monkeypatch):
+    monkeypatch.setattr(module, "CALIBRATION", 0.0)
+
+
+def plain_count(rows=72, columns=144, size=24, overlap=6):
+    """Windows of the whole globe, by their spacing."""
+    across = -(-columns // (size - overlap))
+    down = -(-(rows - size) // (size - overlap)) + 1
+    return across * down
+
+
+@pytest.mark.parametrize("chunks", [None, 30])
+def test_windows_are_counted_once(world, emulator, chunks):
+    found = explain(reconstruct(world, emulator, chunks=chunks))
+    assert found.windows == 2 * plain_count()
+    assert found.skipped == 0
+    assert found.blocks == 2 * (1 if chunks is None else 3 * 5)
+    assert found.seconds > 0
+    assert found.memory > 100e6
+
+
+def test_a_part_needs_less(world, emulator):
+    made = reconstruct(world, emulator, chunks=24)
+    whole, part = explain(made), explain(made.isel(lat=slice(0, 20), time=[1]))
+    assert part.windows < whole.windows / 2
+    assert part.blocks == 6
+    assert part.tasks < whole.tasks
+    assert explain(made[["land_cover"]]).tasks < whole.tasks
+
+
+def test_sea_is_skipped_and_its_fixed_inputs_are_not_counted():
+    world = shores()
+    emulator = random_emulator(small_card())
+    seen: Counter = Counter()
+    lazy = counted(world, seen, chunk=12)
+    found = explain(reconstruct(lazy, emulator, chunks=(12, 24)))
+    assert 0.3 < found.skipped < 1
+    assert found.states_bytes == 3 * 2 * 18 * 36 * 4
+    whole = 72 * 144 * (4 + 1)
+    assert 0 < found.fixed_bytes < whole / 2
+    assert not any(name == "wood" and place[0] == 1 for name, place in seen), "one step is read"
+
+
+def test_only_the_states_are_read_where_nothing_needs_more():
+    world = small_world(times=1)
+    for name in ("wood", "field", "town"):
+        world[name] = world[name] * 0 + np.float32(name == "town")
+    seen: Counter = Counter()
+    found = explain(reconstruct(counted(world, seen), random_emulator(small_card())))
+    assert found.skipped == 1
+    assert found.seconds == 0
+    assert found.fixed_bytes == 0
+    assert not any(name in ("height", "zone") for name, _ in seen)
+
+
+def test_advice_can_be_applied(world, emulator):
+    lazy = world.chunk(lat_fine=5, lon_fine=7, time=2)
+    made = reconstruct(lazy, emulator, chunks=9)
+    found = explain(made)
+    assert found.chunks == (1024, 1024)
+    assert found.rechunk["time"] == 1
+    assert set(found.rechunk) >= {"lat_fine", "lon_fine"}
+    assert len(found.advice) == 2
+    better = reconstruct(lazy.chunk(found.rechunk), emulator, chunks=found.chunks)
+    np.testing.assert_array_equal(better.land_cover, made.land_cover)
+    again = explain(better)
+    assert not again.advice
+    assert not again.rechunk
+
+
+def test_it_can_be_read(world, emulator):
+    text = repr(explain(reconstruct(world, emulator)))
+    for word in ("windows", "skipped", "to read", "memory", "tasks", "time"):
+        assert word in text
+
+
+@pytest.mark.parametrize("what", ["computed", "foreign", "joined"])
+def test_what_is_no_lazy_map_is_refused(world, emulator, what):
+    made = reconstruct(world, emulator)
+    if what == "computed":
+        made = made.compute()
+    elif what == "foreign":
+        made = world.chunk()
+    else:
+        made = made.assign(other=reconstruct(world, emulator, chunks=20).land_cover)
+    with pytest.raises(InputError, match="expected one; call it on what reconstruct returns"):
+        explain(made)
