@@ -1,26 +1,146 @@
-"""With workers of dask.distributed the same call gives the same answer."""
+"""With workers of dask.distributed the same calls give the same answers and stores."""
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
+
+import dask.array as da
 import numpy as np
 import pytest
+import xarray as xr
 
+from xai4land.store import layout, write
 from xai4land_land import reconstruct
 
 distributed = pytest.importorskip("distributed")
 
 
-def test_workers_give_the_same_map_and_store(world, emulator, tmp_path):
-    made = reconstruct(world, emulator, chunks=36)
-    alone = made.compute()
+@pytest.fixture(scope="module")
+def client():
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None
         ) as cluster,
-        distributed.Client(cluster),
+        distributed.Client(cluster) as client,
     ):
-        together = made.compute()
-        made.ai4land.write(tmp_path / "map.zarr", progress=False)
+        yield client
+
+
+def slow(seconds, name, where=None):
+    """Two variables of 64 blocks; the one at ``where`` raises."""
+
+    def block(values, block_info=None):
+        time.sleep(seconds)
+        if block_info and block_info[0]["chunk-location"] == where:
+            raise RuntimeError("no luck")
+        return values + 1
+
+    base = da.from_array(np.arange(6400).reshape(80, 80), chunks=10, name=f"{name}-base")
+    both = da.map_blocks(block, base, meta=np.empty((0, 0), int), name=name)
+    return xr.Dataset({"a": (("y", "x"), both), "b": (("y", "x"), 2 * both)})
+
+
+def check(path):
+    values = np.arange(6400).reshape(80, 80) + 1
+    with xr.open_zarr(path, chunks=None) as store:
+        np.testing.assert_array_equal(store.a, values)
+        np.testing.assert_array_equal(store.b, 2 * values)
+
+
+def done(path):
+    """How many parts the unfinished store of a path says it has."""
+    listed = path.with_name(f"{path.name}.partial") / "done.txt"
+    return len(listed.read_text().split()) if listed.exists() else 0
+
+
+def when(path, parts, action):
+    """Do something as soon as so many parts are done."""
+
+    def watch():
+        while done(path) < parts:
+            time.sleep(0.01)
+        action()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_workers_give_the_same_map_and_store(client, world, emulator, tmp_path):
+    made = reconstruct(world, emulator, chunks=36)
+    together = made.compute()
+    made.ai4land.write(tmp_path / "map.zarr", progress=False)
+    alone = made.compute(scheduler="threads")
     np.testing.assert_array_equal(alone.land_cover, together.land_cover)
     np.testing.assert_allclose(alone.confidence, together.confidence, atol=0.011)
-    assert (tmp_path / "map.zarr" / "land_cover").is_dir()
+    stored = xr.open_zarr(tmp_path / "map.zarr", chunks=None, mask_and_scale=False)
+    np.testing.assert_array_equal(stored.land_cover, together.land_cover)
+
+
+@pytest.mark.parametrize("shards", [False, True])
+def test_a_worker_that_is_killed_costs_time_and_nothing_else(client, tmp_path, monkeypatch, shards):
+    if shards:
+        monkeypatch.setattr(layout, "FILES", 10)
+        monkeypatch.setattr(layout, "SHARDS", 16)
+    path = tmp_path / "map.zarr"
+    workers = client.scheduler_info()["workers"]
+    victim = client.run(os.getpid)[next(iter(workers))]
+    watch = when(path, 4, lambda: os.kill(victim, signal.SIGKILL))
+    write(slow(0.02, f"killed-{shards}"), path, progress=False)
+    assert not watch.is_alive()
+    check(path)
+    client.wait_for_workers(2)
+    assert victim not in client.run(os.getpid).values()
+
+
+def test_progress_is_shown_and_nothing_piles_up(client, tmp_path, capsys):
+    held = []
+    watch = when(tmp_path / "map.zarr", 100, lambda: held.append(len(client.futures)))
+    write(slow(0.005, "progress"), tmp_path / "map.zarr")
+    watch.join()
+    shown = capsys.readouterr().err
+    assert "6400/6400" in shown
+    assert "Mpx/s" in shown
+    # A hundred of 128 were done, and forgotten.
+    assert held[0] < 60
+    assert not client.futures
+
+
+def test_ctrl_c_cancels_what_is_left_and_the_run_goes_on_later(client, tmp_path):
+    path, main = tmp_path / "map.zarr", threading.main_thread().ident
+    when(path, 4, lambda: signal.pthread_kill(main, signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt) as stop:
+        write(slow(0.05, "stopped"), path, progress=False)
+    assert "run the same again to go on" in stop.value.__notes__[0]
+    # What runs is finished, and nothing is begun.
+    time.sleep(0.5)
+    kept = done(path)
+    time.sleep(0.5)
+    assert 4 <= done(path) == kept < 128
+    write(slow(0, "stopped"), path, progress=False)
+    check(path)
+
+
+def test_a_task_that_raises_is_told_with_its_chunk(client, tmp_path):
+    path = tmp_path / "map.zarr"
+    with pytest.raises(RuntimeError, match="no luck") as raised:
+        write(slow(0, "raises", where=(5, 5)), path, progress=False)
+    assert "(y 50:60, x 50:60)" in raised.value.__notes__[-1]
+    write(slow(0, "raises"), path, progress=False)
+    check(path)
+
+
+def test_a_client_writes_netcdf_too(client, tmp_path):
+    path = write(slow(0, "netcdf"), tmp_path / "map.nc", progress=False)
+    np.testing.assert_array_equal(
+        xr.open_dataset(path).b, 2 * (np.arange(6400).reshape(80, 80) + 1)
+    )
+
+
+def test_a_relative_path_is_the_clients(client, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(slow(0, "relative"), "map.zarr", progress=False)
+    check(tmp_path / "map.zarr")

@@ -82,15 +82,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an error that is the input's is one message, not a traceback."""
     try:
         cli.main(arguments, standalone_mode=False)
-    except click.exceptions.Abort:
-        click.echo("interrupted", err=True)
+    except click.exceptions.Abort as abort:
+        click.echo("\n".join(["interrupted", *_notes(abort.__cause__)]), err=True)
         sys.exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (Xai4landError, OSError) as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo("\n".join([f"error: {error}", *_notes(error)]), err=True)
         sys.exit(1)
+
+
+def _notes(error: BaseException | None) -> list[str]:
+    return list(getattr(error, "__notes__", []))
 
 
 if __name__ == "__main__":

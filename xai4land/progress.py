@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from dask.callbacks import Callback
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -17,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["chunk_progress", "progress_bar"]
+__all__ = ["pixel_progress", "progress_bar"]
 
 
 def progress_bar(show: bool) -> Progress:
@@ -36,16 +34,27 @@ def progress_bar(show: bool) -> Progress:
 
 
 @contextmanager
-def chunk_progress(description: str, pixels: int, layers: int, show: bool) -> Iterator[None]:
-    """Show the share of the pixels that are stored, and the rate, while chunks are put."""
+def pixel_progress(
+    description: str, pixels: float, show: bool
+) -> Iterator[Callable[[float], None]]:
+    """Show how many of the pixels are done, and the rate.
+
+    Yields
+    ------
+    callable
+        To be called with the number of pixels that were just done.
+
+    Examples
+    --------
+    >>> with pixel_progress("map", 4e6, show=False) as advance:
+    ...     advance(1e6)
+    """
     with progress_bar(show) as bar:
         task = bar.add_task(description, total=pixels, note="")
 
-        def count(key: Any, result: Any, *_state: Any) -> None:
-            if str(key).startswith("_put-"):
-                bar.advance(task, result / layers)
-                speed = bar.tasks[0].speed
-                bar.update(task, note=f"{speed / 1e6:.2f} Mpx/s" if speed else "")
+        def advance(done: float) -> None:
+            bar.advance(task, done)
+            speed = bar.tasks[0].speed
+            bar.update(task, note=f"{speed / 1e6:.2f} Mpx/s" if speed else "")
 
-        with Callback(posttask=count):
-            yield
+        yield advance

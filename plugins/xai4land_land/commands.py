@@ -18,29 +18,17 @@ EXISTING = click.Path(exists=True, path_type=Path)
 WRITTEN = click.Path(path_type=Path)
 
 
-def _open(path: Path, lazy: bool = True) -> xr.Dataset:
-    """A NetCDF file or Zarr store."""
-    import xarray as xr
-
-    chunks: Any = {} if lazy else None
-    if path.suffix == ".zarr" or path.is_dir():
-        if path.suffix == ".partial":
-            raise InputError(f"{path} is not whole: the run that wrote it did not end")
-        return xr.open_dataset(path, engine="zarr", chunks=chunks, consolidated=False)
-    try:
-        return xr.open_dataset(path, chunks=chunks)
-    except ValueError as error:
-        raise InputError(f"cannot read {path} as NetCDF: {str(error).splitlines()[0]}") from error
-
-
 def _folder(path: Path) -> None:
     """Look before hours of work whether the result can be put there."""
     if not path.parent.is_dir():
         raise StoreError(f"there is no folder {path.parent}; make it first")
 
 
-def _static(path: Path | None) -> xr.Dataset | None:
-    return None if path is None else _open(path)
+def _opened(path: Path | None, lazy: bool = True) -> xr.Dataset | None:
+    """Static features, if they have a file of their own."""
+    from xai4land.store import open_store
+
+    return None if path is None else open_store(path, lazy=lazy)
 
 
 @click.command()
@@ -67,13 +55,13 @@ def reconstruct(
     quiet: bool,
 ) -> None:
     """Reconstruct land cover from STATES into OUT (.zarr or .nc)."""
-    from xai4land.store import write
+    from xai4land.store import open_store, write
     from xai4land_land.landcover import reconstruct
 
     made = reconstruct(
-        _open(states),
+        open_store(states),
         emulator,
-        static=_static(static),
+        static=_opened(static),
         target=target,
         probabilities=probabilities,
         baselines=baselines,
@@ -99,6 +87,7 @@ def reconstruct(
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def fit(states: Path, truth: Path, out: Path, static: Path | None, quiet: bool, **how: Any) -> None:
     """Train an emulator on STATES and TRUTH, and save it to OUT (.safetensors)."""
+    from xai4land.store import open_store
     from xai4land_land.fitting import fit
 
     if out.suffix != ".safetensors":
@@ -106,9 +95,9 @@ def fit(states: Path, truth: Path, out: Path, static: Path | None, quiet: bool, 
     _folder(out)
     command = f"xai4land fit {states.name} {truth.name} {out.name}"
     made = fit(
-        _open(states, lazy=False),
-        _open(truth, lazy=False),
-        static=None if static is None else _open(static, lazy=False),
+        open_store(states, lazy=False),
+        open_store(truth, lazy=False),
+        static=_opened(static, lazy=False),
         progress=not quiet,
         command=command + (f" --static {static.name}" if static else ""),
         **how,
@@ -124,13 +113,14 @@ def fit(states: Path, truth: Path, out: Path, static: Path | None, quiet: bool, 
 @click.option("--plot", type=WRITTEN, help="Save a picture of the scores.")
 def evaluate(made: Path, truth: Path, legend: str | None, plot: Path | None) -> None:
     """Score the map MADE, and the baselines in it, against TRUTH."""
+    from xai4land.store import open_store
     from xai4land_land.scores import evaluate
 
     if plot is not None:
         _folder(plot)
         if plot.suffix not in (".png", ".pdf", ".svg"):
             raise InputError(f"{plot} is no picture's name; end it in .png, .pdf or .svg")
-    scores = evaluate(_open(made), _open(truth), legend=legend).compute()
+    scores = evaluate(open_store(made), open_store(truth), legend=legend).compute()
     click.echo(repr(scores))
     if plot is not None:
         scores.plot().savefig(plot, dpi=150)
@@ -143,7 +133,7 @@ def evaluate(made: Path, truth: Path, legend: str | None, plot: Path | None) -> 
 def demo(out: Path, quiet: bool) -> None:
     """Reconstruct the sample planet offline, score it, write a Zarr store and pictures."""
     import xai4land
-    from xai4land.store import write
+    from xai4land.store import open_store, write
     from xai4land_land.landcover import reconstruct
     from xai4land_land.plots import plot
     from xai4land_land.scores import evaluate
@@ -154,7 +144,7 @@ def demo(out: Path, quiet: bool) -> None:
     path = out / "planet.zarr"
     made = reconstruct(planet.drop_vars("land_cover"), "sample-landcover")
     write(made, path, overwrite=True, progress=not quiet)
-    world = _open(path)
+    world = open_store(path)
     scores = evaluate(world, truth).compute()
     click.echo(f"sample planet, years {', '.join(str(y) for y in truth.time.dt.year.values)}")
     click.echo(repr(scores))

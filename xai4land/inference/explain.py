@@ -42,7 +42,8 @@ class Explanation:
     skipped : float
         Share of them that need no network: open sea, or one class all over.
     states_bytes, fixed_bytes : int
-        Uncompressed bytes to read, of inputs that change with time and of those that do not.
+        Uncompressed bytes to read, of inputs that every block needs and of those that can be
+        skipped.
     memory : int
         Bytes that a process takes at most, about.
     blocks, tasks : int
@@ -188,9 +189,7 @@ def _bytes(
         cells = sum(sizes[0][i] * sizes[1][j] for i, j in touched)
         if not isinstance(reader.data, da.Array):  # in memory: what is touched is not copied whole
             cells = reader.data.shape[-2] * reader.data.shape[-1] if boxes else 0
-        found[not reader.timed] += (
-            cells * reader.data.dtype.itemsize * (steps if reader.timed else 1)
-        )
+        found[not always] += cells * reader.data.dtype.itemsize * (steps if reader.timed else 1)
     return found[0], found[1]
 
 

@@ -1,24 +1,30 @@
-"""What an unfinished store knows of itself: what it will be, which chunks are done, who writes.
+"""What an unfinished store knows of itself: what it will be, and what is done.
 
-An unfinished store is a folder with the store in the making and three small files beside it.
+An unfinished store is a folder ``<name>.partial`` with the store in the making and small files
+beside it. One of these is the store's own root metadata: it is put in its place last, so that
+no reader takes for a store what is not whole.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from xai4land.errors import StoreError
+__all__ = [
+    "DONE",
+    "LOCK",
+    "ROOT",
+    "STORE",
+    "Manifest",
+    "begin",
+    "hide",
+    "read_done",
+    "reveal",
+]
 
-__all__ = ["STORE", "Manifest", "begin", "locked", "mark_done", "read_done"]
-
-STORE, MANIFEST, DONE, LOCK = "store", "manifest.json", "done.txt", "lock"
+STORE, ROOT, MANIFEST, DONE, LOCK = "store", "zarr.json", "manifest.json", "done.txt", "lock"
 
 
 @dataclass(frozen=True)
@@ -31,13 +37,10 @@ class Manifest:
         Hash of the values, lazy or not, and of the layout.
     title : str
         For people.
-    chunks : int
-        How many there will be.
     """
 
     fingerprint: str
     title: str
-    chunks: int
 
     @classmethod
     def read(cls, folder: Path) -> Manifest | None:
@@ -56,47 +59,33 @@ class Manifest:
 
 def begin(folder: Path) -> None:
     """Forget what an unfinished store held, the lock aside."""
+    # The manifest goes first: without it, nothing that is left counts.
+    (folder / MANIFEST).unlink(missing_ok=True)
     for entry in folder.iterdir():
-        if entry.is_dir():
+        if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         elif entry.name != LOCK:
             entry.unlink()
 
 
+def hide(folder: Path) -> None:
+    """Take the root metadata out of the store: it is not whole."""
+    (folder / STORE / ROOT).replace(folder / ROOT)
+
+
+def reveal(folder: Path) -> None:
+    """Put the root metadata into the store: it is whole."""
+    # What killed writers left of a file.
+    for scrap in (folder / STORE).rglob("*.partial"):
+        scrap.unlink()
+    if (folder / ROOT).exists():
+        (folder / ROOT).replace(folder / STORE / ROOT)
+
+
 def read_done(folder: Path) -> set[str]:
-    """Labels of the chunks that are done; a line that was cut off does not count."""
+    """Labels of the parts that are done; a line that was cut off does not count."""
     try:
         text = (folder / DONE).read_text()
-    except OSError:
+    except FileNotFoundError:
         return set()
-    return set(text[: text.rfind("\n") + 1].split())
-
-
-def mark_done(folder: Path, label: str) -> None:
-    """Add a chunk; one short append, so that several writers do not mix."""
-    handle = os.open(folder / DONE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        # A newline first ends a line that a killed writer left.
-        os.write(handle, f"\n{label}\n".encode())
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the store for this process; the lock goes with the process, however it ends.
-
-    Raises
-    ------
-    StoreError
-        If another process holds it.
-    """
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StoreError(f"another process is writing {folder}; wait for it") from error
-        yield
-    finally:
-        os.close(handle)
+    return set(text[: text.rfind("\n") + 1].split("\n"))

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from statistics import median_low
 
-import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError, StoreError
-from xai4land.progress import chunk_progress
-from xai4land.store.manifest import STORE, Manifest, begin, locked, mark_done, read_done
+from xai4land.progress import pixel_progress
+from xai4land.store import manifest
+from xai4land.store.guard import alone, locked, told
+from xai4land.store.layout import Part, as_stored, encodings, fingerprint, lazy_names, parts
+from xai4land.store.manifest import STORE, Manifest
+from xai4land.store.netcdf import to_netcdf
 
 __all__ = ["write"]
-
-Region = tuple[slice, ...]
 
 
 def write(
@@ -27,17 +29,19 @@ def write(
     overwrite: bool = False,
     progress: bool = True,
 ) -> Path:
-    """Compute a dataset chunk by chunk into a store.
+    """Compute a dataset part by part into a store.
 
     The store grows beside its place, in a folder ``<name>.partial``, and gets its name when it is
-    whole. If the run is killed, the same call goes on where it ended: chunks that are done
-    are not computed again. NetCDF is made from the finished Zarr store.
+    whole. If the run is killed, the same call goes on where it ended: what is done is not
+    computed again. NetCDF is made from the finished Zarr store. A client of dask.distributed that
+    is active computes the parts.
 
     Parameters
     ----------
     data : Dataset
     path : path-like
-        Ending in ``.zarr`` (format 3, the dataset's chunks) or ``.nc``.
+        Ending in ``.zarr`` (format 3, the dataset's chunks, in shards where they are more than a
+        thousand) or ``.nc``.
     overwrite : bool
         Whether an existing store, or an unfinished one of other data, may be replaced.
     progress : bool
@@ -55,39 +59,47 @@ def write(
     StoreError
         If the store exists, is being written by another process, was begun with other data,
         or cannot be written (no room, no permission). What was finished stays.
+
+    Examples
+    --------
+    >>> import tempfile, xai4land
+    >>> planet = xai4land.sample("land").drop_vars("land_cover")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(planet, f"{folder}/planet.zarr", progress=False).name
+    'planet.zarr'
     """
     path = Path(path)
     if path.suffix not in (".zarr", ".nc"):
         raise InputError(f"cannot tell the format of {path}; end its name in .zarr or .nc")
-    if path.exists() and not overwrite:
-        raise StoreError(f"{path} exists; choose another name, or overwrite=True")
     if not path.parent.is_dir():
         raise StoreError(f"there is no folder {path.parent}; make it first")
-    partial = path.with_name(path.name + ".partial")
-    data = _uniform(data)
+    _refuse_existing(path, overwrite)
+    # Absolute, for workers elsewhere.
+    partial = path.absolute().with_name(path.name + ".partial")
+    stored = as_stored(data)
+    wanted = Manifest(fingerprint(data, stored), str(data.attrs.get("title", "")))
     try:
-        partial.mkdir(exist_ok=True)
+        with told(partial):
+            partial.mkdir(exist_ok=True)
         with locked(partial):
-            _fill(data, partial, overwrite, progress, path.name)
-            if path.suffix == ".nc":
-                _to_netcdf(data, partial, path, overwrite)
-            else:
-                if overwrite:
-                    _remove(path)
-                (partial / STORE).rename(path)
-            shutil.rmtree(partial)
-    except OSError as error:
-        if isinstance(error, StoreError):
-            raise
-        raise StoreError(_failed(path, partial, error)) from error
+            with told(partial), alone(partial):
+                left = _begin(stored, partial, wanted, overwrite)
+            _fill(stored, partial, wanted, left, progress)
+            with told(partial), alone(partial):
+                _finish(stored, partial, path, overwrite)
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"what was finished is in {partial.name}; run the same again to go on")
+        raise
     return path
 
 
-def _fill(data: xr.Dataset, partial: Path, overwrite: bool, progress: bool, name: str) -> None:
-    """Begin or go on with an unfinished store, until all chunks are done."""
-    wanted = Manifest(
-        _fingerprint(data), str(data.attrs.get("title", "")), sum(1 for _ in _chunks(data))
-    )
+def _refuse_existing(path: Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise StoreError(f"{path} exists; choose another name, or overwrite=True")
+
+
+def _begin(stored: xr.Dataset, partial: Path, wanted: Manifest, overwrite: bool) -> list[Part]:
+    """Begin or go on with an unfinished store; gives what is left to do."""
     found = Manifest.read(partial)
     if found is not None and found != wanted and not overwrite:
         raise StoreError(
@@ -96,131 +108,69 @@ def _fill(data: xr.Dataset, partial: Path, overwrite: bool, progress: bool, name
         )
     # Killed between the last rename and the clean-up, a run leaves a manifest without a store.
     if found != wanted or not (partial / STORE).is_dir():
-        begin(partial)
-        try:
-            data.to_zarr(
-                partial / STORE, mode="w", zarr_format=3, consolidated=False, compute=False
-            )
-        except (TypeError, ValueError) as error:
-            raise InputError(f"the dataset cannot be stored: {error}") from error
+        manifest.begin(partial)
+        _make_empty(stored, partial / STORE)
+        manifest.hide(partial)
         wanted.write(partial)
-    done = read_done(partial)
-    left = [chunk for chunk in _chunks(data) if chunk[2] not in done]
+    done = manifest.read_done(partial)
+    return [part for part in parts(stored) if part.label not in done]
+
+
+def _make_empty(stored: xr.Dataset, store: Path) -> None:
+    """A store with the values that are in memory, and room for those that are lazy."""
+    import dask.array as da
+
+    blank = stored.copy()
+    for name in lazy_names(stored):
+        variable = stored.variables[name]
+        blank[name] = variable.copy(data=da.zeros(variable.shape, dtype=variable.dtype, chunks=-1))
+    try:
+        with warnings.catch_warnings():
+            # Consolidated, as xarray wants it; readers that do not know of it pass over it.
+            warnings.filterwarnings("ignore", "Consolidated metadata")
+            blank.to_zarr(
+                store,
+                mode="w",
+                zarr_format=3,
+                consolidated=True,
+                compute=False,
+                encoding=encodings(stored),
+            )
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the dataset cannot be stored: {error}") from error
+
+
+def _fill(
+    stored: xr.Dataset, partial: Path, wanted: Manifest, left: Sequence[Part], progress: bool
+) -> None:
     if not left:
         return
-    from dask.base import compute
-    from dask.delayed import delayed
+    from xai4land.store.puts import put_all
 
-    lazy = _lazy(data)
-    encoded, _ = xr.conventions.cf_encoder(dict(data.variables), dict(data.attrs))
-    # Not optimised one by one: what variables share must stay one task.
-    blocks = {name: encoded[name].data.to_delayed(optimize_graph=False) for name in lazy}
-    put = delayed(_put, pure=False)
-    tasks = [
-        put(blocks[variable][index], str(partial), variable, region, label)
-        for variable, index, label, region in left
-    ]
     # Several variables share each pixel; it counts once.
-    pixels = sum(_size(region) for *_, region in left) // len(lazy)
-    with chunk_progress(f"write {name}", pixels, len(lazy), progress):
-        compute(*tasks)
+    sizes = [stored.variables[name].size for name in lazy_names(stored)]
+    share = median_low(sizes) / max(sum(sizes), 1)
+    pixels = share * sum(part.size for part in left)
+    with pixel_progress(f"write {partial.stem}", pixels, progress) as advance:
+        put_all(stored, left, partial, wanted.fingerprint, lambda part: advance(share * part.size))
 
 
-def _uniform(data: xr.Dataset) -> xr.Dataset:
-    """In chunks of one size a variable, as Zarr needs; chunks of a former store are forgotten."""
-    data = data.copy()
-    for name, variable in data.variables.items():
-        if variable.chunks is not None and any(
-            len(set(s[:-1])) > 1 or s[-1] > s[0] for s in variable.chunks
-        ):
-            sizes = {d: max(s) for d, s in zip(variable.dims, variable.chunks, strict=True)}
-            data[name] = data[name].chunk(sizes)
-        for key in ("chunks", "preferred_chunks", "shards"):
-            data[name].encoding.pop(key, None)
-    return data
-
-
-def _lazy(data: xr.Dataset) -> list[str]:
-    return [str(name) for name, v in data.variables.items() if v.chunks is not None]
-
-
-def _chunks(data: xr.Dataset) -> Iterator[tuple[str, tuple[int, ...], str, Region]]:
-    """Each lazy chunk: variable, index, label, and its region."""
-    for name in _lazy(data):
-        sizes: Any = data.variables[name].chunks
-        ends = [np.concatenate([[0], np.cumsum(s)]).tolist() for s in sizes]
-        for index in np.ndindex(*map(len, sizes)):
-            region = tuple(slice(e[i], e[i + 1]) for e, i in zip(ends, index, strict=True))
-            yield name, index, "/".join([name, *map(str, index)]), region
-
-
-def _size(region: Region) -> int:
-    return int(np.prod([part.stop - part.start for part in region]))
-
-
-def _put(values: np.ndarray, folder: str, name: str, region: Region, label: str) -> int:
-    """Store one chunk, then note that it is done."""
-    import zarr
-
-    array: Any = zarr.open_array(f"{folder}/{STORE}/{name}", mode="r+")
-    array[region] = values
-    mark_done(Path(folder), label)
-    return _size(region)
-
-
-def _fingerprint(data: xr.Dataset) -> str:
-    """Hash of the values and the layout; when and where it is run does not matter."""
-    from dask.base import tokenize
-
-    parts = [
-        (str(name), v.dims, v.shape, v.chunks, v.data.name if v.chunks else v.values)
-        for name, v in sorted(data.variables.items(), key=lambda item: str(item[0]))
-    ]
-    return str(tokenize(parts))
-
-
-def _to_netcdf(data: xr.Dataset, partial: Path, path: Path, overwrite: bool) -> None:
-    """Copy the whole Zarr store, chunk by chunk, as it is encoded.
-
-    Attributes come from the dataset: Zarr keeps them as JSON, without their types.
-    """
-    stored = xr.open_dataset(
-        partial / STORE, engine="zarr", chunks={}, consolidated=False, decode_cf=False
-    )
-    encoded, attrs = xr.conventions.cf_encoder(dict(data.variables), dict(data.attrs))
-    whole = xr.Dataset(
-        {name: (v.dims, stored[name].variable.data, v.attrs) for name, v in encoded.items()},
-        attrs=attrs,
-    )
-    encoding: dict[str, dict[str, Any]] = {}
-    for name, variable in whole.variables.items():
-        encoding[str(name)] = {} if "_FillValue" in variable.attrs else {"_FillValue": None}
-        if variable.chunks and variable.ndim >= 2:
-            sizes = tuple(max(part) for part in variable.chunks)
-            encoding[str(name)] |= {"zlib": True, "complevel": 1, "chunksizes": sizes}
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        whole.to_netcdf(beside, engine="netcdf4", encoding=encoding)
-    except BaseException as error:
-        beside.unlink(missing_ok=True)
-        # netCDF4 reports a full disk as a RuntimeError of HDF5's.
-        if isinstance(error, RuntimeError):
-            raise StoreError(_failed(path, partial, error)) from error
-        raise
-    finally:
-        stored.close()
-    if overwrite:
-        _remove(path)
-    beside.rename(path)
-
-
-def _failed(path: Path, partial: Path, error: BaseException) -> str:
-    reason = getattr(error, "strerror", None) or error
-    free = shutil.disk_usage(path.parent).free / 1e6
-    return (
-        f"could not write {path}: {reason} ({free:.0f} MB free there); what was written is in "
-        f"{partial.name}, which is not whole; run the same again to go on"
-    )
+def _finish(stored: xr.Dataset, partial: Path, path: Path, overwrite: bool) -> None:
+    """Give a store its name when all of it is there."""
+    manifest.reveal(partial)
+    whole = partial / STORE
+    if path.suffix == ".nc":
+        whole = partial / "whole.nc"
+        to_netcdf(stored, partial / STORE, whole)
+    _refuse_existing(path, overwrite)
+    if path.exists():
+        # Moved, not deleted: half of a store must not be seen under its name.
+        replaced = partial / "replaced"
+        _remove(replaced)
+        path.rename(replaced)
+    whole.rename(path)
+    # The store is whole; what cannot be deleted (a lock on NFS) does no harm.
+    shutil.rmtree(partial, ignore_errors=True)
 
 
 def _remove(path: Path) -> None:

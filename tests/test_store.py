@@ -1,0 +1,666 @@
+"""Stores: whole or not there, in few files, going on where a run ended, one writer at a time."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+import xarray as xr
+from dask.callbacks import Callback
+from dask.highlevelgraph import HighLevelGraph
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xai4land import InputError, StoreError
+from xai4land.cli import main
+from xai4land.store import layout, open_store, puts, write, writing
+from xai4land_land import reconstruct
+
+DIMS = ("y", "x")
+
+
+@pytest.fixture(scope="module")
+def made(world, emulator):
+    return reconstruct(world, emulator, probabilities=True)
+
+
+@pytest.fixture
+def few_files(monkeypatch):
+    """Shards from ten chunks on, as if they were a thousand."""
+    monkeypatch.setattr(layout, "FILES", 10)
+    monkeypatch.setattr(layout, "SHARDS", 4)
+
+
+def plain(size=40, chunk=10, name="plain"):
+    """Two variables whose chunks come from the same tasks; what was computed is in ``seen``."""
+    seen = []
+
+    def block(values, block_info=None):
+        seen.append(block_info[0]["chunk-location"])
+        return values + 1
+
+    base = da.from_array(np.arange(size * size).reshape(size, size), chunks=chunk, name=name)
+    both = da.map_blocks(block, base, meta=np.empty((0, 0), int), name=f"{name}-block")
+    return xr.Dataset({"a": (DIMS, both), "b": (DIMS, 2 * both)}), seen
+
+
+def broken(error, where=(1, 1), name="broken", after=0):
+    """As ``plain``, but the task of one block raises."""
+
+    def block(values, block_info=None):
+        if block_info[0]["chunk-location"] == where:
+            raise error
+        return values + 1
+
+    base = da.from_array(np.arange(1600).reshape(40, 40), chunks=10, name=name)
+    both = da.map_blocks(block, base, meta=np.empty((0, 0), int), name=f"{name}-block")
+    return xr.Dataset({"a": (DIMS, both), "b": (DIMS, 2 * both)})
+
+
+def files(store):
+    """What is in each file below a folder."""
+    return {p.relative_to(store): p.read_bytes() for p in store.rglob("*") if p.is_file()}
+
+
+def done(partial):
+    """How many parts an unfinished store says it has."""
+    path = partial / "done.txt"
+    return len(path.read_text().split()) if path.exists() else 0
+
+
+# What is written
+
+
+@pytest.mark.parametrize("ending", [".zarr", ".nc"])
+def test_a_map_reads_back_the_same(made, tmp_path, ending):
+    path = write(made, tmp_path / f"map{ending}", progress=False)
+    raw = open_store(path).load()
+    xr.testing.assert_allclose(raw, made.compute().where(made.land_cover != 255), atol=0.0051)
+    assert set(raw.coords) == set(made.coords)
+    again = xr.open_dataset(path, mask_and_scale=False)
+    assert again.land_cover.dtype == np.uint8
+    np.testing.assert_array_equal(again.land_cover, made.land_cover)
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("ending", [".zarr", ".nc"])
+def test_all_kinds_of_variables_read_back_as_xarray_would(tmp_path, ending):
+    rng = np.random.default_rng(0)
+    grid = ("lat", "lon")
+    data = xr.Dataset(
+        {
+            "irregular": (grid, da.from_array(rng.random((10, 13)), ((3, 7), (5, 1, 7)))),
+            "my variable": (grid, da.from_array(rng.random((10, 13)) > 0.5, chunks=5)),
+            "scalar": ((), da.from_array(np.array(3.5), chunks=())),
+            "lazy_dates": ("lat", da.from_array(np.arange(10).astype("M8[D]").astype("M8[ns]"), 4)),
+            "names": ("lat", np.array(list("abcdefghij"), object)),
+            "packed": (grid, rng.random((10, 13)).astype("f4")),
+        },
+        {
+            "lat": np.arange(10.0),
+            "lat_bnds": (("lat", "bnds"), rng.random((10, 2))),
+            "area": (grid, da.from_array(rng.random((10, 13)), chunks=6)),
+            "height": 2.0,
+        },
+        {"title": "all kinds"},
+    )
+    data.packed.encoding |= {"dtype": "int16", "scale_factor": 0.01, "_FillValue": -1}
+    path = write(data, tmp_path / f"all{ending}", progress=False)
+    if ending == ".zarr":
+        data.compute().to_zarr(tmp_path / "reference.zarr", zarr_format=3)
+        again, reference = xr.open_zarr(path), xr.open_zarr(tmp_path / "reference.zarr")
+    else:
+        data.compute().to_netcdf(tmp_path / "reference.nc")
+        again, reference = xr.open_dataset(path), xr.open_dataset(tmp_path / "reference.nc")
+    xr.testing.assert_identical(again, reference)
+
+
+@given(
+    shape=st.lists(st.integers(1, 9), min_size=1, max_size=4),
+    chunks=st.lists(st.integers(1, 9), min_size=4, max_size=4),
+    limits=st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(8, 200)),
+)
+@settings(max_examples=25, deadline=None)
+def test_any_chunks_and_shards_read_back_the_same(tmp_path_factory, shape, chunks, limits):
+    values = np.arange(1, np.prod(shape) + 1).reshape(shape)
+    dims = tuple("abcd"[: len(shape)])
+    data = xr.Dataset({"v": (dims, da.from_array(values, tuple(chunks[: len(shape)])))})
+    path = tmp_path_factory.mktemp("any") / "any.zarr"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, limit in zip(("FILES", "SHARDS", "SHARD"), limits, strict=True):
+            patch.setattr(layout, name, limit)
+        write(data, path, progress=False)
+    again = xr.open_zarr(path)
+    np.testing.assert_array_equal(again.v, values)
+    assert again.v.encoding["chunks"] == tuple(
+        min(c, n) for c, n in zip(chunks, shape, strict=False)
+    )
+
+
+def test_many_small_chunks_make_few_files(tmp_path):
+    """Ragged at the edges; the chunks stay what is read."""
+    values = np.arange(159 * 161).reshape(159, 161)
+    data = xr.Dataset({"a": (DIMS, da.from_array(values, chunks=4))})
+    path = write(data, tmp_path / "map.zarr", progress=False)
+    assert len(files(path)) < 130
+    again = xr.open_zarr(path)
+    np.testing.assert_array_equal(again.a, values)
+    assert again.a.encoding["chunks"] == (4, 4)
+    assert again.a.chunks == data.a.chunks
+    few = write(data.isel(x=slice(100)), tmp_path / "few.zarr", progress=False)
+    assert xr.open_zarr(few).a.encoding["shards"] is None
+
+
+def test_a_shard_is_cut_in_space_first_and_is_not_too_large(monkeypatch):
+    monkeypatch.setattr(layout, "SHARD", 120_000)
+    dims = ("time", "y", "x")
+    maps = da.zeros((1000, 30, 50), chunks=(1, 10, 10), dtype="u1")
+    likely = da.zeros((4, 1000, 30, 50), chunks=(4, 1, 10, 10), dtype="f4")
+    stored = layout.as_stored(xr.Dataset({"maps": (dims, maps), "likely": (("c", *dims), likely)}))
+    # 75 chunks of 1600 bytes: the five by three of a year, and five years.
+    assert layout.encodings(stored) == {
+        "maps": {"chunks": (1, 10, 10), "shards": (5, 30, 50)},
+        "likely": {"chunks": (4, 1, 10, 10), "shards": (4, 5, 30, 50)},
+    }
+
+
+def test_few_chunks_are_in_memory_at_a_time(few_files, tmp_path, monkeypatch):
+    """All years become ready at once, when the one chunk that they share is read."""
+    years, side, chunk = 40, 4, 5
+    shared = da.ones((side * chunk, side * chunk), chunks=chunk, name="shared")
+    blocks = {
+        ("blocks", t, i, j): (
+            lambda static: {"a": static[None], "b": -static[None]},
+            ("shared", i, j),
+        )
+        for t, i, j in np.ndindex(years, side, side)
+    }
+    graph = HighLevelGraph.from_collections("blocks", blocks, dependencies=[shared])
+
+    def pick(name):
+        keys = {(name, *b[1:]): (lambda block: block[name], b) for b in blocks}
+        layers = {**graph.layers, name: keys}
+        whole = HighLevelGraph(layers, {**graph.dependencies, name: {"blocks"}})
+        return da.Array(whole, name, ((1,) * years, *shared.chunks), dtype=float)
+
+    data = xr.Dataset({name: (("t", *DIMS), pick(name)) for name in "ab"})
+    monkeypatch.setattr(layout, "SHARDS", years)
+    held = []
+    with Callback(posttask=lambda _k, _r, _d, state, _w: held.append(len(state["cache"]))):
+        write(data, tmp_path / "map.zarr", progress=False)
+    assert len(files(tmp_path / "map.zarr")) < 2 * years + 10
+    # A shard of each variable is a year: 16 chunks. Without order all 1280 are held.
+    assert max(held) < 6 * 2 * side * side
+
+
+@pytest.mark.usefixtures("few_files")
+def test_what_variables_share_is_computed_once(tmp_path):
+    data, seen = plain()
+    write(data, tmp_path / "map.zarr", progress=False)
+    assert sorted(seen) == list(np.ndindex(4, 4))
+
+
+def test_progress_tells_the_rate_and_the_time_left(tmp_path, capsys):
+    write(plain()[0], tmp_path / "map.zarr")
+    shown = capsys.readouterr().err
+    assert "write map.zarr" in shown
+    assert "1600/1600" in shown
+    assert "Mpx/s" in shown
+    assert "left" in shown
+
+
+# Runs that end early
+
+KILLED = """
+import json, os, random, signal, sys, time
+from pathlib import Path
+import dask.array as da, netCDF4, numpy as np, xarray as xr, zarr
+from xai4land.store import layout, puts, write
+
+folder, ending = Path(sys.argv[1]), sys.argv[2]
+shards, wanted = sys.argv[3] == "True", int(sys.argv[4])
+if shards:
+    layout.FILES, layout.SHARDS = 10, 16
+
+def slow(block):
+    time.sleep(0.004)
+    return block + 1
+
+def start(path):
+    child = os.fork()  # no threads yet, and the imports are made
+    if child:
+        return child
+    try:
+        base = da.from_array(np.arange(4900, dtype="i4").reshape(70, 70), chunks=9, name="base")
+        made = da.map_blocks(slow, base, dtype="i4", name="made")
+        dims = ("y", "x")
+        write(xr.Dataset({"a": (dims, made), "b": (dims, made * 2), "c": ("y", np.ones(70))}),
+              path, progress=False)
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+def run(path):
+    status = os.waitpid(start(path), 0)[1]
+    assert status == 0, status
+
+def kill(path, after):
+    child = start(path)
+    time.sleep(after)
+    os.kill(child, signal.SIGKILL)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+begin = time.perf_counter()
+run(folder / f"reference{ending}")
+taken = time.perf_counter() - begin
+moments, stores = [], 0
+while len(moments) < wanted:
+    path = folder / f"{stores}{ending}"
+    if kill(path, random.uniform(0, 0.7 * taken)):
+        done = folder / f"{path.name}.partial" / "done.txt"
+        moments.append(len(done.read_text().split()) if done.exists() else 0)
+    stores += path.exists()
+run(folder / f"{stores}{ending}")
+print(json.dumps({"moments": moments, "stores": stores + 1}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "shards", "kills"), [(".zarr", False, 12), (".zarr", True, 12), (".nc", False, 8)]
+)
+def test_runs_killed_at_any_moment_go_on_to_the_same_store(tmp_path, ending, shards, kills):
+    command = [sys.executable, "-c", KILLED, str(tmp_path), ending, str(shards), str(kills)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stderr
+    told = json.loads(run.stdout)
+    # They did land among the parts: at several counts of what was done.
+    assert len(set(told["moments"]) - {0}) >= 3, told
+    reference = tmp_path / f"reference{ending}"
+    # Enough of them landed among the parts.
+    assert sum(moment > 0 for moment in told["moments"]) >= 5, told
+    paths = [tmp_path / f"{k}{ending}" for k in range(told["stores"])]
+    for path in paths:
+        if ending == ".zarr":
+            assert files(path) == files(reference)
+        with xr.open_dataset(path) as store, xr.open_dataset(reference) as whole:
+            xr.testing.assert_identical(store.load(), whole.load())
+            np.testing.assert_array_equal(store.a, np.arange(4900).reshape(70, 70) + 1)
+    # Killed between its last rename and its clean-up, a run leaves the folder beside the store.
+    left = {path for path in tmp_path.iterdir() if path.suffix != ".partial"}
+    assert left == {reference, *paths}
+
+
+def test_what_is_finished_is_not_computed_again(few_files, tmp_path):
+    path = tmp_path / "map.zarr"
+    data, seen = plain()
+    array, fails = puts._array, iter([False] * 3 + [True])
+
+    def full(*which):
+        if next(fails):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return array(*which)
+
+    with dask.config.set(scheduler="synchronous"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(puts, "_array", full)
+            with pytest.raises(StoreError, match="No space left"):
+                write(data, path, progress=False)
+        first = set(seen)
+        seen.clear()
+        write(data, path, progress=False)
+    # Three parts were done: both variables of the first shard, and one of the second's.
+    assert len(first) == 8
+    assert len(seen) == 12
+    xr.testing.assert_identical(xr.open_zarr(path), data)
+
+
+@pytest.mark.parametrize(("code", "hint"), [(errno.ENOSPC, "MB free"), (errno.EROFS, "not whole")])
+def test_a_disk_that_refuses_is_told_and_what_was_finished_stays(tmp_path, monkeypatch, code, hint):
+    path, data = tmp_path / "map.zarr", plain()[0]
+    array = puts._array
+    calls = iter(range(100))
+
+    def refusing(*which):
+        if next(calls) >= 5:
+            raise OSError(code, os.strerror(code))
+        return array(*which)
+
+    monkeypatch.setattr(puts, "_array", refusing)
+    refused = f"could not write .*map.zarr: .*{hint}.*run the same"
+    with dask.config.set(scheduler="synchronous"), pytest.raises(StoreError, match=refused):
+        write(data, path, progress=False)
+    assert not path.exists()
+    assert done(tmp_path / "map.zarr.partial") == 5
+    monkeypatch.undo()
+    write(data, path, progress=False)
+    xr.testing.assert_identical(xr.open_zarr(path), data)
+
+
+@pytest.mark.parametrize("ending", [".zarr", ".nc"])
+def test_a_disk_that_fills(tmp_path, ending):
+    """A limit on the size of files stands in for a full disk: the write itself fails."""
+    script = textwrap.dedent(
+        f"""
+        import resource, signal
+        import numpy as np, xarray as xr
+        import xai4land
+        from xai4land.store import write
+        noise = np.random.default_rng(0).integers(0, 255, (2000, 2000), dtype=np.uint8)
+        data = xr.Dataset({{"a": (("y", "x"), noise)}}).chunk(y=1000)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+        try:
+            write(data, r"{tmp_path}/map{ending}", progress=False)
+        except xai4land.StoreError as error:
+            print("refused:", error)
+        """
+    )
+    assert resource.RLIM_INFINITY in resource.getrlimit(resource.RLIMIT_FSIZE)
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert "refused: could not write" in run.stdout, run.stderr
+    assert "which is not whole" in run.stdout
+    assert not (tmp_path / f"map{ending}").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that refuses all")
+def test_a_folder_that_cannot_be_written_is_told():
+    with pytest.raises(StoreError, match="could not write /proc/map.zarr: .*choose a folder"):
+        write(plain()[0], "/proc/map.zarr", progress=False)
+
+
+INTERRUPTED = """
+import sys, time
+import dask.array as da, xarray as xr
+from xai4land.store import write
+
+def slow(block):
+    time.sleep(0.05)
+    return block
+
+data = xr.Dataset({"a": (("y", "x"), da.map_blocks(slow, da.ones((90, 90), chunks=9), name="a"))})
+write(data, sys.argv[1], progress=False)
+"""
+
+
+def start_slow(path):
+    """A writer of a hundred slow chunks, in a process of its own, that has begun."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, str(path)], stderr=subprocess.PIPE, text=True
+    )
+    while not done(path.with_name(f"{path.name}.partial")):
+        assert process.poll() is None, process.communicate()[1]
+    return process
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_so(tmp_path):
+    path, partial = tmp_path / "map.zarr", tmp_path / "map.zarr.partial"
+    process = start_slow(path)
+    process.send_signal(signal.SIGINT)
+    message = process.communicate(timeout=60)[1]
+    assert process.returncode == -signal.SIGINT
+    last = message.strip().splitlines()[-2:]
+    assert last[0].startswith("KeyboardInterrupt")
+    assert last[1] == "what was finished is in map.zarr.partial; run the same again to go on"
+    before = done(partial)
+    assert 0 < before < 100
+    # The same data, by their names; only what is left is computed.
+    again = []
+
+    def fast(block):
+        again.append(1)
+        return block
+
+    ones = da.ones((90, 90), chunks=9)
+    lazy = da.map_blocks(fast, ones, meta=np.empty((0, 0)), name="a")
+    write(xr.Dataset({"a": (DIMS, lazy)}), path, progress=False)
+    assert len(again) == 100 - before
+    np.testing.assert_array_equal(xr.open_zarr(path).a, 1)
+
+
+def test_ctrl_c_on_the_command_line_is_two_lines(world, tmp_path, monkeypatch, capsys, emulator):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    world.drop_vars("truth").to_netcdf(tmp_path / "states.nc")
+    emulator.save(tmp_path / "small.safetensors")
+    monkeypatch.setattr(puts, "put_all", stopped)
+    arguments = ["reconstruct", "states.nc", "map.zarr", "--emulator", "small.safetensors"]
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 130
+    assert capsys.readouterr().err.split("\n")[-3:-1] == [
+        "interrupted",
+        "what was finished is in map.zarr.partial; run the same again to go on",
+    ]
+
+
+@pytest.mark.parametrize("scheduler", ["threads", "synchronous"])
+@pytest.mark.parametrize("error", [RuntimeError("no luck"), OSError(5, "cannot read states.nc")])
+def test_a_task_that_raises_is_told_with_its_chunks(tmp_path, scheduler, error):
+    """An error of reading stays what it is, and is not taken for one of writing."""
+    data = broken(error)
+    with (
+        dask.config.set(scheduler=scheduler),
+        pytest.raises(type(error), match=str(error.args[-1])) as raised,
+    ):
+        write(data, tmp_path / "map.zarr", progress=False)
+    assert not isinstance(raised.value, StoreError)
+    assert raised.value.__notes__[-1] == (
+        "could not make a (y 10:20, x 10:20), b (y 10:20, x 10:20)"
+    )
+    assert not (tmp_path / "map.zarr").exists()
+
+
+@pytest.mark.usefixtures("few_files")
+def test_a_task_that_raises_is_told_with_its_shards(tmp_path):
+    with pytest.raises(RuntimeError) as raised:
+        write(broken(RuntimeError("no luck")), tmp_path / "map.zarr", progress=False)
+    assert raised.value.__notes__ == ["could not make a (y 0:20, x 0:20), b (y 0:20, x 0:20)"]
+
+
+@pytest.mark.parametrize("ending", [".zarr", ".nc"])
+def test_a_bad_input_leaves_nothing_that_looks_whole(world, emulator, tmp_path, ending):
+    bad = world.copy(deep=True)
+    bad["town"][1, 2, 3] = 1.7
+    path = tmp_path / f"map{ending}"
+    with pytest.raises(InputError, match="in the block from"):
+        write(reconstruct(bad.chunk(), emulator), path, progress=False)
+    assert not path.exists()
+
+
+# Unfinished stores
+
+
+@pytest.fixture
+def unfinished(tmp_path):
+    # One task at a time, so that none goes on when the run is over.
+    with dask.config.set(scheduler="synchronous"), pytest.raises(RuntimeError):
+        write(broken(RuntimeError()), tmp_path / "map.zarr", progress=False)
+    return tmp_path / "map.zarr.partial"
+
+
+def test_an_unfinished_store_is_refused_however_it_is_reached(unfinished, tmp_path, capsys):
+    (tmp_path / "link.zarr").symlink_to(unfinished / "store")
+    for path in (
+        unfinished,
+        unfinished / "store",
+        unfinished / "store" / "a",
+        tmp_path / "map.zarr",
+        tmp_path / "link.zarr",
+    ):
+        with pytest.raises(InputError, match="not whole: the run that writes .*map.zarr has not"):
+            open_store(path)
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(unfinished / "store"), str(unfinished / "store")])
+    assert "is not whole" in capsys.readouterr().err
+
+
+def test_an_unfinished_store_is_no_store_to_any_reader(unfinished, tmp_path):
+    """Not even when it was taken out of its folder."""
+    with pytest.raises(FileNotFoundError):
+        xr.open_zarr(unfinished / "store")
+    (unfinished / "store").rename(tmp_path / "map.zarr")
+    with pytest.raises(InputError, match="map.zarr is not whole: it has no zarr.json"):
+        open_store(tmp_path / "map.zarr")
+
+
+def test_what_is_no_store_is_told(tmp_path):
+    (tmp_path / "empty.zarr").mkdir()
+    (tmp_path / "text.nc").write_text("no")
+    for name, kind in (("empty.zarr", "Zarr"), ("text.nc", "NetCDF"), ("none.nc", "NetCDF")):
+        with pytest.raises(InputError, match=f"cannot read .*{name} as .*{kind}"):
+            open_store(tmp_path / name)
+
+
+def test_a_store_begun_with_other_data_is_never_continued(unfinished, tmp_path, world, emulator):
+    path = tmp_path / "map.zarr"
+    before = files(unfinished)
+    other = reconstruct(world, emulator)
+    rescaled = broken(RuntimeError())
+    rescaled.a.encoding |= {"dtype": "i4", "scale_factor": 2.0, "_FillValue": -1}
+    for data in (other, plain()[0], rescaled, broken(RuntimeError()).chunk(y=20)):
+        with pytest.raises(StoreError, match="unfinished store of other data"):
+            write(data, path, progress=False)
+    assert files(unfinished) == before
+    write(other, path, overwrite=True, progress=False)
+    assert set(xr.open_zarr(path).data_vars) == set(other.data_vars)
+
+
+# Stores that exist
+
+
+def test_an_existing_store_is_kept_until_another_is_whole(made, tmp_path):
+    path = write(made[["land_cover"]], tmp_path / "map.zarr", progress=False)
+    before = files(path)
+    with pytest.raises(StoreError, match="overwrite=True"):
+        write(made, path, progress=False)
+    with pytest.raises(RuntimeError):
+        write(broken(RuntimeError()), path, overwrite=True, progress=False)
+    assert files(path) == before
+    assert "land_cover" in open_store(path)
+    data = plain()[0]
+    write(data, path, overwrite=True, progress=False)
+    xr.testing.assert_identical(xr.open_zarr(path), data)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_store_that_appears_meanwhile_is_kept(tmp_path):
+    path = tmp_path / "map.nc"
+    data = plain()[0]
+    slow = xr.Dataset(
+        {"a": data.a.copy(data=data.a.data.map_blocks(lambda x: x + path.write_bytes(b"mine") * 0))}
+    )
+    with pytest.raises(StoreError, match="exists"):
+        write(slow, path, progress=False)
+    assert path.read_bytes() == b"mine"
+
+
+def test_a_run_killed_before_its_last_clean_up_can_be_written_again(tmp_path, monkeypatch):
+    """The finished store has its name, and the folder beside it is still there."""
+    path, data = tmp_path / "map.zarr", plain()[0]
+    monkeypatch.setattr(writing.shutil, "rmtree", lambda *_, **__: None)
+    write(data, path, progress=False)
+    assert (tmp_path / "map.zarr.partial").exists()
+    assert open_store(path).identical(data)
+    monkeypatch.undo()
+    write(data, path, overwrite=True, progress=False)
+    assert open_store(path).identical(data)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_places_and_formats_that_cannot_be(made, tmp_path):
+    with pytest.raises(InputError, match=r"\.zarr or \.nc"):
+        write(made, tmp_path / "map.tif")
+    with pytest.raises(StoreError, match="no folder"):
+        write(made, tmp_path / "none" / "map.zarr")
+
+
+# Several writers
+
+
+def test_a_second_writer_is_refused(tmp_path):
+    path = tmp_path / "map.zarr"
+    process = start_slow(path)
+    with pytest.raises(StoreError, match="another process is writing"):
+        write(plain()[0], path, overwrite=True, progress=False)
+    process.kill()
+    process.communicate()
+    # The lock went with the process.
+    data = plain()[0]
+    write(data, path, overwrite=True, progress=False)
+    xr.testing.assert_identical(xr.open_zarr(path), data)
+
+
+def test_a_second_thread_is_refused(tmp_path):
+    path, begun, go = tmp_path / "map.zarr", threading.Event(), threading.Event()
+
+    def wait(block):
+        begun.set()
+        go.wait(60)
+        return block
+
+    slow = da.map_blocks(wait, da.ones((4, 4), chunks=2), meta=np.empty((0, 0)), name="wait")
+    data = xr.Dataset({"a": (DIMS, slow)})
+    first = threading.Thread(target=write, args=(data, path), kwargs={"progress": False})
+    first.start()
+    assert begun.wait(60)
+    with pytest.raises(StoreError, match="another process is writing"):
+        write(data, path, progress=False)
+    go.set()
+    first.join()
+    np.testing.assert_array_equal(xr.open_zarr(path).a, 1)
+
+
+def test_a_lock_on_a_folder_that_is_gone_counts_for_nothing(tmp_path, monkeypatch):
+    """The other run ended, and took its folder away, between our opening and our locking."""
+    lock = fcntl.flock
+
+    def late(handle, how):
+        (tmp_path / "map.zarr.partial" / "lock").unlink()
+        lock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(StoreError, match="another process is writing"):
+        write(plain()[0], tmp_path / "map.zarr", progress=False)
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])
+def test_without_locks_it_is_said_and_another_run_is_not_spoilt(tmp_path, monkeypatch, code):
+    """A run that another has overtaken puts nothing more into the other's store."""
+
+    def refuse(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    path, other = tmp_path / "map.zarr", plain()[0]
+
+    def overtaken(block, block_info=None):
+        if block_info[0]["chunk-location"] == (1, 0):
+            write(other, path, overwrite=True, progress=False)
+        return block
+
+    slow = da.map_blocks(overtaken, da.ones((40, 40), chunks=10), meta=np.empty((0, 0)), name="x")
+    with (
+        dask.config.set(scheduler="synchronous"),
+        pytest.warns(UserWarning, match="has no locks"),
+        pytest.raises(StoreError, match="became another run's"),
+    ):
+        write(xr.Dataset({"a": (DIMS, slow)}), path, progress=False)
+    xr.testing.assert_identical(xr.open_zarr(path), other)
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,175 @@
+"""How a dataset is cut: chunks of one size, shards where they are many, and the parts to write."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+__all__ = ["Part", "as_stored", "encodings", "fingerprint", "lazy_names", "parts"]
+
+FILES = 1000  # more chunks of a variable than this are grouped into shards,
+SHARD = 32 * 2**20  # of at most so many bytes before compression,
+SHARDS = 100  # and at least so many: a part is the most that a killed run loses
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is written, and done, as one: a chunk, or the chunks of a shard.
+
+    Attributes
+    ----------
+    variable : str
+    dims : tuple of str
+    blocks : tuple of range
+        The dask chunks that it is made of, along each dimension.
+    region : tuple of slice
+        Its place in the variable.
+    """
+
+    variable: str
+    dims: tuple[str, ...]
+    blocks: tuple[range, ...]
+    region: tuple[slice, ...]
+
+    @property
+    def label(self) -> str:
+        """Its name in the list of what is done."""
+        return "/".join([self.variable, *(str(block.start) for block in self.blocks)])
+
+    @property
+    def size(self) -> int:
+        """How many values it holds."""
+        return math.prod(part.stop - part.start for part in self.region)
+
+    def __str__(self) -> str:
+        spans = (f"{d} {s.start}:{s.stop}" for d, s in zip(self.dims, self.region, strict=True))
+        return f"{self.variable} ({', '.join(spans)})" if self.dims else self.variable
+
+
+def as_stored(data: xr.Dataset) -> xr.Dataset:
+    """The dataset as its bytes will be: CF-encoded, lazy where it was, in chunks of one size."""
+    data = data.copy()
+    for name, variable in data.variables.items():
+        if variable.chunks is not None and any(
+            len(set(s[:-1])) > 1 or s[-1] > s[0] for s in variable.chunks
+        ):
+            sizes = {d: max(s) for d, s in zip(variable.dims, variable.chunks, strict=True)}
+            data[name] = data[name].chunk(sizes)
+    variables, attrs = xr.conventions.cf_encoder(*xr.conventions.encode_dataset_coordinates(data))
+    for variable in variables.values():
+        # Chunks of a former store are forgotten.
+        for key in ("chunks", "preferred_chunks", "shards"):
+            variable.encoding.pop(key, None)
+    return xr.Dataset(variables, attrs=attrs)
+
+
+def lazy_names(stored: xr.Dataset) -> list[str]:
+    """Variables that are still to be computed."""
+    return [str(name) for name, v in stored.variables.items() if v.chunks is not None]
+
+
+def encodings(stored: xr.Dataset) -> dict[str, dict[str, Any]]:
+    """Zarr's chunks and shards of each lazy variable."""
+    made = {}
+    for name, group in _groups(stored).items():
+        sizes = [max(s[0], 1) for s in _chunks(stored, name)]
+        made[name] = {"chunks": tuple(sizes)}
+        if max(group, default=1) > 1:
+            made[name]["shards"] = tuple(n * k for n, k in zip(sizes, group, strict=True))
+    return made
+
+
+def parts(stored: xr.Dataset) -> list[Part]:
+    """Every part of the lazy variables; those at the same place follow each other."""
+    found = [part for name, group in _groups(stored).items() for part in _cut(stored, name, group)]
+
+    depth = max((len(part.blocks) for part in found), default=0)
+
+    def place(part: Part) -> tuple[int, ...]:
+        return (*[0] * (depth - len(part.blocks)), *(block.start for block in part.blocks))
+
+    return sorted(found, key=place)
+
+
+def _cut(stored: xr.Dataset, name: str, group: tuple[int, ...]) -> Iterator[Part]:
+    sizes = _chunks(stored, name)
+    ends = [np.cumsum([0, *s]).tolist() for s in sizes]
+    shards = [range(0, len(s), k) for s, k in zip(sizes, group, strict=True)]
+    dims = tuple(map(str, stored.variables[name].dims))
+    for starts in itertools.product(*shards):
+        blocks = tuple(
+            range(start, min(start + k, len(s)))
+            for start, k, s in zip(starts, group, sizes, strict=True)
+        )
+        region = tuple(slice(e[b.start], e[b.stop]) for e, b in zip(ends, blocks, strict=True))
+        yield Part(name, dims, blocks, region)
+
+
+def fingerprint(data: xr.Dataset, stored: xr.Dataset) -> str:
+    """Hash of the values, lazy or not, and of how they are stored; when and where is no matter."""
+    from dask.base import tokenize
+
+    values = [
+        (str(name), v.data.name if v.chunks else v.values)
+        for name, v in sorted(data.variables.items(), key=lambda item: str(item[0]))
+    ]
+    form = [
+        (str(name), v.dims, v.shape, str(v.dtype), v.attrs)
+        for name, v in sorted(stored.variables.items(), key=lambda item: str(item[0]))
+    ]
+    return str(tokenize(values, form, encodings(stored)))
+
+
+def _chunks(stored: xr.Dataset, name: str) -> tuple[tuple[int, ...], ...]:
+    chunks = stored.variables[name].chunks
+    assert chunks is not None
+    return chunks
+
+
+def _groups(stored: xr.Dataset) -> dict[str, tuple[int, ...]]:
+    """How many chunks along each dimension make a part, for each lazy variable.
+
+    The largest chunk decides for all variables, so that those that come from the same blocks
+    wait for the same blocks.
+    """
+    counts = {n: tuple(len(s) for s in _chunks(stored, n)) for n in lazy_names(stored)}
+    many = [name for name, count in counts.items() if math.prod(count) > FILES]
+    largest = max((_chunk_bytes(stored, name) for name in many), default=1)
+    return {
+        name: _group(count, min(SHARD // largest, math.ceil(math.prod(count) / SHARDS)))
+        if name in many
+        else (1,) * len(count)
+        for name, count in counts.items()
+    }
+
+
+def _chunk_bytes(stored: xr.Dataset, name: str) -> int:
+    values = math.prod(s[0] for s in _chunks(stored, name))
+    return max(values * int(stored.variables[name].dtype.itemsize), 1)
+
+
+def _group(counts: tuple[int, ...], most: int) -> tuple[int, ...]:
+    """At most so many chunks: a square of the last two dimensions, then along the others.
+
+    Examples
+    --------
+    >>> _group((1000, 3, 5), 40)  # whole maps of two years
+    (2, 3, 5)
+    >>> _group((1, 71, 141), 100)  # evenly, with less left over at the edges
+    (1, 9, 10)
+    """
+    *_, rows, columns = (1, 1, *counts)
+    most = max(most, 1)
+    found = [min(columns, max(math.isqrt(most), most // rows))]
+    for count in reversed(counts[:-1]):
+        found.append(min(count, most // math.prod(found)))
+    return tuple(
+        math.ceil(count / math.ceil(count / many))
+        for count, many in zip(counts, reversed(found), strict=True)
+    )

@@ -1,0 +1,79 @@
+"""Open what can be read as input; what is not whole is refused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from xai4land.errors import InputError
+from xai4land.store.manifest import LOCK, ROOT
+
+__all__ = ["open_store"]
+
+
+def open_store(path: str | os.PathLike[str], *, lazy: bool = True) -> xr.Dataset:
+    """A Zarr store or a NetCDF file.
+
+    Parameters
+    ----------
+    path : path-like
+        A folder is taken for a Zarr store.
+    lazy : bool
+        Whether values stay on disk, in the file's chunks, until they are computed.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or the run that writes it has not ended.
+
+    Examples
+    --------
+    >>> import tempfile, xai4land
+    >>> from xai4land.store import open_store, write
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write(xai4land.sample("land"), f"{folder}/planet.zarr", progress=False)
+    ...     open_store(path).land_cover.dims
+    ('time', 'lat_fine', 'lon_fine')
+    """
+    path = Path(path)
+    _refuse_unfinished(path)
+    chunks: Any = {} if lazy else None
+    if path.suffix == ".zarr" or path.is_dir():
+        how: dict[str, Any] = {"engine": "zarr", "consolidated": False}
+        kind = "a Zarr store"
+    else:
+        how, kind = {}, "NetCDF"
+    try:
+        return xr.open_dataset(path, chunks=chunks, **how)
+    except (ValueError, FileNotFoundError) as error:
+        raise InputError(f"cannot read {path} as {kind}: {str(error).splitlines()[0]}") from error
+
+
+def _refuse_unfinished(path: Path) -> None:
+    """Unfinished is what lies in ``<name>.partial``, and a store that was taken out of there."""
+    whole = path.resolve()
+    unfinished = [
+        folder
+        for folder in (whole, *whole.parents)
+        if folder.suffix == ".partial" and (folder == whole or (folder / LOCK).exists())
+    ]
+    beside = whole.with_name(f"{whole.name}.partial")
+    if not whole.exists() and beside.exists():
+        unfinished = [beside]
+    if unfinished:
+        name = unfinished[0].with_suffix("")
+        raise InputError(
+            f"{path} is not whole: the run that writes {name} has not ended; let it end, or run "
+            "the same again to go on"
+        )
+    if whole.is_dir() and not (whole / ROOT).exists() and any(whole.glob(f"*/{ROOT}")):
+        raise InputError(
+            f"{path} is not whole: it has no {ROOT}, which a store gets last; write it again"
+        )
