@@ -19,8 +19,6 @@ import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
-from dask.callbacks import Callback
-from dask.highlevelgraph import HighLevelGraph
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -177,35 +175,6 @@ def test_a_shard_is_cut_in_space_first_and_is_not_too_large(monkeypatch):
     }
 
 
-def test_few_chunks_are_in_memory_at_a_time(few_files, tmp_path, monkeypatch):
-    """All years become ready at once, when the one chunk that they share is read."""
-    years, side, chunk = 40, 4, 5
-    shared = da.ones((side * chunk, side * chunk), chunks=chunk, name="shared")
-    blocks = {
-        ("blocks", t, i, j): (
-            lambda static: {"a": static[None], "b": -static[None]},
-            ("shared", i, j),
-        )
-        for t, i, j in np.ndindex(years, side, side)
-    }
-    graph = HighLevelGraph.from_collections("blocks", blocks, dependencies=[shared])
-
-    def pick(name):
-        keys = {(name, *b[1:]): (lambda block: block[name], b) for b in blocks}
-        layers = {**graph.layers, name: keys}
-        whole = HighLevelGraph(layers, {**graph.dependencies, name: {"blocks"}})
-        return da.Array(whole, name, ((1,) * years, *shared.chunks), dtype=float)
-
-    data = xr.Dataset({name: (("t", *DIMS), pick(name)) for name in "ab"})
-    monkeypatch.setattr(layout, "SHARDS", years)
-    held = []
-    with Callback(posttask=lambda _k, _r, _d, state, _w: held.append(len(state["cache"]))):
-        write(data, tmp_path / "map.zarr", progress=False)
-    assert len(files(tmp_path / "map.zarr")) < 2 * years + 10
-    # A shard of each variable is a year: 16 chunks. Without order all 1280 are held.
-    assert max(held) < 6 * 2 * side * side
-
-
 @pytest.mark.usefixtures("few_files")
 def test_what_variables_share_is_computed_once(tmp_path):
     data, seen = plain()
@@ -236,7 +205,7 @@ if shards:
     layout.FILES, layout.SHARDS = 10, 16
 
 def slow(block):
-    time.sleep(0.004)
+    time.sleep(0.006)
     return block + 1
 
 def start(path):
@@ -257,21 +226,33 @@ def run(path):
     status = os.waitpid(start(path), 0)[1]
     assert status == 0, status
 
-def kill(path, after):
-    child = start(path)
-    time.sleep(after)
-    os.kill(child, signal.SIGKILL)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+def parts(path):
+    done = folder / f"{path.name}.partial" / "done.txt"
+    try:
+        return len(done.read_text().split())
+    except OSError:
+        return 0
 
-begin = time.perf_counter()
+def kill(path, more, after):
+    wanted, child = parts(path) + more, start(path)
+    while parts(path) < wanted and not os.waitpid(child, os.WNOHANG)[0]:
+        if path.exists():
+            break
+        time.sleep(0.001)
+    time.sleep(after)
+    try:
+        os.kill(child, signal.SIGKILL)
+        return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    except (ProcessLookupError, ChildProcessError):
+        return False
+
 run(folder / f"reference{ending}")
-taken = time.perf_counter() - begin
 moments, stores = [], 0
 while len(moments) < wanted:
     path = folder / f"{stores}{ending}"
-    if kill(path, random.uniform(0, 0.7 * taken)):
-        done = folder / f"{path.name}.partial" / "done.txt"
-        moments.append(len(done.read_text().split()) if done.exists() else 0)
+    # At any time of the run, the first and the last moments included.
+    if kill(path, random.choice([0, 1, 5, 20]), random.uniform(0, 0.1)):
+        moments.append(parts(path))
     stores += path.exists()
 run(folder / f"{stores}{ending}")
 print(json.dumps({"moments": moments, "stores": stores + 1}))
