@@ -81,7 +81,7 @@ def test_tasks_a_block(globe):
     made = reconstruct(xr.open_zarr(globe, consolidated=False), wide([8, 16]))
     chunks = [np.prod([len(c) for c in v.chunks]) for v in made.data_vars.values()]
     blocks = chunks[0]
-    assert set(chunks) == {11 * 22}
+    assert set(chunks) == {22 * 43}
     own = sum("xai4land-" in str(key) for key in made.__dask_graph__())
     # The run of each block, a pick for each of its outputs; the plan, and what is shared.
     assert own == blocks * (1 + len(chunks)) + 2

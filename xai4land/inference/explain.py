@@ -19,7 +19,7 @@ from xai4land.errors import InputError
 from xai4land.inference.blocks import Block, run_block
 from xai4land.inference.device import LANES
 from xai4land.inference.plan import Plan
-from xai4land.inference.predict import default_side
+from xai4land.inference.predict import SIDE
 from xai4land.inference.shared import LIMIT, Shared
 from xai4land.inference.windows import Place
 
@@ -250,7 +250,7 @@ def _resident() -> int:
 def _chunks(plan: Plan, memory: int) -> tuple[tuple[int, int], list[str]]:
     sizes, window = plan.layout.sizes, plan.layout.windows.window.size
     present = (sizes[0][0], sizes[1][0])
-    best = default_side(plan.layout.target.shape)
+    best = SIDE
     if min(present) < min(2 * window, best, *plan.layout.target.shape):
         reason = f"blocks of {present[0]} x {present[1]} share most of their windows of {window}"
         return (best, best), [f"chunks={best}: {reason}"]

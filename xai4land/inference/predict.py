@@ -24,12 +24,11 @@ from xai4land.inference.shared import Shared
 from xai4land.inference.windows import Windows
 from xai4land.inputs import Bound, Layer
 
-__all__ = ["Chunks", "Prediction", "default_side", "predict"]
+__all__ = ["SIDE", "Chunks", "Prediction", "predict"]
 
 Chunks = int | tuple[int, int] | None
 Sizes = tuple[tuple[int, ...], tuple[int, ...]]
-SMALL, LARGE = 1024, 2048
-"""Sides of a block by default: windows that blocks share cost less where blocks are large."""
+SIDE = 1024
 READ = 2048
 
 
@@ -73,7 +72,7 @@ def predict(
     bound : Bound
         Inputs that were checked against the emulator's card.
     chunks : int or tuple of int, optional
-        Rows and columns of an output chunk. It does not change the result.
+        Rows and columns of an output chunk, by default 1,024. It does not change the result.
     batch_size : int
         Windows that the network sees at once. It does not change the result.
     device : str
@@ -184,13 +183,8 @@ def _data(layer: Layer) -> Any:
     return data.data
 
 
-def default_side(shape: tuple[int, int]) -> int:
-    """Rows and columns of a block where nothing else is said."""
-    return LARGE if max(shape) >= 2 * LARGE else SMALL
-
-
 def _chunk_sizes(chunks: Chunks, shape: tuple[int, int]) -> Sizes:
-    chunks = default_side(shape) if chunks is None else chunks
+    chunks = SIDE if chunks is None else chunks
     wanted = chunks if isinstance(chunks, tuple | list) else (chunks, chunks)
     if len(wanted) != 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in wanted):
         raise InputError(f"chunks={chunks!r}, expected rows and columns of an output chunk")

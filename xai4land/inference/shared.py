@@ -15,7 +15,7 @@ import torch
 
 __all__ = ["Shared"]
 
-LIMIT = 2**30
+LIMIT = 2**28
 
 
 @dataclass
