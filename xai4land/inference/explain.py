@@ -6,7 +6,6 @@ import itertools
 import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,19 +15,18 @@ import torch
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.inference.blocks import Block, run_block
-from xai4land.inference.device import LANES
+from xai4land.inference.blocks import Block
 from xai4land.inference.plan import Plan
 from xai4land.inference.predict import SIDE
 from xai4land.inference.shared import LIMIT, Shared
+from xai4land.inference.trial import Number, estimate
 from xai4land.inference.windows import Place
+from xai4land.inference.workers import Workers
 
 __all__ = ["Explanation", "explain"]
 
 LOOKED_AT = 64
 """Blocks whose states are read; where there are more, these stand for all."""
-
-CALIBRATION = 3.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Explanation:
     blocks, tasks : int
         Blocks of output (of all variables at once), and tasks of dask.
     seconds : float
-        Estimated on this machine, by a few seconds of the run itself.
+        From a few seconds of the run on this machine, without writing and reading fixed inputs.
     chunks : tuple of int
         Rows and columns of a block to give to ``reconstruct(chunks=...)``.
     rechunk : dict
@@ -111,17 +109,20 @@ def explain(data: xr.Dataset) -> Explanation:
     steps = sorted({t for t, _, _ in runs})
     numbers = sorted({(i, j) for _, i, j in runs})
     chosen = numbers[:: -(-len(numbers) // LOOKED_AT)]
-    look = {n: _look(plan, steps[0], n) for n in chosen}
+    shared, workers = Shared(), Workers.now(plan.device)
+    start = time.perf_counter()
+    look = {n: _look(plan, shared, steps[0], n) for n in chosen}
+    reading = time.perf_counter() - start
     unique = {plan.layout.same(place) for n in numbers for place in plan.layout.places(n)}
     seen = {plan.layout.same(place) for n in chosen for place in plan.layout.places(n)}
     wanted = {plan.layout.same(place) for places in look.values() for place in places}
     share = len(wanted) / len(seen)
     states, fixed = _bytes(plan, numbers, look, len(steps))
     fixed = round(fixed * len(numbers) / len(chosen))
-    needed = [(n, places) for n, places in look.items() if places]
-    rate = _calibrated(plan, steps[0], needed)
-    memory = _memory(plan, look, states // len(steps) + fixed)
-    chunks, why = _chunks(plan, memory)
+    windows = share * len(unique) * len(steps)
+    seconds = estimate(plan, steps[0], look, shared, windows, len(runs), workers)
+    memory = _memory(plan, look, states // len(steps) + fixed, workers.lanes)
+    chunks, why = _chunks(plan, memory, workers.memory)
     rechunk, more = _rechunk(plan, chunks, data)
     return Explanation(
         windows=len(unique) * len(steps),
@@ -131,7 +132,7 @@ def explain(data: xr.Dataset) -> Explanation:
         memory=memory,
         blocks=len(runs),
         tasks=tasks,
-        seconds=rate * share * len(unique) * len(steps),
+        seconds=seconds + reading * len(steps),
         chunks=chunks,
         rechunk=rechunk,
         advice=(*why, *more),
@@ -164,15 +165,15 @@ def _found(data: xr.Dataset) -> tuple[Plan, set[tuple[int, int, int]], int]:
     return plan, runs, len(keys)
 
 
-def _look(plan: Plan, step: int, number: tuple[int, int]) -> list[Place]:
+def _look(plan: Plan, shared: Shared, step: int, number: Number) -> list[Place]:
     with torch.inference_mode():
-        return Block(replace(plan, device="cpu"), Shared(), step, number).look()[1]
+        return Block(replace(plan, device="cpu"), shared, step, number).look()[1]
 
 
 def _bytes(
     plan: Plan,
-    numbers: Sequence[tuple[int, int]],
-    look: dict[tuple[int, int], list[Place]],
+    numbers: Sequence[Number],
+    look: dict[Number, list[Place]],
     steps: int,
 ) -> tuple[int, int]:
     """Of the chunks that blocks touch, each once: those of the states, and the fixed ones."""
@@ -193,41 +194,7 @@ def _bytes(
     return found[0], found[1]
 
 
-def _calibrated(
-    plan: Plan, step: int, needed: Sequence[tuple[tuple[int, int], list[Place]]]
-) -> float:
-    """Seconds a window that needs the network, everything included."""
-    if not needed:
-        return 0.0
-    number, _ = max(needed, key=lambda item: len(item[1]))
-    side = 2 * plan.layout.windows.window.size
-    spans = plan.layout.box(number)
-    # Small blocks, so that a few seconds hold several; they share windows as large ones do.
-    sizes = _cut(plan.layout.target.shape[0], side), _cut(plan.layout.target.shape[1], side)
-    small = replace(plan, layout=replace(plan.layout, sizes=sizes))
-    inside = [
-        (i, j)
-        for i, j in itertools.product(range(len(sizes[0])), range(len(sizes[1])))
-        if all(a <= c < b for (a, b), (c, _) in zip(spans, small.layout.box((i, j)), strict=True))
-    ] or [(0, 0)]
-    run_block(small, Shared(), step, inside[0])  # the network is loaded and warm
-    shared, done, start = Shared(), set[Place](), time.perf_counter()
-    with ThreadPoolExecutor(LANES) as pool:
-        for k in range(0, len(inside), LANES):
-            part = inside[k : k + LANES]
-            list(pool.map(lambda n: run_block(small, shared, step, n), part))
-            for n in part:
-                done |= {small.layout.same(place) for place in _look(small, step, n)}
-            if time.perf_counter() - start > CALIBRATION:
-                break
-    return (time.perf_counter() - start) / max(len(done), 1)
-
-
-def _cut(n: int, side: int) -> tuple[int, ...]:
-    return (*(side for _ in range(n // side)), *((n % side,) if n % side else ()))
-
-
-def _memory(plan: Plan, look: dict[tuple[int, int], list[Place]], inputs: int) -> int:
+def _memory(plan: Plan, look: dict[Number, list[Place]], inputs: int, lanes: int) -> int:
     """What the process has, the blocks in flight, and what they share."""
     layout, classes = plan.layout, len(plan.card.classes)
     window = layout.windows.window.size**2 * classes * plan.dtype.itemsize
@@ -236,7 +203,7 @@ def _memory(plan: Plan, look: dict[tuple[int, int], list[Place]], inputs: int) -
     most = max(len(places) for places in look.values())
     block = most * window + 4 * min(int(fields), 2 * pixels * len(plan.inputs)) + 8 * pixels
     shared = min(LIMIT, inputs + most * window * max(len(layout.sizes[1]), 1))
-    return _resident() + LANES * block + shared
+    return _resident() + lanes * block + shared
 
 
 def _resident() -> int:
@@ -247,17 +214,16 @@ def _resident() -> int:
         return 500 * 2**20
 
 
-def _chunks(plan: Plan, memory: int) -> tuple[tuple[int, int], list[str]]:
+def _chunks(plan: Plan, memory: int, total: float) -> tuple[tuple[int, int], list[str]]:
     sizes, window = plan.layout.sizes, plan.layout.windows.window.size
     present = (sizes[0][0], sizes[1][0])
     best = SIDE
     if min(present) < min(2 * window, best, *plan.layout.target.shape):
         reason = f"blocks of {present[0]} x {present[1]} share most of their windows of {window}"
         return (best, best), [f"chunks={best}: {reason}"]
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if memory > 0.8 * total and min(present) > 4 * window:
         half = (present[0] // 2, present[1] // 2)
-        return half, [f"chunks={half}: {_size(memory)} is much of the {_size(total)} here"]
+        return half, [f"chunks={half}: {_size(memory)} is much of the {_size(total)} of a worker"]
     rows, columns = (
         best if n == min(best, whole) else n
         for n, whole in zip(present, plan.layout.target.shape, strict=True)

@@ -1,0 +1,76 @@
+"""Who computes a run: this process, or the workers of an active dask client."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+
+import dask
+import numpy as np
+import torch
+from dask.system import CPU_COUNT
+
+from xai4land.errors import InputError
+from xai4land.inference.device import LANES
+
+__all__ = ["Workers"]
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Workers that are alike, or the weakest of those that are not.
+
+    Attributes
+    ----------
+    count, threads : int
+        How many, and threads of dask in each.
+    lanes : int
+        Blocks that each computes at once.
+    memory : float
+        Bytes that each may take.
+    single : bool
+        Whether a block keeps one core busy, so that several blocks at once are faster.
+    """
+
+    count: int
+    threads: int
+    lanes: int
+    memory: float
+    single: bool
+
+    @classmethod
+    def now(cls, device: str) -> Workers:
+        """The workers of the active client; without one, this process.
+
+        Raises
+        ------
+        InputError
+            If the client has no workers.
+
+        Examples
+        --------
+        >>> Workers.now("cpu").count
+        1
+        """
+        cpu, cores = device == "cpu", torch.get_num_threads()
+        try:
+            client = sys.modules["distributed"].default_client()
+        except (KeyError, ValueError):
+            threads = dask.config.get("num_workers", None) or CPU_COUNT
+            single = cpu and cores == 1
+            lanes = threads if single else min(threads, LANES + (cores // 8 if cpu else 0))
+            return cls(1, threads, lanes, _installed(), single)
+        found = client.scheduler_info(n_workers=-1)["workers"].values()
+        if not found:
+            raise InputError("the active client has no workers; client.wait_for_workers(1) first")
+        memory = min(worker["memory_limit"] or np.inf for worker in found)
+        threads = min(worker["nthreads"] for worker in found)
+        # Dask starts its workers with one thread for torch.
+        return cls(len(found), threads, threads if cpu else min(threads, LANES), memory, cpu)
+
+
+def _installed() -> float:
+    """Memory of this machine, where it can be told."""
+    known = hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if known else np.inf
