@@ -70,7 +70,8 @@ def test_only_the_states_are_read_where_nothing_needs_more():
     assert not any(name in ("height", "zone") for name, _ in seen)
 
 
-def test_advice_can_be_applied(world, emulator):
+def test_advice_can_be_applied(world, emulator, monkeypatch):
+    monkeypatch.setattr("xai4land.inference.explain.LIMIT", 0)
     lazy = world.chunk(lat_fine=5, lon_fine=7, time=2)
     made = reconstruct(lazy, emulator, chunks=9)
     found = explain(made)

@@ -51,7 +51,8 @@ class Explanation:
     chunks : tuple of int
         Rows and columns of a block to give to ``reconstruct(chunks=...)``.
     rechunk : dict
-        Chunks of the inputs to give to ``ds.chunk(...)``; empty if theirs are fine.
+        Chunks of the inputs to open them with, or to give to ``ds.chunk(...)``; empty if theirs
+        are fine.
     advice : tuple of str
         Why.
     """
@@ -242,16 +243,19 @@ def _rechunk(
         if not isinstance(reader.data, da.Array):
             continue
         side = max(reader.chunking.sizes[1])
-        if reader.timed and max(reader.data.chunks[0]) > 1:
+        steps = max(reader.data.chunks[0]) if reader.timed else 1
+        cells = np.prod([max(sizes) for sizes in reader.data.chunks])
+        timed = sum(other.timed for other in plan.inputs.values())
+        if steps > 1 and cells * reader.data.dtype.itemsize * timed > LIMIT:
             wanted[time_name] = 1
-            why.append(f"{name}: {max(reader.data.chunks[0])} steps a chunk, all read for one")
+            why.append(f"{name}: {steps} steps a chunk, too large to keep, are read at every step")
         whole = reader.chunking.sizes[1] == (side,)
         if (side < 256 and not whole) or side > 8 * max(chunks):
             names = reader.chunking.grid.names
             wanted |= dict.fromkeys(names, max(chunks))
             what = "tiny chunks, many tasks" if side < 256 else "chunks far larger than a block"
             why.append(f"{name}: {what} ({side} columns)")
-    return wanted, [f"ds.chunk({wanted}): {'; '.join(why)}"] if why else []
+    return wanted, [f"open_dataset(..., chunks={wanted}): {'; '.join(why)}"] if why else []
 
 
 def _size(count: float) -> str:

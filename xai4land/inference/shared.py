@@ -6,7 +6,8 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,7 +104,8 @@ class Shared:
             entry = self._entries.get(key)
             if entry is not None and entry.future is future:
                 self._forget(key)
-        future.set_exception(error)
+        with suppress(InvalidStateError):  # it came just before
+            future.set_exception(error)
 
     def _forget(self, key: Hashable) -> None:
         self._held -= self._entries.pop(key).size
