@@ -66,13 +66,11 @@ def run_block(
     try:
         with torch.inference_mode(), lane(torch.device(plan.device)):
             return Block(plan, shared, time, number).run()
-    except InputError as error:
-        where = _where(plan.layout.target, plan.layout.box(number))
-        raise InputError(
-            f"{problem} (in the block {where})" for problem in error.problems
-        ) from None
     except Exception as error:
         where = _where(plan.layout.target, plan.layout.box(number))
+        if isinstance(error, InputError):
+            problems = [f"{problem} (in the block {where})" for problem in error.problems]
+            raise InputError(problems) from None
         error.add_note(f"in the block {where}, time step {time}")
         raise
 
@@ -94,14 +92,16 @@ class Block:
     def look(self) -> tuple[ClassFractions, list[Place]]:
         """Read what says which windows need the network, and which these are."""
         places = self.plan.layout.places(self.number)
-        self._read(self.plan.first, places)
+        self.read(self.plan.first, places)
         card = self.plan.card
         fractions = class_fractions(card, self.stacks)
         pixels = ((place, self._pixels(place)) for place in places)
         return fractions, [p for p, at in pixels if not fractions.settled(at, card.conserve)]
 
-    def _read(self, names: Sequence[str], places: list[Place]) -> None:
+    def read(self, names: Sequence[str], places: list[Place]) -> None:
         """Read inputs where windows see them."""
+        if not names:
+            return
         plan, around = self.plan, self.plan.layout.around(places)
         specs = [spec for spec in plan.card.inputs if spec.name in names]
         grids = [plan.inputs[spec.name].chunking.grid for spec in specs]
@@ -134,10 +134,8 @@ class Block:
                 mine.append(place)
         try:
             if mine:
-                others = [name for name in self.plan.inputs if name not in self.plan.first]
-                if others:
-                    self._read(others, mine)
-                self._compute(mine, futures, fractions)
+                self.read(self.plan.others, mine)
+                self.compute(mine, futures, fractions)
         except BaseException as error:
             for place in mine:
                 if not futures[place].done():
@@ -145,12 +143,13 @@ class Block:
             raise
         return {place: share(future.result()) for place, future in futures.items()}
 
-    def _compute(
+    def compute(
         self,
         places: list[Place],
         futures: dict[Place, Future[torch.Tensor]],
         fractions: ClassFractions,
     ) -> None:
+        """Settle the futures of windows with what the network says of them."""
         plan = self.plan
         size = plan.layout.windows.window.size
         cpu = self.device.type == "cpu"

@@ -151,8 +151,6 @@ def _to_pixels(values: torch.Tensor, down: _Members, across: _Members) -> torch.
 
 
 def _grouped(probability: torch.Tensor, groups: torch.Tensor, count: int) -> torch.Tensor:
-    members = [groups == k for k in range(count)]
-    if count == groups.numel():
-        order = [int(member.nonzero()) for member in members]
-        return probability if order == list(range(count)) else probability[order]
-    return torch.stack([probability[member].sum(0) for member in members])
+    if count == groups.numel() and bool((groups.diff() > 0).all()):
+        return probability
+    return torch.stack([probability[groups == k].sum(0) for k in range(count)])

@@ -20,6 +20,7 @@ __all__ = [
     "choose_precision",
     "download",
     "lane",
+    "lanes",
     "share",
     "upload",
 ]
@@ -112,6 +113,17 @@ def share(values: torch.Tensor) -> torch.Tensor:
     return values
 
 
+def lanes(kind: str) -> int | None:
+    """Blocks that a kind of device works on at once; none where each of dask's threads has its own.
+
+    That is where torch may use one thread only, so that a block keeps one core busy.
+    """
+    threads = torch.get_num_threads()
+    if kind != "cpu":
+        return LANES
+    return None if threads == 1 else LANES + threads // 8
+
+
 @contextmanager
 def lane(device: torch.device) -> Iterator[None]:
     """A place on the device, so that memory does not grow with the number of dask's threads.
@@ -119,11 +131,11 @@ def lane(device: torch.device) -> Iterator[None]:
     On CUDA each block has a stream of its own. Where torch may use one thread only, it is dask's
     threads that compute.
     """
-    if device.type == "cpu" and torch.get_num_threads() == 1:
+    count = lanes(device.type)
+    if count is None:
         yield
         return
-    many = torch.get_num_threads() // 8 if device.type == "cpu" else 0
-    with _slots(str(device), LANES + many):
+    with _slots(str(device), count):
         own = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
         with torch.cuda.stream(own) if own else nullcontext():
             yield

@@ -218,15 +218,14 @@ def _resident() -> int:
 def _chunks(plan: Plan, memory: int, total: float) -> tuple[tuple[int, int], list[str]]:
     sizes, window = plan.layout.sizes, plan.layout.windows.window.size
     present = (sizes[0][0], sizes[1][0])
-    best = SIDE
-    if min(present) < min(2 * window, best, *plan.layout.target.shape):
+    if min(present) < min(2 * window, SIDE, *plan.layout.target.shape):
         reason = f"blocks of {present[0]} x {present[1]} share most of their windows of {window}"
-        return (best, best), [f"chunks={best}: {reason}"]
+        return (SIDE, SIDE), [f"chunks={SIDE}: {reason}"]
     if memory > 0.8 * total and min(present) > 4 * window:
         half = (present[0] // 2, present[1] // 2)
         return half, [f"chunks={half}: {_size(memory)} is much of the {_size(total)} of a worker"]
     rows, columns = (
-        best if n == min(best, whole) else n
+        SIDE if n == min(SIDE, whole) else n
         for n, whole in zip(present, plan.layout.target.shape, strict=True)
     )
     return (rows, columns), []
@@ -238,6 +237,7 @@ def _rechunk(
     """Other chunks for inputs whose own are unfortunate."""
     wanted: dict[str, int] = {}
     why = []
+    timed = sum(reader.timed for reader in plan.inputs.values())
     time_name = next((str(d) for d in data.dims if data[d].dtype.kind in "MO"), "time")
     for name, reader in plan.inputs.items():
         if not isinstance(reader.data, da.Array):
@@ -245,7 +245,6 @@ def _rechunk(
         side = max(reader.chunking.sizes[1])
         steps = max(reader.data.chunks[0]) if reader.timed else 1
         cells = np.prod([max(sizes) for sizes in reader.data.chunks])
-        timed = sum(other.timed for other in plan.inputs.values())
         if steps > 1 and cells * reader.data.dtype.itemsize * timed > LIMIT:
             wanted[time_name] = 1
             why.append(f"{name}: {steps} steps a chunk, too large to keep, are read at every step")

@@ -27,9 +27,8 @@ __all__ = ["CONFIDENCE_STEPS", "MISSING", "make_maps"]
 
 MISSING = 255
 CONFIDENCE_STEPS = 100
-TILE = {"cpu": 128}
-"""Pixels along a side of a tile; an accelerator takes large ones."""
-LARGE = 2048
+TILE, LARGE = 128, 2048
+"""Pixels along a side of a tile, on the processor and on an accelerator."""
 
 
 def make_maps(
@@ -72,7 +71,7 @@ def make_maps(
             for name, made in makers.maps(tile).items():
                 maps[name][(..., *here)] = made[(..., *there)]
 
-    size = TILE.get(device.type, LARGE)
+    size = TILE if device.type == "cpu" else LARGE
     rows = _tiles(whole[0], plan.layout.states.lat, layout.target.lattice_lat, size)
     columns = _tiles(whole[1], plan.layout.states.lon, layout.target.lattice_lon, size)
     in_threads(device, job, list(itertools.product(rows, columns)))

@@ -49,7 +49,7 @@ class Forward:
             except torch.OutOfMemoryError:
                 if size == 1:
                     raise
-                self.batch_size = max(min(self.batch_size, size // 2), 1)
+                self.batch_size = min(self.batch_size, size // 2)
                 if self.device.type == "cuda":
                     torch.cuda.empty_cache()
         return found

@@ -70,6 +70,11 @@ class Plan:
         return [spec.name for spec in specs if spec.role == "dynamic" or not spec.fillable]
 
     @cached_property
+    def others(self) -> list[str]:
+        """Inputs that only windows need which the network sees."""
+        return [name for name in self.inputs if name not in self.first]
+
+    @cached_property
     def forward(self) -> Forward:
         """The network on the device."""
         device = torch.device(self.device)

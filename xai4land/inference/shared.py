@@ -93,10 +93,8 @@ class Shared:
                 return
             entry.size = value.nbytes if isinstance(value, np.ndarray | torch.Tensor) else 0
             self._held += entry.size
-            for old in [k for k, e in self._entries.items() if e.size]:
-                if self._held <= self.limit:
-                    break
-                self._forget(old)
+            while self._held > self.limit:
+                self._forget(next(k for k, e in self._entries.items() if e.size))
 
     def fail(self, key: Hashable, future: Future[Any], error: BaseException) -> None:
         """Tell all who wait that there is no result; the next claim tries again."""

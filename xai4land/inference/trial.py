@@ -14,7 +14,7 @@ import torch
 from dask.system import CPU_COUNT
 
 from xai4land.inference.blocks import Block
-from xai4land.inference.device import lane
+from xai4land.inference.device import lane, lanes
 from xai4land.inference.layout import Layout
 from xai4land.inference.maps import make_maps
 from xai4land.inference.plan import Plan
@@ -58,7 +58,8 @@ def estimate(
     workers : Workers
     """
     small, mixed, pure = _small(plan, look)
-    callers = min(workers.lanes, CPU_COUNT, int(blocks)) if _alone(plan) else 1
+    alone = lanes(plan.device) is None
+    callers = min(workers.lanes, CPU_COUNT, int(blocks)) if alone else 1
     took = _tried(small, step, mixed, pure, shared, callers)
     work = 0.0
     for numbers in (mixed, pure):
@@ -69,14 +70,9 @@ def estimate(
         work += sum(one.network for one in took) / count * windows
     if not workers.single:
         return work / workers.count
-    cores = 1 if _alone(plan) else torch.get_num_threads()
+    cores = 1 if alone else torch.get_num_threads()
     turns = -(-blocks // (workers.count * workers.lanes))
     return work * cores * turns / blocks
-
-
-def _alone(plan: Plan) -> bool:
-    """Whether a block keeps one core of this machine busy."""
-    return plan.device == "cpu" and torch.get_num_threads() == 1
 
 
 def _small(
@@ -153,12 +149,12 @@ def _one(plan: Plan, step: int, number: Number, shared: Shared, end: float) -> _
         block = Block(plan, shared, step, number)
         fractions, open_ = block.look()
         looked = time.perf_counter()
-        if others := [name for name in plan.inputs if open_ and name not in plan.first]:
-            block._read(others, open_)
+        if open_:
+            block.read(plan.others, open_)
         ready = time.perf_counter()
         while len(logits) < len(open_) and (not logits or time.perf_counter() < end):
             futures = {p: Future[torch.Tensor]() for p in open_[len(logits) :][:batch]}
-            block._compute(list(futures), futures, fractions)
+            block.compute(list(futures), futures, fractions)
             logits |= {place: future.result() for place, future in futures.items()}
         made = time.perf_counter()
         make_maps(plan, number, block.stacks, fractions, logits)

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import dask
 import numpy as np
-import torch
 from dask.system import CPU_COUNT
 
 from xai4land.errors import InputError
-from xai4land.inference.device import LANES
+from xai4land.inference.device import LANES, lanes
 
 __all__ = ["Workers"]
 
@@ -23,8 +22,7 @@ class Workers:
 
     Attributes
     ----------
-    count, threads : int
-        How many, and threads of dask in each.
+    count : int
     lanes : int
         Blocks that each computes at once.
     memory : float
@@ -34,7 +32,6 @@ class Workers:
     """
 
     count: int
-    threads: int
     lanes: int
     memory: float
     single: bool
@@ -53,21 +50,20 @@ class Workers:
         >>> Workers.now("cpu").count
         1
         """
-        cpu, cores = device == "cpu", torch.get_num_threads()
+        cpu = device == "cpu"
         try:
             client = sys.modules["distributed"].default_client()
         except (KeyError, ValueError):
             threads = dask.config.get("num_workers", None) or CPU_COUNT
-            single = cpu and cores == 1
-            lanes = threads if single else min(threads, LANES + (cores // 8 if cpu else 0))
-            return cls(1, threads, lanes, _installed(), single)
+            most = lanes(device)
+            return cls(1, min(threads, most or threads), _installed(), most is None)
         found = client.scheduler_info(n_workers=-1)["workers"].values()
         if not found:
             raise InputError("the active client has no workers; client.wait_for_workers(1) first")
         memory = min(worker["memory_limit"] or np.inf for worker in found)
         threads = min(worker["nthreads"] for worker in found)
         # Dask starts its workers with one thread for torch.
-        return cls(len(found), threads, threads if cpu else min(threads, LANES), memory, cpu)
+        return cls(len(found), threads if cpu else min(threads, LANES), memory, cpu)
 
 
 def _installed() -> float:
