@@ -1,7 +1,8 @@
 """Plugins, found through entry points.
 
-Four groups are read: ``xai4land.accessors`` (name of the accessor -> class),
+Five groups are read: ``xai4land.accessors`` (name of the accessor -> class),
 ``xai4land.architectures`` (name -> callable that builds a network),
+``xai4land.kinds`` (name -> class of emulators with another kind of card),
 ``xai4land.emulators`` (any name -> mapping from emulator names to files) and
 ``xai4land.commands`` (any name -> list of click commands). A plugin that fails to load is kept
 with its reason; it never breaks ``import xai4land``.
@@ -22,7 +23,7 @@ from xai4land.tables import Table
 
 __all__ = ["emulator_files", "load", "names", "plugins", "register_accessors"]
 
-GROUPS = ("accessors", "architectures", "emulators", "commands")
+GROUPS = ("accessors", "architectures", "kinds", "emulators", "commands")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xai4land import cf
-from xai4land.emulator import Emulator, load_emulator
+from xai4land.emulator import Card, Emulator, load_emulator
 from xai4land.emulator.file import read_card
 from xai4land.errors import InputError
 from xai4land.grid import Target
@@ -114,6 +114,11 @@ def _choose(
     """The emulator, or the bundled one whose inputs are there."""
     if emulator is not None:
         found = load_emulator(emulator)
+        if not isinstance(found, Emulator):
+            raise InputError(
+                f"emulator {found.card.name!r} gives {found.card.gives}, expected one of maps; "
+                "leave emulator= out for the one that fits"
+            )
         return found, bind(found.card, data, static, target)
     check_static(static)
     from xai4land_land.emulators import BUNDLED
@@ -122,6 +127,7 @@ def _choose(
     lacks = {}
     for name, path in BUNDLED.items():
         card = read_card(path)
+        assert isinstance(card, Card)  # ours
         lacks[name] = [spec.name for spec in card.inputs if spec.name not in names]
     # Judge by the variables; then the chosen emulator says what else does not fit.
     fitting = [name for name, absent in lacks.items() if not absent]

@@ -1,1 +1,64 @@
-"""Seasonal anomalies one month ahead, as the accessor ``ds.seasonal``; not built yet."""
+"""Seasonal anomalies one month ahead, as the accessor ``ds.seasonal`` and as functions."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xai4land_seasonal.calibration import calibrate, combine
+    from xai4land_seasonal.card import SeasonalCard
+    from xai4land_seasonal.climatology import anomalies
+    from xai4land_seasonal.emulator import SeasonalEmulator
+    from xai4land_seasonal.fitting import fit
+    from xai4land_seasonal.forecasting import forecast
+    from xai4land_seasonal.hindcasts import hindcast_seasons
+    from xai4land_seasonal.means import seasonal_means
+    from xai4land_seasonal.references import REFERENCES
+    from xai4land_seasonal.training import Settings
+    from xai4land_seasonal.variables import Variable
+    from xai4land_seasonal.verification import summary, verify
+
+_LATE = {
+    "REFERENCES": "references",
+    "SeasonalCard": "card",
+    "SeasonalEmulator": "emulator",
+    "Settings": "training",
+    "Variable": "variables",
+    "anomalies": "climatology",
+    "calibrate": "calibration",
+    "combine": "calibration",
+    "fit": "fitting",
+    "forecast": "forecasting",
+    "hindcast_seasons": "hindcasts",
+    "seasonal_means": "means",
+    "summary": "verification",
+    "verify": "verification",
+}
+
+__all__ = [
+    "REFERENCES",
+    "SeasonalCard",
+    "SeasonalEmulator",
+    "Settings",
+    "Variable",
+    "anomalies",
+    "calibrate",
+    "combine",
+    "fit",
+    "forecast",
+    "hindcast_seasons",
+    "seasonal_means",
+    "summary",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        return getattr(import_module(f"xai4land_seasonal.{_LATE[name]}"), name)
+    raise AttributeError(f"module 'xai4land_seasonal' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,39 +1,169 @@
-"""``ds.seasonal``: a place kept; says what it will need."""
+"""``ds.seasonal``: validates, delegates, and nothing else."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
 import xarray as xr
+
+if TYPE_CHECKING:
+    from xai4land.tables import Table
+    from xai4land_seasonal.areas import Box
+    from xai4land_seasonal.climatology import Climatology
+    from xai4land_seasonal.emulator import SeasonalEmulator
+    from xai4land_seasonal.forecaster import Forecaster
+    from xai4land_seasonal.sources import Simulations
+    from xai4land_seasonal.training import Settings
+    from xai4land_seasonal.variables import Variable
 
 __all__ = ["SeasonalAccessor"]
 
-NEEDS = (
-    "seasonal forecasts are not built yet; they will need monthly CF fields (2 m temperature "
-    "'tas' in K, precipitation 'pr' in kg m-2 s-1) on a regular grid with a time axis"
-)
-
 
 class SeasonalAccessor:
-    """Seasonal anomalies one month ahead. Nothing is built yet.
+    """Seasonal anomalies one month ahead, and how good they are.
 
-    Examples
-    --------
-    >>> import xarray as xr, xai4land
-    >>> xr.Dataset().seasonal
-    <seasonal: seasonal forecasts are not built yet; they will need monthly CF fields (2 m temperature 'tas' in K, precipitation 'pr' in kg m-2 s-1) on a regular grid with a time axis>
-    """  # noqa: E501
+    Each method has a typed function of the same name and arguments in ``xai4land_seasonal``,
+    where it is documented.
+    """
 
     def __init__(self, data: xr.Dataset) -> None:
         self._data = data
 
-    def forecast(self) -> xr.Dataset:
-        """Not built yet.
+    def fit(
+        self,
+        *,
+        simulations: Simulations = None,
+        predictors: Sequence[str | Variable] | None = None,
+        targets: Sequence[str] | None = None,
+        leads: Sequence[int] = (1,),
+        grid: xr.Dataset | xr.DataArray | None = None,
+        validation: int = 20,
+        name: str = "my-seasonal",
+        title: str = "",
+        licence: str = "",
+        command: str = "",
+        amplitude: Sequence[float] | None = None,
+        spread: Sequence[float] | None = None,
+        parameters: dict[str, Any] | None = None,
+        settings: Settings | None = None,
+        progress: bool = True,
+    ) -> SeasonalEmulator:
+        """Train an emulator; see :func:`xai4land_seasonal.fit`."""
+        from xai4land_seasonal.fitting import fit
 
-        Raises
-        ------
-        NotImplementedError
-            Always; says what it will need.
-        """
-        raise NotImplementedError(NEEDS)
+        return fit(
+            self._data,
+            simulations=simulations,
+            predictors=predictors,
+            targets=targets,
+            leads=leads,
+            grid=grid,
+            validation=validation,
+            name=name,
+            title=title,
+            licence=licence,
+            command=command,
+            amplitude=amplitude,
+            spread=spread,
+            parameters=parameters,
+            settings=settings,
+            progress=progress,
+        )
 
-    def __repr__(self) -> str:
-        return f"<seasonal: {NEEDS}>"
+    def forecast(
+        self,
+        season: str | Sequence[str] = "DJF",
+        *,
+        members: int = 100,
+        lead: int = 1,
+        years: int | Sequence[int] | None = None,
+        emulator: str | os.PathLike[str] | Forecaster | None = None,
+        climatology: Climatology = None,
+        seed: int = 0,
+    ) -> xr.Dataset:
+        """Forecast seasons as a lazy ensemble; see :func:`xai4land_seasonal.forecast`."""
+        from xai4land_seasonal.forecasting import forecast
+
+        return forecast(
+            self._data,
+            season,
+            members=members,
+            lead=lead,
+            years=years,
+            emulator=emulator,
+            climatology=climatology,
+            seed=seed,
+        )
+
+    def means(
+        self,
+        seasons: str | Sequence[str] = ("DJF", "MAM", "JJA", "SON"),
+        *,
+        climatology: Climatology = None,
+    ) -> xr.Dataset:
+        """Seasonal means or anomalies; see :func:`xai4land_seasonal.seasonal_means`."""
+        from xai4land_seasonal.means import seasonal_means
+
+        return seasonal_means(self._data, seasons, climatology=climatology)
+
+    def calibrate(
+        self,
+        obs: xr.Dataset,
+        *,
+        years: Literal["others", "past"] = "others",
+        climatology: Climatology = None,
+    ) -> xr.Dataset:
+        """Correct mean and spread; see :func:`xai4land_seasonal.calibrate`."""
+        from xai4land_seasonal.calibration import calibrate
+
+        return calibrate(self._data, obs, years=years, climatology=climatology)
+
+    def combine(self, *others: xr.Dataset, weights: Sequence[float] | None = None) -> xr.Dataset:
+        """This ensemble and others as one; see :func:`xai4land_seasonal.combine`."""
+        from xai4land_seasonal.calibration import combine
+
+        forecasts: Mapping[str, xr.Dataset] = {
+            f"{k} {one.attrs.get('emulator', '')}".strip(): one
+            for k, one in enumerate((self._data, *others))
+        }
+        share = None if weights is None else dict(zip(forecasts, weights, strict=True))
+        return combine(forecasts, weights=share)
+
+    def verify(
+        self,
+        obs: xr.Dataset,
+        *,
+        references: Sequence[str] | Mapping[str, xr.Dataset] = (
+            "climatology",
+            "trend",
+            "persistence",
+        ),
+        metrics: Sequence[str] | None = None,
+        dim: str | Sequence[str] = "time",
+        regions: Sequence[str] | Mapping[str, Box] | None = None,
+        climatology: Climatology = None,
+        variable: str | None = None,
+        seed: int = 0,
+    ) -> xr.Dataset:
+        """Scores beside the references'; see :func:`xai4land_seasonal.verify`."""
+        from xai4land_seasonal.verification import DEFAULT, verify
+
+        return verify(
+            self._data,
+            obs,
+            references=references,
+            metrics=DEFAULT if metrics is None else metrics,
+            dim=dim,
+            regions=regions,
+            climatology=climatology,
+            variable=variable,
+            seed=seed,
+        )
+
+    def summary(self) -> Table:
+        """Scores as a table; see :func:`xai4land_seasonal.summary`."""
+        from xai4land_seasonal.verification import summary
+
+        return summary(self._data)

@@ -1,15 +1,27 @@
 """Emulators: the card, the file, and where they are found."""
 
-from xai4land.emulator.card import Architecture, Card, Input, OutputClass, Resolution, Window
-from xai4land.emulator.emulator import Emulator
+from xai4land.emulator.card import (
+    AnyCard,
+    Architecture,
+    Card,
+    Input,
+    OutputClass,
+    Part,
+    Resolution,
+    Window,
+)
+from xai4land.emulator.emulator import AnyEmulator, Emulator
 from xai4land.emulator.registry import emulators, load_emulator
 
 __all__ = [
+    "AnyCard",
+    "AnyEmulator",
     "Architecture",
     "Card",
     "Emulator",
     "Input",
     "OutputClass",
+    "Part",
     "Resolution",
     "Window",
     "emulators",

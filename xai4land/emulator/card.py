@@ -8,18 +8,29 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-__all__ = ["Architecture", "Card", "Input", "OutputClass", "Resolution", "Window"]
+__all__ = [
+    "AnyCard",
+    "Architecture",
+    "Card",
+    "Input",
+    "OutputClass",
+    "Part",
+    "Resolution",
+    "Window",
+]
 
 Role = Literal["dynamic", "static", "categorical"]
 RESERVED = ("confidence", "lat", "lon", "latitude", "longitude", "time", "bnds")
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of a card: fixed, and nothing in it but what is expected."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Input(_Part):
+class Input(Part):
     """One variable that the emulator reads.
 
     Attributes
@@ -56,7 +67,7 @@ class Input(_Part):
         return self.fill is not None or self.role == "categorical"
 
 
-class OutputClass(_Part):
+class OutputClass(Part):
     """One class of the output's legend.
 
     Attributes
@@ -80,14 +91,14 @@ class OutputClass(_Part):
     weight: Annotated[float, Field(gt=0)] = 1.0
 
 
-class Resolution(_Part):
+class Resolution(Part):
     """Degrees between cells of the map and of the states that the emulator was trained on."""
 
     target: Annotated[float, Field(gt=0, lt=90)]
     states: Annotated[float, Field(gt=0, lt=180)]
 
 
-class Window(_Part):
+class Window(Part):
     """Pixels along a side of the window that the network sees, and how many it shares."""
 
     size: Annotated[int, Field(ge=8, le=4096)]
@@ -100,15 +111,67 @@ class Window(_Part):
         return self
 
 
-class Architecture(_Part):
+class Architecture(Part):
     """Name of a registered architecture and the parameters it is built with."""
 
     name: Name
     parameters: dict[str, JsonValue] = {}
 
 
-class Card(_Part):
-    """Everything about an emulator but its weights.
+class AnyCard(Part):
+    """What the cards of all kinds of emulators have.
+
+    Attributes
+    ----------
+    kind : str
+        Name of the kind; see ``xai4land.kinds`` in the plugins' page.
+    training, metrics : dict
+        What it learned from (data, command, seed, ...) and how well; for people to read.
+    """
+
+    format: Literal[1] = 1
+    kind: str
+    name: Name
+    title: str = ""
+    architecture: Architecture
+    training: dict[str, JsonValue] = {}
+    metrics: dict[str, JsonValue] = {}
+    licence: str = ""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the architecture is built with, beside its own parameters."""
+        raise NotImplementedError
+
+    @property
+    def gives(self) -> str:
+        """What comes out, in few words."""
+        raise NotImplementedError
+
+    @property
+    def grid(self) -> str:
+        """Resolution of what comes out, in few words."""
+        raise NotImplementedError
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """Lines about inputs and resolution, each with a name."""
+        raise NotImplementedError
+
+    def with_(self, **changes: Any) -> Self:
+        """A checked copy with some fields changed."""
+        return type(self).model_validate({**self.model_dump(), **changes})
+
+    @classmethod
+    def parse(cls, text: str | bytes | Mapping[str, Any]) -> Self:
+        """Read a card from JSON or a mapping; raises ``pydantic.ValidationError``."""
+        if isinstance(text, str | bytes):
+            return cls.model_validate_json(text)
+        return cls.model_validate(text)
+
+
+class Card(AnyCard):
+    """Everything about an emulator of maps but its weights.
 
     Attributes
     ----------
@@ -118,23 +181,15 @@ class Card(_Part):
     classes : tuple of OutputClass
     conserve : bool
         Whether class fractions in each coarse cell are made to agree with the states.
-    training, metrics : dict
-        What it learned from (data, command, seed, ...) and how well; for people to read.
     """
 
-    format: Literal[1] = 1
-    name: Name
-    title: str = ""
-    architecture: Architecture
+    kind: Literal["map"] = "map"
     inputs: Annotated[tuple[Input, ...], Field(min_length=1)]
     output: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = "land_cover"
     classes: Annotated[tuple[OutputClass, ...], Field(min_length=2)]
     conserve: bool = True
     resolution: Resolution
     window: Window
-    training: dict[str, JsonValue] = {}
-    metrics: dict[str, JsonValue] = {}
-    licence: str = ""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -190,13 +245,32 @@ class Card(_Part):
         numbers = [spec for spec in self.inputs if spec.role != "categorical"]
         return sum(1 + spec.fillable for spec in numbers) + 2 * len(self.classes)
 
-    def with_(self, **changes: Any) -> Card:
-        """A checked copy with some fields changed."""
-        return Card.model_validate({**self.model_dump(), **changes})
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Channels, categories and outputs."""
+        return {
+            "channels": self.channels,
+            "categories": tuple(len(spec.codes) + 1 for spec in self.of_role("categorical")),
+            "outputs": len(self.classes),
+        }
 
-    @classmethod
-    def parse(cls, text: str | bytes | Mapping[str, Any]) -> Card:
-        """Read a card from JSON or a mapping; raises ``pydantic.ValidationError``."""
-        if isinstance(text, str | bytes):
-            return cls.model_validate_json(text)
-        return cls.model_validate(text)
+    @property
+    def gives(self) -> str:
+        """The variable and its classes."""
+        return f"{self.output}: {', '.join(c.name for c in self.classes)}"
+
+    @property
+    def grid(self) -> str:
+        """Degrees between pixels."""
+        return f"{self.resolution.target:g}°"
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """Inputs by role, resolution and window."""
+        roles: tuple[Role, ...] = ("dynamic", "static", "categorical")
+        window = f"{self.window.size} pixels, {self.window.overlap} shared"
+        return [
+            *((role, ", ".join(spec.name for spec in self.of_role(role))) for role in roles),
+            ("resolution", f"{self.grid} from states at {self.resolution.states:g}°"),
+            ("window", window + (", fractions conserved" if self.conserve else "")),
+        ]

@@ -8,11 +8,11 @@ import threading
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import xarray as xr
 
-from xai4land.emulator.card import Card
+from xai4land.emulator.card import AnyCard, Card
 from xai4land.emulator.file import pack, read_bytes, unpack, write_file
 from xai4land.errors import EmulatorFileError
 
@@ -21,18 +21,21 @@ if TYPE_CHECKING:
 
     from xai4land.grid import Target
 
-__all__ = ["Emulator"]
+__all__ = ["AnyEmulator", "Emulator"]
 
 _NETWORKS: dict[tuple[str, str, torch.dtype], torch.nn.Module] = {}
 _LOCK = threading.Lock()
 
 
-class Emulator:
-    """A trained network with a card that says what it takes, gives and learned from.
+class AnyEmulator:
+    """A trained network with a card, of any kind: how it is read, kept and told apart.
+
+    A plugin that brings a kind of its own derives from this, gives ``card_type``, and names
+    itself under the entry points ``xai4land.kinds``.
 
     Parameters
     ----------
-    card : Card
+    card : AnyCard
     weights : mapping from str to Tensor
         Parameters of the network, by name.
 
@@ -45,23 +48,23 @@ class Emulator:
     ------
     EmulatorFileError
         If the card names an unknown architecture, or the weights do not fit it.
-
-    Examples
-    --------
-    >>> import xai4land
-    >>> emulator = xai4land.load_emulator("sample-landcover")
-    >>> emulator.card.resolution.target
-    0.25
     """
 
-    def __init__(self, card: Card, weights: Mapping[str, torch.Tensor]) -> None:
+    card_type: ClassVar[type[AnyCard]] = AnyCard
+
+    def __init__(self, card: AnyCard, weights: Mapping[str, torch.Tensor]) -> None:
+        if not isinstance(card, self.card_type):
+            raise EmulatorFileError(
+                f"emulator {card.name!r} is of kind {card.kind!r}, which {type(self).__name__} is "
+                "not; xai4land.load_emulator(path) gives what it is"
+            )
         self.card = card
         self.weights = dict(weights)
         self.path: Path | None = None
         self._build()
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], sha256: str | None = None) -> Emulator:
+    def load(cls, path: str | os.PathLike[str], sha256: str | None = None) -> Self:
         """Read an emulator file.
 
         Parameters
@@ -107,6 +110,64 @@ class Emulator:
         """SHA-256 of the emulator's file."""
         return hashlib.sha256(self._content).hexdigest()
 
+    def _build(self) -> torch.nn.Module:
+        from xai4land.networks import build
+
+        return build(self.card, self.weights)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _from_bytes, (type(self), self._content)
+
+    def __dask_tokenize__(self) -> Any:
+        return (type(self).__name__, self.sha256)
+
+    def __repr__(self) -> str:
+        card = self.card
+        count = sum(w.numel() for w in self.weights.values())
+        rows = [
+            ("title", card.title),
+            ("network", f"{card.architecture.name}, {count:,} parameters"),
+            ("gives", card.gives),
+            *card.facts,
+            ("learned from", str(card.training.get("data", ""))),
+            *((f"{name}", str(value)) for name, value in card.metrics.items()),
+            ("licence", card.licence),
+            ("sha256", self.sha256),
+        ]
+        lines = [f"  {name:<13} {text}" for name, text in rows if text]
+        return "\n".join([f"<{type(self).__name__} {card.name!r}>", *lines])
+
+
+class Emulator(AnyEmulator):
+    """A trained network that makes maps of classes, with a card that says how.
+
+    Parameters
+    ----------
+    card : Card
+    weights : mapping from str to Tensor
+        Parameters of the network, by name.
+
+    Attributes
+    ----------
+    path : Path or None
+        The file that it was loaded from or saved to.
+
+    Raises
+    ------
+    EmulatorFileError
+        If the card names an unknown architecture, or the weights do not fit it.
+
+    Examples
+    --------
+    >>> import xai4land
+    >>> emulator = xai4land.load_emulator("sample-landcover")
+    >>> emulator.card.resolution.target
+    0.25
+    """
+
+    card_type = Card
+    card: Card
+
     def check(
         self,
         data: xr.Dataset,
@@ -145,48 +206,8 @@ class Emulator:
                 _NETWORKS[key] = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             return _NETWORKS[key]
 
-    def _build(self) -> torch.nn.Module:
-        from xai4land.networks import build
 
-        return build(self.card, self.weights)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _from_bytes, (self._content,)
-
-    def __dask_tokenize__(self) -> Any:
-        return ("Emulator", self.sha256)
-
-    def __repr__(self) -> str:
-        card = self.card
-        count = sum(w.numel() for w in self.weights.values())
-        rows = [
-            ("title", card.title),
-            ("network", f"{card.architecture.name}, {count:,} parameters"),
-            ("gives", f"{card.output}: {', '.join(c.name for c in card.classes)}"),
-            *(
-                (role, names)
-                for role in ("dynamic", "static", "categorical")
-                if (names := ", ".join(spec.name for spec in card.of_role(role)))
-            ),
-            (
-                "resolution",
-                f"{card.resolution.target:g}° from states at {card.resolution.states:g}°",
-            ),
-            (
-                "window",
-                f"{card.window.size} pixels, {card.window.overlap} shared"
-                + (", fractions conserved" if card.conserve else ""),
-            ),
-            ("learned from", str(card.training.get("data", ""))),
-            *((f"{name}", str(value)) for name, value in card.metrics.items()),
-            ("licence", card.licence),
-            ("sha256", self.sha256),
-        ]
-        lines = [f"  {name:<13} {text}" for name, text in rows if text]
-        return "\n".join([f"<Emulator {card.name!r}>", *lines])
-
-
-def _from_bytes(content: bytes) -> Emulator:
-    emulator = Emulator(*unpack(content, "a pickled emulator"))
+def _from_bytes(kind: type[AnyEmulator], content: bytes) -> AnyEmulator:
+    emulator = kind(*unpack(content, "a pickled emulator"))
     emulator.__dict__["_content"] = content
     return emulator

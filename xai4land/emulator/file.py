@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pydantic import ValidationError
 
-from xai4land.emulator.card import Card
-from xai4land.errors import EmulatorFileError, StoreError
+from xai4land import discovery
+from xai4land.emulator.card import AnyCard, Card
+from xai4land.errors import EmulatorFileError, PluginError, StoreError
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +30,7 @@ KEY = "xai4land"
 MAX_HEADER = 4 * 1024 * 1024
 
 
-def pack(card: Card, weights: Mapping[str, torch.Tensor]) -> bytes:
+def pack(card: AnyCard, weights: Mapping[str, torch.Tensor]) -> bytes:
     """The bytes of an emulator file; the same card and weights give the same bytes."""
     from safetensors.torch import save
 
@@ -39,7 +40,7 @@ def pack(card: Card, weights: Mapping[str, torch.Tensor]) -> bytes:
     return save(tensors, {KEY: json.dumps(meta)})
 
 
-def unpack(content: bytes, source: str) -> tuple[Card, dict[str, torch.Tensor]]:
+def unpack(content: bytes, source: str) -> tuple[AnyCard, dict[str, torch.Tensor]]:
     """Card and weights from the bytes of an emulator file.
 
     Raises
@@ -64,7 +65,7 @@ def unpack(content: bytes, source: str) -> tuple[Card, dict[str, torch.Tensor]]:
     return card, tensors
 
 
-def read_card(path: Path) -> Card:
+def read_card(path: Path) -> AnyCard:
     """The card alone, without reading the weights (so without checking them)."""
     with _opened(path) as stream:
         start = stream.read(8)
@@ -101,7 +102,7 @@ def _opened(path: Path) -> BinaryIO:
         raise EmulatorFileError(f"could not open {path}: {error.strerror or error}") from error
 
 
-def _header(content: bytes, source: str) -> tuple[Card, str, str]:
+def _header(content: bytes, source: str) -> tuple[AnyCard, str, str]:
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > MAX_HEADER or content[8:9] != b"{":
         raise EmulatorFileError(f"{source} is not an emulator: it is no safetensors file")
@@ -115,7 +116,7 @@ def _header(content: bytes, source: str) -> tuple[Card, str, str]:
             f"{source} is a safetensors file without an xai4land card; it is no emulator"
         ) from error
     try:
-        return Card.parse(text), text, digest
+        return _card_type(text, source).parse(text), text, digest
     except ValidationError as error:
         found = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'card'}: {e['msg']}" for e in error.errors()
@@ -123,6 +124,21 @@ def _header(content: bytes, source: str) -> tuple[Card, str, str]:
         raise EmulatorFileError(
             f"{source} has a card that this version of xai4land does not accept: {found}"
         ) from error
+
+
+def _card_type(text: str, source: str) -> type[AnyCard]:
+    """The kind of card; one of maps where none is named."""
+    try:
+        kind = json.loads(text).get("kind", "map")
+    except (ValueError, AttributeError, RecursionError):
+        return Card  # which says what is wrong
+    if kind == "map":
+        return Card
+    try:
+        found: type[AnyCard] = discovery.load("kinds", str(kind)).card_type
+    except PluginError as error:
+        raise EmulatorFileError(f"{source} is an emulator of kind {kind!r}: {error}") from error
+    return found
 
 
 def _digest(text: str, tensors: Mapping[str, torch.Tensor]) -> str:

@@ -136,7 +136,7 @@ def lane(device: torch.device) -> Iterator[None]:
         yield
         return
     with _slots(str(device), count):
-        own = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        own = torch.cuda.Stream(device) if device.type == "cuda" else None
         with torch.cuda.stream(own) if own else nullcontext():
             yield
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from xai4land import discovery
-from xai4land.emulator.card import Card
+from xai4land.emulator.card import AnyCard
 from xai4land.errors import EmulatorFileError, PluginError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["build", "folded"]
 
 
-def build(card: Card, weights: Mapping[str, torch.Tensor] | None = None) -> torch.nn.Module:
+def build(card: AnyCard, weights: Mapping[str, torch.Tensor] | None = None) -> torch.nn.Module:
     """Build the card's network, with fresh or with given weights.
 
     Raises
@@ -41,12 +41,7 @@ def build(card: Card, weights: Mapping[str, torch.Tensor] | None = None) -> torc
     try:
         # On the meta device a card can ask for any size without taking memory.
         with torch.device("cpu" if weights is None else "meta"):
-            network = architecture(
-                channels=card.channels,
-                categories=tuple(len(spec.codes) + 1 for spec in card.of_role("categorical")),
-                outputs=len(card.classes),
-                **card.architecture.parameters,
-            )
+            network = architecture(**card.arguments, **card.architecture.parameters)
     except (TypeError, ValueError) as error:
         raise EmulatorFileError(
             f"emulator {card.name!r}: architecture {name!r} refuses its parameters: {error}"

@@ -138,7 +138,7 @@ class _Trainer:
         turn = self._turn()
         loss = self.loss(samples, self.forward(samples, turn))
         self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         self.schedule.step()

@@ -1,0 +1,324 @@
+"""Forecasts: lazy CF ensembles from monthly fields."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+from dask.delayed import delayed
+
+from xai4land import cf
+from xai4land.emulator import load_emulator
+from xai4land.errors import InputError
+from xai4land.grid import Grid
+from xai4land_seasonal.climatology import Climatology
+from xai4land_seasonal.emulator import SeasonalEmulator
+from xai4land_seasonal.forecaster import Forecaster
+from xai4land_seasonal.history import LEAST
+from xai4land_seasonal.references import REFERENCES
+from xai4land_seasonal.seasons import (
+    Ints,
+    Season,
+    encode,
+    find_seasons,
+    month_numbers,
+    months_at,
+    season_coords,
+)
+from xai4land_seasonal.state import State, read_state
+from xai4land_seasonal.variables import Variable, guess_variables
+
+__all__ = ["forecast"]
+
+YEARS = 20
+"""Forecasts of one task."""
+
+
+def forecast(
+    data: xr.Dataset,
+    season: str | Sequence[str] = "DJF",
+    *,
+    members: int = 100,
+    lead: int = 1,
+    years: int | Sequence[int] | None = None,
+    emulator: str | os.PathLike[str] | Forecaster | None = None,
+    climatology: Climatology = None,
+    seed: int = 0,
+    grid: Grid | None = None,
+    variables: Sequence[str] | None = None,
+) -> xr.Dataset:
+    """Forecast seasonal anomalies from the months before, as a lazy ensemble.
+
+    Parameters
+    ----------
+    data : Dataset
+        Monthly fields on a regular grid, without a gap, from at least 15 years before the first
+        forecast: what is forecast is added to the trend of the years before. A forecast
+        looks at nothing from its reference time on.
+    season : str or sequence of str
+        First letters of three months; a season belongs to the year of its last month.
+    members : int
+    lead : int
+        Whole months between the last month that is known and the season: with 1, DJF is forecast
+        from what is known at the end of October.
+    years : int or sequence of int, optional
+        Of the seasons. By default all that can be forecast, the next one included.
+    emulator : str, path-like or Forecaster, optional
+        A seasonal emulator, or a reference by name: ``"climatology"``, ``"trend"``,
+        ``"persistence"``, ``"damped persistence"``, ``"trend + damped persistence"``,
+        ``"eof-ridge"``, ``"analogs"``. By default the bundled emulator that fits.
+    climatology : tuple of int, Dataset, DataArray or None
+        First and last year of the monthly means that anomalies are against, all before the
+        first forecast; None if the data are anomalies already, which then stay against theirs.
+    seed : int
+        Of the members. Those of a year depend on it and on the year alone.
+    grid : Grid, optional
+        What references are made on; by default the data's own. Emulators have theirs.
+    variables : sequence of str, optional
+        What references are made of; by default all variables.
+
+    Returns
+    -------
+    Dataset
+        Anomalies on (time, realization, rows, columns), float32, with
+        ``forecast_reference_time`` and ``forecast_period``; ``time`` is the middle of the season.
+
+    Raises
+    ------
+    InputError
+        If months are missing, the data end too early or begin too late, are absolute values
+        without a climatology (or the reverse), a climatology reaches into the forecast years, or
+        the grid is not one the emulator takes; what is lazy is checked when it is computed.
+
+    Examples
+    --------
+    >>> import xai4land, xai4land_seasonal
+    >>> climate = xai4land.sample("climate", years=range(1900, 1960))
+    >>> made = xai4land_seasonal.forecast(
+    ...     climate[["tas"]], "DJF", members=10, years=range(1950, 1960), emulator="trend",
+    ...     climatology=(1900, 1929))
+    >>> dict(made.tas.sizes)
+    {'time': 10, 'realization': 10, 'lat': 18, 'lon': 36}
+    """
+    seasons = find_seasons(season)
+    problems = [
+        f"{name}={value!r}, expected a whole number of at least {least}"
+        for name, value, least in (("members", members, 1), ("lead", lead, 0), ("seed", seed, 0))
+        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least
+    ]
+    InputError.raise_if(problems)
+    chosen = _choose(data, emulator)
+    wanted, grid = _wants(chosen, data, grid, variables)
+    time = _time_of(data)
+    starts = _starts(month_numbers(data[time], "the data"), seasons, lead, years)
+    first_year = min((start + 2) // 12 for start in starts)
+    state = read_state(data, wanted, grid, climatology, before=first_year)
+    names = chosen.targets([variable.name for variable in wanted])
+    values = _members(state, chosen, starts, (members, lead, seed), len(names))
+    return _described(values, state, chosen, starts, names, wanted, lead, data)
+
+
+def _choose(data: xr.Dataset, emulator: Any) -> Forecaster:
+    if isinstance(emulator, str) and emulator in REFERENCES:
+        return REFERENCES[emulator]
+    if emulator is None:
+        return _fitting(data)
+    if isinstance(emulator, str | os.PathLike):
+        emulator = load_emulator(emulator)
+    if not hasattr(emulator, "members"):
+        what = getattr(getattr(emulator, "card", None), "gives", repr(emulator))
+        raise InputError(
+            f"the emulator gives {what}, expected one of seasons; or name a reference: "
+            f"{', '.join(REFERENCES)}"
+        )
+    found: Forecaster = emulator
+    return found
+
+
+def _fitting(data: xr.Dataset) -> Forecaster:
+    """The bundled emulator whose predictors are there."""
+    from xai4land_seasonal.emulators import BUNDLED
+
+    names = {variable.name for variable in guess_variables(data)}
+    for path in BUNDLED.values():
+        found = load_emulator(path)
+        if isinstance(found, SeasonalEmulator) and {v.name for v in found.card.predictors} <= names:
+            return found
+    raise InputError(
+        f"no bundled emulator forecasts from {', '.join(sorted(names))}; give emulator=, fit your "
+        f"own with ds.seasonal.fit(), or name a reference: {', '.join(REFERENCES)}"
+    )
+
+
+def _wants(
+    chosen: Forecaster, data: xr.Dataset, grid: Grid | None, names: Sequence[str] | None
+) -> tuple[tuple[Variable, ...], Grid | None]:
+    """Variables and grid that a forecaster takes; a reference takes what it is given."""
+    if isinstance(chosen, SeasonalEmulator):
+        return chosen.card.predictors, chosen.card.cells
+    found = guess_variables(data)
+    return tuple(v for v in found if names is None or v.name in names), grid
+
+
+def _time_of(data: xr.Dataset) -> str:
+    if "time" in data.coords:
+        return "time"
+    raise InputError("the data have no coordinate 'time'; rename yours: ds.rename(old='time')")
+
+
+def _starts(
+    months: Ints, seasons: Sequence[Season], lead: int, years: int | Sequence[int] | None
+) -> Ints:
+    """Numbers of the first months of the seasons, in order.
+
+    Raises
+    ------
+    InputError
+        Naming the seasons whose last months are not known, or that have too few years before.
+    """
+    earliest = int(months[0]) + 12 * LEAST
+    latest = int(months[-1]) + lead + 1
+    if years is None:
+        span = range(earliest // 12, latest // 12 + 2)
+        found = [s.start(y) for y in span for s in seasons if earliest <= s.start(y) <= latest]
+        if not found:
+            raise InputError(
+                f"{months.size} months are too few to forecast from: trends need {LEAST} years"
+            )
+        return np.array(sorted(found))
+    wanted = [years] if isinstance(years, int | np.integer) else [int(y) for y in years]
+    problems = [] if wanted else ["years is empty, expected at least one year"]
+    for season in seasons:
+        for year in wanted:
+            start = season.start(year)
+            if start < earliest:
+                problems.append(
+                    f"{season.name} {year} has {(start - int(months[0])) // 12} years before it, "
+                    f"expected at least {LEAST} to fit a trend on; bring earlier years"
+                )
+            elif start > latest:
+                last, end = start - lead - 1, int(months[-1])
+                problems.append(
+                    f"{season.name} {year} at lead {lead} needs data up to "
+                    f"{last // 12}-{last % 12 + 1:02d}, and they end in "
+                    f"{end // 12}-{end % 12 + 1:02d}; bring the months between, or leave it out"
+                )
+    InputError.raise_if(problems)
+    return np.array(sorted({s.start(y) for y in wanted for s in seasons}))
+
+
+def _members(
+    state: State, chosen: Forecaster, starts: Ints, how: tuple[int, int, int], targets: int
+) -> da.Array:
+    """One task for some years; each takes the whole past, which is small on this grid."""
+    members, _, _ = how
+    source = state.data.data
+    past = delayed(source.rechunk(-1) if isinstance(source, da.Array) else source, pure=True)
+    make = delayed(_run, pure=True)
+    facts = delayed((state.months, state.days(), state.area()), pure=True)
+    rows, columns = state.grid.shape
+    parts = []
+    for first in range(0, len(starts), YEARS):
+        some = starts[first : first + YEARS]
+        shape = (len(some), members, targets, rows, columns)
+        made = make(chosen, past, facts, some, how)
+        parts.append(da.from_delayed(made, shape, np.float32))
+    return da.concatenate(parts)  # type: ignore[no-any-return]
+
+
+def _run(
+    chosen: Forecaster,
+    values: Any,
+    facts: tuple[Ints, Any, Any],
+    starts: Ints,
+    how: tuple[int, int, int],
+) -> np.ndarray:
+    """Forecasts of some starts, shape (starts, members, targets, rows, columns)."""
+    from xai4land_seasonal.cases import STARTS
+    from xai4land_seasonal.history import History
+
+    months, days, area = facts
+    members, lead, seed = how
+    values = np.asarray(values)
+    history = History(values.reshape(*values.shape[:2], -1), int(months[0]), days, area)
+    made: np.ndarray | None = None
+    for month in np.unique(starts % 12):
+        at = np.flatnonzero(starts % 12 == month)
+        season = STARTS[month]
+        years = starts[at] // 12 + season.crosses
+        part = chosen.members(history, season, lead, years, members, seed).astype(np.float32)
+        if made is None:
+            made = np.empty((len(starts), *part.shape[1:]), np.float32)
+        made[at] = part
+    assert made is not None
+    return made.reshape(*made.shape[:3], *values.shape[2:])
+
+
+def _described(
+    values: da.Array,
+    state: State,
+    chosen: Forecaster,
+    starts: Ints,
+    names: Sequence[str],
+    variables: Sequence[Variable],
+    lead: int,
+    source: xr.Dataset,
+) -> xr.Dataset:
+    dims = ("time", "realization", *state.grid.names)
+    coords: dict[str, Any] = cf.grid_coords(state.grid)
+    labels = [_name(int(start) % 12) for start in starts]
+    coords |= season_coords(starts, labels, state.time)
+    reference = xr.DataArray(
+        months_at(starts - lead, state.time),
+        dims="time",
+        attrs={"standard_name": "forecast_reference_time"},
+    )
+    encode(reference)
+    coords["forecast_reference_time"] = reference
+    coords["forecast_period"] = xr.DataArray(
+        np.array([_hours(p) for p in coords["time"].values - reference.values]),
+        dims="time",
+        attrs={"standard_name": "forecast_period", "units": "hours"},
+    )
+    coords["realization"] = xr.DataArray(
+        np.arange(values.shape[1], dtype=np.int32),
+        dims="realization",
+        attrs={"standard_name": "realization", "units": "1"},
+    )
+    made = {}
+    by_name = {variable.name: variable for variable in variables}
+    for k, name in enumerate(names):
+        variable = by_name[name]
+        attrs = {
+            "long_name": f"seasonal anomaly of {variable.standard_name or name}",
+            "units": variable.units,
+            "cell_methods": "time: mean",
+            "climatology_period": state.climatology,
+        }
+        made[name] = xr.DataArray(values[:, :, k], dims=dims, attrs=attrs)
+        made[name].encoding["_FillValue"] = np.float32(np.nan)
+    what = f"seasonal forecast by {chosen.name}"
+    attrs = cf.provenance(source, f"Seasonal anomalies: {chosen.name}", what, what)
+    attrs["comment"] = f"{chosen.description}; {attrs['comment']}"
+    attrs["emulator"] = chosen.name
+    if isinstance(chosen, SeasonalEmulator):
+        attrs["emulator_sha256"] = chosen.sha256
+    attrs["climatology_period"] = state.climatology
+    return xr.Dataset(made, coords, attrs)
+
+
+def _name(month: int) -> str:
+    from xai4land_seasonal.cases import STARTS
+
+    return STARTS[month].name
+
+
+def _hours(span: Any) -> float:
+    """A difference of dates, numpy's or cftime's."""
+    if isinstance(span, np.timedelta64):
+        return float(span / np.timedelta64(1, "h"))
+    return float(span.total_seconds() / 3600)

@@ -1,0 +1,137 @@
+"""Variables of climate: how they are called, and in which units emulators take them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+import xarray as xr
+from pydantic import Field
+
+from xai4land.emulator import Part
+from xai4land.errors import InputError
+
+__all__ = ["KNOWN", "Variable", "find_variable", "guess_variables"]
+
+
+class Variable(Part):
+    """One variable.
+
+    Attributes
+    ----------
+    name : str
+        As in CMIP6.
+    standard_name, units : str
+        As in CF.
+    aliases : tuple of str
+        Other names that data may have it under.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+    standard_name: str = ""
+    units: str = "1"
+    aliases: tuple[str, ...] = ()
+
+
+KNOWN = (
+    Variable(
+        name="tas",
+        standard_name="air_temperature",
+        units="K",
+        aliases=("tas_anomaly", "t2m", "2t", "tempanomaly", "temperature_anomaly"),
+    ),
+    Variable(
+        name="pr",
+        standard_name="precipitation_flux",
+        units="kg m-2 s-1",
+        aliases=("pr_anomaly", "tp", "precip"),
+    ),
+    Variable(
+        name="psl",
+        standard_name="air_pressure_at_mean_sea_level",
+        units="Pa",
+        aliases=("psl_anomaly", "msl", "slp"),
+    ),
+    Variable(
+        name="tos",
+        standard_name="sea_surface_temperature",
+        units="degC",
+        aliases=("tos_anomaly", "sst"),
+    ),
+)
+"""Variables that are recognised by several names."""
+
+
+def guess_variables(data: xr.Dataset) -> tuple[Variable, ...]:
+    """The variables that data hold: known ones by any of their names, others as they are.
+
+    Examples
+    --------
+    >>> field = xr.DataArray(np.zeros((2, 3, 4)), dims=("time", "lat", "lon"))
+    >>> [variable.name for variable in guess_variables(xr.Dataset({"t2m": field}))]
+    ['tas']
+    """
+    found = []
+    for name, array in data.data_vars.items():
+        if array.ndim < 3 or str(name).endswith(("_bnds", "_bounds")):
+            continue
+        known = next((v for v in KNOWN if str(name) in (v.name, *v.aliases)), None)
+        found.append(
+            known
+            or Variable(
+                name=str(name),
+                standard_name=str(array.attrs.get("standard_name", "")),
+                units=str(array.attrs.get("units", "1")),
+            )
+        )
+    if not found:
+        raise InputError(
+            f"no variable along time, latitude and longitude among {list(map(str, data.data_vars))}"
+        )
+    return tuple(found)
+
+
+def find_variable(data: xr.Dataset, variable: Variable) -> xr.DataArray:
+    """A variable by its name, an alias or its standard name, in the units that are wanted.
+
+    Raises
+    ------
+    InputError
+        If it is not there, there are several, or its units cannot be converted.
+    """
+    named = [n for n in (variable.name, *variable.aliases) if n in data.data_vars]
+    if not named and variable.standard_name:
+        named = [
+            str(n)
+            for n, array in data.data_vars.items()
+            if array.attrs.get("standard_name") == variable.standard_name
+        ]
+    if len(named) != 1:
+        seen = f"{len(named)} ({', '.join(named)})" if named else "none"
+        raise InputError(
+            f"expected one variable {variable.name!r} ({', '.join(variable.aliases) or 'no alias'}"
+            f"{'; ' + variable.standard_name if variable.standard_name else ''}), found {seen}; "
+            f"rename yours: ds.rename(old={variable.name!r})"
+        )
+    return _converted(data[named[0]], variable)
+
+
+def _converted(array: xr.DataArray, variable: Variable) -> xr.DataArray:
+    units = array.attrs.get("units")
+    if units is None or units == variable.units:
+        return array
+    from cf_xarray.units import units as registry
+
+    try:
+        zero, one = (
+            registry.Quantity(x, registry.Unit(units)).to(variable.units).magnitude
+            for x in (0.0, 1.0)
+        )
+    except Exception:
+        raise InputError(
+            f"variable {str(array.name)!r} has units {units!r}, which cannot be converted to "
+            f"{variable.units!r}; convert it, or correct attrs['units']"
+        ) from None
+    with xr.set_options(keep_attrs=True):
+        # An offset would shift anomalies; absolute values lose it with their climatology.
+        return (array * np.float64(one - zero)).assign_attrs(units=variable.units)

@@ -1,0 +1,126 @@
+"""Cells of regular grids: their edges, their overlap and their area."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from xai4land.axis import Floats
+from xai4land.errors import InputError
+from xai4land.grid import Grid
+
+__all__ = ["areas", "edges", "overlaps"]
+
+Edges = tuple[Floats, Floats]
+
+
+def edges(grid: Grid, data: xr.Dataset | xr.DataArray | None = None) -> Edges:
+    """Edges of the rows and of the columns of a grid.
+
+    Parameters
+    ----------
+    grid : Grid
+    data : Dataset or DataArray, optional
+        Whose CF bounds are taken if it has them; else edges lie midway between the centres.
+
+    Returns
+    -------
+    tuple of ndarray, shapes (rows, 2) and (columns, 2)
+        Lower and upper edges in degrees; longitudes increase and may go beyond 180 or 360.
+
+    Raises
+    ------
+    InputError
+        If bounds do not fit their coordinate.
+
+    Examples
+    --------
+    >>> from xai4land.axis import Axis
+    >>> grid = Grid(Axis(np.array([90.0, 80.0])), Axis(np.array([0.0, 10.0])))
+    >>> edges(grid)[0]
+    array([[85., 90.],
+           [75., 85.]])
+    """
+    found = [
+        _bounds(data, name, axis.values) if data is not None else None
+        for name, axis in zip(grid.names, (grid.lat, grid.lon), strict=True)
+    ]
+    rows = _midway(grid.lat.values) if found[0] is None else found[0]
+    columns = _midway(grid.lon.values) if found[1] is None else found[1]
+    return rows.clip(-90, 90), columns
+
+
+def _midway(centres: Floats) -> Floats:
+    if centres.size == 1:
+        return np.array([[centres[0] - 0.5, centres[0] + 0.5]])
+    middle = (centres[1:] + centres[:-1]) / 2
+    ends = np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])
+    return np.sort(np.stack([ends[:-1], ends[1:]], -1), -1)
+
+
+def _bounds(data: xr.Dataset | xr.DataArray, name: str, centres: Floats) -> Floats | None:
+    called = data[name].attrs.get("bounds", f"{name}_bnds")
+    known = {**getattr(data, "data_vars", {}), **data.coords}
+    if called not in known:
+        return None
+    values: Floats = np.asarray(known[called].values, np.float64)
+    if values.shape != (centres.size, 2) or not np.isfinite(values).all():
+        raise InputError(
+            f"bounds {called!r} have shape {values.shape}, expected {(centres.size, 2)} and no "
+            f"missing values; drop them: ds.drop_vars({called!r})"
+        )
+    values = np.sort(values, -1)
+    if name != data[name].dims[0] or centres.size < 2:
+        return values
+    # Longitudes were unwrapped; their bounds follow.
+    values = values + 360 * np.round((centres - values.mean(-1)) / 360)[:, None]
+    inside = (values[:, 0] <= centres + 1e-6) & (centres - 1e-6 <= values[:, 1])
+    if not inside.all():
+        raise InputError(
+            f"bounds {called!r} do not hold their centres, e.g. {centres[~inside][0]:g}; "
+            f"drop them: ds.drop_vars({called!r})"
+        )
+    return values
+
+
+def overlaps(of: Floats, on: Floats, period: float | None = None) -> Floats:
+    """How much of intervals lies on others.
+
+    Parameters
+    ----------
+    of, on : ndarray, shapes (n, 2) and (m, 2)
+    period : float, optional
+        After which intervals come again, as 360 for longitudes.
+
+    Returns
+    -------
+    ndarray, shape (m, n)
+
+    Examples
+    --------
+    >>> overlaps(np.array([[0.0, 2.0], [2.0, 4.0]]), np.array([[1.0, 4.0]]))
+    array([[1., 2.]])
+    """
+    turns = (0.0,) if period is None else (-2 * period, -period, 0.0, period, 2 * period)
+    shared = np.zeros((len(on), len(of)))
+    for turn in turns:
+        high = np.minimum(on[:, None, 1], of[None, :, 1] + turn)
+        low = np.maximum(on[:, None, 0], of[None, :, 0] + turn)
+        shared += (high - low).clip(0)
+    return shared
+
+
+def areas(grid: Grid, data: xr.Dataset | xr.DataArray | None = None) -> xr.DataArray:
+    """Part of the globe that each cell covers, shape (rows, columns).
+
+    Examples
+    --------
+    >>> from xai4land.axis import Axis
+    >>> lat, lon = np.arange(-85.0, 90, 10), np.arange(0.0, 360, 10)
+    >>> round(float(areas(Grid(Axis(lat), Axis(lon))).sum()), 12)
+    1.0
+    """
+    rows, columns = edges(grid, data)
+    height = np.diff(np.sin(np.deg2rad(rows)))[:, 0] / 2
+    width = np.diff(columns)[:, 0] / 360
+    return xr.DataArray(height[:, None] * width, grid.coords(), grid.names, name="cell_area")
