@@ -359,6 +359,7 @@ def summary(scores: xr.Dataset) -> Table:
         one = computed.sel(forecast=label)
         for region in computed["region"].values if "region" in computed.dims else [None]:
             part = one if region is None else one.sel(region=region)
-            row: dict[str, Any] = {"forecast": str(label)} | ({} if region is None else {"region": str(region)})
+            row: dict[str, Any] = {"forecast": str(label)}
+            row |= {} if region is None else {"region": str(region)}
             rows.append(row | {k: float(v) for k, v in part.data_vars.items()})
     return Table(rows)
