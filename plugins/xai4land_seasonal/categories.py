@@ -210,15 +210,18 @@ def reliability(
     probability: xr.DataArray,
     happened: xr.DataArray,
     *,
+    dim: str | Sequence[str] | None = None,
     weights: xr.DataArray | None = None,
     bins: int = 10,
 ) -> xr.Dataset:
-    """How often events happen that are given a probability; pooled over all dimensions.
+    """How often events happen that are given a probability.
 
     Parameters
     ----------
     probability : DataArray
     happened : DataArray of 0, 1 and NaN
+    dim : str or sequence of str, optional
+        What is pooled; by default all dimensions.
     weights : DataArray, optional
         As cells' areas.
     bins : int
@@ -227,7 +230,8 @@ def reliability(
     Returns
     -------
     Dataset
-        On ``bin``: mean ``probability``, observed ``frequency`` and ``weight``; computed.
+        On ``bin``: mean ``probability``, observed ``frequency`` (missing in bins never used) and
+        ``weight``, the share of the cases; lazy if the data are.
 
     Examples
     --------
@@ -237,21 +241,38 @@ def reliability(
     array([0. , 0.5])
     """
     weight = xr.ones_like(probability) if weights is None else weights
-    parts = xr.broadcast(probability, happened, weight)
-    p, o, w = (np.asarray(part.values, np.float64).ravel() for part in parts)
-    known = np.isfinite(p) & np.isfinite(o) & np.isfinite(w)
-    p, o, w = p[known], o[known], w[known]
-    place = np.minimum((p * bins).astype(int), bins - 1)
-    total, told, seen = (np.bincount(place, k, bins) for k in (w, w * p, w * o))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = {"probability": told / total, "frequency": seen / total, "weight": total}
-    return xr.Dataset({name: ("bin", values) for name, values in found.items()})
+    probability, happened, weight = xr.broadcast(probability, happened, weight)
+    known = probability.notnull() & happened.notnull() & weight.notnull()
+    place = np.minimum((probability * bins).fillna(0).astype(int), bins - 1)
+    parts = []
+    for k in range(bins):
+        inside = weight.where(known & (place == k), 0.0)
+        parts.append(
+            xr.Dataset(
+                {
+                    "probability": (inside * probability.fillna(0)).sum(dim),
+                    "frequency": (inside * happened.fillna(0)).sum(dim),
+                    "weight": inside.sum(dim),
+                }
+            )
+        )
+    found = xr.concat(parts, "bin")
+    used = found["weight"].where(found["weight"] > 0)
+    total = found["weight"].sum("bin")
+    return xr.Dataset(
+        {
+            "probability": found["probability"] / used,
+            "frequency": found["frequency"] / used,
+            "weight": found["weight"] / total.where(total > 0),
+        }
+    )
 
 
 def rank_histogram(
     forecast: xr.DataArray,
     obs: xr.DataArray,
     *,
+    dim: str | Sequence[str] | None = None,
     weights: xr.DataArray | None = None,
     bins: int = 10,
 ) -> xr.DataArray:
@@ -261,10 +282,20 @@ def rank_histogram(
     (k + 1) / (m + 1); with ties from the lowest to the highest possible k. So ensembles of any size
     fall into the same bins, and nothing is left to chance.
 
+    Parameters
+    ----------
+    forecast : DataArray, shape (time, realization, ...)
+    obs : DataArray, shape (time, ...)
+    dim : str or sequence of str, optional
+        What is pooled; by default all dimensions.
+    weights : DataArray, optional
+        As cells' areas.
+    bins : int
+
     Returns
     -------
-    DataArray, shape (bin,)
-        Shares that sum to one; computed.
+    DataArray, shape (bin, ...)
+        Shares that sum to one; lazy if the data are.
 
     Examples
     --------
@@ -276,14 +307,14 @@ def rank_histogram(
     count = known.sum("realization")
     below = ((forecast < obs) & known).sum("realization")
     level = ((forecast == obs) & known).sum("realization")
-    weight = xr.ones_like(obs) if weights is None else weights
-    usable = obs.notnull() & (count > 0)
-    parts = xr.broadcast(below / (count + 1), (below + level + 1) / (count + 1), weight, usable)
-    low, high, w, use = (np.asarray(part.values).ravel() for part in parts)
-    low, high, w = low[use], high[use], w[use]
+    low, high = below / (count + 1), (below + level + 1) / (count + 1)
+    weight = xr.ones_like(low) if weights is None else weights
+    weight = (weight + 0 * low).where(obs.notnull() & (count > 0), 0.0)
     edges = np.linspace(0, 1, bins + 1)
-    share = [
-        (w * (np.minimum(high, b) - np.maximum(low, a)).clip(0) / (high - low)).sum()
+    parts = [
+        (weight * (np.minimum(high, b) - np.maximum(low, a)).clip(0) / (high - low)).sum(dim)
         for a, b in itertools.pairwise(edges)
     ]
-    return xr.DataArray(np.array(share) / max(sum(share), 1e-300), dims="bin", name="share")
+    found = xr.concat(parts, "bin")
+    total = found.sum("bin")
+    return (found / total.where(total > 0)).rename("share")

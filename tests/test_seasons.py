@@ -1,0 +1,146 @@
+"""Seasonal means and anomalies, in any calendar."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seasonal_worlds import monthly
+from xai4land import InputError
+from xai4land_seasonal import anomalies, hindcast_seasons, seasonal_means
+from xai4land_seasonal.history import History, past_trend
+from xai4land_seasonal.seasons import Season
+
+
+def ramp(months: int) -> np.ndarray:
+    return np.arange(months, dtype=float)[:, None, None] + np.zeros((1, 2, 4))
+
+
+@pytest.mark.parametrize("calendar", ["standard", "noleap", "360_day", "julian"])
+def test_winter_belongs_to_januarys_year_and_days_count(calendar):
+    made = seasonal_means(monthly(ramp(36), "2003-01-01", calendar), "DJF")
+    assert made.season_year.values.tolist() == [2004, 2005]
+    days = {"standard": 29, "julian": 29, "noleap": 28, "360_day": 30}[calendar]
+    long = 30 if calendar == "360_day" else 31
+    expected = (11 * long + 12 * long + 13 * days) / (2 * long + days)
+    assert made.tas.values[0, 0, 0] == pytest.approx(expected)
+    first, last = made.time_bnds.values[0]
+    assert (first.astype("M8[D]").astype(str) if calendar == "standard" else str(first)[:10]) == (
+        "2003-12-01"
+    )
+    assert made.dropped_seasons.split(", ")[0] == "DJF 2003"
+    assert made.time.values[0] == first + (last - first) / 2
+
+
+def test_every_season_has_its_three_months():
+    for name in [
+        "JFM",
+        "FMA",
+        "MAM",
+        "AMJ",
+        "MJJ",
+        "JJA",
+        "JAS",
+        "ASO",
+        "SON",
+        "OND",
+        "NDJ",
+        "DJF",
+    ]:
+        made = seasonal_means(monthly(ramp(36), "2001-01-01", "360_day"), name)
+        middle = 12 * (made.season_year.values[0] - 2001) + Season.of(name).month
+        middle -= 12 * Season.of(name).crosses
+        assert made.tas.values[0, 0, 0] == pytest.approx(middle)
+
+
+def test_a_missing_month_is_named_and_a_missing_value_stays_in_its_season():
+    data = monthly(ramp(24))
+    with pytest.raises(InputError, match="1900-05"):
+        seasonal_means(data.isel(time=[0, 1, 2, 3, 5, 6, 7]))
+    data.tas[4, 0, 0] = np.nan
+    made = seasonal_means(data)
+    assert made.tas.isnull().sum() == 1
+    assert np.isnan(made.tas.sel(time=made.season == "MAM").values[0, 0, 0])
+
+
+def test_half_seasons_are_dropped_visibly_and_none_is_refused():
+    made = seasonal_means(monthly(ramp(13), "2000-02-01"))
+    assert made.dropped_seasons == "DJF 2000, DJF 2001" or "DJF 2000" in made.dropped_seasons
+    with pytest.raises(InputError, match="no whole season"):
+        seasonal_means(monthly(ramp(2), "2000-01-01"), "DJF")
+
+
+def test_anomalies_have_no_mean_over_their_climatology_and_stay_lazy():
+    rng = np.random.default_rng(0)
+    data = monthly(280 + rng.normal(size=(240, 2, 4)) + ramp(240) * 0.01).chunk({"time": 24})
+    with_dask = anomalies(data.tas, (1901, 1910))
+    assert with_dask.chunks is not None
+    period = with_dask.sel(time=slice("1901", "1910")).groupby("time.month").mean()
+    assert np.abs(period).max() < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("climatology", "match"),
+    [
+        ((1915, 1925), "not within the data"),
+        ((1910, 1901), "first and last year"),
+        ((1901, 1912), "reaches into the years that are forecast"),
+        (None, "absolute values"),
+    ],
+)
+def test_bad_climatologies_are_refused(climatology, match):
+    data = monthly(280 + np.zeros((240, 2, 4)))
+    with pytest.raises(InputError, match=match):
+        anomalies(data.tas, climatology, before=1911)
+
+
+def test_anomalies_given_as_absolute_values_are_noticed():
+    with pytest.raises(InputError, match="anomalies already"):
+        anomalies(monthly(np.ones((240, 2, 4))).tas, (1901, 1910))
+
+
+def test_trends_know_nothing_of_their_own_year_or_later():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(40, 3))
+    changed = values.copy()
+    changed[30:] = 1e6
+    assert np.array_equal(past_trend(values)[:31], past_trend(changed)[:31], equal_nan=True)
+    slope, level = np.polyfit(np.arange(30), values[:30, 0], 1)
+    assert past_trend(values)[30, 0] == pytest.approx(level + 30 * slope)
+
+
+@settings(max_examples=20, deadline=None)
+@given(start=st.integers(0, 11), length=st.integers(200, 420), lead=st.integers(0, 4))
+def test_inputs_are_the_months_before_whatever_month_the_data_begin_in(start, length, lead):
+    values = np.arange(length, dtype=float)[:, None, None] ** 2 / 1e3
+    history = History(values, 12 * 1900 + start)
+    season = Season.of("DJF")
+    year = 1900 + (start + length) // 12
+    inputs = history.inputs(season, lead, np.array([year]))
+    last = 12 * (year - 1) + 11 - 1 - lead - (12 * 1900 + start)
+    if not 0 <= last < length:
+        return
+    month = history.values.reshape(-1)[last + start % 12]
+    assert month == values[last, 0, 0]
+    trend = past_trend(history.values)[:, (last + start) % 12, 0, 0]
+    expected = month - trend[(last + start) // 12]
+    np.testing.assert_allclose(inputs.months[0, 0, 0, 0], expected)
+
+
+def test_a_hindcast_becomes_seasons_of_its_months():
+    starts = xr.date_range("2000-11-01", periods=3, freq="YS-NOV")
+    values = np.arange(3 * 4 * 2.0).reshape(3, 4, 2)
+    data = xr.Dataset(
+        {"tas": (("init", "lead", "member"), values)}, {"init": starts, "lead": [1, 2, 3, 4]}
+    )
+    made = hindcast_seasons(data, "DJF", anomalies=False)
+    assert made.season_year.values.tolist() == [2001, 2002, 2003]
+    expected = np.average(values[0, 1:, 0], weights=[31, 31, 28])
+    assert made.tas.values[0, 0] == pytest.approx(expected)
+    with pytest.raises(InputError, match="needs lead months"):
+        hindcast_seasons(data, "JFM")
+    with pytest.raises(InputError, match="no dimension of starts"):
+        hindcast_seasons(data.rename(init="x"), "DJF")
