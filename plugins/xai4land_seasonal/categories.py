@@ -10,10 +10,11 @@ import numpy.typing as npt
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land_seasonal.scores import _pairs, _whole
+from xai4land_seasonal.scores import _pairs, _whole, skill
 
 __all__ = [
     "category_of",
+    "climatological_rps",
     "probabilities",
     "rank_histogram",
     "reliability",
@@ -159,19 +160,23 @@ def rpss(
     """
     own = rps(forecast, obs, edges, fair=fair)
     if reference is None:
-        expected = edges["quantile"] if "quantile" in edges.coords else None
-        if expected is None:
-            raise InputError("edges have no coordinate 'quantile'; make them with tercile_edges()")
-        happened = (obs < edges).where(obs.notnull() & edges.notnull())
-        other = ((expected - happened) ** 2).sum("quantile", skipna=False)
-    else:
-        other = rps(reference, obs, edges, fair=fair)
+        return skill(own, climatological_rps(obs, edges), dim=dim)
+    return skill(own, rps(reference, obs, edges, fair=fair), dim=dim)
 
-    def score(x: Floats, y: Floats) -> Floats:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(1 - np.nanmean(x, -1) / np.nanmean(y, -1))
 
-    return _pairs(score, own, other, dim=dim)
+def climatological_rps(obs: xr.DataArray, edges: xr.DataArray) -> xr.DataArray:
+    """RPS of the probabilities that the quantiles of the thresholds are.
+
+    Raises
+    ------
+    InputError
+        If ``edges`` lack the coordinate ``quantile``.
+    """
+    if "quantile" not in edges.coords:
+        raise InputError("edges have no coordinate 'quantile'; make them with tercile_edges()")
+    happened = (obs < edges).where(obs.notnull() & edges.notnull())
+    made: xr.DataArray = ((edges["quantile"] - happened) ** 2).sum("quantile", skipna=False)
+    return made
 
 
 def roc_area(
@@ -317,4 +322,5 @@ def rank_histogram(
     ]
     found = xr.concat(parts, "bin")
     total = found.sum("bin")
-    return (found / total.where(total > 0)).rename("share")
+    made: xr.DataArray = (found / total.where(total > 0)).rename("share")
+    return made

@@ -20,10 +20,13 @@ __all__ = [
     "bias",
     "crps",
     "crpss",
+    "member_variance",
     "msess",
     "residual_correlation",
     "rmse",
+    "skill",
     "spread_error",
+    "spread_ratio",
 ]
 
 LEAST = 3
@@ -142,14 +145,26 @@ def spread_error(forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time"
     >>> round(float(spread_error(members, xr.DataArray(draw[9], dims="time"))), 1)
     1.0
     """
+    return spread_ratio(ensemble_mean(forecast), obs, member_variance(forecast), dim=dim)
+
+
+def member_variance(forecast: xr.DataArray) -> xr.DataArray:
+    """Variance of members, times (m + 1) / m for m of them."""
     count = forecast.notnull().sum("realization")
-    variance = forecast.var("realization", ddof=1) * (count + 1) / count
+    made: xr.DataArray = forecast.var("realization", ddof=1) * (count + 1) / count
+    return made
+
+
+def spread_ratio(
+    mean: xr.DataArray, obs: xr.DataArray, variance: xr.DataArray, *, dim: str = "time"
+) -> xr.DataArray:
+    """As :func:`spread_error`, from the mean of the members and :func:`member_variance`."""
 
     def ratio(x: Floats, y: Floats, v: Floats) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(np.sqrt(_mean(v) / _mean((x - y) ** 2)))
 
-    return _pairs(ratio, ensemble_mean(forecast), obs, variance, dim=dim)
+    return _pairs(ratio, mean, obs, variance, dim=dim)
 
 
 def crps(forecast: xr.DataArray, obs: xr.DataArray, *, fair: bool = True) -> xr.DataArray:
@@ -208,12 +223,24 @@ def crpss(
     reference : DataArray, with or without ``realization``
         Another forecast, or the climatology's ensemble.
     """
+    return skill(crps(forecast, obs, fair=fair), crps(reference, obs, fair=fair), dim=dim)
+
+
+def skill(own: xr.DataArray, reference: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
+    """Skill score of a score whose best value is nought, at times that both have.
+
+    Examples
+    --------
+    >>> own = xr.DataArray([1.0, 1.0, 1.0], dims="time")
+    >>> float(skill(own, 4 * own))
+    0.75
+    """
 
     def score(x: Floats, y: Floats) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(1 - _mean(x) / _mean(y))
 
-    return _pairs(score, crps(forecast, obs, fair=fair), crps(reference, obs, fair=fair), dim=dim)
+    return _pairs(score, own, reference, dim=dim)
 
 
 def _crps(members: Floats, obs: Floats, fair: bool) -> Floats:

@@ -2,114 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from xai4land import cf
+from xai4land.cells import areas
 from xai4land.errors import InputError
 from xai4land.grid import Grid
 from xai4land.tables import Table
-from xai4land_seasonal.areas import Box, area_mean, region_mean
-from xai4land_seasonal.categories import (
-    category_of,
-    probabilities,
-    roc_area,
-    rpss,
-    tercile_edges,
-)
+from xai4land_seasonal.areas import Box, region_mean
 from xai4land_seasonal.climatology import Climatology
 from xai4land_seasonal.forecasting import forecast as make_forecast
 from xai4land_seasonal.matching import match, seasonal
+from xai4land_seasonal.metrics import METRICS, Case, mean_over
 from xai4land_seasonal.references import REFERENCES
-from xai4land_seasonal.scores import (
-    acc,
-    bias,
-    crps,
-    crpss,
-    msess,
-    residual_correlation,
-    rmse,
-    spread_error,
-)
-from xai4land_seasonal.significance import correlation_pvalue, effective_size, random_walk
 
 __all__ = ["METRICS", "summary", "verify"]
 
 BASE = "climatology"
-
-
-class Case(NamedTuple):
-    """One forecast of one season, with what it is judged by.
-
-    Attributes
-    ----------
-    forecast, obs : DataArray
-    base, trend : DataArray
-        The climatology's ensemble, and the trend's.
-    edges : DataArray
-        Terciles from other years.
-    """
-
-    forecast: xr.DataArray
-    obs: xr.DataArray
-    base: xr.DataArray
-    trend: xr.DataArray
-    edges: xr.DataArray
-
-
-def _roc(case: Case, category: int) -> xr.DataArray:
-    """Of one tercile."""
-    chance = probabilities(case.forecast, case.edges).isel(category=category, drop=True)
-    truth = category_of(case.obs, case.edges)
-    return roc_area(chance, (truth == category).where(truth.notnull()))
-
-
-def _acc_pvalue(case: Case) -> xr.DataArray:
-    mean = case.forecast.mean("realization")
-    return correlation_pvalue(acc(mean, case.obs), effective_size(mean, case.obs))
-
-
-def _walk(case: Case) -> xr.DataArray:
-    """Sign test of the CRPS against the climatology's."""
-    gain = crps(case.base, case.obs) - crps(case.forecast, case.obs)
-    return random_walk(gain)["pvalue"]
-
-
-METRICS: Mapping[str, Callable[[Case], xr.DataArray]] = {
-    "acc": lambda c: acc(c.forecast, c.obs),
-    "acc_pvalue": _acc_pvalue,
-    "residual_correlation": lambda c: residual_correlation(c.forecast, c.obs, c.trend),
-    "rmse": lambda c: rmse(c.forecast, c.obs),
-    "bias": lambda c: bias(c.forecast, c.obs),
-    "msess": lambda c: msess(c.forecast, c.obs),
-    "spread_error": lambda c: spread_error(c.forecast, c.obs),
-    "crps": lambda c: crps(c.forecast, c.obs).mean("time"),
-    "crpss": lambda c: crpss(c.forecast, c.obs, c.base),
-    "rpss": lambda c: rpss(c.forecast, c.obs, c.edges),
-    "roc_below": lambda c: _roc(c, 0),
-    "roc_above": lambda c: _roc(c, 2),
-    "walk_pvalue": _walk,
-}
-"""Scores by name, of a :class:`Case`."""
-
-LONG = {
-    "acc": "anomaly correlation of the ensemble mean",
-    "acc_pvalue": "one-sided p-value of the anomaly correlation, with effective sample size",
-    "residual_correlation": "correlation with the trend regressed out of both",
-    "rmse": "root mean squared error of the ensemble mean",
-    "bias": "mean error of the ensemble mean",
-    "msess": "skill score of the mean squared error against no anomaly",
-    "spread_error": "ratio of ensemble spread to error",
-    "crps": "fair continuous ranked probability score",
-    "crpss": "skill of the fair CRPS against the climatological ensemble",
-    "rpss": "skill of the fair RPS of terciles against climatological probabilities",
-    "roc_below": "ROC area of the lower tercile",
-    "roc_above": "ROC area of the upper tercile",
-    "walk_pvalue": "p-value of the sign test of the CRPS against the climatological ensemble",
-}
+BATCH = 50
+"""Resamples at once."""
+RESAMPLED = 2
+"""Years that a resample keeps together."""
 DEFAULT = ("acc", "residual_correlation", "rmse", "msess", "spread_error", "crpss", "rpss")
 
 
@@ -125,6 +43,7 @@ def verify(
     metrics: Sequence[str] = DEFAULT,
     dim: str | Sequence[str] = "time",
     regions: Sequence[str] | Mapping[str, Box] | None = None,
+    intervals: int = 0,
     climatology: Climatology = None,
     variable: str | None = None,
     seed: int = 0,
@@ -144,11 +63,15 @@ def verify(
     metrics : sequence of str
         Among :data:`METRICS`.
     dim : str or sequence of str
-        ``"time"`` for a score in each cell; with the latitude and longitude added, their
-        area-weighted means.
+        ``"time"`` for a score in each cell and season; with latitude and longitude added, their
+        area-weighted means; with ``"season"`` added, their means over seasons.
     regions : sequence of str or mapping from str to box, optional
         Scores of means over named regions (:data:`xai4land_seasonal.areas.REGIONS`) or boxes,
         instead of in each cell.
+    intervals : int
+        Resamples of the years, two in a row together (Künsch 1989), for 90 % intervals of area
+        means or regions: ``<metric>_interval``, and ``<metric>_gain_interval`` for the first
+        forecast's score less each other's. 1,000 are usual; 0 for none.
     climatology : tuple of int, Dataset, DataArray or None
         Of monthly observations, if they are absolute: that of the forecast.
     variable : str, optional
@@ -160,12 +83,14 @@ def verify(
     -------
     Dataset
         One variable a metric, on (forecast, season, ...), lazy if the data are. ``forecast`` names
-        the forecast first, then the references.
+        the forecast first, then the references. Reliability and rank histograms count over all
+        cells (or each region's means), on ``bin``. Intervals are on ``bound``, and computed.
 
     Raises
     ------
     InputError
-        If observations do not cover the forecast, or a metric, reference or region is unknown.
+        If observations do not cover the forecast, or a metric, reference, region or dimension is
+        unknown.
 
     Examples
     --------
@@ -196,6 +121,19 @@ def verify(
             "references by name are made from monthly observations, and these are seasonal; give "
             "the monthly ones, or references={name: forecast}"
         )
+    wide = set([dim] if isinstance(dim, str) else dim) - {"time"}
+    grid = Grid.of(forecast)
+    cells = set(grid.names) if regions is None else set()
+    if wide - {"season"} not in (set(), cells):
+        problems.append(
+            f"dim={sorted(wide | {'time'})}, expected 'time', with all or none of "
+            f"{sorted(cells)}, with or without 'season'"
+        )
+    if intervals and regions is None and not wide & cells:
+        problems.append(
+            f"intervals of single cells are not made; add {', '.join(grid.names)} to dim=, or name "
+            "regions="
+        )
     InputError.raise_if(problems)
     own = forecast[[name]]
     truth = seasonal(obs, own, climatology, "the observations")
@@ -219,10 +157,14 @@ def verify(
     fields = {label: own[name]} | {
         k: match(own, seasonal(v, own, None, f"{k!r}"), f"{k!r}")[1][name] for k, v in pool.items()
     }
-    found = _scored(fields, truth[name], [label, *others], metrics, regions)
-    wide = set([dim] if isinstance(dim, str) else dim) - {"time"}
-    if wide and regions is None:
-        found = xr.Dataset({k: area_mean(v) for k, v in found.items()})
+    if regions is not None:
+        fields = {k: _regional(v, regions) for k, v in fields.items()}
+        truth = truth.assign({name: _regional(truth[name], regions)})
+    area = areas(grid, truth[name]) if regions is None else None
+    cases = _cases(fields, truth[name], [label, *others])
+    found = _scored(cases, metrics, wide, area, str(truth[name].attrs.get("units", "1")))
+    if intervals:
+        found = found.merge(_intervals(cases, metrics, wide, intervals, seed))
     found.attrs = {
         "title": f"verification of {label}",
         "history": cf.history(forecast, "verified"),
@@ -274,45 +216,125 @@ def _lead(own: xr.Dataset) -> int:
     return int(leads[0])
 
 
-def _scored(
-    fields: Mapping[str, xr.DataArray],
-    truth: xr.DataArray,
-    names: Sequence[str],
-    metrics: Sequence[str],
-    regions: Sequence[str] | Mapping[str, Box] | None,
-) -> xr.Dataset:
-    """Scores on (forecast, season, ...)."""
-    if regions is not None:
-        fields = {k: _regional(v, regions) for k, v in fields.items()}
-        truth = _regional(truth, regions)
-    seasons = list(dict.fromkeys(truth["season"].values.tolist()))
-    made = []
-    for name in names:
-        parts = []
-        for season in seasons:
-            at = np.flatnonzero(truth["season"].values == season)
-            obs = _plain(truth.isel(time=at))
+Cases = dict[str, dict[str, tuple[Case, npt.NDArray[np.int64]]]]
+"""Of each forecast and season, with the seasons' years."""
+
+
+def _cases(fields: Mapping[str, xr.DataArray], truth: xr.DataArray, names: Sequence[str]) -> Cases:
+    made: Cases = {name: {} for name in names}
+    for season in dict.fromkeys(truth["season"].values.tolist()):
+        at = np.flatnonzero(truth["season"].values == season)
+        obs = _plain(truth.isel(time=at))
+        years = truth["season_year"].values[at]
+        nothing = xr.zeros_like(obs)
+        for name in names:
             one, base, trend = (
-                _ensemble(_plain(fields[k].isel(time=at))) if k in fields else None
+                _ensemble(_plain(fields[k].isel(time=at)) if k in fields else nothing)
                 for k in (name, BASE, "trend")
             )
-            assert one is not None
-            nothing = _ensemble(xr.zeros_like(obs))
-            case = Case(
-                one,
-                obs,
-                nothing if base is None else base,
-                nothing if trend is None else trend,
-                tercile_edges(obs),
+            made[name][season] = Case(one, obs, base, trend), years
+    return made
+
+
+def _scored(
+    cases: Cases, metrics: Sequence[str], wide: set[str], area: xr.DataArray | None, units: str
+) -> xr.Dataset:
+    """Scores on (forecast, season, ...)."""
+    made = []
+    for seasons in cases.values():
+        parts = []
+        for case, _ in seasons.values():
+            scores: dict[str, xr.DataArray] = {}
+            for name in metrics:
+                metric = METRICS[name]
+                needs = [case.field(need) for need in metric.needs]
+                found = metric.score(*needs, *([area] if metric.pooled else []))
+                if isinstance(found, xr.Dataset):
+                    scores |= {f"{name}_{k}": part for k, part in found.items()}
+                else:
+                    scores[name] = found
+            parts.append(xr.Dataset(scores))
+        made.append(_joined(parts, "season"))
+    every = _joined(made, "forecast")
+    every = every.assign_coords(forecast=list(cases), season=list(next(iter(cases.values()))))
+    every = xr.Dataset({k: mean_over(v, wide) for k, v in every.items()})
+    for key in every.data_vars:
+        name = next(m for m in metrics if str(key).startswith(m) and (str(key) == m or m in POOLED))
+        every[key].attrs = {
+            "long_name": METRICS[name].long_name,
+            "units": units if METRICS[name].has_units else "1",
+        }
+    return every
+
+
+POOLED = {name for name, metric in METRICS.items() if metric.pooled}
+
+
+def _intervals(
+    cases: Cases, metrics: Sequence[str], wide: set[str], samples: int, seed: int
+) -> xr.Dataset:
+    """Scores and gains of resampled years; all forecasts and seasons are drawn alike."""
+    names = [m for m in metrics if m not in POOLED and not m.endswith("pvalue")]
+    needs = sorted({need for name in names for need in METRICS[name].needs})
+    fields = {
+        name: {
+            season: (xr.Dataset({need: case.field(need) for need in needs}).compute(), years)
+            for season, (case, years) in seasons.items()
+        }
+        for name, seasons in cases.items()
+    }
+    rng = np.random.default_rng(seed)
+    years = np.unique(np.concatenate([y for _, y in next(iter(fields.values())).values()]))
+    drawn = []
+    for start in range(0, samples, BATCH):
+        size = min(BATCH, samples - start), -(-years.size // RESAMPLED), 1
+        first = rng.integers(0, years.size, size)
+        at = (first + np.arange(RESAMPLED)).reshape(size[0], -1)[:, : years.size] % years.size
+        one = [
+            _joined(
+                [_resampled(*part, years[at], names, wide) for part in seasons.values()], "season"
             )
-            parts.append(xr.Dataset({m: METRICS[m](case) for m in metrics}))
-        made.append(xr.concat(parts, "season", coords="minimal", compat="override"))
-    found = xr.concat(made, "forecast", coords="minimal", compat="override")
-    found = found.assign_coords(forecast=list(names), season=seasons)
-    for metric in metrics:
-        units = str(truth.attrs.get("units", "1")) if metric in ("rmse", "bias", "crps") else "1"
-        found[metric].attrs = {"long_name": LONG[metric], "units": units}
-    return found
+            for seasons in fields.values()
+        ]
+        drawn.append(_joined(one, "forecast"))
+    every = _joined(drawn, "sample")
+    every = every.mean("season") if "season" in wide else every
+    made = {}
+    for name in names:
+        gain = every[name].isel(forecast=0) - every[name]
+        for key, values in (("interval", every[name]), ("gain_interval", gain)):
+            bounds = values.quantile([0.05, 0.95], "sample").rename(quantile="bound")
+            long_name = METRICS[name].long_name
+            what = "90 % interval" + (" of the gain over" if key == "gain_interval" else "")
+            made[f"{name}_{key}"] = bounds.assign_attrs(long_name=f"{long_name}: {what}")
+    found = xr.Dataset(made).transpose("forecast", ..., "bound")
+    found = found.assign_coords(bound=["lower", "upper"], forecast=list(cases))
+    labels = list(next(iter(cases.values())))
+    return found.assign_coords(season=labels) if "season" in found.dims else found
+
+
+def _resampled(
+    values: xr.Dataset,
+    own: npt.NDArray[np.int64],
+    years: npt.NDArray[np.int64],
+    names: Sequence[str],
+    wide: set[str],
+) -> xr.Dataset:
+    """Scores over (sample, time) years; a year that a season lacks tells nothing."""
+    place = {year: k for k, year in enumerate(own.tolist())}
+    at = np.vectorize(lambda year: place.get(year, -1), otypes=[int])(years)
+    times = xr.DataArray(at, dims=("sample", "time"))
+    drawn = values.isel(time=times).where(times >= 0)
+    made = {}
+    for name in names:
+        score = METRICS[name].score(*(drawn[need] for need in METRICS[name].needs))
+        assert isinstance(score, xr.DataArray)
+        made[name] = mean_over(score, wide)
+    return xr.Dataset(made)
+
+
+def _joined(parts: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
+    return xr.concat(parts, dim, coords="minimal", compat="override")
 
 
 def _plain(array: xr.DataArray) -> xr.DataArray:
@@ -348,18 +370,18 @@ def summary(scores: xr.Dataset) -> Table:
     forecast    acc
     a         0.500
     """
-    rows = []
-    means = {}
-    for name, values in scores.data_vars.items():
-        cells = [d for d in values.dims if d not in ("forecast", "season", "region")]
-        mean = area_mean(values) if cells else values
-        means[str(name)] = mean.mean("season") if "season" in mean.dims else mean
+    extra = {"bin", "bound"}
+    plain = {k: v for k, v in scores.data_vars.items() if not extra & set(map(str, v.dims))}
+    means = {
+        k: mean_over(v, set(map(str, v.dims)) - {"forecast", "region"}) for k, v in plain.items()
+    }
     computed = xr.Dataset(means).compute()
+    rows: list[dict[str, Any]] = []
     for label in computed["forecast"].values:
         one = computed.sel(forecast=label)
         for region in computed["region"].values if "region" in computed.dims else [None]:
             part = one if region is None else one.sel(region=region)
             row: dict[str, Any] = {"forecast": str(label)}
             row |= {} if region is None else {"region": str(region)}
-            rows.append(row | {k: float(v) for k, v in part.data_vars.items()})
+            rows.append(row | {str(k): float(v) for k, v in part.data_vars.items()})
     return Table(rows)
