@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from xai4land_seasonal.forecasting import forecast
     from xai4land_seasonal.hindcasts import hindcast_seasons
     from xai4land_seasonal.means import seasonal_means
+    from xai4land_seasonal.page import report
+    from xai4land_seasonal.plots import plot, plot_plume, plot_reliability, plot_scores
     from xai4land_seasonal.references import REFERENCES
+    from xai4land_seasonal.terciles import tercile_probabilities
     from xai4land_seasonal.training import Settings
     from xai4land_seasonal.variables import Variable
     from xai4land_seasonal.verification import summary, verify
@@ -31,8 +34,14 @@ _LATE = {
     "fit": "fitting",
     "forecast": "forecasting",
     "hindcast_seasons": "hindcasts",
+    "plot": "plots",
+    "plot_plume": "plots",
+    "plot_reliability": "plots",
+    "plot_scores": "plots",
+    "report": "page",
     "seasonal_means": "means",
     "summary": "verification",
+    "tercile_probabilities": "terciles",
     "verify": "verification",
 }
 
@@ -48,8 +57,14 @@ __all__ = [
     "fit",
     "forecast",
     "hindcast_seasons",
+    "plot",
+    "plot_plume",
+    "plot_reliability",
+    "plot_scores",
+    "report",
     "seasonal_means",
     "summary",
+    "tercile_probabilities",
     "verify",
 ]
 

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import xarray as xr
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
     from xai4land.tables import Table
     from xai4land_seasonal.areas import Box
     from xai4land_seasonal.climatology import Climatology
@@ -39,6 +43,7 @@ class SeasonalAccessor:
         targets: Sequence[str] | None = None,
         leads: Sequence[int] = (1,),
         grid: xr.Dataset | xr.DataArray | None = None,
+        region: str | Box | None = None,
         validation: int = 20,
         name: str = "my-seasonal",
         title: str = "",
@@ -60,6 +65,7 @@ class SeasonalAccessor:
             targets=targets,
             leads=leads,
             grid=grid,
+            region=region,
             validation=validation,
             name=name,
             title=title,
@@ -162,6 +168,60 @@ class SeasonalAccessor:
             climatology=climatology,
             variable=variable,
             seed=seed,
+        )
+
+    def terciles(
+        self,
+        obs: xr.Dataset,
+        *,
+        climatology: Climatology = None,
+        period: tuple[int, int] | None = None,
+    ) -> xr.Dataset:
+        """Probabilities of terciles; see :func:`xai4land_seasonal.tercile_probabilities`."""
+        from xai4land_seasonal.terciles import tercile_probabilities
+
+        return tercile_probabilities(self._data, obs, climatology=climatology, period=period)
+
+    def plot(self, **how: Any) -> Figure:
+        """A forecast's maps (:func:`xai4land_seasonal.plot`), or those of scores.
+
+        For scores see :func:`xai4land_seasonal.plot_scores`.
+        """
+        from xai4land_seasonal.plots import plot, plot_scores
+
+        return (plot_scores if "forecast" in self._data.dims else plot)(self._data, **how)
+
+    def plume(self, region: str | Box = "nino34", **how: Any) -> Figure:
+        """Members over a region, year by year; see :func:`xai4land_seasonal.plot_plume`."""
+        from xai4land_seasonal.plots import plot_plume
+
+        return plot_plume(self._data, region, **how)
+
+    def reliability(self, **how: Any) -> Figure:
+        """Reliability of scores; see :func:`xai4land_seasonal.plot_reliability`."""
+        from xai4land_seasonal.plots import plot_reliability
+
+        return plot_reliability(self._data, **how)
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        obs: xr.Dataset | None = None,
+        climatology: Climatology = None,
+        references: Sequence[str] = ("climatology", "trend", "damped persistence"),
+        intervals: int = 200,
+    ) -> Path:
+        """One page with maps, scores and origin; see :func:`xai4land_seasonal.report`."""
+        from xai4land_seasonal.page import report
+
+        return report(
+            self._data,
+            path,
+            obs=obs,
+            climatology=climatology,
+            references=references,
+            intervals=intervals,
         )
 
     def summary(self) -> Table:

@@ -11,7 +11,7 @@ from xai4land.cells import areas, edges, overlaps
 from xai4land.errors import InputError
 from xai4land.grid import Grid
 
-__all__ = ["REGIONS", "Box", "area_mean", "region_mean", "region_weights"]
+__all__ = ["REGIONS", "Box", "area_mean", "find_box", "region_mean", "region_weights"]
 
 Box = tuple[float, float, float, float]
 """Southern, northern, western and eastern edge in degrees; east of the western one."""
@@ -37,6 +37,26 @@ REGIONS: Mapping[str, Box] = {
 }
 """Niño boxes as NOAA has them, the poles of the Indian Ocean dipole as Saji et al. (1999), the
 rest ours."""
+
+
+def find_box(region: str | Box) -> Box:
+    """The box of a region's name, or a box that was checked.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, or edges are out of order.
+    """
+    if isinstance(region, str) and region not in REGIONS:
+        raise InputError(
+            f"region {region!r}, expected one of {', '.join(REGIONS)}, or (south, north, west, "
+            "east)"
+        )
+    box = REGIONS[region] if isinstance(region, str) else region
+    south, north, west, east = box
+    if not (-90 <= south < north <= 90 and west < east <= west + 360):
+        raise InputError(f"box {box}, expected (south, north, west, east) with east beyond west")
+    return box
 
 
 def area_mean(data: xr.DataArray, weights: xr.DataArray | None = None) -> xr.DataArray:
@@ -71,18 +91,7 @@ def region_weights(data: xr.DataArray | xr.Dataset, region: str | Box) -> xr.Dat
     InputError
         If the region is unknown, or lies beyond the grid.
     """
-    if isinstance(region, str):
-        if region not in REGIONS:
-            raise InputError(
-                f"region {region!r}, expected one of {', '.join(REGIONS)}, or (south, north, west, "
-                "east)"
-            )
-        box = REGIONS[region]
-    else:
-        box = region
-    south, north, west, east = box
-    if not (-90 <= south < north <= 90 and west < east <= west + 360):
-        raise InputError(f"box {box}, expected (south, north, west, east) with east beyond west")
+    south, north, west, east = find_box(region)
     grid = Grid.of(data)
     rows, columns = edges(grid, data)
     sines = np.sin(np.deg2rad(rows)), np.sin(np.deg2rad([[south, north]]))

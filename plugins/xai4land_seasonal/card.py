@@ -11,6 +11,9 @@ from pydantic import Field, model_validator
 from xai4land.axis import Axis
 from xai4land.emulator import AnyCard
 from xai4land.grid import Grid
+from xai4land_seasonal.areas import Box
+from xai4land_seasonal.history import Floats
+from xai4land_seasonal.seasons import Ints
 from xai4land_seasonal.variables import Variable
 
 __all__ = ["SeasonalCard"]
@@ -29,6 +32,8 @@ class SeasonalCard(AnyCard):
         Whole months between the last month that it sees and the season.
     lat, lon : tuple of float
         Centres of its grid.
+    region : tuple of float, optional
+        Southern, northern, western and eastern edge of what is forecast; by default all cells are.
     sources : tuple of str
         Worlds that it learned from; forecasts are made as of the first.
     amplitude, spread : tuple of float
@@ -42,6 +47,7 @@ class SeasonalCard(AnyCard):
     leads: Annotated[tuple[Annotated[int, Field(ge=0, le=9)], ...], Field(min_length=1)]
     lat: Annotated[tuple[float, ...], Field(min_length=2, max_length=4096)]
     lon: Annotated[tuple[float, ...], Field(min_length=2, max_length=8192)]
+    region: Box | None = None
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
     amplitude: tuple[Annotated[float, Field(ge=0, le=4)], ...]
     spread: tuple[Annotated[float, Field(gt=0, le=10)], ...]
@@ -62,6 +68,11 @@ class SeasonalCard(AnyCard):
             raise ValueError("latitudes are not sorted, or beyond 90")
         if (np.diff(self.lon) <= 0).any() or self.lon[-1] - self.lon[0] >= 360:
             raise ValueError("longitudes do not increase, or go around more than once")
+        if min(map(len, self.window)) < 2:
+            raise ValueError(
+                f"the region {self.region} holds {' x '.join(str(len(w)) for w in self.window)} "
+                "cells of the grid, expected 2 x 2 at least"
+            )
         return self
 
     @cached_property
@@ -71,6 +82,34 @@ class SeasonalCard(AnyCard):
         step = (lon[-1] - lon[0]) / (lon.size - 1)
         around = abs(lon[-1] - lon[0] + step - 360) < 0.1 * step
         return Grid(Axis(np.array(self.lat)), Axis(lon, periodic=bool(around), circular=True))
+
+    @cached_property
+    def window(self) -> tuple[Ints, Ints]:
+        """Positions of the rows and columns whose cells are forecast, columns from the west."""
+        lat, lon = np.array(self.lat), np.array(self.lon)
+        if self.region is None:
+            return np.arange(lat.size), np.arange(lon.size)
+        south, north, west, east = self.region
+        rows = np.flatnonzero((lat >= south) & (lat <= north))
+        beyond = (lon - west) % 360
+        columns = np.argsort(beyond, kind="stable")
+        return rows, columns[beyond[columns] <= east - west]
+
+    @cached_property
+    def target_cells(self) -> Grid:
+        """The grid of what is forecast."""
+        if self.region is None:
+            return self.cells
+        rows, columns = self.window
+        lon = np.array(self.lon)[columns]
+        lon = self.region[2] + (lon - self.region[2]) % 360
+        return Grid(Axis(np.array(self.lat)[rows]), Axis(lon, circular=True))
+
+    def inside(self) -> Floats:
+        """1 in cells that are forecast, else 0; flat."""
+        found = np.zeros((len(self.lat), len(self.lon)))
+        found[np.ix_(*self.window)] = 1.0
+        return found.ravel()
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -98,9 +137,11 @@ class SeasonalCard(AnyCard):
     def facts(self) -> list[tuple[str, str]]:
         """Predictors, leads, grid and sources."""
         leads = ", ".join(map(str, self.leads))
-        return [
+        found = [
             ("sees", ", ".join(f"{v.name} ({v.units})" for v in self.predictors)),
             ("lead", f"{leads} month{'s' if leads != '1' else ''}"),
             ("grid", f"{len(self.lat)} x {len(self.lon)} cells of {self.grid}"),
-            ("sources", ", ".join(self.sources)),
         ]
+        if self.region is not None:
+            found.append(("region", "{:g} to {:g}°N, {:g} to {:g}°E".format(*self.region)))
+        return [*found, ("sources", ", ".join(self.sources))]

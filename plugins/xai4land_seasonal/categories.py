@@ -16,6 +16,7 @@ __all__ = [
     "category_of",
     "climatological_rps",
     "probabilities",
+    "quantile_edges",
     "rank_histogram",
     "reliability",
     "roc_area",
@@ -68,12 +69,40 @@ def _others_quantiles(values: Floats, quantiles: tuple[float, ...]) -> Floats:
     count = values.shape[-1]
     found = np.full((*values.shape, len(quantiles)), np.nan)
     for k in range(count):
-        others = np.delete(values, k, -1)
-        enough = np.isfinite(others).sum(-1) >= 5
-        if enough.any():
-            at = np.nanquantile(others[enough], quantiles, axis=-1)
-            found[enough, k] = np.moveaxis(at, 0, -1)
+        found[..., k, :] = _known_quantiles(np.delete(values, k, -1), quantiles)
     return found
+
+
+def _known_quantiles(values: Floats, quantiles: tuple[float, ...], least: int = 5) -> Floats:
+    """Over the last axis; missing where too few values are known."""
+    found = np.full((*values.shape[:-1], len(quantiles)), np.nan)
+    enough = np.isfinite(values).sum(-1) >= least
+    if enough.any():
+        found[enough] = np.moveaxis(np.nanquantile(values[enough], quantiles, axis=-1), 0, -1)
+    return found
+
+
+def quantile_edges(
+    obs: xr.DataArray, *, quantiles: Sequence[float] = TERCILES, dim: str = "time"
+) -> xr.DataArray:
+    """Thresholds between categories from all times, shape (quantile, ...).
+
+    Examples
+    --------
+    >>> quantile_edges(xr.DataArray(np.arange(7.0), dims="time")).values
+    array([2., 4.])
+    """
+    found: xr.DataArray = xr.apply_ufunc(
+        _known_quantiles,
+        _whole(obs, dim),
+        kwargs={"quantiles": tuple(quantiles)},
+        input_core_dims=[[dim]],
+        output_core_dims=[["quantile"]],
+        dask="parallelized",
+        output_dtypes=[np.float64],
+        dask_gufunc_kwargs={"output_sizes": {"quantile": len(quantiles)}},
+    )
+    return found.assign_coords(quantile=list(quantiles)).transpose("quantile", ...)
 
 
 def category_of(values: xr.DataArray, edges: xr.DataArray) -> xr.DataArray:

@@ -14,6 +14,7 @@ from xai4land.emulator import Architecture
 from xai4land.errors import InputError
 from xai4land.grid import Grid
 from xai4land.networks import build
+from xai4land_seasonal.areas import Box, find_box
 from xai4land_seasonal.card import SeasonalCard
 from xai4land_seasonal.cases import STARTS, Cases, years_known
 from xai4land_seasonal.cvae import Ensemble
@@ -37,6 +38,7 @@ def fit(
     targets: Sequence[str] | None = None,
     leads: Sequence[int] = (1,),
     grid: xr.Dataset | xr.DataArray | None = None,
+    region: str | Box | None = None,
     validation: int = 20,
     name: str = "my-seasonal",
     title: str = "",
@@ -71,6 +73,9 @@ def fit(
         Whole months between the last month that is known and the season.
     grid : Dataset or DataArray, optional
         With the coordinates of the grid to work on; by default that of ``data``.
+    region : str or tuple of float, optional
+        What is forecast: a name among :data:`xai4land_seasonal.areas.REGIONS`, or southern,
+        northern, western and eastern edge; cells whose centre is inside. Predictors stay global.
     validation : int
         The last years of ``data`` that are kept out of the training, and that ``amplitude`` and
         ``spread`` are chosen on; 0 to learn from all, with both as given.
@@ -119,11 +124,20 @@ def fit(
             f"validation={validation}, expected years to choose amplitude and spread on, "
             "or give both"
         )
+    for what, numbers in (("amplitude", amplitude), ("spread", spread)):
+        if numbers is not None and np.shape(numbers) != (len(wanted),):
+            problems.append(f"{what}={numbers!r}, expected one number for each of {list(wanted)}")
+    box = None
+    try:
+        box = None if region is None else find_box(region)
+    except InputError as error:
+        problems += error.problems
     InputError.raise_if(problems)
     variables = [v for v in chosen if v is not None]
     states = _states(worlds, variables, grid)
     first, *others = [state.history() for state in states]
-    card = _card(states[0], variables, wanted, leads, [label for label, _ in worlds]).with_(
+    labels = [label for label, _ in worlds]
+    card = _card(states[0], variables, wanted, leads, labels, box).with_(
         name=name,
         title=title,
         licence=licence,
@@ -189,6 +203,7 @@ def _card(
     targets: tuple[str, ...],
     leads: Sequence[int],
     sources: Sequence[str],
+    region: Box | None,
 ) -> SeasonalCard:
     from pydantic import ValidationError
 
@@ -201,6 +216,7 @@ def _card(
             leads=tuple(leads),
             lat=tuple(state.grid.lat.values.tolist()),
             lon=tuple(state.grid.lon.values.tolist()),
+            region=region,
             sources=tuple(sources),
             amplitude=(1.0,) * len(targets),
             spread=(1.0,) * len(targets),
@@ -244,7 +260,7 @@ def _learn(
     weights = [1.0, *(settings.simulations,) * (len(histories) - 1)]
     # Simulations persist in their own way: they steady the regression, and no more.
     little = [weights[0], *(0.1 * weight for weight in weights[1:])]
-    area = state.area()
+    area = state.area() * card.inside()
     persistence = np.stack(
         [fit_persistence(histories, little, scale, own, lead, area) for lead in card.leads]
     )

@@ -220,12 +220,13 @@ def _members(
     past = delayed(source.rechunk(-1) if isinstance(source, da.Array) else source, pure=True)
     make = delayed(_run, pure=True)
     facts = delayed((state.months, state.days(), state.area()), pure=True)
-    rows, columns = state.grid.shape
+    window = chosen.card.window if isinstance(chosen, SeasonalEmulator) else None
+    rows, columns = state.grid.shape if window is None else map(len, window)
     parts = []
     for first in range(0, len(starts), YEARS):
         some = starts[first : first + YEARS]
         shape = (len(some), members, targets, rows, columns)
-        made = make(chosen, past, facts, some, how)
+        made = make(chosen, past, facts, some, how, window)
         parts.append(da.from_delayed(made, shape, np.float32))
     return da.concatenate(parts)  # type: ignore[no-any-return]
 
@@ -236,8 +237,9 @@ def _run(
     facts: tuple[Ints, Any, Any],
     starts: Ints,
     how: tuple[int, int, int],
+    window: tuple[Ints, Ints] | None,
 ) -> np.ndarray:
-    """Forecasts of some starts, shape (starts, members, targets, rows, columns)."""
+    """Forecasts of some starts in a window, (starts, members, targets, rows, columns)."""
     from xai4land_seasonal.cases import STARTS
     from xai4land_seasonal.history import History
 
@@ -255,7 +257,8 @@ def _run(
             made = np.empty((len(starts), *part.shape[1:]), np.float32)
         made[at] = part
     assert made is not None
-    return made.reshape(*made.shape[:3], *values.shape[2:])
+    whole = made.reshape(*made.shape[:3], *values.shape[2:])
+    return whole if window is None else whole[..., window[0][:, None], window[1]]
 
 
 def _described(
@@ -268,8 +271,9 @@ def _described(
     lead: int,
     source: xr.Dataset,
 ) -> xr.Dataset:
-    dims = ("time", "realization", *state.grid.names)
-    coords: dict[str, Any] = cf.grid_coords(state.grid)
+    grid = chosen.card.target_cells if isinstance(chosen, SeasonalEmulator) else state.grid
+    dims = ("time", "realization", *grid.names)
+    coords: dict[str, Any] = cf.grid_coords(grid)
     labels = [_name(int(start) % 12) for start in starts]
     coords |= season_coords(starts, labels, state.time)
     reference = xr.DataArray(

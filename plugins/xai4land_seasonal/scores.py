@@ -20,6 +20,7 @@ __all__ = [
     "bias",
     "crps",
     "crpss",
+    "ensemble_mean",
     "member_variance",
     "msess",
     "residual_correlation",
@@ -37,7 +38,9 @@ def ensemble_mean(forecast: xr.DataArray) -> xr.DataArray:
     """Mean of the members that are there."""
     if "realization" not in forecast.dims:
         return forecast
-    return forecast.mean("realization")
+    count = forecast.notnull().sum("realization")
+    made: xr.DataArray = forecast.sum("realization") / count.where(count > 0)
+    return made
 
 
 def acc(
@@ -151,7 +154,10 @@ def spread_error(forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time"
 def member_variance(forecast: xr.DataArray) -> xr.DataArray:
     """Variance of members, times (m + 1) / m for m of them."""
     count = forecast.notnull().sum("realization")
-    made: xr.DataArray = forecast.var("realization", ddof=1) * (count + 1) / count
+    apart = (forecast - ensemble_mean(forecast)) ** 2
+    made: xr.DataArray = (
+        apart.sum("realization") * (count + 1) / (count * (count - 1)).where(count > 1)
+    )
     return made
 
 

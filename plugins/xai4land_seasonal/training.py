@@ -183,7 +183,7 @@ def _begin(network: CVAE, cases: Cases, area: torch.Tensor) -> None:
     _, spread, patterns = torch.linalg.svd(known.flatten(1), full_matrices=False)
     count = min(len(network.patterns), len(spread))
     first = patterns[:count] * spread[:count, None] / len(known) ** 0.5
-    fields = first.unflatten(1, (-1, *network.shape)) / area.sqrt()
+    fields = first.unflatten(1, (-1, *network.shape)) / area.sqrt().clamp(min=1e-6)
     with torch.no_grad():
         network.patterns[:count] = fields.flatten(2)
 

@@ -28,6 +28,7 @@ def tune(emulator: SeasonalEmulator, history: History, years: Ints) -> SeasonalE
     scale = emulator.weights["scale"].double().numpy()
     names = [v.name for v in emulator.card.predictors]
     own = [names.index(target) for target in emulator.card.targets]
+    area = history.area * emulator.card.inside()
     sums = np.zeros((5, len(own)))
     for lead in emulator.card.leads:
         for season in map(Season.of, FOUR):
@@ -37,7 +38,7 @@ def tune(emulator: SeasonalEmulator, history: History, years: Ints) -> SeasonalE
                 one.members(history, season, lead, years, MEMBERS, 0) / scale[own, season.month - 1]
                 for one in (base, whole)
             ]
-            sums += _sums(truth, made[0].mean(1), made[1], history.area)
+            sums += _sums(truth, made[0].mean(1), made[1], area)
     cc, ce, ee, var, count = sums
     amplitude = np.clip(ce / np.maximum(cc, 1e-12), 0.0, 1.2)
     error = (ee - 2 * amplitude * ce + amplitude**2 * cc) / count
