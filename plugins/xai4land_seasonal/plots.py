@@ -67,14 +67,16 @@ def plot(
     one = forecast[name].isel(time=time).compute()
     mean, spread = ensemble_mean(one), one.std("realization", ddof=1)
     figure = _figure(forecast, 2)
-    left, right = _maps(figure, 1, 2)
+    left, right = _maps(figure, 1, 2, one)
     units = one.attrs.get("units", "1")
     limit = _limit(mean)
     shown = _draw(left, mean, cmap="RdBu_r", vmin=-limit, vmax=limit)
-    figure.colorbar(shown, ax=left, orientation="horizontal", label=f"mean anomaly ({units})")
+    figure.colorbar(shown, ax=left, orientation="horizontal", label=units, shrink=0.7)
+    left.set_title("mean of the members", fontsize=9)
     if terciles is None:
         shown = _draw(right, spread, cmap="viridis", vmin=0)
-        figure.colorbar(shown, ax=right, orientation="horizontal", label=f"spread ({units})")
+        figure.colorbar(shown, ax=right, orientation="horizontal", label=units, shrink=0.7)
+        right.set_title("spread of the members", fontsize=9)
     else:
         chance = terciles[f"{name}_probability"].isel(time=time).compute()
         _draw_terciles(figure, right, chance)
@@ -101,15 +103,11 @@ def _draw_terciles(figure: Figure, axes: Any, chance: xr.DataArray) -> None:
         value = (100 * chance.sel(category=category)).where((best == k) & known)
         value = value.where(value >= levels[0])
         shown = _draw(axes, value, cmap=colours, norm=BoundaryNorm(levels, 256, extend="neither"))
-        bar = figure.colorbar(
-            shown, ax=axes, orientation="horizontal", shrink=0.85, aspect=40, pad=0.02
-        )
-        bar.ax.tick_params(labelsize=7)
-        bar.ax.set_ylabel(category, rotation=0, ha="right", va="center", fontsize=8)
-        if category == "above":
-            bar.set_label("probability of the most likely tercile (%)")
-        else:
-            bar.ax.set_xticklabels([])
+        bar = axes.inset_axes((0.02 + 0.33 * k, -0.2, 0.3, 0.05))
+        figure.colorbar(shown, cax=bar, orientation="horizontal")
+        bar.tick_params(labelsize=7)
+        bar.set_title(f"{category} (%)", fontsize=8)
+    axes.set_title("most likely tercile and its probability", fontsize=9)
 
 
 def plot_scores(
@@ -141,7 +139,7 @@ def plot_scores(
     rows = -(-len(seasons) // 2)
     across = min(len(seasons), 2)
     figure = _figure(one, across, rows)
-    axes = _maps(figure, rows, across)
+    axes = _maps(figure, rows, across, one)
     centre = 0.5 if metric.startswith("roc") else 1.0 if metric == "spread_error" else 0.0
     limit = 0.5 if centre == 0.5 else 1.0
     pvalues = scores.get("acc_pvalue") if metric == "acc" else None
@@ -152,8 +150,10 @@ def plot_scores(
         if pvalues is not None:
             sure = fdr(pvalues.sel(forecast=label, season=season).compute(), alpha=alpha)
             lat, lon = np.nonzero(sure.values)
-            names = Grid.of(part).names
-            ax.plot(part[names[1]].values[lon], part[names[0]].values[lat], ".k", markersize=2)
+            grid = Grid.of(part)
+            ax.plot(
+                _across(ax, grid, grid.lon.values[lon]), grid.lat.values[lat], ".k", markersize=2
+            )
     long_name = scores[metric].attrs.get("long_name", metric)
     figure.colorbar(shown, ax=list(axes), orientation="horizontal", shrink=0.5, label=long_name)
     figure.suptitle(f"{label}: {scores.attrs.get('seasons', '')}", fontsize=10)
@@ -308,28 +308,38 @@ def _figure(data: xr.Dataset | xr.DataArray, across: int, rows: int = 1) -> Figu
     return Figure(figsize=(6 * across, rows * each + 1.4), layout="constrained")
 
 
-def _maps(figure: Figure, rows: int, columns: int) -> np.ndarray:
+def _maps(figure: Figure, rows: int, columns: int, field: xr.DataArray) -> np.ndarray:
+    """Axes for maps, with cartopy those of a plate carrée around the field's middle."""
     try:
         from cartopy.crs import PlateCarree
     except ImportError:
         return np.atleast_1d(figure.subplots(rows, columns)).ravel()
-    made = figure.subplots(rows, columns, subplot_kw={"projection": PlateCarree()})
+    projection = PlateCarree(central_longitude=_middle(Grid.of(field)))
+    made = figure.subplots(rows, columns, subplot_kw={"projection": projection})
     return np.atleast_1d(made).ravel()
 
 
 def _draw(ax: Any, field: xr.DataArray, **how: Any) -> Any:
-    """Cells in their true edges, and coasts; degrees are the axes' own coordinates."""
+    """Cells in their true edges, and coasts."""
     grid = Grid.of(field)
     rows, columns = edges(grid, field)
     order = np.argsort(grid.lat.values)
     lat = np.append(rows[order, 0], rows[order[-1], 1])
-    lon = np.append(columns[:, 0], columns[-1, 1])
-    # Maps across the date line are moved by a whole turn where that keeps them on the sheet.
-    lon = lon - 360 * np.round((lon[0] + lon[-1]) / 2 / 360)
+    lon = _across(ax, grid, np.append(columns[:, 0], columns[-1, 1]))
     shown = ax.pcolormesh(lon, lat, field.transpose(*grid.names).values[order], **how)
-    for turn in (-360, 0, 360):
-        ax.plot(*(coasts() + np.array([turn, 0])).T, color="black", linewidth=0.5)
+    x, y = coasts().T
+    for turn in (-360, 0, 360, 720) if not ax.lines else ():
+        ax.plot(_across(ax, grid, x + turn), y, color="black", linewidth=0.5)
     ax.set(xlim=(lon[0], lon[-1]), ylim=(lat[0], lat[-1]), aspect="equal")
     if hasattr(ax, "gridlines"):
         ax.gridlines(draw_labels=["left", "bottom"], linewidth=0.2)
     return shown
+
+
+def _across(ax: Any, grid: Grid, lon: np.ndarray) -> np.ndarray:
+    """Longitudes as an axes' own coordinate, which with cartopy begins in the grid's middle."""
+    return lon - _middle(grid) if hasattr(ax, "projection") else lon
+
+
+def _middle(grid: Grid) -> float:
+    return float(grid.lon.values[0] + grid.lon.values[-1]) / 2

@@ -20,6 +20,7 @@ from xai4land_seasonal.forecasting import forecast as make_forecast
 from xai4land_seasonal.matching import match, seasonal
 from xai4land_seasonal.metrics import METRICS, Case, mean_over
 from xai4land_seasonal.references import REFERENCES
+from xai4land_seasonal.seasons import Season
 
 __all__ = ["METRICS", "summary", "verify"]
 
@@ -206,10 +207,17 @@ def _made(
 
 def _lead(own: xr.Dataset) -> int:
     """Whole months between the reference time and the season."""
+    if "forecast_reference_time" not in own.coords:
+        raise InputError(
+            "the forecast has no coordinate 'forecast_reference_time' that tells the lead of "
+            "references by name; give references={name: forecast}"
+        )
     reference = own["forecast_reference_time"]
     months = 12 * reference.dt.year.values + reference.dt.month.values - 1
-    bounds = own["time_bnds"].isel(bnds=0) if "time_bnds" in own.coords else own["time"]
-    starts = 12 * bounds.dt.year.values + bounds.dt.month.values - 1
+    starts = [
+        Season.of(str(season)).start(int(year))
+        for season, year in zip(own["season"].values, own["season_year"].values, strict=True)
+    ]
     leads = np.unique(starts - months)
     if leads.size != 1:
         raise InputError(f"the forecast has leads {leads.tolist()}; verify one at a time")
