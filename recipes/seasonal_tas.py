@@ -84,9 +84,16 @@ def fitted(folder: Path, last: int, **how: Any) -> SeasonalEmulator:
 
 
 def report(emulator: SeasonalEmulator, data: xr.Dataset) -> xr.Dataset:
-    """Scores of 1981-2000 per cell, all seasons, beside the references."""
+    """Scores of 1981-2000 with intervals, all seasons and cells, beside the references."""
     made = forecast(data, ("DJF", "MAM", "JJA", "SON"), years=range(1981, 2001), emulator=emulator)
-    return verify(made, data, references=REFERENCES, metrics=METRICS).compute()
+    return verify(
+        made.compute(),
+        data,
+        references=REFERENCES,
+        metrics=METRICS,
+        dim=("time", "season", "lat", "lon"),
+        intervals=500,
+    ).compute()
 
 
 def main(folder: Path, out: Path) -> None:
@@ -95,6 +102,9 @@ def main(folder: Path, out: Path) -> None:
     how = {"validation": 0, "amplitude": chosen.amplitude, "spread": chosen.spread}
     scores = report(fitted(folder, 1980, **how), observed(folder))
     print(summary(scores))
+    for name in ("acc", "msess", "crpss", "rpss"):
+        print(f"{name}: gain over the others, 90 % intervals")
+        print(scores[f"{name}_gain_interval"].to_pandas().round(3))
     emulator = fitted(folder, 2000, **how)
     ours = summary(scores)[0]
     metrics = {f"{k} 1981-2000": round(v, 3) for k, v in ours.items() if k != "forecast"}

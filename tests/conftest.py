@@ -121,3 +121,19 @@ def shared_land() -> Path:
     if not folder.is_dir():
         pytest.skip("the real data are not beside this checkout (../shared/data/land)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def seasonal_emulator():
+    """A small seasonal emulator of red noise, at two leads."""
+    from seasonal_worlds import monthly, red_noise
+    from xai4land_seasonal import Settings, fit
+
+    return fit(
+        monthly(red_noise(50, 6, 12)),
+        leads=(1, 3),
+        validation=10,
+        progress=False,
+        parameters={"width": 16, "heads": 2, "depth": 1, "latent": 4},
+        settings=Settings(epochs=2),
+    )

@@ -62,8 +62,10 @@ class Analogs:
             order = [closest, *(chance.permutation(closest) for _ in range(rounds - 1))]
             drawn = followed[np.concatenate(order)[:count]]
             # Where an analog is missing the others stand in.
-            middle = np.nanmean(np.where(np.isfinite(drawn), drawn, np.nan), 0)
-            found[i] = inputs.trend[i] + np.where(np.isfinite(drawn), drawn, middle)
+            known = np.isfinite(drawn)
+            told = known.sum(0)
+            middle = np.where(known, drawn, 0.0).sum(0) / np.where(told > 0, told, np.nan)
+            found[i] = inputs.trend[i] + np.where(known, drawn, middle)
         return found
 
 

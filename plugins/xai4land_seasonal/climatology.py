@@ -12,7 +12,9 @@ __all__ = ["Climatology", "anomalies", "describe"]
 
 Climatology = tuple[int, int] | xr.Dataset | xr.DataArray | None
 ABSOLUTE = {"K": 100.0, "Pa": 20000.0, "hPa": 200.0}
-"""Above these no anomaly is, and below them no temperature or pressure."""
+"""Above these no anomaly's median is, and below their half no temperature's or pressure's."""
+CELSIUS = 5.0
+"""The same where an offset was left out."""
 
 
 def anomalies(
@@ -121,6 +123,8 @@ def _tells(data: xr.DataArray) -> bool:
 def _checked(data: xr.DataArray, absolute: bool) -> xr.DataArray:
     """The data, refused when they are seen to be absolute values (or the reverse)."""
     limit = ABSOLUTE.get(data.attrs.get("units", ""))
+    if data.attrs.get("units") == "K" and "without_offset" in data.attrs:
+        limit = CELSIUS
     if limit is None:
         return data
     looked: xr.DataArray = xr.apply_ufunc(

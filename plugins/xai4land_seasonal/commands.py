@@ -28,7 +28,6 @@ def _folder(path: Path | None) -> None:
 def _read(path: Path, variable: Sequence[str] = ()) -> xr.Dataset:
     """Monthly fields from NetCDF or Zarr, coordinates recognised by CF names or usual ones."""
     import cf_xarray  # noqa: F401  (registers .cf)
-    import xarray as xr
 
     from xai4land.store import open_store
 

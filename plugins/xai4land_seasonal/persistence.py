@@ -11,10 +11,12 @@ from xai4land_seasonal.cases import STARTS, make_fields, years_known
 from xai4land_seasonal.cvae import CHANNELS, HARMONICS, harmonics
 from xai4land_seasonal.history import Floats, History
 
-__all__ = ["fit_persistence", "fit_scale"]
+__all__ = ["COUNTED", "fit_persistence", "fit_scale"]
 
 RIDGE = 100.0
 """Cases that a cell must bring to leave the mean of all cells half-way."""
+COUNTED = 25
+"""Years of departures that a cell's standard deviation is told from."""
 STEADY = np.array([1.0, 2.0, 2.0, 4.0, 4.0])
 """Harmonics of the year are held back more than the mean."""
 
@@ -31,7 +33,7 @@ def fit_scale(histories: Sequence[History]) -> Floats:
         count = np.isfinite(departures).sum(0)
         square = np.where(count > 0, np.nansum(departures**2, 0) / np.maximum(count, 1), np.nan)
         pooled = (np.roll(square, 1, 0) + square + np.roll(square, -1, 0)) / 3
-        own = np.where(count >= 25, np.sqrt(pooled), np.nan)
+        own = np.where(count >= COUNTED, np.sqrt(pooled), np.nan)
         scale = own if scale is None else np.where(np.isfinite(scale), scale, own)
     assert scale is not None
     middle = np.nanmedian(scale, (0, 2), keepdims=True)

@@ -134,4 +134,5 @@ def _converted(array: xr.DataArray, variable: Variable) -> xr.DataArray:
         ) from None
     with xr.set_options(keep_attrs=True):
         # An offset would shift anomalies; absolute values lose it with their climatology.
-        return (array * np.float64(one - zero)).assign_attrs(units=variable.units)
+        made = (array * np.float64(one - zero)).assign_attrs(units=variable.units)
+        return made.assign_attrs(without_offset=float(zero)) if zero else made
