@@ -85,9 +85,8 @@ def test_bundled_emulators_are_whole_and_small():
         assert len(emulator._content) < 5_000_000
 
 
-def test_seasonal_says_what_it_will_need():
-    assert "tas" in repr(xr.Dataset().seasonal)
-    with pytest.raises(NotImplementedError, match="monthly CF fields"):
+def test_seasonal_says_what_it_needs():
+    with pytest.raises(xai4land.InputError, match="no variable along time"):
         xr.Dataset().seasonal.forecast()
 
 
