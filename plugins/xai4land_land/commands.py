@@ -7,21 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xai4land.errors import InputError, StoreError
+from xai4land.arguments import EXISTING, WRITTEN, check_folder, check_picture
+from xai4land.errors import InputError
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["COMMANDS"]
-
-EXISTING = click.Path(exists=True, path_type=Path)
-WRITTEN = click.Path(path_type=Path)
-
-
-def _folder(path: Path) -> None:
-    """Look before hours of work whether the result can be put there."""
-    if not path.parent.is_dir():
-        raise StoreError(f"there is no folder {path.parent}; make it first")
 
 
 def _opened(path: Path | None, lazy: bool = True) -> xr.Dataset | None:
@@ -92,7 +84,7 @@ def fit(states: Path, truth: Path, out: Path, static: Path | None, quiet: bool, 
 
     if out.suffix != ".safetensors":
         raise InputError(f"{out} is no emulator's name; end it in .safetensors")
-    _folder(out)
+    check_folder(out)
     command = f"xai4land fit {states.name} {truth.name} {out.name}"
     made = fit(
         open_store(states, lazy=False),
@@ -117,9 +109,7 @@ def evaluate(made: Path, truth: Path, legend: str | None, plot: Path | None) -> 
     from xai4land_land.scores import evaluate
 
     if plot is not None:
-        _folder(plot)
-        if plot.suffix not in (".png", ".pdf", ".svg"):
-            raise InputError(f"{plot} is no picture's name; end it in .png, .pdf or .svg")
+        check_picture(plot)
     scores = evaluate(open_store(made), open_store(truth), legend=legend).compute()
     click.echo(repr(scores))
     if plot is not None:

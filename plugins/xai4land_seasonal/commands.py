@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from xai4land.errors import InputError, StoreError
+from xai4land.arguments import EXISTING, WRITTEN, check_folder, check_picture
+from xai4land.errors import InputError
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["COMMANDS"]
 
-EXISTING = click.Path(exists=True, path_type=Path)
-WRITTEN = click.Path(path_type=Path)
 
-
-def _folder(path: Path | None) -> None:
-    """Look before minutes of work whether the result can be put there."""
-    if path is not None and not path.parent.is_dir():
-        raise StoreError(f"there is no folder {path.parent}; make it first")
-
-
-def _read(path: Path, variable: Sequence[str] = ()) -> xr.Dataset:
+def _read(path: Path) -> xr.Dataset:
     """Monthly fields from NetCDF or Zarr, coordinates recognised by CF names or usual ones."""
     import cf_xarray  # noqa: F401  (registers .cf)
 
     from xai4land.store import open_store
 
-    data: xr.Dataset = open_store(path)
-    data = data.cf.guess_coord_axis()
-    return data[list(variable)] if variable else data
+    data: xr.Dataset = open_store(path).cf.guess_coord_axis()
+    return data
 
 
 def _years(text: str | None, what: str) -> tuple[int, int] | None:
@@ -87,8 +77,9 @@ def forecast(
     from xai4land_seasonal.forecasting import forecast
     from xai4land_seasonal.plots import plot as draw
 
-    _folder(out)
-    _picture(plot)
+    check_folder(out)
+    if plot is not None:
+        check_picture(plot)
     span = _years(years, "years")
     made = forecast(
         _read(data),
@@ -137,8 +128,10 @@ def verify(
     from xai4land_seasonal.plots import plot_scores
     from xai4land_seasonal.verification import DEFAULT, summary, verify
 
-    _picture(plot)
-    _folder(report)
+    if plot is not None:
+        check_picture(plot)
+    if report is not None:
+        check_folder(report)
     period = _years(climatology, "climatology")
     ensemble, truth = open_store(made), _read(obs)
     scores = verify(
@@ -156,12 +149,6 @@ def verify(
     if report is not None:
         write_page(ensemble, report, obs=truth, climatology=period, references=references)
         click.echo(f"wrote {report}")
-
-
-def _picture(path: Path | None) -> None:
-    _folder(path)
-    if path is not None and path.suffix not in (".png", ".pdf", ".svg"):
-        raise InputError(f"{path} is no picture's name; end it in .png, .pdf or .svg")
 
 
 COMMANDS = [forecast, verify]
