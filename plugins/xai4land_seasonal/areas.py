@@ -11,7 +11,7 @@ from xai4land.cells import areas, edges, overlaps
 from xai4land.errors import InputError
 from xai4land.grid import Grid
 
-__all__ = ["REGIONS", "Box", "area_mean", "find_box", "region_mean", "region_weights"]
+__all__ = ["REGIONS", "Box", "area_mean", "box_text", "find_box", "region_mean", "region_weights"]
 
 Box = tuple[float, float, float, float]
 """Southern, northern, western and eastern edge in degrees; east of the western one."""
@@ -57,6 +57,17 @@ def find_box(region: str | Box) -> Box:
     if not (-90 <= south < north <= 90 and west < east <= west + 360):
         raise InputError(f"box {box}, expected (south, north, west, east) with east beyond west")
     return box
+
+
+def box_text(box: Box) -> str:
+    """A box in words.
+
+    Examples
+    --------
+    >>> box_text(REGIONS["nino34"])
+    '-5 to 5°N, -170 to -120°E'
+    """
+    return "{:g} to {:g}°N, {:g} to {:g}°E".format(*box)
 
 
 def area_mean(data: xr.DataArray, weights: xr.DataArray | None = None) -> xr.DataArray:

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from xai4land.axis import Axis
 from xai4land.emulator import AnyCard
 from xai4land.grid import Grid
-from xai4land_seasonal.areas import Box
+from xai4land_seasonal.areas import Box, box_text
 from xai4land_seasonal.history import Floats
 from xai4land_seasonal.seasons import Ints
 from xai4land_seasonal.variables import Variable
@@ -143,5 +143,5 @@ class SeasonalCard(AnyCard):
             ("grid", f"{len(self.lat)} x {len(self.lon)} cells of {self.grid}"),
         ]
         if self.region is not None:
-            found.append(("region", "{:g} to {:g}°N, {:g} to {:g}°E".format(*self.region)))
+            found.append(("region", box_text(self.region)))
         return [*found, ("sources", ", ".join(self.sources))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -52,17 +52,41 @@ def tercile_edges(
     >>> tercile_edges(obs)[0].values.round(2)
     array([2.67, 4.33])
     """
+    return _edges(_others_quantiles, obs, quantiles, dim, [dim]).transpose(dim, "quantile", ...)
+
+
+def quantile_edges(
+    obs: xr.DataArray, *, quantiles: Sequence[float] = TERCILES, dim: str = "time"
+) -> xr.DataArray:
+    """Thresholds between categories from all times, shape (quantile, ...).
+
+    Examples
+    --------
+    >>> quantile_edges(xr.DataArray(np.arange(7.0), dims="time")).values
+    array([2., 4.])
+    """
+    return _edges(_known_quantiles, obs, quantiles, dim, []).transpose("quantile", ...)
+
+
+def _edges(
+    function: Callable[..., Floats],
+    obs: xr.DataArray,
+    quantiles: Sequence[float],
+    dim: str,
+    kept: list[str],
+) -> xr.DataArray:
+    """Quantiles of series as a function finds them, lazily."""
     found: xr.DataArray = xr.apply_ufunc(
-        _others_quantiles,
+        function,
         _whole(obs, dim),
         kwargs={"quantiles": tuple(quantiles)},
         input_core_dims=[[dim]],
-        output_core_dims=[[dim, "quantile"]],
+        output_core_dims=[[*kept, "quantile"]],
         dask="parallelized",
         output_dtypes=[np.float64],
         dask_gufunc_kwargs={"output_sizes": {"quantile": len(quantiles)}},
     )
-    return found.assign_coords(quantile=list(quantiles)).transpose(dim, "quantile", ...)
+    return found.assign_coords(quantile=list(quantiles))
 
 
 def _others_quantiles(values: Floats, quantiles: tuple[float, ...]) -> Floats:
@@ -80,29 +104,6 @@ def _known_quantiles(values: Floats, quantiles: tuple[float, ...], least: int = 
     if enough.any():
         found[enough] = np.moveaxis(np.nanquantile(values[enough], quantiles, axis=-1), 0, -1)
     return found
-
-
-def quantile_edges(
-    obs: xr.DataArray, *, quantiles: Sequence[float] = TERCILES, dim: str = "time"
-) -> xr.DataArray:
-    """Thresholds between categories from all times, shape (quantile, ...).
-
-    Examples
-    --------
-    >>> quantile_edges(xr.DataArray(np.arange(7.0), dims="time")).values
-    array([2., 4.])
-    """
-    found: xr.DataArray = xr.apply_ufunc(
-        _known_quantiles,
-        _whole(obs, dim),
-        kwargs={"quantiles": tuple(quantiles)},
-        input_core_dims=[[dim]],
-        output_core_dims=[["quantile"]],
-        dask="parallelized",
-        output_dtypes=[np.float64],
-        dask_gufunc_kwargs={"output_sizes": {"quantile": len(quantiles)}},
-    )
-    return found.assign_coords(quantile=list(quantiles)).transpose("quantile", ...)
 
 
 def category_of(values: xr.DataArray, edges: xr.DataArray) -> xr.DataArray:

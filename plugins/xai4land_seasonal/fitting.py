@@ -20,7 +20,7 @@ from xai4land_seasonal.cases import STARTS, Cases, years_known
 from xai4land_seasonal.cvae import Ensemble
 from xai4land_seasonal.emulator import SeasonalEmulator
 from xai4land_seasonal.history import LEAST, History
-from xai4land_seasonal.persistence import COUNTED, fit_persistence, fit_scale
+from xai4land_seasonal.persistence import fit_persistence, fit_scale
 from xai4land_seasonal.sources import Simulations, split_sources
 from xai4land_seasonal.state import State, read_state
 from xai4land_seasonal.training import Settings, make_cases, train
@@ -129,7 +129,8 @@ def fit(
             problems.append(f"{what}={numbers!r}, expected one number for each of {list(wanted)}")
     box = None
     try:
-        box = None if region is None else find_box(region)
+        if region is not None:
+            box = find_box(region)
     except InputError as error:
         problems += error.problems
     InputError.raise_if(problems)
@@ -256,14 +257,6 @@ def _learn(
         f"{source}: no year to learn from; trends need {LEAST} years before the first"
         for source in few
     )
-    if all(
-        np.isfinite(history.seasons - history.trends[1]).sum(0).max() < COUNTED
-        for history in histories
-    ):
-        raise InputError(
-            f"no source has {LEAST + COUNTED + 1} years to learn from: {LEAST} to fit the first "
-            f"trend on, and {COUNTED} more; bring more years, or keep fewer for validation"
-        )
     scale = fit_scale(histories)
     weights = [1.0, *(settings.simulations,) * (len(histories) - 1)]
     # Simulations persist in their own way: they steady the regression, and no more.

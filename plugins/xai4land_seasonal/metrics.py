@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -39,22 +40,20 @@ from xai4land_seasonal.scores import (
 )
 from xai4land_seasonal.significance import correlation_pvalue, effective_size, random_walk
 
-__all__ = ["METRICS", "Case", "Metric"]
+__all__ = ["METRICS", "Case", "Metric", "Truth", "mean_over"]
 
 
 @dataclass(frozen=True)
-class Case:
-    """One forecast of one season, and what it is judged by.
+class Truth:
+    """What was observed in a season, and the references that all forecasts of it are held to.
 
     Attributes
     ----------
-    members : DataArray, shape (time, realization, ...)
     obs : DataArray, shape (time, ...)
     climatology, trend : DataArray, shape (time, realization, ...)
         Ensembles of these references.
     """
 
-    members: xr.DataArray
     obs: xr.DataArray
     climatology: xr.DataArray
     trend: xr.DataArray
@@ -65,30 +64,78 @@ class Case:
         return tercile_edges(self.obs)
 
     @cached_property
+    def category(self) -> xr.DataArray:
+        """Tercile that was observed."""
+        return category_of(self.obs, self.edges)
+
+    @cached_property
+    def trend_mean(self) -> xr.DataArray:
+        """Mean of the trend's members."""
+        return ensemble_mean(self.trend)
+
+    @cached_property
+    def crps(self) -> xr.DataArray:
+        """Of the climatology."""
+        return crps(self.climatology, self.obs)
+
+    @cached_property
+    def rps(self) -> xr.DataArray:
+        """Of climatological probabilities."""
+        return climatological_rps(self.obs, self.edges)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One forecast of a season, and what it is judged by; each field is made once.
+
+    Attributes
+    ----------
+    members : DataArray, shape (time, realization, ...)
+    truth : Truth
+    """
+
+    members: xr.DataArray
+    truth: Truth
+
+    @cached_property
+    def mean(self) -> xr.DataArray:
+        """Of the members."""
+        return ensemble_mean(self.members)
+
+    @cached_property
+    def variance(self) -> xr.DataArray:
+        """Of the members."""
+        return member_variance(self.members)
+
+    @cached_property
+    def crps(self) -> xr.DataArray:
+        """Fair, of each time."""
+        return crps(self.members, self.truth.obs)
+
+    @cached_property
+    def rps(self) -> xr.DataArray:
+        """Fair, of each time."""
+        return rps(self.members, self.truth.obs, self.truth.edges)
+
+    @cached_property
     def probability(self) -> xr.DataArray:
         """Of the three categories."""
-        return probabilities(self.members, self.edges)
+        return probabilities(self.members, self.truth.edges)
+
+    @property
+    def below(self) -> xr.DataArray:
+        """Probability of the lower tercile."""
+        return self.probability.isel(category=0, drop=True)
+
+    @property
+    def above(self) -> xr.DataArray:
+        """Probability of the upper tercile."""
+        return self.probability.isel(category=2, drop=True)
 
     def field(self, name: str) -> xr.DataArray:
-        """One of the fields in time that metrics need."""
-        made: xr.DataArray = FIELDS[name](self)
-        return made
-
-
-FIELDS: Mapping[str, Callable[[Case], xr.DataArray]] = {
-    "members": lambda c: c.members,
-    "obs": lambda c: c.obs,
-    "mean": lambda c: ensemble_mean(c.members),
-    "variance": lambda c: member_variance(c.members),
-    "trend": lambda c: ensemble_mean(c.trend),
-    "crps": lambda c: crps(c.members, c.obs),
-    "crps of climatology": lambda c: crps(c.climatology, c.obs),
-    "rps": lambda c: rps(c.members, c.obs, c.edges),
-    "rps of climatology": lambda c: climatological_rps(c.obs, c.edges),
-    "chance below": lambda c: c.probability.isel(category=0, drop=True),
-    "chance above": lambda c: c.probability.isel(category=2, drop=True),
-    "category": lambda c: category_of(c.obs, c.edges),
-}
+        """One of the fields in time that metrics need, as ``"mean"`` or ``"truth.obs"``."""
+        found: xr.DataArray = attrgetter(name)(self)
+        return found
 
 
 class Metric(NamedTuple):
@@ -98,7 +145,7 @@ class Metric(NamedTuple):
     ----------
     long_name : str
     needs : tuple of str
-        Names of the fields that ``score`` takes.
+        Fields of a :class:`Case` that ``score`` takes.
     score : callable
     has_units : bool
         Whether it is in the units of the data; else a plain number.
@@ -131,38 +178,41 @@ def _happened(truth: xr.DataArray, category: int) -> xr.DataArray:
 
 def _reliability(category: int) -> Callable[..., xr.Dataset]:
     def score(chance: xr.DataArray, truth: xr.DataArray, area: xr.DataArray | None) -> xr.Dataset:
-        dims = ["time", *([] if area is None else map(str, area.dims))]
-        return reliability(chance, _happened(truth, category), dim=dims, weights=area)
+        return reliability(chance, _happened(truth, category), dim=_all(area), weights=area)
 
     return score
 
 
 def _ranks(members: xr.DataArray, obs: xr.DataArray, area: xr.DataArray | None) -> xr.DataArray:
-    dims = ["time", *([] if area is None else map(str, area.dims))]
-    return rank_histogram(members, obs, dim=dims, weights=area)
+    return rank_histogram(members, obs, dim=_all(area), weights=area)
+
+
+def _all(area: xr.DataArray | None) -> list[str]:
+    """Time, and the grid where there is one."""
+    return ["time", *([] if area is None else map(str, area.dims))]
 
 
 METRICS: Mapping[str, Metric] = {
-    "acc": Metric("anomaly correlation of the ensemble mean", ("mean", "obs"), acc),
+    "acc": Metric("anomaly correlation of the ensemble mean", ("mean", "truth.obs"), acc),
     "acc_pvalue": Metric(
         "one-sided p-value of the anomaly correlation, with effective sample size",
-        ("mean", "obs"),
+        ("mean", "truth.obs"),
         _acc_pvalue,
     ),
     "residual_correlation": Metric(
         "correlation with the trend regressed out of both",
-        ("mean", "obs", "trend"),
+        ("mean", "truth.obs", "truth.trend_mean"),
         residual_correlation,
     ),
     "rmse": Metric(
-        "root mean squared error of the ensemble mean", ("mean", "obs"), rmse, has_units=True
+        "root mean squared error of the ensemble mean", ("mean", "truth.obs"), rmse, has_units=True
     ),
-    "bias": Metric("mean error of the ensemble mean", ("mean", "obs"), bias, has_units=True),
+    "bias": Metric("mean error of the ensemble mean", ("mean", "truth.obs"), bias, has_units=True),
     "msess": Metric(
-        "skill score of the mean squared error against no anomaly", ("mean", "obs"), msess
+        "skill score of the mean squared error against no anomaly", ("mean", "truth.obs"), msess
     ),
     "spread_error": Metric(
-        "ratio of ensemble spread to error", ("mean", "obs", "variance"), spread_ratio
+        "ratio of ensemble spread to error", ("mean", "truth.obs", "variance"), spread_ratio
     ),
     "crps": Metric(
         "fair continuous ranked probability score",
@@ -172,36 +222,36 @@ METRICS: Mapping[str, Metric] = {
     ),
     "crpss": Metric(
         "skill of the fair CRPS against the climatological ensemble",
-        ("crps", "crps of climatology"),
+        ("crps", "truth.crps"),
         skill,
     ),
     "rpss": Metric(
         "skill of the fair RPS of terciles against climatological probabilities",
-        ("rps", "rps of climatology"),
+        ("rps", "truth.rps"),
         skill,
     ),
-    "roc_below": Metric("ROC area of the lower tercile", ("chance below", "category"), _roc(0)),
-    "roc_above": Metric("ROC area of the upper tercile", ("chance above", "category"), _roc(2)),
+    "roc_below": Metric("ROC area of the lower tercile", ("below", "truth.category"), _roc(0)),
+    "roc_above": Metric("ROC area of the upper tercile", ("above", "truth.category"), _roc(2)),
     "walk_pvalue": Metric(
         "p-value of the sign test of the CRPS against the climatological ensemble",
-        ("crps", "crps of climatology"),
+        ("crps", "truth.crps"),
         _walk,
     ),
     "reliability_below": Metric(
         "reliability of the lower tercile's probability",
-        ("chance below", "category"),
+        ("below", "truth.category"),
         _reliability(0),
         pooled=True,
     ),
     "reliability_above": Metric(
         "reliability of the upper tercile's probability",
-        ("chance above", "category"),
+        ("above", "truth.category"),
         _reliability(2),
         pooled=True,
     ),
     "rank_histogram": Metric(
         "share of the observations in each part of the ensemble",
-        ("members", "obs"),
+        ("members", "truth.obs"),
         _ranks,
         pooled=True,
     ),

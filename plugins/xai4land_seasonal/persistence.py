@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from xai4land.errors import InputError
 from xai4land_seasonal.cases import STARTS, make_fields, years_known
 from xai4land_seasonal.cvae import CHANNELS, HARMONICS, harmonics
-from xai4land_seasonal.history import Floats, History
+from xai4land_seasonal.history import LEAST, Floats, History
 
-__all__ = ["COUNTED", "fit_persistence", "fit_scale"]
+__all__ = ["fit_persistence", "fit_scale"]
 
 RIDGE = 100.0
 """Cases that a cell must bring to leave the mean of all cells half-way."""
@@ -26,6 +27,11 @@ def fit_scale(histories: Sequence[History]) -> Floats:
 
     Pooled with the seasons a month before and after. Where the first history knows fewer than 25
     years, the next ones speak, and where none does, the median of all cells.
+
+    Raises
+    ------
+    InputError
+        If no history knows enough years of a variable anywhere.
     """
     scale = None
     for history in histories:
@@ -36,6 +42,11 @@ def fit_scale(histories: Sequence[History]) -> Floats:
         own = np.where(count >= COUNTED, np.sqrt(pooled), np.nan)
         scale = own if scale is None else np.where(np.isfinite(scale), scale, own)
     assert scale is not None
+    if not np.isfinite(scale).any((0, 2)).all():
+        raise InputError(
+            f"no source has {LEAST + COUNTED + 1} years to learn from: {LEAST} to fit the first "
+            f"trend on, and {COUNTED} more; bring more years, or keep fewer for validation"
+        )
     middle = np.nanmedian(scale, (0, 2), keepdims=True)
     filled = np.where(np.isfinite(scale) & (scale > 1e-3 * middle), scale, middle)
     return np.asarray(filled.swapaxes(0, 1))

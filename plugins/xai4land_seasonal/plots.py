@@ -15,7 +15,7 @@ from xai4land.cells import edges
 from xai4land.coasts import coasts
 from xai4land.errors import InputError
 from xai4land.grid import Grid
-from xai4land_seasonal.areas import Box, region_mean
+from xai4land_seasonal.areas import Box, box_text, region_mean
 from xai4land_seasonal.climatology import Climatology
 from xai4land_seasonal.matching import seasonal
 from xai4land_seasonal.scores import ensemble_mean
@@ -65,7 +65,7 @@ def plot(
     """
     name = variable or _first(forecast)
     one = forecast[name].isel(time=time).compute()
-    mean, spread = ensemble_mean(one), one.std("realization", ddof=1)
+    mean = ensemble_mean(one)
     figure = _figure(forecast, 2)
     left, right = _maps(figure, 1, 2, one)
     units = one.attrs.get("units", "1")
@@ -74,6 +74,7 @@ def plot(
     figure.colorbar(shown, ax=left, orientation="horizontal", label=units, shrink=0.7)
     left.set_title("mean of the members", fontsize=9)
     if terciles is None:
+        spread = one.std("realization", ddof=1)
         shown = _draw(right, spread, cmap="viridis", vmin=0)
         figure.colorbar(shown, ax=right, orientation="horizontal", label=units, shrink=0.7)
         right.set_title("spread of the members", fontsize=9)
@@ -278,7 +279,7 @@ def plot_plume(
         ax.plot(seen["season_year"], seen, "ok", markersize=4, label="observed")
     ax.axhline(0, color="black", linewidth=0.5)
     units = forecast[name].attrs.get("units", "1")
-    where = region if isinstance(region, str) else "{:g} to {:g}°N, {:g} to {:g}°E".format(*region)
+    where = region if isinstance(region, str) else box_text(region)
     title = f"{label}, {where}: {forecast.attrs.get('emulator', 'forecast')}"
     ax.set(ylabel=f"{name} anomaly ({units})", title=title)
     ax.legend(frameon=False, fontsize=8, ncols=4)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from dask.base import compute
 
 from xai4land import cf
 from xai4land.cells import areas
@@ -18,7 +19,7 @@ from xai4land_seasonal.areas import Box, region_mean
 from xai4land_seasonal.climatology import Climatology
 from xai4land_seasonal.forecasting import forecast as make_forecast
 from xai4land_seasonal.matching import match, seasonal
-from xai4land_seasonal.metrics import METRICS, Case, mean_over
+from xai4land_seasonal.metrics import METRICS, Case, Truth, mean_over
 from xai4land_seasonal.references import REFERENCES
 from xai4land_seasonal.seasons import Season
 
@@ -139,30 +140,26 @@ def verify(
     own = forecast[[name]]
     truth = seasonal(obs, own, climatology, "the observations")
     own, truth = match(own, truth, "the observations")
-    others = (
-        dict(references)
-        if isinstance(references, Mapping)
-        else _made(named, own, obs, climatology, seed)
-    )
-    judges = {BASE, "trend"} - set(others)
-    if judges and "season_year" not in obs.coords:
-        extra = _made(sorted(judges), own, obs, climatology, seed)
-    else:
-        extra = {}
-    pool = {**others, **extra}
-    for label, other in pool.items():
-        own, _ = match(own, seasonal(other, own, None, f"{label!r}"), f"{label!r}")
+    pool = dict(references) if isinstance(references, Mapping) else {}
+    names = list(named)
+    if "season_year" not in obs.coords:
+        names += [judge for judge in (BASE, "trend") if judge not in references]
+    if names or not isinstance(references, Mapping):
+        pool |= _made(names, own, obs, climatology, seed)
+    pool = {k: seasonal(v, own, None, f"{k!r}") for k, v in pool.items()}
+    for k, other in pool.items():
+        own, _ = match(own, other, f"{k!r}")
     truth = match(own, truth, "the observations")[1]
     label = str(forecast.attrs.get("emulator", "forecast"))
-    label = label if label not in others else f"{label} (forecast)"
+    label = label if label not in references else f"{label} (forecast)"
     fields = {label: own[name]} | {
-        k: match(own, seasonal(v, own, None, f"{k!r}"), f"{k!r}")[1][name] for k, v in pool.items()
+        k: match(own, other, f"{k!r}")[1][name] for k, other in pool.items()
     }
     if regions is not None:
         fields = {k: _regional(v, regions) for k, v in fields.items()}
         truth = truth.assign({name: _regional(truth[name], regions)})
     area = areas(grid, truth[name]) if regions is None else None
-    cases = _cases(fields, truth[name], [label, *others])
+    cases = _cases(fields, truth[name], [label, *references])
     found = _scored(cases, metrics, wide, area, str(truth[name].attrs.get("units", "1")))
     if intervals:
         found = found.merge(_intervals(cases, metrics, wide, intervals, seed))
@@ -234,13 +231,11 @@ def _cases(fields: Mapping[str, xr.DataArray], truth: xr.DataArray, names: Seque
         at = np.flatnonzero(truth["season"].values == season)
         obs = _plain(truth.isel(time=at))
         years = truth["season_year"].values[at]
-        nothing = xr.zeros_like(obs)
+        nothing = _ensemble(xr.zeros_like(obs))
+        parts = {k: _ensemble(_plain(field.isel(time=at))) for k, field in fields.items()}
+        judge = Truth(obs, parts.get(BASE, nothing), parts.get("trend", nothing))
         for name in names:
-            one, base, trend = (
-                _ensemble(_plain(fields[k].isel(time=at)) if k in fields else nothing)
-                for k in (name, BASE, "trend")
-            )
-            made[name][season] = Case(one, obs, base, trend), years
+            made[name][season] = Case(parts[name], judge), years
     return made
 
 
@@ -249,6 +244,7 @@ def _scored(
 ) -> xr.Dataset:
     """Scores on (forecast, season, ...)."""
     made = []
+    origin: dict[str, str] = {}
     for seasons in cases.values():
         parts = []
         for case, _ in seasons.values():
@@ -258,16 +254,17 @@ def _scored(
                 needs = [case.field(need) for need in metric.needs]
                 found = metric.score(*needs, *([area] if metric.pooled else []))
                 if isinstance(found, xr.Dataset):
-                    scores |= {f"{name}_{k}": part for k, part in found.items()}
+                    new = {f"{name}_{k}": part for k, part in found.items()}
                 else:
-                    scores[name] = found
+                    new = {name: found}
+                scores |= new
+                origin |= dict.fromkeys(new, name)
             parts.append(xr.Dataset(scores))
         made.append(_joined(parts, "season"))
     every = _joined(made, "forecast")
     every = every.assign_coords(forecast=list(cases), season=list(next(iter(cases.values()))))
     every = xr.Dataset({k: mean_over(v, wide) for k, v in every.items()})
-    for key in every.data_vars:
-        name = next(m for m in metrics if str(key).startswith(m) and (str(key) == m or m in POOLED))
+    for key, name in origin.items():
         every[key].attrs = {
             "long_name": METRICS[name].long_name,
             "units": units if METRICS[name].has_units else "1",
@@ -275,22 +272,21 @@ def _scored(
     return every
 
 
-POOLED = {name for name, metric in METRICS.items() if metric.pooled}
-
-
 def _intervals(
     cases: Cases, metrics: Sequence[str], wide: set[str], samples: int, seed: int
 ) -> xr.Dataset:
     """Scores and gains of resampled years; all forecasts and seasons are drawn alike."""
-    names = [m for m in metrics if m not in POOLED and not m.endswith("pvalue")]
+    names = [m for m in metrics if not METRICS[m].pooled and not m.endswith("pvalue")]
     needs = sorted({need for name in names for need in METRICS[name].needs})
-    fields = {
+    lazy = {
         name: {
-            season: (xr.Dataset({need: case.field(need) for need in needs}).compute(), years)
+            season: (xr.Dataset({need: case.field(need) for need in needs}), years)
             for season, (case, years) in seasons.items()
         }
         for name, seasons in cases.items()
     }
+    # At once: they share observations and references.
+    fields: dict[str, dict[str, tuple[xr.Dataset, npt.NDArray[np.int64]]]] = compute(lazy)[0]
     rng = np.random.default_rng(seed)
     years = np.unique(np.concatenate([y for _, y in next(iter(fields.values())).values()]))
     drawn = []
