@@ -10,7 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from xai4land.discovery import plugins, register_accessors
-from xai4land.errors import EmulatorFileError, InputError, PluginError, StoreError
+from xai4land.errors import (
+    DownloadError,
+    EmulatorFileError,
+    InputError,
+    PluginError,
+    StoreError,
+)
+from xai4land.options import set_options
 
 if TYPE_CHECKING:
     from xai4land.emulator import Emulator, emulators, load_emulator
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "DownloadError",
     "Emulator",
     "EmulatorFileError",
     "InputError",
@@ -29,6 +37,7 @@ __all__ = [
     "load_emulator",
     "plugins",
     "sample",
+    "set_options",
     "show_versions",
 ]
 

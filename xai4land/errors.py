@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["EmulatorFileError", "InputError", "PluginError", "StoreError", "Xai4landError"]
+__all__ = [
+    "DownloadError",
+    "EmulatorFileError",
+    "InputError",
+    "PluginError",
+    "StoreError",
+    "Xai4landError",
+]
 
 
 class Xai4landError(Exception):
@@ -61,3 +68,7 @@ class PluginError(Xai4landError, ImportError):
 
 class StoreError(Xai4landError, OSError):
     """An output that could not be written."""
+
+
+class DownloadError(Xai4landError, OSError):
+    """A file that could not be downloaded, or that is not the one that was asked for."""

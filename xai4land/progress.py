@@ -8,14 +8,16 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
-__all__ = ["pixel_progress", "progress_bar"]
+__all__ = ["byte_progress", "pixel_progress", "progress_bar"]
 
 
 def progress_bar(show: bool) -> Progress:
@@ -58,3 +60,26 @@ def pixel_progress(
             bar.update(task, note=f"{speed / 1e6:.2f} Mpx/s" if speed else "")
 
         yield advance
+
+
+@contextmanager
+def byte_progress(description: str, show: bool) -> Iterator[Callable[[int, int | None], None]]:
+    """Show how many bytes of a download are here, the rate and the time left.
+
+    Yields
+    ------
+    callable
+        To be called with the bytes that are here and, where it is known, how many there will be.
+
+    Examples
+    --------
+    >>> with byte_progress("luh2.nc", show=False) as here:
+    ...     here(1000, 4000)
+    """
+    columns = (DownloadColumn(), TransferSpeedColumn(), TextColumn("left"), TimeRemainingColumn())
+    text = TextColumn("{task.description}", markup=False)
+    with Progress(
+        text, BarColumn(), *columns, console=Console(stderr=True), disable=not show
+    ) as bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

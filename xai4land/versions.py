@@ -22,6 +22,8 @@ PACKAGES = (
     "pint",
     "pydantic",
     "safetensors",
+    "pooch",
+    "requests",
     "matplotlib",
 )
 

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from pathlib import Path
 from typing import Any
 
 from xai4land.emulator.emulator import Emulator
 from xai4land.errors import EmulatorFileError, StoreError
+from xai4land.options import current
 
-__all__ = ["Reference", "cache_folder"]
+__all__ = ["Reference"]
 
 _LOADED: dict[str, Emulator] = {}
 _LOCK = threading.Lock()
 
 
-def cache_folder() -> Path:
-    """Folder for files that can be made again: ``XAI4LAND_CACHE``, or the user's cache."""
-    own = os.environ.get("XAI4LAND_CACHE")
-    if own:
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xai4land"
-
-
 class Reference:
     """An emulator that other processes load from its file, whatever the size of its weights.
 
-    An emulator that has no file gets one in :func:`cache_folder` when it is sent to another
+    An emulator that has no file gets one in the cache folder when it is sent to another
     process.
 
     Parameters
@@ -66,7 +58,7 @@ class Reference:
             return Reference._to, self._place
         path = self.emulator.path
         if path is None or not self._lies_in(path):
-            path = cache_folder() / "emulators" / f"{self.emulator.sha256}.safetensors"
+            path = current().cache / "emulators" / f"{self.emulator.sha256}.safetensors"
             if not self._lies_in(path):
                 try:
                     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,69 @@
+"""HTTP that redirects no place it should not go, and faults in words that hold no secret."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from urllib.parse import urljoin
+
+import requests
+import urllib3
+
+from xai4land.downloads.urls import loopback, problem, shown
+from xai4land.errors import DownloadError
+
+__all__ = ["FAULTS", "CutError", "Session", "status_words", "why"]
+
+
+class CutError(Exception):
+    """A fault that another attempt may mend."""
+
+
+FAULTS = (CutError, requests.RequestException, urllib3.exceptions.HTTPError)
+
+
+class Session(requests.Session):
+    """Follows redirects to https only; to this machine only from this machine."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        target: str | None = super().get_redirect_target(resp)
+        if target is not None:
+            there = requests.utils.requote_uri(urljoin(resp.url, target))
+            found = problem(there)
+            if not found and loopback(there) and not loopback(resp.url):
+                found = "it leads to this machine"
+            if found:
+                raise DownloadError(
+                    f"{shown(resp.url)} redirects to {shown(there)}, which is not followed: {found}"
+                )
+        return target
+
+
+def status_words(status: int) -> str:
+    """A status code in the standard's words; the server's own are not repeated."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def why(error: BaseException) -> tuple[str, bool]:
+    """What went wrong, in words without the address, and whether another attempt is in vain."""
+    inner = error.args[0] if error.args else None
+    reason = getattr(inner, "reason", inner)
+    if isinstance(error, CutError):
+        return str(error), False
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"its certificate is not accepted ({reason})", True
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy refuses; see the environment variables HTTPS_PROXY and NO_PROXY", False
+    if isinstance(error, requests.exceptions.TooManyRedirects):
+        return "it redirects without end", True
+    if isinstance(error, requests.ConnectTimeout):
+        return "the server did not answer the call", False
+    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
+        return "the server stopped sending", False
+    if isinstance(reason, urllib3.exceptions.NameResolutionError):
+        return "the name of the host is not known from here", False
+    if isinstance(reason, urllib3.exceptions.NewConnectionError):
+        return "no connection to the host", False
+    return "the connection was cut", False

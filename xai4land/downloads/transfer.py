@@ -1,0 +1,156 @@
+"""One file over HTTP: resumed where it was cut off, and bounded in time."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from xai4land.downloads.part import Part
+from xai4land.downloads.session import FAULTS, CutError, Session, status_words, why
+from xai4land.downloads.urls import file_name, shown
+from xai4land.errors import DownloadError
+from xai4land.options import current
+from xai4land.progress import byte_progress
+
+__all__ = ["Transfer"]
+
+PIECE = 1 << 20
+SLOWEST = 1024  # bytes a second, on average over the time that a server may be silent
+CONNECT = 10.0  # seconds, at most
+PAUSE = 1.0  # seconds before the second attempt; doubled before each more
+LONGEST_PAUSE = 30.0
+AGAIN = {408, 425, 429, 500, 502, 503, 504}
+
+Here = Callable[[int, int | None], None]
+
+
+class Transfer:
+    """A downloader for pooch that goes on where a download was cut off, and never hangs.
+
+    Parameters
+    ----------
+    url : str
+        Where from; pooch is told only what may be shown of it.
+    size : int, optional
+        Bytes that the file must have.
+    unless : str
+        Mark of a version that need not be sent again.
+    progress : bool
+
+    Attributes
+    ----------
+    headers : mapping
+        Those of the last answer.
+    same : bool
+        Whether the server still has the version ``unless``.
+    """
+
+    def __init__(
+        self, url: str, size: int | None = None, unless: str = "", progress: bool = True
+    ) -> None:
+        self.url, self.size, self.unless, self.progress = url, size, unless, progress
+        self.headers: Any = {}
+        self.same = False
+
+    def __call__(self, _url: str, output_file: str, _pooch: Any) -> None:
+        """Download to ``output_file``; what is cut off stays in ``part`` beside it.
+
+        Raises
+        ------
+        DownloadError
+            If the server refuses, fails at every attempt, or has a file of another size.
+        StoreError
+            If the disk has no room.
+        """
+        part = Part(Path(output_file).with_name("part"))
+        with Session() as session, byte_progress(file_name(self.url), self.progress) as here:
+            self._attempts(session, part, here)
+        if not self.same:
+            os.replace(part.path, output_file)
+
+    def _attempts(self, session: Session, part: Part, here: Here) -> None:
+        tries = 1 + current().retries
+        for attempt in range(1, tries + 1):
+            try:
+                return self._attempt(session, part, here)
+            except FAULTS as error:
+                reason, in_vain = why(error)
+            if in_vain or attempt == tries:
+                break
+            time.sleep(self._pause(attempt))
+        # Not chained: the libraries' messages hold the whole address, and what is secret in it.
+        times = f", at attempt {attempt} of {tries}" if tries > 1 else ""
+        raise self._failed(f"{reason}{times}")
+
+    def _pause(self, attempt: int) -> float:
+        asked = str(self.headers.get("Retry-After", ""))
+        least = int(asked) if re.fullmatch(r"[0-9]{1,9}", asked) else 0
+        return float(min(max(PAUSE * 2 ** (attempt - 1), least), LONGEST_PAUSE))
+
+    def _attempt(self, session: Session, part: Part, here: Here) -> None:
+        self.headers, timeout = {}, current().timeout
+        asked = part.request or ({"If-None-Match": self.unless} if self.unless else {})
+        # As it lies there: a compressed copy would have another hash, and other ranges.
+        asked |= {"Accept-Encoding": "identity"}
+        limits = (min(CONNECT, timeout), timeout)
+        with session.get(self.url, headers=asked, stream=True, timeout=limits) as answer:
+            self.headers = answer.headers
+            self.same = bool(self.unless) and answer.status_code == HTTPStatus.NOT_MODIFIED
+            if not self.same:
+                self._receive(answer, part, here, "Range" in asked)
+
+    def _receive(self, answer: requests.Response, part: Part, here: Here, resuming: bool) -> None:
+        total = self._total(answer, part, resuming)
+        if self.size is not None and total not in (None, self.size):
+            raise self._failed(f"the server has {total} bytes, expected {self.size}")
+        part.check_room(total)
+        if answer.status_code == HTTPStatus.OK:
+            part.begin(answer.headers)
+        most = self.size if total is None else total
+        with part.path.open("ab") as stream:
+            for piece in _pieces(answer, current().timeout):
+                stream.write(piece)
+                here(stream.tell(), most)
+                if most is not None and stream.tell() > most:
+                    raise self._failed(f"the server sends more than the expected {most} bytes")
+        if total is not None and part.size < total:
+            raise CutError(f"the connection was cut after {part.size} of {total} bytes")
+
+    def _total(self, answer: requests.Response, part: Part, resuming: bool) -> int | None:
+        """Bytes of the whole file, if the server says; any answer without the file is a fault."""
+        status = answer.status_code
+        if status == HTTPStatus.OK:
+            length = answer.headers.get("Content-Length", "")
+            return int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
+        if resuming and status == HTTPStatus.PARTIAL_CONTENT:
+            said = answer.headers.get("Content-Range", "")
+            if found := re.fullmatch(rf"bytes {part.size}-[0-9]+/([0-9]{{1,18}})", said):
+                return int(found[1])
+        if resuming and status in (HTTPStatus.PARTIAL_CONTENT, 416):
+            part.begin({})
+            raise CutError("the server does not go on where the download was cut off")
+        if status in AGAIN:
+            raise CutError(f"the server answered {status_words(status)}")
+        raise self._failed(f"the server answered {status_words(status)}")
+
+    def _failed(self, reason: str) -> DownloadError:
+        return DownloadError(f"could not download {shown(self.url)}: {reason}")
+
+
+def _pieces(answer: requests.Response, timeout: float) -> Iterator[bytes]:
+    """What comes, as it comes; a server that only trickles is given up too."""
+    since, got = time.monotonic(), 0
+    while piece := answer.raw.read1(PIECE, decode_content=False):
+        yield piece
+        got += len(piece)
+        if (passed := time.monotonic() - since) > timeout:
+            if got < SLOWEST * passed:
+                raise CutError(f"the server sent only {got} bytes in {passed:.0f} s")
+            since, got = time.monotonic(), 0

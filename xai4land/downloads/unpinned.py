@@ -1,0 +1,139 @@
+"""Files that change under one address, so that no hash is published."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from xai4land.downloads.place import advice, alone, folder, refuse_offline
+from xai4land.downloads.urls import check_url, file_name, shown
+from xai4land.errors import DownloadError
+
+__all__ = ["fetch_unpinned"]
+
+
+def fetch_unpinned(
+    url: str, *, refresh: bool = False, command: str = "", progress: bool = True
+) -> Path:
+    """Download a file that has no published hash, or find it in the cache.
+
+    It is checked against what the server says of it: the length, and the MD5 where there is one
+    (``x-goog-hash``, ``Content-MD5``). Its SHA-256 is noted beside it, so later damage is found,
+    and mended by downloading it again.
+
+    Parameters
+    ----------
+    url : str
+        ``https`` only (``http`` on this machine).
+    refresh : bool
+        Whether to ask the server for a newer version; otherwise what is here is taken.
+    command, progress
+        As for :func:`fetch`.
+
+    Returns
+    -------
+    Path
+        In the cache folder (see :class:`xai4land.set_options`).
+
+    Raises
+    ------
+    InputError
+        If the address cannot be used.
+    DownloadError
+        If it is not here and cannot be downloaded whole.
+    StoreError
+        If the cache cannot be written.
+    """
+    check_url(url)
+    target = folder() / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}-{file_name(url)}"
+    if not refresh and _noted(target):
+        return target
+    refuse_offline(url, target, "", command)
+    with alone(target) as partial:
+        note = _noted(target)
+        if refresh or not note:
+            _renew(url, target, partial, str(note.get("version", "")), command, progress)
+    return target
+
+
+def _renew(
+    url: str, target: Path, partial: Path, version: str, command: str, progress: bool
+) -> None:
+    from xai4land.downloads.transfer import Transfer
+
+    transfer, made = Transfer(url, unless=version, progress=progress), partial / target.name
+    try:
+        transfer(url, str(made), None)
+        if transfer.same:
+            return
+        _check(url, made, transfer.headers)
+    except DownloadError as error:
+        made.unlink(missing_ok=True)  # what is not whole is in another file
+        kept = "; the version that is here is kept" if version else ""
+        raise DownloadError(f"{error}; {advice(target, '', command)}{kept}") from None
+    note = {
+        "url": shown(url),
+        "sha256": _hash(made, "sha256"),
+        "version": transfer.headers.get("ETag", ""),
+        "modified": transfer.headers.get("Last-Modified", ""),
+    }
+    # The old note goes first: a file without one is downloaded again, one with a wrong one too.
+    _note_path(target).unlink(missing_ok=True)
+    os.replace(made, target)
+    written = partial / "note"
+    written.write_text(json.dumps(note, indent=1))
+    os.replace(written, _note_path(target))
+
+
+def _note_path(target: Path) -> Path:
+    return target.with_name(f"{target.name}.json")
+
+
+def _noted(target: Path) -> dict[str, Any]:
+    """What was noted of the file; nothing if it is not here, or was changed since."""
+    try:
+        note = json.loads(_note_path(target).read_text())
+        same = _hash(target, "sha256") == note["sha256"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return {}
+    return note if same else {}
+
+
+def _check(url: str, path: Path, headers: Mapping[str, str]) -> None:
+    encoded = headers.get("Content-Encoding", "identity") != "identity"
+    length_known = "Content-Length" in headers or "Transfer-Encoding" in headers
+    if encoded or not length_known:
+        how = "compressed, unasked" if encoded else "without its length"
+        raise DownloadError(
+            f"{shown(url)} is sent {how}: nobody could tell whether it is whole; nothing was kept"
+        )
+    stated, seen = _stated_md5(headers), _hash(path, "md5")
+    if stated and stated != seen:
+        raise DownloadError(
+            f"{shown(url)} came with MD5 {seen}, but the server says {stated}; nothing was kept"
+        )
+
+
+def _stated_md5(headers: Mapping[str, str]) -> str:
+    """MD5 in hexadecimal digits, from headers that have it in base 64; empty if none has."""
+    said = headers.get("Content-MD5", "")
+    # Of the file as it is stored; one stored compressed may be sent otherwise.
+    if headers.get("x-goog-stored-content-encoding", "identity") == "identity":
+        for entry in headers.get("x-goog-hash", "").split(","):
+            said = entry.strip().removeprefix("md5=") if "md5=" in entry else said
+    try:
+        digest = base64.b64decode(said, validate=True)
+    except ValueError:
+        return ""
+    return digest.hex() if len(digest) == 16 else ""
+
+
+def _hash(path: Path, algorithm: str) -> str:
+    import pooch
+
+    return str(pooch.file_hash(str(path), alg=algorithm))
