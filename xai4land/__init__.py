@@ -20,6 +20,7 @@ from xai4land.errors import (
 from xai4land.options import set_options
 
 if TYPE_CHECKING:
+    from xai4land.catalogs import open_catalog
     from xai4land.emulator import Emulator, emulators, load_emulator
     from xai4land.samples import sample
     from xai4land.versions import show_versions
@@ -35,6 +36,7 @@ __all__ = [
     "StoreError",
     "emulators",
     "load_emulator",
+    "open_catalog",
     "plugins",
     "sample",
     "set_options",
@@ -45,6 +47,7 @@ _LATE = {
     "Emulator": "xai4land.emulator",
     "emulators": "xai4land.emulator",
     "load_emulator": "xai4land.emulator",
+    "open_catalog": "xai4land.catalogs",
     "sample": "xai4land.samples",
     "show_versions": "xai4land.versions",
 }

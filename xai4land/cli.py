@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import click
 
 from xai4land import __version__, discovery
+from xai4land.catalogs.commands import prefetch
 from xai4land.errors import PluginError, Xai4landError
 
 __all__ = ["main"]
@@ -42,6 +43,9 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="xai4land")
 def cli() -> None:
     """Coarse climate and land data into useful fields, with trained emulators."""
+
+
+cli.add_command(prefetch)
 
 
 @cli.command()

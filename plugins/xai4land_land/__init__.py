@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from xai4land_land.landcover import reconstruct
     from xai4land_land.legends import HILDA, LAND_STATES, Legend
     from xai4land_land.luh2 import states_from_luh2
+    from xai4land_land.luh2_files import open_luh2
     from xai4land_land.plots import plot
     from xai4land_land.scores import Scores, evaluate
 
@@ -24,6 +25,7 @@ __all__ = [
     "evaluate",
     "explain",
     "fit",
+    "open_luh2",
     "plot",
     "reconstruct",
     "states_from_luh2",
@@ -37,6 +39,7 @@ _LATE = {
     "Scores": "scores",
     "evaluate": "scores",
     "fit": "fitting",
+    "open_luh2": "luh2_files",
     "plot": "plots",
     "reconstruct": "landcover",
     "states_from_luh2": "luh2",

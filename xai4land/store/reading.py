@@ -13,14 +13,17 @@ from xai4land.store.manifest import LOCK, ROOT
 
 __all__ = ["open_store"]
 
+GRIB = (".grib", ".grib2", ".grb", ".grb2")
+
 
 def open_store(path: str | os.PathLike[str], *, lazy: bool = True) -> xr.Dataset:
-    """A Zarr store or a NetCDF file.
+    """A Zarr store, a NetCDF or a GRIB file.
 
     Parameters
     ----------
     path : path-like
-        A folder is taken for a Zarr store.
+        A folder is taken for a Zarr store; ``.grib``, ``.grib2`` and ``.grb`` for GRIB, which needs
+        cfgrib.
     lazy : bool
         Whether values stay on disk, in the file's chunks, until they are computed.
 
@@ -48,11 +51,14 @@ def open_store(path: str | os.PathLike[str], *, lazy: bool = True) -> xr.Dataset
     if path.suffix == ".zarr" or path.is_dir():
         how: dict[str, Any] = {"engine": "zarr", "consolidated": False}
         kind = "a Zarr store"
+    elif path.suffix in GRIB:
+        # No index file beside the data, whose folder may be read-only or others'.
+        how, kind = {"engine": "cfgrib", "backend_kwargs": {"indexpath": ""}}, "GRIB"
     else:
         how, kind = {}, "NetCDF"
     try:
         return xr.open_dataset(path, chunks=chunks, **how)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError, EOFError) as error:
         raise InputError(f"cannot read {path} as {kind}: {str(error).splitlines()[0]}") from error
 
 

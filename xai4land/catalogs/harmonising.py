@@ -1,0 +1,173 @@
+"""One dataset of a catalog, in the names, units and calendar that all have."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from xai4land.catalogs.variables import convert, recognise
+from xai4land.errors import InputError
+
+__all__ = ["Calendar", "decode_years", "harmonise", "month_times"]
+
+Calendar = Literal["standard", "noleap", "360_day"] | None
+FILL = 1e15
+"""No field here has such values; files that misspell ``_FillValue`` do (1e20)."""
+
+
+def decode_years(data: xr.Dataset) -> xr.Dataset:
+    """Decode times, also those counted in years since some year, which CF's readers refuse.
+
+    Parameters
+    ----------
+    data : Dataset
+        Opened with ``decode_times=False``.
+
+    Returns
+    -------
+    Dataset
+        Years begin on their first day; ``datetime64[s]``.
+
+    Examples
+    --------
+    >>> time = xr.DataArray([0.0, 1165.0], dims="time", attrs={"units": "years since 850-01-01"})
+    >>> decode_years(xr.Dataset(coords={"time": time})).time.dt.year.values.tolist()
+    [850, 2015]
+    """
+    for name, coord in data.coords.items():
+        words = str(coord.attrs.get("units", "")).split()
+        if words[:2] != ["years", "since"] and words[:2] != ["year", "since"]:
+            continue
+        first = int(words[2].split("-")[0])
+        years = first + np.floor(coord.values + 1e-6).astype(int)
+        dates = (years - 1970).astype("M8[Y]").astype("M8[s]")
+        attrs = {k: v for k, v in coord.attrs.items() if k not in ("units", "calendar", "bounds")}
+        data = data.assign_coords({name: (coord.dims, dates, {"standard_name": "time", **attrs})})
+    return xr.decode_cf(
+        data,
+        decode_times=xr.coders.CFDatetimeCoder(time_unit="s"),
+        decode_timedelta=False,
+        decode_coords=False,
+    )
+
+
+def harmonise(data: xr.Dataset, *, calendar: Calendar = "standard", source: str = "") -> xr.Dataset:
+    """Bring monthly or fixed fields to common names, units and times; nothing is computed.
+
+    Known variables (``variables.json``) get their CMIP6 names and units, others stay; coordinates
+    are called ``time``, ``lat`` and ``lon`` where they are one-dimensional; a month's time is its
+    middle, whatever day it was stamped with, with bounds. Scalar coordinates, such as a height,
+    are dropped.
+
+    Parameters
+    ----------
+    data : Dataset
+        With CF coordinates. Lazy data stay lazy.
+    calendar : {"standard", "noleap", "360_day"} or None
+        Of the times; months are carried over as months. None leaves times alone.
+    source : str
+        ``source_id.table_id``, for units that mean something else there.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        Listing units that cannot be converted, names that two variables claim, times that are
+        not monthly.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> time = xr.DataArray(pd.date_range("2000-01-01", periods=2, freq="MS"), dims="valid_time",
+    ...                     attrs={"standard_name": "time"})
+    >>> warm = xr.DataArray([10.0, 11.0], {"valid_time": time}, name="t2m", attrs={"units": "degC"})
+    >>> made = harmonise(warm.to_dataset())
+    >>> made.tas.values, made.time.dt.day.values
+    (array([283.15, 284.15]), array([16, 15]))
+    """
+    data = _coordinates(data)
+    problems: list[str] = []
+    made: dict[str, xr.DataArray] = {}
+    for key, array in data.data_vars.items():
+        name = str(key)
+        if (known := recognise(array)) is not None:
+            name = known.name
+            try:
+                about = {"standard_name": known.standard_name, "long_name": known.long_name}
+                array = convert(_filled(array), known, source).assign_attrs(about)
+            except InputError as error:
+                problems += error.problems
+        if name in made:
+            problems.append(f"two variables are {name!r}, one of them {key!r}; drop one of them")
+        made[name] = array.rename(name)
+    InputError.raise_if(problems)
+    named = xr.Dataset(made, data.coords, data.attrs)
+    return named if calendar is None or "time" not in named.dims else month_times(named, calendar)
+
+
+def _coordinates(data: xr.Dataset) -> xr.Dataset:
+    """Plain names for one-dimensional coordinates, bounds among them, no scalars."""
+    import cf_xarray  # noqa: F401  (registers .cf)
+
+    bounds = {str(n) for names in data.cf.bounds.values() for n in names}
+    bounds |= {str(n) for n in data.variables if str(n).endswith(("_bnds", "_bounds", "_vertices"))}
+    data = data.set_coords([n for n in bounds if n in data.data_vars])
+    names: dict[Any, str] = {}
+    for kind, plain in (("latitude", "lat"), ("longitude", "lon"), ("time", "time")):
+        found = [n for n in data.cf.coordinates.get(kind, []) if data[n].dims == (n,)]
+        if len(found) == 1 and found[0] != plain and plain not in data.variables:
+            names[found[0]] = plain
+    data = data.rename(names)
+    for coord in data.coords.values():
+        if "bounds" in coord.attrs and coord.attrs["bounds"] not in data.variables:
+            coord.attrs = {k: v for k, v in coord.attrs.items() if k != "bounds"}
+    scalars = [n for n, coord in data.coords.items() if coord.ndim == 0]
+    return data.drop_vars(scalars)
+
+
+def _filled(array: xr.DataArray) -> xr.DataArray:
+    """Missing where a fill value slipped through."""
+    return array.where(np.abs(array) < FILL) if array.dtype.kind == "f" else array
+
+
+def month_times(data: xr.Dataset, calendar: str) -> xr.Dataset:
+    """Times in the middle of their months, in a calendar, with bounds."""
+    time = data["time"]
+    if not (np.issubdtype(time.dtype, np.datetime64) or time.dtype == object):
+        raise InputError(
+            f"times are {time.dtype}, expected dates; open the data with decode_times=True"
+        )
+    months = time.dt.year.values.astype(np.int64) * 12 + time.dt.month.values - 1
+    if (np.diff(months) != 1).any():
+        at = int(np.flatnonzero(np.diff(months) != 1)[0])
+        raise InputError(
+            f"times {time.values[at]} and {time.values[at + 1]} are not one month apart, expected "
+            "a monthly axis without gaps; run ds.resample(time='MS').mean() or ds.sortby('time')"
+        )
+    edges = _edges(np.append(months, months[-1] + 1), calendar)
+    middle = edges[:-1] + (edges[1:] - edges[:-1]) / 2
+    attrs = {"standard_name": "time", "axis": "T", "bounds": "time_bnds"}
+    data = data.drop_vars([n for n in ("time_bnds", "time_bounds") if n in data.variables])
+    data = data.assign_coords(
+        time=("time", middle, attrs),
+        time_bnds=(("time", "bnds"), np.stack([edges[:-1], edges[1:]], -1)),
+    )
+    for name in ("time", "time_bnds"):
+        data[name].encoding = {"units": "hours since 1850-01-01", "dtype": "float64"}
+    return data
+
+
+def _edges(months: np.ndarray, calendar: str) -> np.ndarray:
+    """First days of months, counted from year 0."""
+    if calendar == "standard":
+        return (months - 12 * 1970).astype("M8[M]").astype("M8[s]")
+    if calendar not in ("noleap", "360_day"):
+        raise InputError(f"calendar={calendar!r}, expected 'standard', 'noleap', '360_day' or None")
+    import cftime
+
+    return np.array([cftime.datetime(m // 12, m % 12 + 1, 1, calendar=calendar) for m in months])

@@ -1,0 +1,167 @@
+"""Bring assets to the cache folder, for nodes without a network."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from xai4land.catalogs.copies import copy_place, note_copy
+from xai4land.catalogs.harmonising import decode_years
+from xai4land.catalogs.reading import asset_kinds, newest, scheme_of, storage_options
+from xai4land.errors import InputError, StoreError
+from xai4land.options import current
+from xai4land.schemes import LOCAL
+
+if TYPE_CHECKING:
+    from intake_esm.core import esm_datastore
+
+__all__ = ["fetch_table", "prefetch"]
+
+PAUSE = 1.0
+"""Seconds before the first new try; each one after it waits twice as long."""
+ENCODING = ("units", "calendar", "dtype", "_FillValue")
+
+
+def fetch_table(name: str, address: str, *, refresh: bool = False, progress: bool = True) -> Path:
+    """The table of a catalog that is published elsewhere, downloaded once."""
+    from xai4land.downloads import fetch_unpinned
+
+    command = f"xai4land prefetch {name}"
+    return fetch_unpinned(address, refresh=refresh, command=command, progress=progress)
+
+
+def prefetch(
+    search: esm_datastore, *, years: tuple[int, int] | None = None, progress: bool = True
+) -> list[Path]:
+    """Copy what a search has found into the cache folder; what is there already stays.
+
+    Files are downloaded and checked by the hash that the catalog tells, or, where nobody publishes
+    one, by what the server says of them. Zarr stores are copied chunk by chunk. What was cut off
+    goes on with the same call. :func:`open_catalog` then takes the copies, without a network.
+
+    Parameters
+    ----------
+    search : intake_esm.esm_datastore
+    years : tuple of int, optional
+        First and last year to copy of Zarr stores.
+    progress : bool
+        Whether to show progress and the time left on standard error.
+
+    Returns
+    -------
+    list of Path
+        The copies; what lies on this machine anyway is not copied.
+
+    Raises
+    ------
+    InputError
+        If nothing was found, or a store has no year that was asked for.
+    StoreError, DownloadError
+        If it cannot be reached, is not what it should be, or cannot be written.
+
+    Examples
+    --------
+    >>> import xai4land
+    >>> cat = xai4land.open_catalog("sample")
+    >>> xai4land.catalogs.prefetch(cat.search(source_id="SAMPLE-A"))  # is here already
+    []
+    """
+    if not len(search.df):
+        raise InputError("the search has found nothing; look at cat.unique() for what there is")
+    search = newest(search)
+    column = search.esmcat.assets.column_name
+    made: dict[str, Path] = {}
+    for row, kind in zip(search.df.to_dict("records"), asset_kinds(search), strict=True):
+        address = str(row[column])
+        if scheme_of(address) in LOCAL or address in made:
+            continue
+        _room()
+        if kind.startswith("zarr"):
+            made[address] = _copied(address, years, progress)
+        elif kind in ("reference", "opendap"):
+            raise InputError(
+                f"{address} is of format {kind}, which cannot be copied; open it online"
+            )
+        else:
+            made[address] = _downloaded(address, row, search.esmcat.id, progress)
+        note_copy(address, made[address])
+    return list(made.values())
+
+
+def _room() -> None:
+    folder = current().cache / "copies"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"could not make {folder}: {error.strerror}; set XAI4LAND_CACHE to a folder that you "
+            "can write to"
+        ) from error
+
+
+def _downloaded(address: str, row: dict[str, Any], catalog: str, progress: bool) -> Path:
+    from xai4land.downloads import fetch, fetch_unpinned
+
+    command = f"xai4land prefetch {catalog}"
+    known = str(row.get("sha256") or "") or (f"md5:{row['md5']}" if row.get("md5") else "")
+    if not known:
+        return fetch_unpinned(address, command=command, progress=progress)
+    size = int(row["bytes"]) if str(row.get("bytes") or "").isdigit() else None
+    return fetch(address, known, size=size, command=command, progress=progress)
+
+
+def _copied(address: str, years: tuple[int, int] | None, progress: bool) -> Path:
+    """A Zarr store, whole or not under its name; a run that was cut off goes on."""
+    from xai4land.store import write
+
+    place = copy_place(address if years is None else f"{address}/{years[0]}-{years[1]}")
+    if place.exists():
+        return place
+    if current().offline:
+        raise InputError(f"{address} is away and xai4land is offline; prefetch it elsewhere")
+    last: Exception | None = None
+    for attempt in range(current().retries + 1):
+        if attempt:
+            time.sleep(PAUSE * 2 ** (attempt - 1))
+        try:
+            return write(_remote(address, years), place, progress=progress)
+        except InputError:
+            raise
+        except Exception as error:  # each protocol's library has errors of its own
+            last = error
+            if isinstance(error, FileNotFoundError | StoreError):
+                break
+    text = str(last).splitlines()[0] if str(last) else type(last).__name__
+    raise StoreError(
+        f"could not copy {address}: {text}; what was copied stays, the same call goes on"
+    ) from last
+
+
+def _remote(address: str, years: tuple[int, int] | None) -> xr.Dataset:
+    data = xr.open_dataset(
+        address,
+        engine="zarr",
+        chunks={},
+        decode_times=False,
+        decode_coords="all",
+        backend_kwargs={"storage_options": storage_options(scheme_of(address))},
+    )
+    data = decode_years(data)
+    if years is not None:
+        import cf_xarray  # noqa: F401  (registers .cf)
+
+        times = [n for n in data.cf.coordinates.get("time", []) if n in data.dims]
+        for name in times:
+            data = data.sel({name: slice(f"{years[0]:04d}", f"{years[1]:04d}")})
+            if not data.sizes[name]:
+                raise InputError(
+                    f"{address} has no time from {years[0]} to {years[1]}; choose other years"
+                )
+        data = data.unify_chunks()
+    for variable in data.variables.values():
+        # Chunks and codecs are those of another format.
+        variable.encoding = {k: v for k, v in variable.encoding.items() if k in ENCODING}
+    return data

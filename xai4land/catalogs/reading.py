@@ -1,0 +1,220 @@
+"""A search as it is stored: opened lazily, every address in the way that it needs."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from xai4land.catalogs.harmonising import decode_years
+from xai4land.catalogs.opening import rebuilt
+from xai4land.errors import InputError, StoreError
+from xai4land.options import current
+from xai4land.schemes import LOCAL
+
+if TYPE_CHECKING:
+    from intake_esm.core import esm_datastore
+
+__all__ = [
+    "PREFIX",
+    "asset_kinds",
+    "newest",
+    "open_search",
+    "scheme_of",
+    "storage_options",
+]
+
+PREFIX = "intake_esm_attrs:"
+"""Of the attributes that tell a dataset's columns."""
+HARMLESS = ("Failed to open Zarr store with consolidated", r"Variable\(s\) referenced in bounds")
+COMBINE = {"join": "outer", "compat": "override", "coords": "minimal", "data_vars": "minimal"}
+
+
+def open_search(search: esm_datastore) -> list[xr.Dataset]:
+    """Open what a search has found, as intake-esm groups it; nothing is read but metadata.
+
+    Parameters
+    ----------
+    search : intake_esm.esm_datastore
+        Of several versions of a dataset the newest is taken.
+
+    Returns
+    -------
+    list of Dataset
+        Lazy, in the stores' chunks; times are decoded, also LUH2's; one member is no dimension. Columns of the catalog are
+        attributes with :data:`PREFIX`.
+
+    Raises
+    ------
+    InputError
+        If nothing was found, or files must be downloaded first.
+    StoreError
+        If a store cannot be opened; it tells what to prefetch.
+
+    Examples
+    --------
+    >>> import xai4land
+    >>> cat = xai4land.open_catalog("sample")
+    >>> [data] = open_search(cat.search(source_id="SAMPLE-ERA5", variable_id="t2m"))
+    >>> data.t2m.sizes["valid_time"], data.t2m.chunks is not None
+    (600, True)
+    """
+    if not len(search.df):
+        raise InputError("the search has found nothing; look at cat.unique() for what there is")
+    search = newest(search)
+    wanted = {*search._requested_variables, *search.derivedcat.keys()}
+    column, kinds = search.esmcat.assets.column_name, asset_kinds(search)
+    schemes = [scheme_of(str(address)) for address in search.df[column]]
+    InputError.raise_if(_unopenable(search, schemes, kinds))
+    made = []
+    groups = sorted(set(zip(schemes, kinds, strict=True)))
+    for scheme, kind in groups:
+        rows = [g == (scheme, kind) for g in zip(schemes, kinds, strict=True)]
+        part = rebuilt(search, search.df[rows])
+        part._requested_variables = []
+        for piece in _one_by_one(part) if kind == "netcdf" else [part]:
+            made += _opened(piece, scheme, kind)
+    # Chosen here and not by intake-esm, which would lose the bounds.
+    return [_chosen(data, wanted) if search._requested_variables else data for data in made]
+
+
+def newest(search: esm_datastore) -> esm_datastore:
+    """The search with the newest version alone of each dataset."""
+    table, column = search.df, search.esmcat.assets.column_name
+    if "version" not in table:
+        return search
+    same = [c for c in table if c not in ("version", column)]
+    keep = ~table.sort_values("version").duplicated(same, keep="last")
+    return search if keep.all() else rebuilt(search, table[keep.sort_index()])
+
+
+def storage_options(scheme: str) -> dict[str, Any] | None:
+    """How to reach a kind of address: with the user's credentials, or anonymously.
+
+    Examples
+    --------
+    >>> storage_options("file") is None
+    True
+    """
+    timeout = current().timeout
+    if scheme in LOCAL:
+        return None
+    if scheme in ("gs", "gcs"):
+        own = "GOOGLE_APPLICATION_CREDENTIALS" in os.environ
+        return {"token": None if own else "anon", "timeout": timeout}
+    if scheme == "s3":
+        own = bool({"AWS_ACCESS_KEY_ID", "AWS_PROFILE"} & set(os.environ))
+        times = {"connect_timeout": timeout, "read_timeout": timeout}
+        return {"anon": not own, "config_kwargs": times}
+    import aiohttp
+
+    limit = aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout)
+    return {"client_kwargs": {"timeout": limit, "trust_env": True}}  # ~/.netrc, proxies
+
+
+def scheme_of(address: str) -> str:
+    """Kind of an address; empty for a path.
+
+    Examples
+    --------
+    >>> scheme_of("gs://cmip6/CMIP6")
+    'gs'
+    """
+    found = re.match(r"([a-z0-9]+)://", address)
+    return found[1] if found else ""
+
+
+def asset_kinds(search: esm_datastore) -> list[str]:
+    """Format of each asset."""
+    assets = search.esmcat.assets
+    if assets.format_column_name:
+        return [str(kind) for kind in search.df[assets.format_column_name]]
+    return [str(getattr(assets.format, "value", ""))] * len(search.df)
+
+
+def _unopenable(search: esm_datastore, schemes: list[str], kinds: list[str]) -> list[str]:
+    problems = []
+    addresses = search.df[search.esmcat.assets.column_name]
+    for address, scheme, kind in zip(addresses, schemes, kinds, strict=True):
+        if kind == "zip":
+            problems.append(f"{address} is an archive; prefetch it, unpack it and open its files")
+        elif kind == "netcdf" and scheme not in LOCAL:
+            problems.append(f"{address} is a file to download first; {_hint(search)}")
+        elif scheme not in LOCAL and current().offline:
+            problems.append(f"{address} is away and xai4land is offline; {_hint(search)}")
+    return problems
+
+
+def _hint(search: esm_datastore) -> str:
+    """The command that brings the search here."""
+    table = search.df
+    single = [c for c in ("source_id", "experiment_id", "table_id", "variable_id") if c in table]
+    single = [c for c in single if table[c].nunique() == 1 and isinstance(table[c].iloc[0], str)]
+    only = "".join(f" --only {c}={table[c].iloc[0]}" for c in single)
+    name = search.esmcat.id or "CATALOG.json"
+    return f"prefetch it where there is a network: xai4land prefetch {name}{only}"
+
+
+def _single(data: xr.Dataset) -> xr.Dataset:
+    """One member is no dimension."""
+    one = data.sizes.get("member_id") == 1
+    return data.squeeze("member_id", drop=True) if one else data
+
+
+def _one_by_one(search: esm_datastore) -> list[esm_datastore]:
+    """Each group alone: intake-esm opens several at once, which the NetCDF library cannot bear."""
+    control = search.esmcat.aggregation_control
+    columns = [c for c in (control.groupby_attrs if control else []) if c in search.df]
+    if not columns:
+        return [search]
+    return [rebuilt(search, rows) for _, rows in search.df.groupby(columns, sort=False)]
+
+
+def _chosen(data: xr.Dataset, wanted: set[str]) -> xr.Dataset:
+    import cf_xarray  # noqa: F401  (registers .cf)
+
+    bounds = {str(name) for names in data.cf.bounds.values() for name in names}
+    keep = wanted | bounds
+    return data.drop_vars([name for name in data.data_vars if str(name) not in keep])
+
+
+def _opened(search: esm_datastore, scheme: str, kind: str) -> list[xr.Dataset]:
+    from intake_esm.source import ESMDataSourceError
+
+    backend = {} if kind == "netcdf" else {"storage_options": storage_options(scheme)}
+    how = {"chunks": {}, "decode_times": False, "decode_coords": "all", "backend_kwargs": backend}
+    last: Exception | None = None
+    tries = 1 if scheme in LOCAL else current().retries + 1
+    for _ in range(tries):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)
+                for harmless in (
+                    "Failed to open Zarr store with consolidated",
+                    r"Variable\(s\) ref",
+                ):
+                    warnings.filterwarnings("ignore", harmless)
+                found = search.to_dataset_dict(
+                    xarray_open_kwargs=how,
+                    xarray_combine_by_coords_kwargs=COMBINE,
+                    preprocess=decode_years,
+                    storage_options=storage_options(scheme) or {},
+                    progressbar=False,
+                    threaded=kind != "netcdf",  # the library is not made for threads
+                )
+            return [_single(data) for data in found.values()]
+        except ESMDataSourceError as error:
+            last = error
+            if isinstance(error.__cause__, FileNotFoundError):
+                break
+    column = search.esmcat.assets.column_name
+    cause = (last and last.__cause__) or last
+    text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+    places = ", ".join(search.df[column].astype(str).head(3))
+    hint = "is the catalog's table out of date?" if scheme in LOCAL else _hint(search)
+    raise StoreError(
+        f"could not open {places}{' …' if len(search.df) > 3 else ''}: {text}; {hint}"
+    ) from last

@@ -1,0 +1,251 @@
+"""The sample catalog: small stores on disk, as odd as those of the archives they stand for."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xai4land.errors import StoreError
+from xai4land.options import current
+from xai4land.samples import sample
+
+__all__ = ["sample_catalog"]
+
+EDITION = 1
+"""Counted up when what is written changes."""
+COLUMNS = (
+    "activity_id",
+    "institution_id",
+    "source_id",
+    "experiment_id",
+    "member_id",
+    "table_id",
+    "variable_id",
+    "grid_label",
+    "version",
+    "path",
+    "format",
+)
+FINE = ["lat_fine", "lon_fine", "lat_fine_bnds", "lon_fine_bnds"]
+COARSE = ["lat", "lon", "lat_bnds", "lon_bnds"]
+PAST, FUTURE = range(1950, 1990), range(1990, 2000)
+
+
+def sample_catalog() -> Path:
+    """The JSON of the sample catalog; its stores are made in the cache folder where they lack.
+
+    Raises
+    ------
+    StoreError
+        If they cannot be written.
+    """
+    folder = current().cache / f"sample-{EDITION}"
+    if not (folder / "sample.json").exists():
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+        except OSError as error:
+            raise StoreError(
+                f"cannot write the sample catalog into {folder.parent}: {error.strerror}; set "
+                "XAI4LAND_CACHE to a folder that you can write to"
+            ) from error
+        try:
+            _write(made, folder)
+            _publish(made, folder)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+    return folder / "sample.json"
+
+
+def _publish(made: Path, folder: Path) -> None:
+    """Give the whole folder its name; another process may have been faster."""
+    made.chmod(0o755)
+    try:
+        os.rename(made, folder)
+    except OSError:
+        if not (folder / "sample.json").exists():
+            raise
+
+
+def _write(made: Path, folder: Path) -> None:
+    rows: list[dict[str, str]] = []
+    for about, data, kind in [*_climate(), *_land()]:
+        label = "_".join([*(about[c] for c in COLUMNS[2:6]), str(next(iter(data.data_vars)))])
+        path = made / f"{label}.{'nc' if kind == 'netcdf' else 'zarr'}"
+        if kind == "netcdf":
+            data.to_netcdf(path)
+        else:
+            # As in the archives: most stores are of format 2.
+            zarr_format = 2 if about["source_id"] == "SAMPLE-A" else 3
+            data.to_zarr(path, zarr_format=zarr_format, consolidated=zarr_format == 2)
+        address = (folder / path.name).as_uri()
+        variables = repr([str(name) for name in data.data_vars])
+        rows.append({**about, "variable_id": variables, "path": address, "format": kind})
+    with (made / "sample.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    (made / "sample.json").write_text(json.dumps(_description(), indent=2) + "\n")
+
+
+def _description() -> dict[str, Any]:
+    return {
+        "esmcat_version": "0.1.0",
+        "id": "sample",
+        "title": "Sample",
+        "description": "Small stores of synthetic data, as odd as those of real archives.",
+        "catalog_file": "sample.csv",
+        "attributes": [{"column_name": name, "vocabulary": ""} for name in COLUMNS[:-2]],
+        "assets": {"column_name": "path", "format_column_name": "format"},
+        "aggregation_control": {
+            "variable_column_name": "variable_id",
+            "groupby_attrs": [
+                "activity_id",
+                "institution_id",
+                "source_id",
+                "experiment_id",
+                "table_id",
+                "grid_label",
+            ],
+            "aggregations": [
+                {"type": "union", "attribute_name": "variable_id"},
+                {
+                    "type": "join_new",
+                    "attribute_name": "member_id",
+                    "options": {"coords": "minimal", "compat": "override"},
+                },
+            ],
+        },
+    }
+
+
+def _row(source: str, experiment: str, member: str, table: str) -> dict[str, str]:
+    activity = {"ssp245": "ScenarioMIP", "reanalysis": "OBS", "landuse": "LUH"}
+    return {
+        "activity_id": activity.get(experiment, "CMIP"),
+        "institution_id": "xai4land",
+        "source_id": source,
+        "experiment_id": experiment,
+        "member_id": member,
+        "table_id": table,
+        "grid_label": "gn",
+        "version": "20260101",
+    }
+
+
+Stores = list[tuple[dict[str, str], xr.Dataset, str]]
+
+
+def _climate() -> Stores:
+    """Three models, each odd in its own way, and a reanalysis with other names."""
+    made: Stores = []
+    worlds = {
+        ("SAMPLE-A", "r1i1p1f1"): (1, "zarr"),
+        ("SAMPLE-A", "r2i1p1f1"): (2, "zarr"),
+        ("SAMPLE-B", "r1i1p1f1"): (3, "zarr"),
+        ("SAMPLE-C", "r1i1p1f1"): (4, "netcdf"),
+    }
+    for (source, member), (seed, kind) in worlds.items():
+        world = _as_source(source, sample("climate", seed=seed, years=range(1950, 2000)))
+        for experiment, years in (("historical", PAST), ("ssp245", FUTURE)):
+            part = world.isel(time=slice(12 * (years[0] - 1950), 12 * (years[-1] - 1949)))
+            for name in ("tas", "psl"):
+                about = _row(source, experiment, member, "Amon")
+                made.append((about, part[[name]], kind))
+        if member == "r1i1p1f1":
+            made.append((_row(source, "historical", member, "fx"), _land_part(world), "zarr"))
+    era = sample("climate", seed=5, years=range(1950, 2000))
+    era = _eastward(era).drop_vars(["lat_bnds", "lon_bnds", "time_bnds"])
+    names = {"tas": "t2m", "psl": "msl", "lat": "latitude", "lon": "longitude"}
+    era = era.rename({**names, "time": "valid_time"})
+    era = era.assign_coords(valid_time=era.valid_time.astype("M8[M]").astype("M8[s]"))
+    for coord in ("latitude", "longitude", "valid_time"):
+        era[coord].attrs.pop("bounds", None)
+    era["valid_time"].attrs = {"standard_name": "time", "long_name": "time"}
+    for name in ("t2m", "msl"):
+        about = _row("SAMPLE-ERA5", "reanalysis", "r1i1p1f1", "mon")
+        made.append((about, era[[name]], "zarr"))
+    return made
+
+
+def _as_source(source: str, world: xr.Dataset) -> xr.Dataset:
+    """A model's own grid, calendar and units."""
+    if source == "SAMPLE-B":
+        world = world.drop_vars(["lat_bnds", "lon_bnds", "time_bnds"])
+        world = world.coarsen(lat=2, lon=2).mean(keep_attrs=True).isel(lat=slice(None, None, -1))
+        for coord in ("lat", "lon", "time"):
+            world[coord].attrs.pop("bounds", None)
+        world = _eastward(world).convert_calendar("noleap", use_cftime=True)
+        world["tas"] = (world.tas - 273.15).assign_attrs({**world.tas.attrs, "units": "degC"})
+        world["psl"] = (world.psl / 100).assign_attrs({**world.psl.attrs, "units": "hPa"})
+        world["height"] = ((), 2.0, {"units": "m", "standard_name": "height"})
+        world = world.set_coords("height")
+    if source == "SAMPLE-C":
+        world = world.drop_vars("time_bnds").convert_calendar(
+            "360_day", align_on="date", use_cftime=True
+        )
+        world["time"].attrs.pop("bounds", None)
+    # Encodings of what it was made from do not fit any more.
+    for name in ("time", "time_bnds"):
+        if name in world.variables:
+            world[name].encoding = {"units": "days since 1850-01-01", "dtype": "float64"}
+    return world.assign_attrs(source_id=source, title=f"{source}, synthetic", license="CC0-1.0")
+
+
+def _eastward(world: xr.Dataset) -> xr.Dataset:
+    """Longitudes from 0 to 360."""
+    attrs = world.lon.attrs
+    world = world.assign_coords(lon=world.lon % 360).sortby("lon")
+    world["lon"].attrs = attrs
+    return world
+
+
+def _land_part(world: xr.Dataset) -> xr.Dataset:
+    """The part of each cell that is land, in percent, as CMIP6 has it."""
+    from xai4land.samples.climate import GRID, laws
+
+    part = xr.DataArray(laws().land.reshape(GRID.shape), GRID.coords(), GRID.names)
+    wide = part.pad(lon=1, mode="wrap")
+    wide["lon"] = np.r_[part.lon[0] - 10, part.lon, part.lon[-1] + 10]
+    lon = (world.lon + 180) % 360 - 180
+    values = wide.interp(lat=world.lat, lon=lon.drop_vars("lon"))
+    values = (100 * values).astype(np.float32)
+    values.attrs = {"standard_name": "land_area_fraction", "units": "%", "long_name": "land"}
+    fixed = xr.Dataset({"sftlf": (("lat", "lon"), values.values, values.attrs)})
+    names = [n for n in ("lat", "lon", "lat_bnds", "lon_bnds") if n in world.coords]
+    return fixed.assign_coords({n: world[n] for n in names}).assign_attrs(world.attrs)
+
+
+def _land() -> Stores:
+    """States as LUH2's files have them, fixed fields, and the truth in HILDA+'s groups."""
+    planet = sample("land", years=[2000, 2001])
+    names = [n for n in planet.data_vars if planet[n].dims == ("time", "lat", "lon")]
+    states = planet[names].drop_vars(FINE, errors="ignore")
+    states = states.drop_vars(["lat_bnds", "lon_bnds"], errors="ignore").fillna(np.float32(1e20))
+    for coord in ("lat", "lon"):
+        bounds = planet[f"{coord}_bnds"].values
+        states = states.assign_coords({f"{coord}_bounds": ((coord, "bnds"), bounds)})
+        states[coord].attrs["bounds"] = f"{coord}_bounds"
+    years = xr.DataArray(np.array([1150.0, 1151.0]), dims="time")
+    states = states.assign_coords(time=years)
+    states["time"].attrs = {"units": "years since 850-01-01 0:0:0", "calendar": "noleap"}
+    for name in names:
+        states[name].attrs |= {"_fillvalue": np.float32(1e20), "missing_value": np.float32(1e20)}
+        states[name].encoding = {"_FillValue": None}
+    fine = ("lat_fine", "lon_fine")
+    static = planet[[n for n in planet.data_vars if planet[n].dims == fine]]
+    static = static.drop_vars(["time", *COARSE], errors="ignore")
+    truth = planet[["land_cover"]].drop_vars(COARSE, errors="ignore")
+    return [
+        (_row("SAMPLE-LUH2", "landuse", "r1i1p1f1", "states"), states, "netcdf"),
+        (_row("SAMPLE-STATIC", "landuse", "r1i1p1f1", "static"), static, "zarr"),
+        (_row("SAMPLE-HILDA", "landuse", "r1i1p1f1", "cover"), truth, "zarr"),
+    ]
