@@ -7,7 +7,7 @@ import shutil
 from contextvars import ContextVar
 from pathlib import Path
 
-from xai4land.downloads.place import advice, alone, folder, refuse_offline
+from xai4land.downloads.place import advice, alone, file_hash, folder, refuse_offline
 from xai4land.downloads.urls import check_url, file_name, read_hash, shown
 from xai4land.errors import DownloadError
 
@@ -72,24 +72,15 @@ def fetch(
     """
     check_url(url)
     target = cached_path(url, known_hash)
-    known = ":".join(read_hash(known_hash))
-    if _has_hash(target, known):
+    algorithm, digits = read_hash(known_hash)
+    known = f"{algorithm}:{digits}"
+    if file_hash(target, algorithm) == digits:
         return target
     refuse_offline(url, target, known, command)
     with alone(target) as partial:
-        if not _has_hash(target, known):  # another process may have got it
+        if file_hash(target, algorithm) != digits:  # another process may have got it
             os.replace(_downloaded(url, known, partial, size, command, progress), target)
     return target
-
-
-def _has_hash(path: Path, known: str) -> bool:
-    import pooch
-
-    algorithm, digits = known.split(":")
-    try:
-        return str(pooch.file_hash(str(path), alg=algorithm)) == digits
-    except FileNotFoundError:
-        return False
 
 
 def _downloaded(

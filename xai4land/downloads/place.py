@@ -14,7 +14,7 @@ from xai4land.downloads.urls import shown
 from xai4land.errors import DownloadError, StoreError, Xai4landError
 from xai4land.options import current
 
-__all__ = ["advice", "alone", "folder", "refuse_offline"]
+__all__ = ["advice", "alone", "file_hash", "folder", "refuse_offline"]
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -22,6 +22,24 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def folder() -> Path:
     """The folder of downloads in the cache."""
     return current().cache / "downloads"
+
+
+def file_hash(path: Path, algorithm: str) -> str | None:
+    """Hash of a file, or None if there is none.
+
+    Raises
+    ------
+    StoreError
+        If the file is there, and cannot be read.
+    """
+    import pooch
+
+    try:
+        return str(pooch.file_hash(str(path), alg=algorithm))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StoreError(f"could not read {path}: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -69,8 +87,9 @@ def refuse_offline(url: str, target: Path, known_hash: str, command: str) -> Non
     DownloadError
     """
     if current().offline:
+        here = "was damaged here" if target.exists() else "is not here"
         raise DownloadError(
-            f"{shown(url)} is not here, and nothing may be downloaded (the option 'offline'); "
+            f"{shown(url)} {here}, and nothing may be downloaded (the option 'offline'); "
             f"{advice(target, known_hash, command)}"
         )
 

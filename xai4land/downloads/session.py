@@ -26,15 +26,19 @@ class Session(requests.Session):
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         target: str | None = super().get_redirect_target(resp)
-        if target is not None:
+        if target is None:
+            return None
+        try:
             there = requests.utils.requote_uri(urljoin(resp.url, target))
-            found = problem(there)
-            if not found and loopback(there) and not loopback(resp.url):
-                found = "it leads to this machine"
-            if found:
-                raise DownloadError(
-                    f"{shown(resp.url)} redirects to {shown(there)}, which is not followed: {found}"
-                )
+        except (ValueError, requests.exceptions.InvalidURL):
+            there = target
+        found = problem(there)
+        if not found and loopback(there) and not loopback(resp.url):
+            found = "it leads to this machine"
+        if found:
+            raise DownloadError(
+                f"{shown(resp.url)} redirects to {shown(there)}, which is not followed: {found}"
+            )
         return target
 
 
@@ -58,6 +62,8 @@ def why(error: BaseException) -> tuple[str, bool]:
         return "the proxy refuses; see the environment variables HTTPS_PROXY and NO_PROXY", False
     if isinstance(error, requests.exceptions.TooManyRedirects):
         return "it redirects without end", True
+    if isinstance(error, ValueError):
+        return "it is no address", True
     if isinstance(error, requests.ConnectTimeout):
         return "the server did not answer the call", False
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):

@@ -6,11 +6,11 @@ import base64
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from xai4land.downloads.place import advice, alone, folder, refuse_offline
+from xai4land.downloads.place import advice, alone, file_hash, folder, refuse_offline
 from xai4land.downloads.urls import check_url, file_name, shown
 from xai4land.errors import DownloadError
 
@@ -51,57 +51,64 @@ def fetch_unpinned(
     """
     check_url(url)
     target = folder() / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}-{file_name(url)}"
-    if not refresh and _noted(target):
+    if not refresh and _version(target) is not None:
         return target
     refuse_offline(url, target, "", command)
     with alone(target) as partial:
-        note = _noted(target)
-        if refresh or not note:
-            _renew(url, target, partial, str(note.get("version", "")), command, progress)
+        version = _version(target)
+        if refresh or version is None:
+            _renew(url, target, partial, version, command, progress)
     return target
 
 
 def _renew(
-    url: str, target: Path, partial: Path, version: str, command: str, progress: bool
+    url: str, target: Path, partial: Path, version: str | None, command: str, progress: bool
 ) -> None:
     from xai4land.downloads.transfer import Transfer
 
-    transfer, made = Transfer(url, unless=version, progress=progress), partial / target.name
+    transfer = Transfer(url, unless=version or "", progress=progress)
+    made = partial / target.name
     try:
         transfer(url, str(made), None)
         if transfer.same:
             return
         _check(url, made, transfer.headers)
     except DownloadError as error:
-        made.unlink(missing_ok=True)  # what is not whole is in another file
-        kept = "; the version that is here is kept" if version else ""
+        if made.exists():  # all came, and is wrong
+            shutil.rmtree(partial, ignore_errors=True)
+        kept = "; the version that is here is kept" if version is not None else ""
         raise DownloadError(f"{error}; {advice(target, '', command)}{kept}") from None
     note = {
         "url": shown(url),
-        "sha256": _hash(made, "sha256"),
+        "sha256": file_hash(made, "sha256"),
         "version": transfer.headers.get("ETag", ""),
         "modified": transfer.headers.get("Last-Modified", ""),
     }
-    # The old note goes first: a file without one is downloaded again, one with a wrong one too.
-    _note_path(target).unlink(missing_ok=True)
+    # The old note goes first: killed here, the process leaves a whole file, without a note.
+    _note(target).unlink(missing_ok=True)
     os.replace(made, target)
     written = partial / "note"
     written.write_text(json.dumps(note, indent=1))
-    os.replace(written, _note_path(target))
+    os.replace(written, _note(target))
 
 
-def _note_path(target: Path) -> Path:
+def _note(target: Path) -> Path:
     return target.with_name(f"{target.name}.json")
 
 
-def _noted(target: Path) -> dict[str, Any]:
-    """What was noted of the file; nothing if it is not here, or was changed since."""
+def _version(target: Path) -> str | None:
+    """The server's mark of the version that is here; None if there is none, or it was damaged.
+
+    A file without a note was put there by hand: it is taken as it is.
+    """
+    seen = file_hash(target, "sha256")
+    if seen is None or not _note(target).exists():
+        return seen and ""
     try:
-        note = json.loads(_note_path(target).read_text())
-        same = _hash(target, "sha256") == note["sha256"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return {}
-    return note if same else {}
+        note = json.loads(_note(target).read_text())
+        return str(note["version"]) if note["sha256"] == seen else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _check(url: str, path: Path, headers: Mapping[str, str]) -> None:
@@ -112,7 +119,7 @@ def _check(url: str, path: Path, headers: Mapping[str, str]) -> None:
         raise DownloadError(
             f"{shown(url)} is sent {how}: nobody could tell whether it is whole; nothing was kept"
         )
-    stated, seen = _stated_md5(headers), _hash(path, "md5")
+    stated, seen = _stated_md5(headers), file_hash(path, "md5")
     if stated and stated != seen:
         raise DownloadError(
             f"{shown(url)} came with MD5 {seen}, but the server says {stated}; nothing was kept"
@@ -131,9 +138,3 @@ def _stated_md5(headers: Mapping[str, str]) -> str:
     except ValueError:
         return ""
     return digest.hex() if len(digest) == 16 else ""
-
-
-def _hash(path: Path, algorithm: str) -> str:
-    import pooch
-
-    return str(pooch.file_hash(str(path), alg=algorithm))

@@ -20,6 +20,7 @@ __all__ = [
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 DIGITS = {"sha256": 64, "md5": 32}
+HOST = re.compile(r"([a-z0-9-]+(\.[a-z0-9-]+)*\.?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
 # The characters of RFC 3986; anything else is read differently by different libraries.
 ALLOWED = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 
@@ -43,12 +44,12 @@ def problem(url: str) -> str:
         host, _port = parts.hostname, parts.port
     except ValueError as error:
         return f"it is no address ({error})"
-    if not host:
+    if "@" in parts.netloc:
+        return "it holds a user or password; put them into ~/.netrc"
+    if not host or not HOST.fullmatch(parts.netloc):
         return "it names no host"
     if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK):
         return f"its scheme is {parts.scheme!r}, expected https"
-    if "@" in parts.netloc:
-        return "it holds a user or password; put them into ~/.netrc"
     return ""
 
 
