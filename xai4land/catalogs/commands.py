@@ -51,9 +51,11 @@ def prefetch(
         )
     if not query:
         click.echo(f"{catalog}: {len(opened.df)} assets; choose with --only COLUMN=VALUE")
-        for column, values in opened.unique().items():
-            if 1 < len(values) <= SHOWN:
-                click.echo(f"  {column}: {', '.join(sorted(map(str, values)))}")
+        values = opened.unique()
+        for attribute in opened.esmcat.attributes:
+            some = sorted(map(str, values[attribute.column_name]))
+            if 1 < len(some) <= SHOWN:
+                click.echo(f"  {attribute.column_name}: {', '.join(some)}")
         return
     found = newest(opened.search(**query))
     if not len(found.df):
@@ -65,8 +67,11 @@ def prefetch(
         for address in found.df[found.esmcat.assets.column_name]:
             click.echo(address)
         return
-    for path in prefetch(found, years=years, progress=not quiet):
-        click.echo(f"copied {path}")
+    copies = prefetch(found, years=years, progress=not quiet)
+    for path in copies:
+        click.echo(f"copied to {path}")
+    if not copies:
+        click.echo("all of it lies on this machine already")
 
 
 def _query(conditions: tuple[str, ...]) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import re
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,15 +151,15 @@ def _own(datastore: Any, name: str, how: dict[str, Any]) -> esm_datastore:
         )
     if remote is None and not Path(name).is_file():
         raise InputError(f"there is no file {name}; give the path of a catalog's .json")
-    if remote is not None and remote[1] not in ("https", "file", "gs", "s3"):
-        raise InputError(f"{name} is not an https address; give one, or a path")
-    away = remote is not None and remote[1] != "file"
+    away = remote is not None and remote[1] not in LOCAL
+    if away and (reason := _refused(name)):
+        raise InputError(f"{name} is not opened: {reason}; give an https address, or a path")
     if away and current().offline:
         raise InputError(f"{name} is away and xai4land is offline; copy the catalog here")
+    made: esm_datastore
     try:
-        # Absolute, since a relative table is looked for in the working folder first.
-        made: esm_datastore = datastore(name if remote else str(Path(name).absolute()), **how)
-    except (ValueError, TypeError, KeyError, OSError, AssertionError) as error:
+        made = datastore(name, **how) if remote else _beside(datastore, Path(name), how)
+    except (ValueError, TypeError, AttributeError, KeyError, OSError, AssertionError) as error:
         raise InputError(
             f"{name} cannot be read as a catalog of intake-esm: {str(error).splitlines()[0]}"
         ) from error
@@ -166,12 +167,34 @@ def _own(datastore: Any, name: str, how: dict[str, Any]) -> esm_datastore:
     return made
 
 
+def _beside(datastore: Any, path: Path, how: dict[str, Any]) -> Any:
+    """A catalog whose table lies beside it; intake-esm looks in the working folder first."""
+    description = json.loads(path.read_text())
+    table = description.get("catalog_file", "")
+    if "://" not in table and (path.parent / table).is_file():
+        description["catalog_file"] = str((path.parent / table).absolute())
+    with tempfile.TemporaryDirectory() as folder:
+        moved = Path(folder) / path.name
+        moved.write_text(json.dumps(description))
+        return datastore(str(moved), **how)
+
+
+def _refused(address: str) -> str:
+    """Why an address is not to be opened; empty if it is."""
+    from xai4land.downloads.urls import problem
+
+    plain = address.split("://")[0] not in ("http", "https")
+    return "" if plain and address.split("://")[0] in REMOTE else problem(address)
+
+
 def _check_addresses(store: esm_datastore, away: bool) -> None:
     """Refuse addresses that a catalog has no business with."""
     column = store.esmcat.assets.column_name
-    scheme = store.df[column].astype(str).str.extract(r"^([A-Za-z0-9+.:_-]+)://")[0].fillna("")
-    allowed = REMOTE if away else (*LOCAL, *REMOTE)
-    strange = ~scheme.isin(allowed)
+    addresses = store.df[column].astype(str)
+    scheme = addresses.str.extract(r"^([A-Za-z0-9+.:_-]+)://")[0].fillna("")
+    strange = ~scheme.isin(REMOTE if away else (*LOCAL, *REMOTE))
+    web = scheme.isin(["http", "https"])
+    strange |= web & addresses.where(web, "").map(lambda text: bool(text and _refused(text)))
     if strange.any():
         first = store.df[column][strange].iloc[0]
         raise InputError(

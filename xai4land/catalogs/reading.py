@@ -44,8 +44,8 @@ def open_search(search: esm_datastore) -> list[xr.Dataset]:
     Returns
     -------
     list of Dataset
-        Lazy, in the stores' chunks; times are decoded, also LUH2's; one member is no dimension. Columns of the catalog are
-        attributes with :data:`PREFIX`.
+        Lazy, in the stores' chunks; times are decoded, also LUH2's; one member is no dimension.
+        Columns of the catalog are attributes with :data:`PREFIX`.
 
     Raises
     ------
@@ -203,9 +203,14 @@ def _opened(search: esm_datastore, scheme: str, kind: str) -> list[xr.Dataset]:
                     preprocess=decode_years,
                     storage_options=storage_options(scheme) or {},
                     progressbar=False,
-                    threaded=kind != "netcdf",  # the library is not made for threads
+                    threaded=kind != "netcdf" and scheme not in LOCAL,
                 )
             return [_single(data) for data in found.values()]
+        except KeyError as error:
+            raise InputError(
+                f"intake-esm cannot group this catalog ({error}); with pandas 3 it needs at least "
+                "two columns in groupby_attrs"
+            ) from error
         except ESMDataSourceError as error:
             last = error
             if isinstance(error.__cause__, FileNotFoundError):

@@ -1,0 +1,223 @@
+"""Simulations of a search in one form: names, units, months, grids; nothing computed."""
+
+from __future__ import annotations
+
+import dask
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import xai4land
+from xai4land import InputError
+from xai4land.catalogs import harmonise, open_simulations, stack_simulations
+from xai4land.catalogs.harmonising import decode_years
+from xai4land.catalogs.variables import known_variables
+
+pytest.importorskip("intake_esm")
+
+
+@pytest.fixture
+def cat():
+    return xai4land.open_catalog("sample")
+
+
+def stored(cat, **query) -> xr.Dataset:
+    """What a store holds, by plain xarray."""
+    [row] = cat.search(**query).df.to_dict("records")
+    engine = "zarr" if row["format"] == "zarr" else "netcdf4"
+    return xr.open_dataset(row["path"].removeprefix("file://"), engine=engine)
+
+
+def monthly(values, calendar="standard", start="2000-01", **attrs) -> xr.Dataset:
+    time = xr.date_range(start, periods=len(values), freq="MS", calendar=calendar, use_cftime=True)
+    data = xr.DataArray(values, {"time": time}, ("time",), name="t2m", attrs=attrs)
+    data["time"].attrs["standard_name"] = "time"
+    return data.to_dataset()
+
+
+def no_compute(dsk, keys, **kwargs):
+    raise AssertionError("something was computed")
+
+
+def test_models_with_other_units_calendars_and_grids_become_alike(cat):
+    found = cat.search(variable_id=["tas", "psl"], table_id=["Amon", "mon"])
+    made = open_simulations(found)
+    assert list(made) == [
+        "SAMPLE-A r1i1p1f1",
+        "SAMPLE-A r2i1p1f1",
+        "SAMPLE-B r1i1p1f1",
+        "SAMPLE-C r1i1p1f1",
+    ]
+    first = made["SAMPLE-A r1i1p1f1"]
+    for data in made.values():
+        assert data.tas.attrs["units"] == "K"
+        assert data.psl.attrs["units"] == "Pa"
+        assert data.indexes["time"].equals(first.indexes["time"])
+    raw = stored(cat, source_id="SAMPLE-B", variable_id="tas", experiment_id="historical")
+    ours = made["SAMPLE-B r1i1p1f1"].tas.sel(time=slice("1950", "1989"))
+    np.testing.assert_allclose(ours.values, raw.tas.values + 273.15, atol=1e-4)
+    raw = stored(cat, source_id="SAMPLE-B", variable_id="psl", experiment_id="ssp245")
+    ours = made["SAMPLE-B r1i1p1f1"].psl.sel(time=slice("1990", "1999"))
+    np.testing.assert_allclose(ours.values, 100 * raw.psl.values, rtol=1e-6)
+
+
+def test_a_reanalysis_with_other_names_is_the_same(cat):
+    [data] = open_simulations(cat.search(source_id="SAMPLE-ERA5")).values()
+    raw = stored(cat, source_id="SAMPLE-ERA5", variable_id="t2m")
+    assert data.tas.dims == ("time", "lat", "lon")
+    np.testing.assert_array_equal(data.tas.values, raw.t2m.values)
+    assert data.time.dt.strftime("%Y-%m").values[[0, -1]].tolist() == ["1950-01", "1999-12"]
+
+
+def test_nothing_is_computed(cat):
+    found = cat.search(source_id=["SAMPLE-A", "SAMPLE-B"], variable_id=["tas", "sftlf"])
+    with dask.config.set(scheduler=no_compute):
+        made = open_simulations(found, mask="land", years=(1980, 1999))
+        one_grid = {name: data for name, data in made.items() if "SAMPLE-A" in name}
+        stacked = stack_simulations(one_grid)
+    assert stacked.tas.sizes["time"] == 240
+
+
+def test_a_scenario_follows_its_history(cat):
+    [data] = open_simulations(cat.search(source_id="SAMPLE-C", variable_id="tas")).values()
+    months = data.time.dt.year.values * 12 + data.time.dt.month.values
+    assert (np.diff(months) == 1).all()
+    assert data.attrs["experiment_id"] == "historical ssp245"
+    later = stored(cat, source_id="SAMPLE-C", variable_id="tas", experiment_id="ssp245")
+    np.testing.assert_array_equal(data.tas[-120:].values, later.tas.values)
+
+
+def test_experiments_that_overlap_are_refused(cat):
+    found = cat.search(source_id="SAMPLE-A", variable_id="tas", member_id="r1i1p1f1")
+    table = found.df
+    table.loc[table.experiment_id == "ssp245", "path"] = table.path[
+        table.experiment_id == "historical"
+    ].item()
+    with pytest.raises(InputError, match=r"'tas' of .* and of .* overlap"):
+        open_simulations(found)
+
+
+def test_a_mask_keeps_land_or_sea(cat):
+    query = {"source_id": "SAMPLE-A", "member_id": "r1i1p1f1", "variable_id": ["tas", "sftlf"]}
+    found = cat.search(**query)
+    land, sea, all_ = (
+        next(iter(open_simulations(found, mask=mask).values())).tas[0].values
+        for mask in ("land", "sea", None)
+    )
+    part = stored(cat, source_id="SAMPLE-A", variable_id="sftlf").sftlf.values
+    assert 0 < (part > 50).mean() < 1
+    np.testing.assert_array_equal(np.isfinite(land), part > 50)
+    np.testing.assert_array_equal(np.where(np.isfinite(land), land, sea), all_)
+
+
+def test_a_mask_needs_the_part_of_land(cat):
+    with pytest.raises(InputError, match="SAMPLE-A r1i1p1f1: mask='land' needs"):
+        open_simulations(cat.search(source_id="SAMPLE-A", variable_id="tas"), mask="land")
+
+
+def test_one_dataset_tells_which_members_there_are(cat):
+    found = cat.search(source_id=["SAMPLE-A", "SAMPLE-C"], variable_id="tas")
+    made = open_simulations(found)
+    stacked = stack_simulations(made)
+    assert stacked.tas.dims[:3] == ("source_id", "member_id", "time")
+    assert stacked.simulated.sel(source_id="SAMPLE-C").values.tolist() == [True, False]
+    there = stacked.tas.sel(source_id="SAMPLE-A", member_id="r2i1p1f1")
+    np.testing.assert_array_equal(there.values, made["SAMPLE-A r2i1p1f1"].tas.values)
+    assert stacked.tas.sel(source_id="SAMPLE-C", member_id="r2i1p1f1").isnull().all()
+
+
+def test_other_grids_and_calendars_are_not_stacked(cat):
+    found = cat.search(source_id=["SAMPLE-A", "SAMPLE-B"], variable_id="tas")
+    with pytest.raises(InputError, match="SAMPLE-B r1i1p1f1 is on another grid"):
+        stack_simulations(open_simulations(found))
+    made = open_simulations(cat.search(source_id="SAMPLE-A", variable_id="tas"))
+    made["odd"] = made["SAMPLE-A r1i1p1f1"].convert_calendar("noleap", use_cftime=True)
+    with pytest.raises(InputError, match="odd has another calendar"):
+        stack_simulations(made)
+
+
+def test_years_that_are_not_there_are_refused(cat):
+    with pytest.raises(InputError, match="no month from 2050 to 2060"):
+        open_simulations(cat.search(source_id="SAMPLE-C", variable_id="tas"), years=(2050, 2060))
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.sampled_from(["standard", "noleap", "360_day", "julian"]),
+    st.integers(1, 2300),
+    st.integers(1, 12),
+    st.integers(1, 30),
+    st.sampled_from(["standard", "noleap", "360_day"]),
+)
+def test_months_stay_months_in_any_calendar(calendar, year, month, length, wanted):
+    data = monthly(np.arange(float(length)), calendar, f"{year:04d}-{month:02d}", units="K")
+    made = harmonise(data, calendar=wanted)
+    before, after = data.time.dt, made.time.dt
+    np.testing.assert_array_equal(made.tas.values, data.t2m.values)
+    np.testing.assert_array_equal(after.year.values, before.year.values)
+    np.testing.assert_array_equal(after.month.values, before.month.values)
+    bounds = made.time_bnds.values
+    assert (bounds[1:, 0] == bounds[:-1, 1]).all()
+    assert (bounds[:, 0] < made.time.values).all()
+    assert (made.time.values < bounds[:, 1]).all()
+
+
+def test_gaps_and_days_are_refused():
+    months = monthly(np.arange(12.0), units="K")
+    with pytest.raises(InputError, match="not one month apart"):
+        harmonise(months.isel(time=[0, 1, 3]))
+    days = months.assign_coords(time=xr.date_range("2000-01-01", periods=12, freq="D"))
+    days["time"].attrs["standard_name"] = "time"
+    with pytest.raises(InputError, match="not one month apart"):
+        harmonise(days)
+
+
+def test_all_that_cannot_be_harmonised_is_listed():
+    data = monthly([1.0, 2.0], units="furlong")
+    data["msl"] = data.t2m.assign_attrs(units="")
+    data["slp"] = data.t2m.assign_attrs(units="Pa")
+    with pytest.raises(InputError) as refused:
+        harmonise(data)
+    text = str(refused.value)
+    assert "'t2m' has units 'furlong'" in text
+    assert "'msl' has units ''" in text
+    assert "two variables are 'psl'" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "units", "source", "value", "expected"),
+    [
+        ("tp", "m", "ERA5.mon", 0.00864, 1e-4),  # metres a day
+        ("tp", "m", "ERA5.1hr", 0.00036, 1e-4),  # metres an hour
+        ("pr", "mm/day", "", 8.64, 1e-4),
+        ("pr", "kg m**-2 s**-1", "", 1e-4, 1e-4),
+        ("t2m", "degC", "", 0.0, 273.15),
+        ("sst", "K", "", 273.15, 0.0),
+        ("slp", "hPa", "", 1013.25, 101325.0),
+        ("sftlf", "%", "", 25.0, 0.25),
+    ],
+)
+def test_units_are_converted(name, units, source, value, expected):
+    data = xr.Dataset({name: ("x", [value], {"units": units})})
+    made = harmonise(data, source=source)
+    [array] = made.data_vars.values()
+    np.testing.assert_allclose(array.values, expected, atol=1e-9)
+    assert array.attrs["units"] == next(v.units for v in known_variables() if v.name == array.name)
+
+
+def test_metres_of_rain_are_not_guessed():
+    data = xr.Dataset({"tp": ("x", [1.0], {"units": "m"})})
+    with pytest.raises(InputError, match="'tp' has units 'm'"):
+        harmonise(data)
+
+
+@given(st.integers(1, 2500), st.integers(0, 1200))
+@settings(deadline=None)
+def test_years_since_a_year_are_dates(first, passed):
+    time = xr.DataArray([float(passed)], dims="time")
+    time.attrs = {"units": f"years since {first}-01-01 0:0:0", "calendar": "noleap"}
+    made = decode_years(xr.Dataset(coords={"time": time}))
+    assert made.time.dt.year.item() == first + passed
+    assert (made.time.dt.month.item(), made.time.dt.day.item()) == (1, 1)
