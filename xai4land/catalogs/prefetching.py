@@ -10,7 +10,7 @@ import xarray as xr
 
 from xai4land.catalogs.copies import copy_place, note_copy
 from xai4land.catalogs.harmonising import decode_years
-from xai4land.catalogs.reading import asset_kinds, newest, scheme_of, storage_options
+from xai4land.catalogs.reading import asset_kinds, newest, quiet, scheme_of, storage_options
 from xai4land.errors import InputError, StoreError
 from xai4land.options import current
 from xai4land.schemes import LOCAL
@@ -141,14 +141,10 @@ def _copied(address: str, years: tuple[int, int] | None, progress: bool) -> Path
 
 
 def _remote(address: str, years: tuple[int, int] | None) -> xr.Dataset:
-    data = xr.open_dataset(
-        address,
-        engine="zarr",
-        chunks={},
-        decode_times=False,
-        decode_coords="all",
-        backend_kwargs={"storage_options": storage_options(scheme_of(address))},
-    )
+    backend = {"storage_options": storage_options(scheme_of(address))}
+    how: dict[str, Any] = {"decode_times": False, "decode_coords": "all"}
+    with quiet():
+        data = xr.open_dataset(address, engine="zarr", chunks={}, backend_kwargs=backend, **how)
     data = decode_years(data)
     if years is not None:
         import cf_xarray  # noqa: F401  (registers .cf)

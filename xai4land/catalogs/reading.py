@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -23,6 +25,7 @@ __all__ = [
     "asset_kinds",
     "newest",
     "open_search",
+    "quiet",
     "scheme_of",
     "storage_options",
 ]
@@ -113,6 +116,15 @@ def storage_options(scheme: str) -> dict[str, Any] | None:
 
     limit = aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout)
     return {"client_kwargs": {"timeout": limit, "trust_env": True}}  # ~/.netrc, proxies
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what xarray says of every other archive."""
+    with warnings.catch_warnings():
+        for text in HARMLESS:
+            warnings.filterwarnings("ignore", text)
+        yield
 
 
 def scheme_of(address: str) -> str:

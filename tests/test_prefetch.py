@@ -1,0 +1,183 @@
+"""Prefetching: whole copies, checked, resumed; then everything works without a network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from click.testing import CliRunner
+
+import xai4land
+from folder_server import Folder
+from xai4land import DownloadError, InputError, StoreError
+from xai4land.catalogs import open_search, open_simulations, prefetch, prefetching
+from xai4land.cli import cli
+from xai4land.downloads import transfer
+
+pytest.importorskip("intake_esm")
+pytest.importorskip("aiohttp")
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    """An archive: a Zarr store of format 2, as in the cloud, and a file."""
+    folder = tmp_path_factory.mktemp("archive")
+    made = xai4land.sample("climate", seed=1, years=range(1990, 2000))
+    made[["tas"]].chunk(time=24).to_zarr(folder / "tas.zarr", zarr_format=2, consolidated=True)
+    made[["psl"]].to_netcdf(folder / "psl.nc")
+    return folder, made
+
+
+@pytest.fixture
+def web(stores, tmp_path, monkeypatch):
+    """The archive on a server, and a cache of one's own."""
+    monkeypatch.setenv("XAI4LAND_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(prefetching, "PAUSE", 0.0)
+    monkeypatch.setattr(transfer, "PAUSE", 0.0)
+    server = Folder(stores[0])
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def catalog(web, stores, tmp_path):
+    digest = hashlib.sha256((stores[0] / "psl.nc").read_bytes()).hexdigest()
+    rows = [
+        {"variable_id": "tas", "path": web.url("tas.zarr"), "format": "zarr", "sha256": ""},
+        {"variable_id": "psl", "path": web.url("psl.nc"), "format": "netcdf", "sha256": digest},
+    ]
+    same = {"source_id": "A", "experiment_id": "historical", "table_id": "Amon"}
+    pd.DataFrame([{**same, **row} for row in rows]).to_csv(tmp_path / "own.csv", index=False)
+    path = tmp_path / "own.json"
+    description = {
+        "esmcat_version": "0.1.0",
+        "id": "own",
+        "catalog_file": "own.csv",
+        "attributes": [{"column_name": "variable_id"}],
+        "assets": {"column_name": "path", "format_column_name": "format"},
+        "aggregation_control": {
+            "variable_column_name": "variable_id",
+            "groupby_attrs": ["source_id", "table_id"],
+            "aggregations": [{"type": "union", "attribute_name": "variable_id"}],
+        },
+    }
+    path.write_text(json.dumps(description))
+    return path
+
+
+def test_what_was_prefetched_opens_offline(catalog, web, stores):
+    copies = prefetch(xai4land.open_catalog(catalog), progress=False)
+    assert [copy.suffix for copy in copies] == [".zarr", ".nc"]
+    web.close()
+    with xai4land.set_options(offline=True):
+        [data] = open_simulations(xai4land.open_catalog(catalog)).values()
+        np.testing.assert_array_equal(data.tas.values, stores[1].tas.values)
+        np.testing.assert_array_equal(data.psl.values, stores[1].psl.values)
+    # What is here is not asked for again.
+    assert prefetch(xai4land.open_catalog(catalog), progress=False) == []
+
+
+def test_stores_are_read_lazily_from_a_server(catalog, web, stores):
+    found = xai4land.open_catalog(catalog).search(variable_id="tas")
+    [data] = open_search(found)
+    before = sum("tas/" in path and ".z" not in path for path in web.asked)
+    assert before == 0
+    np.testing.assert_array_equal(data.tas[:24].values, stores[1].tas[:24].values)
+
+
+def test_a_server_that_fails_now_and_then_is_asked_again(catalog, web, stores):
+    found = xai4land.open_catalog(catalog).search(variable_id="tas")
+    web.failing = {3, 9, 10}
+    with xai4land.set_options(retries=4):
+        [copy] = prefetch(found, progress=False)
+    copied = xr.open_zarr(copy, consolidated=False)
+    np.testing.assert_array_equal(copied.tas.values, stores[1].tas.values)
+    np.testing.assert_array_equal(copied.time.values, stores[1].time.values)
+
+
+def test_a_copy_that_was_cut_off_is_none_and_goes_on(catalog, web, stores, tmp_path):
+    found = xai4land.open_catalog(catalog).search(variable_id="tas")
+    web.failing = set(range(9, 1000))
+    with (
+        xai4land.set_options(retries=0),
+        pytest.raises(StoreError, match="what was copied stays, the same call goes on"),
+    ):
+        prefetch(found, progress=False)
+    again = xai4land.open_catalog(catalog).search(variable_id="tas")
+    assert again.df.path[0].startswith("http")  # no half copy is taken for whole
+    web.failing = set()
+    [copy] = prefetch(again, progress=False)
+    assert web.asked.count("/tas.zarr/tas/0.0.0") == 1  # what was copied stays
+    copied = xr.open_zarr(copy, consolidated=False)
+    np.testing.assert_array_equal(copied.tas.values, stores[1].tas.values)
+
+
+def test_years_may_be_chosen(catalog, web, stores):
+    found = xai4land.open_catalog(catalog).search(variable_id="tas")
+    [copy] = prefetch(found, years=(1995, 1996), progress=False)
+    copied = xr.open_zarr(copy, consolidated=False)
+    expected = stores[1].tas.sel(time=slice("1995", "1996"))
+    np.testing.assert_array_equal(copied.tas.values, expected.values)
+    assert prefetch(xai4land.open_catalog(catalog).search(variable_id="tas"), progress=False) == []
+    shutil.rmtree(copy)
+    with pytest.raises(InputError, match="no time from 1800 to 1801"):
+        prefetch(found, years=(1800, 1801), progress=False)
+
+
+def test_a_file_with_another_hash_is_not_kept(catalog, web):
+    table = pd.read_csv(catalog.with_suffix(".csv"), dtype=str, keep_default_na=False)
+    table.loc[table.variable_id == "psl", "sha256"] = 64 * "0"
+    table.to_csv(catalog.with_suffix(".csv"), index=False)
+    found = xai4land.open_catalog(catalog).search(variable_id="psl")
+    with pytest.raises(DownloadError, match="not the file that was asked for"):
+        prefetch(found, progress=False)
+    assert xai4land.open_catalog(catalog).search(variable_id="psl").df.path[0].startswith("http")
+
+
+def test_offline_nothing_is_asked_for(catalog, web):
+    opened = xai4land.open_catalog(catalog)
+    with xai4land.set_options(offline=True):
+        with pytest.raises(InputError, match="xai4land is offline"):
+            prefetch(opened.search(variable_id="tas"), progress=False)
+        with pytest.raises(InputError) as refused:
+            open_search(opened)
+    assert not web.asked
+    assert "xai4land prefetch own --only source_id=A" in str(refused.value)
+
+
+def test_a_server_that_is_gone_is_named_with_what_to_prefetch(catalog, web):
+    found = xai4land.open_catalog(catalog).search(variable_id="tas")
+    web.close()
+    with (
+        xai4land.set_options(retries=0, timeout=2),
+        pytest.raises(StoreError, match=r"could not open http://127.*prefetch it where"),
+    ):
+        open_search(found)
+
+
+def test_a_cache_that_cannot_be_written_is_said(catalog, web, tmp_path, monkeypatch):
+    blocked = tmp_path / "a-file"
+    blocked.write_text("")
+    monkeypatch.setenv("XAI4LAND_CACHE", str(blocked / "cache"))
+    with pytest.raises(StoreError, match="XAI4LAND_CACHE"):
+        prefetch(xai4land.open_catalog(catalog), progress=False)
+
+
+def test_the_command(catalog, web):
+    def run(*arguments):
+        return CliRunner().invoke(cli, ["prefetch", str(catalog), *arguments])
+
+    assert "variable_id: psl, tas" in run().output
+    assert web.url("tas.zarr") in run("--only", "variable_id=tas", "--list").output
+    done = run("--only", "variable_id=tas", "--quiet")
+    assert "copied to" in done.output
+    assert "on this machine already" in run("--only", "variable_id=tas", "--quiet").output
+    assert "has no column nonsense" in str(run("--only", "nonsense=1").exception)
+    assert "nothing in" in str(run("--only", "variable_id=pr").exception)
+    assert run("--only", "tas").exit_code == 2
