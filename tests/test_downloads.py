@@ -329,6 +329,15 @@ def test_what_is_secret_in_an_address_is_not_told(site):
     assert not [text for text in told if "hunter2" in text]
 
 
+def test_a_password_of_netrc_is_sent_to_its_host_alone(site, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password hunter2\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    site.acts = [redirect(site.url().replace("127.0.0.1", "localhost"))]
+    get(site)
+    assert ["Authorization" in asked for asked in site.asked] == [True, False]
+
+
 def test_without_network_it_is_said_what_to_do(site):
     with (
         xai4land.set_options(offline=True),
