@@ -326,6 +326,10 @@ def test_verify_finds_damage(tmp_path, emulators, site):
         content = path.read_bytes()
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         assert "another SHA-256" in verify(["small"])[0]["problem"]
+        asked = len(site.asked)
+        with pytest.raises(EmulatorFileError, match="has SHA-256"):
+            show("small")
+        assert len(site.asked) == asked, "to show is not to download"
         assert not verify(["small@1.0"])[0]["verified"], "it is not here"
         assert xai4land.load_emulator("small").sha256 == emulators[1].sha256
         assert verify(["small"])[0]["verified"]

@@ -63,7 +63,9 @@ def load_emulator(name: str | os.PathLike[str] | AnyEmulator) -> Any:
         return _loaded(fetch(url, digits, command=again), digits)
     if Path(name).suffix == ".safetensors":
         return _loaded(Path(name))
-    return _offered(find(str(name)))
+    offer = find(str(name))
+    offer.get()
+    return _read(offer)
 
 
 def _loaded(path: Path, sha256: str | None = None) -> AnyEmulator:
@@ -72,8 +74,9 @@ def _loaded(path: Path, sha256: str | None = None) -> AnyEmulator:
     return found.load(path, sha256)
 
 
-def _offered(offer: Offer) -> AnyEmulator:
-    emulator = _loaded(offer.get(), offer.entry.sha256 if offer.entry else None)
+def _read(offer: Offer) -> AnyEmulator:
+    """The emulator of a file that is here, and that must be what the registry says."""
+    emulator = _loaded(offer.file, offer.entry.sha256 if offer.entry else None)
     if offer.entry and emulator.card.name != offer.name:
         raise EmulatorFileError(
             f"{offer.file} is the emulator {emulator.card.name!r}, but the registry "
@@ -117,15 +120,18 @@ def show(name: str) -> str:
     EmulatorFileError
         If there is no such emulator, or its card is not here.
     """
-    if is_url(name) and not cached_path(*pinned(name)).is_file():
-        raise EmulatorFileError(
-            f"the card is in the file, which is not here; run: xai4land emulators pull '{name}'"
-        )
-    if not is_url(name) and Path(name).suffix != ".safetensors":
-        offer = find(name)
-        if offer.entry and not offer.here:
-            return offer.card
-    return repr(load_emulator(name))
+    if is_url(name):
+        url, digits = pinned(name)
+        file = cached_path(url, digits)
+        if not file.is_file():
+            raise EmulatorFileError(
+                f"the card is in the file, which is not here; run: xai4land emulators pull '{name}'"
+            )
+        return repr(_loaded(file, digits))
+    if Path(name).suffix == ".safetensors":
+        return repr(_loaded(Path(name)))
+    offer = find(name)
+    return offer.card if offer.entry and not offer.here else repr(_read(offer))
 
 
 def emulators() -> Table:
@@ -159,15 +165,8 @@ def _about(offer: Offer) -> dict[str, Any]:
 
 
 def _row(offer: Offer, problem: str = "") -> dict[str, Any]:
-    row = {**_about(offer), "here": offer.here}
-    row |= {
-        "here": offer.here,
-        "kind": "",
-        "output": "",
-        "target": "",
-        "title": "",
-        "problem": problem,
-    }
+    said = dict.fromkeys(("kind", "output", "target", "title"), "")
+    row = {**_about(offer), "here": offer.here, **said, "problem": problem}
     try:
         card = offer.entry or read_card(offer.file)
     except EmulatorFileError as error:
@@ -214,7 +213,10 @@ def _fault(offer: Offer) -> str:
     try:
         content = read_bytes(offer.file)
         if offer.entry and hashlib.sha256(content).hexdigest() != offer.entry.sha256:
-            return "damaged: it has another SHA-256; delete it, and get it again by pull"
+            how = (
+                f"xai4land emulators pull {offer.full_name}" if offer.url else "from its publisher"
+            )
+            return f"it has another SHA-256 than the registry says; get it again: {how}"
         unpack(content, str(offer.file))
     except Xai4landError as error:
         return str(error)

@@ -50,12 +50,17 @@ class Offer:
         return self.entry.version if self.entry else ""
 
     @property
+    def full_name(self) -> str:
+        """A name that means this one alone."""
+        return f"{self.source}:{self.name}" + (f"@{self.version}" if self.version else "")
+
+    @property
     def here(self) -> bool:
         """Whether the file is here; its hash is looked at when it is used."""
         return self.file.is_file()
 
-    def get(self) -> Path:
-        """The file, downloaded if it is not here; then the card is printed before.
+    def get(self) -> None:
+        """Download the file, if it is not here, and print the card before.
 
         Raises
         ------
@@ -63,11 +68,11 @@ class Offer:
             As :func:`xai4land.downloads.fetch`.
         """
         if self.entry is None or not self.url:
-            return self.file
-        if not self.here:
+            return
+        if not (self.here or current().offline):
             print(self.card, file=sys.stderr)
-        command = f"xai4land emulators pull {self.source}:{self.name}@{self.version}"
-        return fetch(self.url, self.entry.sha256, size=self.entry.size, command=command)
+        command = f"xai4land emulators pull {self.full_name}"
+        fetch(self.url, self.entry.sha256, size=self.entry.size, command=command)
 
     @property
     def card(self) -> str:
