@@ -11,7 +11,7 @@ Act = Callable[["Handler"], None]
 
 
 class Site:
-    """One file under any path; each request is answered by the next act, then by ``last``."""
+    """Files by path, one for all other paths; an act answers each request, then ``last`` does."""
 
     def __init__(self) -> None:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -23,6 +23,7 @@ class Site:
     def reset(self, content: bytes, *acts: Act, last: Act | None = None) -> None:
         self.content, self.acts, self.last = content, list(acts), last or whole
         self.headers: dict[str, str] = {"ETag": '"one"'}
+        self.files: dict[str, bytes] = {}
         self.asked: list[dict[str, str]] = []
         self.released = threading.Event()
 
@@ -38,7 +39,7 @@ class Site:
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         site = self.server.site
-        site.asked.append(dict(self.headers))
+        site.asked.append({"path": self.path, **self.headers})
         act = site.acts.pop(0) if site.acts else site.last
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             act(self)
@@ -47,6 +48,10 @@ class Handler(BaseHTTPRequestHandler):
     @property
     def site(self) -> Site:
         return self.server.site
+
+    @property
+    def content(self) -> bytes:
+        return self.site.files.get(self.path.lstrip("/"), self.site.content)
 
     def log_message(self, *_about) -> None:
         pass
@@ -70,14 +75,14 @@ def cut(at: int | None = None, wait: bool = False, **more: str) -> Act:
 
     def act(handler: Handler) -> None:
         site, start = handler.site, handler.wanted()
-        size = len(site.content)
+        size = len(handler.content)
         if start >= size and "Range" in handler.headers and start:
             return handler.head(416, {"Content-Range": f"bytes */{size}"})
         headers = {**site.headers, "Content-Length": str(size - start), **more}
         if start:
             headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
         handler.head(206 if start else 200, headers)
-        handler.wfile.write(site.content[start : size if at is None else max(at, start)])
+        handler.wfile.write(handler.content[start : size if at is None else max(at, start)])
         handler.wfile.flush()
         if wait:
             site.released.wait(60)
@@ -92,8 +97,8 @@ whole = cut()
 def no_range(handler: Handler) -> None:
     """The whole file, whatever was asked for."""
     site = handler.site
-    handler.head(200, {**site.headers, "Content-Length": str(len(site.content))})
-    handler.wfile.write(site.content)
+    handler.head(200, {**site.headers, "Content-Length": str(len(handler.content))})
+    handler.wfile.write(handler.content)
 
 
 def status(code: int, **headers: str) -> Act:

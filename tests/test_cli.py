@@ -57,7 +57,9 @@ def test_faults_are_one_message_and_exit_code_1(files, capsys):
         ("reconstruct", files / "states.nc", files / "map.zarr", "--emulator", "nonsense"),
         ("reconstruct", files / "truth.nc", files / "map.zarr"),
         ("evaluate", files / "states.nc", files / "truth.nc"),
-        ("emulators", "nonsense"),
+        ("emulators", "show", "nonsense"),
+        ("emulators", "pull", "nonsense"),
+        ("emulators", "verify", "nonsense"),
         ("fit", files / "states.nc", files / "truth.nc", files / "mine.pkl"),
     ):
         code, _, err = run(capsys, *arguments)
@@ -96,7 +98,7 @@ def test_lists(capsys):
         code, out, _ = run(capsys, command)
         assert code == 0
         assert word in out
-    code, out, _ = run(capsys, "emulators", "sample-landcover")
+    code, out, _ = run(capsys, "emulators", "show", "sample-landcover")
     assert "<Emulator 'sample-landcover'>" in out
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -252,6 +253,16 @@ def test_redirects_lead_to_https_alone(site, to, message):
     assert get(site).read_bytes() == CONTENT
 
 
+def test_a_redirect_is_followed_at_once(site):
+    def endless(handler):
+        handler.head(302, {"Location": "/other.bin"})
+        while not handler.site.released.wait(0.02):
+            handler.wfile.write(b"x")
+
+    site.reset(CONTENT, endless)
+    assert get(site).read_bytes() == CONTENT
+
+
 def test_redirects_without_end_are_given_up(site):
     site.reset(CONTENT, last=redirect("/again"))
     with pytest.raises(DownloadError, match="without end"):
@@ -329,6 +340,15 @@ def test_what_is_secret_in_an_address_is_not_told(site):
     assert not [text for text in told if "hunter2" in text]
 
 
+def test_a_password_of_netrc_is_sent_to_its_host_alone(site, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password hunter2\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    site.acts = [redirect(site.url().replace("127.0.0.1", "localhost"))]
+    get(site)
+    assert ["Authorization" in asked for asked in site.asked] == [True, False]
+
+
 def test_without_network_it_is_said_what_to_do(site):
     with (
         xai4land.set_options(offline=True),
@@ -375,6 +395,23 @@ def test_several_processes_download_once(site):
     assert len(paths) == 1
     assert Path(paths.pop()).read_bytes() == CONTENT
     assert len(site.asked) == 2, "the cut one, and the rest of it"
+
+
+def test_several_threads_download_once(site):
+    site.reset(CONTENT, cut(5000, wait=True))
+    with ThreadPoolExecutor(4) as pool:
+        paths = [pool.submit(get, site) for _ in range(4)]
+        while not site.asked:
+            assert not any(path.done() for path in paths)
+        site.released.set()
+        assert len({path.result() for path in paths}) == 1
+    assert len(site.asked) == 2
+
+
+def test_certificates_that_are_not_there(site, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/certificates.pem")
+    with pytest.raises(DownloadError, match="/nowhere/certificates.pem"):
+        fetch("https://localhost:9/a", sha(CONTENT), progress=False)
 
 
 def test_a_killed_download_goes_on(site):

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import click
 
 from xai4land import __version__, discovery
-from xai4land.catalogs.commands import prefetch
+from xai4land.commands.emulator import emulators
+from xai4land.commands.prefetching import prefetch
 from xai4land.errors import PluginError, Xai4landError
 
 __all__ = ["main"]
@@ -45,22 +46,8 @@ def cli() -> None:
     """Coarse climate and land data into useful fields, with trained emulators."""
 
 
+cli.add_command(emulators)
 cli.add_command(prefetch)
-
-
-@cli.command()
-@click.argument("name", required=False)
-def emulators(name: str | None) -> None:
-    """List the bundled emulators, or show the card of one (a name or a file)."""
-    import xai4land
-
-    if name is not None:
-        click.echo(repr(xai4land.load_emulator(name)))
-        return
-    table = xai4land.emulators()
-    click.echo(repr(table))
-    if any(row["problem"] for row in table):
-        raise SystemExit(1)
 
 
 @cli.command()

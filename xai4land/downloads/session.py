@@ -39,6 +39,7 @@ class Session(requests.Session):
             raise DownloadError(
                 f"{shown(resp.url)} redirects to {shown(there)}, which is not followed: {found}"
             )
+        resp.close()  # what it says besides is not waited for
         return target
 
 

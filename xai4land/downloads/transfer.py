@@ -95,16 +95,25 @@ class Transfer:
         return float(min(max(PAUSE * 2 ** (attempt - 1), least), LONGEST_PAUSE))
 
     def _attempt(self, session: Session, part: Part, here: Here) -> None:
-        self.headers, timeout = {}, current().timeout
+        self.headers = {}
         asked = part.request or ({"If-None-Match": self.unless} if self.unless else {})
         # As it lies there: a compressed copy would have another hash, and other ranges.
         asked |= {"Accept-Encoding": "identity"}
-        limits = (min(CONNECT, timeout), timeout)
-        with session.get(self.url, headers=asked, stream=True, timeout=limits) as answer:
+        with self._call(session, asked) as answer:
             self.headers = answer.headers
             self.same = bool(self.unless) and answer.status_code == HTTPStatus.NOT_MODIFIED
             if not self.same:
                 self._receive(answer, part, here, "Range" in asked)
+
+    def _call(self, session: Session, asked: dict[str, str]) -> requests.Response:
+        timeout = current().timeout
+        limits = (min(CONNECT, timeout), timeout)
+        try:
+            return session.get(self.url, headers=asked, stream=True, timeout=limits)
+        except (requests.RequestException, DownloadError):
+            raise
+        except OSError as error:  # of certificates that are not where REQUESTS_CA_BUNDLE says
+            raise self._failed(str(error)) from None
 
     def _receive(self, answer: requests.Response, part: Part, here: Here, resuming: bool) -> None:
         total = self._total(answer, part, resuming)

@@ -11,7 +11,7 @@ from xai4land.emulator.card import (
     Window,
 )
 from xai4land.emulator.emulator import AnyEmulator, Emulator
-from xai4land.emulator.registry import emulators, load_emulator
+from xai4land.emulator.names import emulators, load_emulator
 
 __all__ = [
     "AnyCard",

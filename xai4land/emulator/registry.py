@@ -1,102 +1,227 @@
-"""Emulators by name: those that plugins bundle, and files."""
+"""The registry file: which emulators a publisher has, where they lie, and their hashes.
+
+It is JSON, written by others: data that is checked, never trusted.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal, Self
+from urllib.parse import urljoin
 
-from xai4land import discovery
-from xai4land.discovery import emulator_files
-from xai4land.emulator.emulator import AnyEmulator, Emulator
-from xai4land.emulator.file import read_card
-from xai4land.errors import EmulatorFileError
-from xai4land.tables import Table
+from packaging.version import InvalidVersion, Version
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-__all__ = ["emulators", "load_emulator"]
+from xai4land.downloads import cached_path, fetch, split_hash
+from xai4land.downloads.urls import is_url, problem, shown
+from xai4land.emulator.card import Part
+from xai4land.emulator.file import read_bytes, read_card
+from xai4land.errors import EmulatorFileError, InputError
+
+__all__ = ["Entry", "Registry", "called", "pinned", "place_of", "read_registry"]
+
+LARGEST = 4 * 1024 * 1024
+# Below the registry's own place: no scheme, no root, no step up, nothing encoded.
+RELATIVE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 
 
-def load_emulator(name: str | os.PathLike[str] | AnyEmulator) -> Any:
-    """Get an emulator by its bundled name, or from a ``.safetensors`` file.
+def _version(text: str) -> str:
+    try:
+        Version(text)
+    except InvalidVersion:
+        raise ValueError(f"{text!r} is no version; expected one like 1.2.0") from None
+    return text
+
+
+def _address(text: str) -> str:
+    if is_url(text):
+        if found := problem(text):
+            raise ValueError(f"{shown(text)} cannot be used: {found}")
+    elif not RELATIVE.fullmatch(text):
+        raise ValueError(
+            f"{text!r} is neither https://… nor a plain path below the registry's own place"
+        )
+    return text
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("it has characters that cannot be printed")
+    return text
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Text = Annotated[str, Field(max_length=1000), AfterValidator(_printable)]
+
+
+class Entry(Part):
+    """One version of an emulator.
+
+    Attributes
+    ----------
+    name, version
+        The name is that of the file's card; versions are ordered as Python's packages are.
+    url : str
+        ``https://…``, or a path below the registry's own place.
+    sha256, size
+        Of the file; bytes.
+    kind, gives, grid, title, learned_from, licence
+        What the card says, to be read before a download.
+    """
+
+    name: Name
+    version: Annotated[Text, AfterValidator(_version)]
+    url: Annotated[str, Field(max_length=2000), AfterValidator(_address)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size: Annotated[int, Field(gt=0)]
+    kind: Text = "map"
+    gives: Text = ""
+    grid: Text = ""
+    title: Text = ""
+    learned_from: Text = ""
+    licence: Text = ""
+
+    @classmethod
+    def of_file(cls, path: str | os.PathLike[str], version: str, url: str) -> Self:
+        """The entry of an emulator's file, for who publishes it.
+
+        Raises
+        ------
+        EmulatorFileError
+            If the file is no emulator.
+        pydantic.ValidationError
+            If version or address cannot be.
+        """
+        content, card = read_bytes(Path(path)), read_card(Path(path))
+        return cls(
+            name=card.name,
+            version=version,
+            url=url,
+            sha256=hashlib.sha256(content).hexdigest(),
+            size=len(content),
+            kind=card.kind,
+            gives=card.gives,
+            grid=card.grid,
+            title=card.title,
+            learned_from=str(card.training.get("data", "")),
+            licence=card.licence,
+        )
+
+
+class Registry(Part):
+    """All that one publisher has.
+
+    Attributes
+    ----------
+    name : str
+        What users write before a colon where two registries have an emulator of one name.
+    emulators : tuple of Entry
+    """
+
+    format: Literal[1] = 1
+    name: Name
+    emulators: tuple[Entry, ...]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if self.name == "bundled":
+            raise ValueError("a registry cannot be called 'bundled'")
+        seen = [(entry.name, Version(entry.version)) for entry in self.emulators]
+        if twice := sorted({f"{n}@{v}" for n, v in seen if seen.count((n, v)) > 1}):
+            raise ValueError(f"several entries for {', '.join(twice)}")
+        return self
+
+
+def read_registry(place: str, fetching: bool) -> Registry:
+    """Read a registry file.
 
     Parameters
     ----------
-    name : str, path-like or emulator
-        An emulator is returned as it is.
-
-    Returns
-    -------
-    Emulator or another kind
-        As the card says: an :class:`Emulator` makes maps of classes; plugins bring other kinds.
+    place : str
+        A path, or ``https://…#sha256=…``.
+    fetching : bool
+        Whether it may be downloaded.
 
     Raises
     ------
     EmulatorFileError
-        If there is no such emulator, or its file is broken.
-
-    Examples
-    --------
-    >>> import xai4land
-    >>> xai4land.load_emulator("sample-landcover").card.output
-    'land_cover'
+        If it is not there, or is no registry.
+    InputError, DownloadError
+        If its address cannot be used, or it cannot be downloaded.
     """
-    if isinstance(name, AnyEmulator):
-        return name
-    if not isinstance(name, str | os.PathLike):
-        raise EmulatorFileError(f"{name!r} is neither an emulator, nor its name, nor a file")
-    files, broken = emulator_files()
-    if str(name) in broken:
-        raise EmulatorFileError(broken[str(name)])
-    if str(name) in files:
-        return _loaded(files[str(name)])
-    if Path(name).suffix == ".safetensors":
-        return _loaded(Path(name))
-    raise EmulatorFileError(
-        f"no emulator is called {str(name)!r}; there are {', '.join(sorted(files)) or 'none'}, "
-        "or give the path of a .safetensors file"
-    )
+    content = _content(place, fetching)
+    try:
+        return Registry.model_validate_json(content)
+    except ValidationError as error:
+        found = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise EmulatorFileError(f"{called(place)} is no registry of emulators: {found}") from None
 
 
-def _loaded(path: Path) -> AnyEmulator:
-    kind = read_card(path).kind
-    found: type[AnyEmulator] = Emulator if kind == "map" else discovery.load("kinds", kind)
-    return found.load(path)
-
-
-def emulators() -> Table:
-    """List the bundled emulators, with the reason for each that is broken.
-
-    Examples
-    --------
-    >>> import xai4land
-    >>> "sample-landcover" in [row["name"] for row in xai4land.emulators()]
-    True
-    """
-    files, broken = emulator_files()
-    rows = []
-    for name, path in sorted(files.items()):
-        row = {"name": name, "kind": "", "output": "", "target": "", "title": "", "problem": ""}
-        try:
-            card = read_card(path)
-            row |= {
-                "kind": card.kind,
-                "output": card.gives.split(":")[0],
-                "target": card.grid,
-                "title": card.title,
-                "problem": broken.pop(name, ""),
-            }
-        except EmulatorFileError as error:
-            row["problem"] = str(error)
-        rows.append(row)
-    for name, reason in sorted(broken.items()):
-        rows.append(
-            {
-                "name": name,
-                "kind": "",
-                "output": "",
-                "target": "",
-                "title": "",
-                "problem": reason,
-            }
+def _content(place: str, fetching: bool) -> bytes:
+    if not is_url(place):
+        return _read(Path(place).expanduser())
+    url, digits = pinned(place)
+    path = cached_path(url, digits)
+    if fetching:
+        path = fetch(url, digits, command="xai4land emulators show NAME")
+    content = _read(path) if path.exists() else b""
+    if hashlib.sha256(content).hexdigest() != digits:
+        raise EmulatorFileError(
+            f"the registry {shown(url)} is not here; it is downloaded when a name is looked up: "
+            "xai4land emulators show NAME"
         )
-    return Table(rows)
+    return content
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST + 1)
+    except OSError as error:
+        raise EmulatorFileError(
+            f"could not open the registry {path}: {error.strerror or error}"
+        ) from error
+    if len(content) > LARGEST:
+        raise EmulatorFileError(f"{path} is no registry of emulators: over {LARGEST} bytes")
+    return content
+
+
+def called(place: str) -> str:
+    """How a registry's place is told."""
+    return shown(place) if is_url(place) else place
+
+
+def pinned(url: str) -> tuple[str, str]:
+    """Address and SHA-256 of ``https://…#sha256=…``.
+
+    Raises
+    ------
+    InputError
+        If the hash is missing, or is another than SHA-256: emulators are guarded against malice.
+    """
+    address, known = split_hash(url)
+    algorithm, _, digits = known.partition(":")
+    if algorithm != "sha256":
+        raise InputError(f"{shown(url)} comes with {algorithm}; expected #sha256=…")
+    return address, digits
+
+
+def place_of(entry: Entry, place: str) -> tuple[str, Path]:
+    """Where an entry's file comes from, if from elsewhere, and where it lies here.
+
+    Raises
+    ------
+    EmulatorFileError
+        If a file beside the registry is a link that leads out of its folder.
+    """
+    if is_url(entry.url) or is_url(place):
+        url = entry.url if is_url(entry.url) else urljoin(pinned(place)[0], entry.url)
+        return url, cached_path(url, entry.sha256)
+    folder = Path(place).expanduser().resolve().parent
+    file = (folder / entry.url).resolve()
+    if not file.is_relative_to(folder):
+        raise EmulatorFileError(f"{entry.url} of the registry {place} leads out of its folder")
+    return "", file

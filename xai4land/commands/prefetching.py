@@ -1,4 +1,4 @@
-"""The command that fills the cache folder for nodes without a network."""
+"""``xai4land prefetch``: fill the cache folder for nodes without a network."""
 
 from __future__ import annotations
 

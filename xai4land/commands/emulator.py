@@ -1,0 +1,56 @@
+"""``xai4land emulators``: list, show, pull, verify."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from xai4land.tables import Table
+
+__all__ = ["emulators"]
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def emulators(context: click.Context) -> None:
+    """List the emulators that are bundled and registered; or show, pull, verify them."""
+    if context.invoked_subcommand is None:
+        import xai4land
+
+        _print(xai4land.emulators())
+
+
+@emulators.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """Show the card of an emulator (a name, a file, or https://…#sha256=…)."""
+    from xai4land.emulator.names import show
+
+    click.echo(show(name))
+
+
+@emulators.command()
+@click.argument("name")
+def pull(name: str) -> None:
+    """Download an emulator; its card is printed first, the path of the file at the end."""
+    from xai4land.emulator.names import pull
+
+    click.echo(pull(name))
+
+
+@emulators.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+def verify(names: tuple[str, ...]) -> None:
+    """Read files again and compare them with their hashes: all that are here, or those named."""
+    from xai4land.emulator.names import verify
+
+    _print(verify(names))
+
+
+def _print(table: Table) -> None:
+    """Print it; a problem is exit code 1."""
+    click.echo(repr(table))
+    if any(row["problem"] for row in table):
+        raise SystemExit(1)
