@@ -14,6 +14,7 @@ from xai4land.errors import EmulatorFileError, InputError, PluginError, StoreErr
 
 if TYPE_CHECKING:
     from xai4land.emulator import Emulator, emulators, load_emulator
+    from xai4land.regridding import regrid
     from xai4land.samples import sample
     from xai4land.versions import show_versions
 
@@ -28,6 +29,7 @@ __all__ = [
     "emulators",
     "load_emulator",
     "plugins",
+    "regrid",
     "sample",
     "show_versions",
 ]
@@ -36,6 +38,7 @@ _LATE = {
     "Emulator": "xai4land.emulator",
     "emulators": "xai4land.emulator",
     "load_emulator": "xai4land.emulator",
+    "regrid": "xai4land.regridding",
     "sample": "xai4land.samples",
     "show_versions": "xai4land.versions",
 }
