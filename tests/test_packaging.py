@@ -48,7 +48,7 @@ def test_importing_loads_nothing_heavy():
 
 
 def test_public_names():
-    assert len(xai4land.__all__) == 12
+    assert len(xai4land.__all__) == 14
     for name in xai4land.__all__:
         assert getattr(xai4land, name).__doc__
     with pytest.raises(AttributeError, match="nonsense"):
@@ -61,7 +61,7 @@ def test_function_twins_have_the_accessors_signatures():
     import xai4land_land
     from xai4land_land.accessor import LandAccessor
 
-    for name in ("reconstruct", "fit", "evaluate", "write", "plot"):
+    for name in ("reconstruct", "fit", "evaluate", "regrid", "write", "plot"):
         method = inspect.signature(getattr(LandAccessor, name))
         function = inspect.signature(getattr(xai4land_land, name))
         own = [(p.name, p.kind, p.default) for p in list(method.parameters.values())[1:]]

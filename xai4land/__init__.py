@@ -22,6 +22,7 @@ from xai4land.options import set_options
 if TYPE_CHECKING:
     from xai4land.catalogs import open_catalog
     from xai4land.emulator import Emulator, emulators, load_emulator
+    from xai4land.regridding import regrid
     from xai4land.samples import sample
     from xai4land.versions import show_versions
 
@@ -38,6 +39,7 @@ __all__ = [
     "load_emulator",
     "open_catalog",
     "plugins",
+    "regrid",
     "sample",
     "set_options",
     "show_versions",
@@ -48,6 +50,7 @@ _LATE = {
     "emulators": "xai4land.emulator",
     "load_emulator": "xai4land.emulator",
     "open_catalog": "xai4land.catalogs",
+    "regrid": "xai4land.regridding",
     "sample": "xai4land.samples",
     "show_versions": "xai4land.versions",
 }

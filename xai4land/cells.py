@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
 
 from xai4land.axis import Floats
 from xai4land.errors import InputError
 from xai4land.grid import Grid
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 __all__ = ["areas", "edges", "overlaps"]
 
@@ -21,7 +26,8 @@ def edges(grid: Grid, data: xr.Dataset | xr.DataArray | None = None) -> Edges:
     ----------
     grid : Grid
     data : Dataset or DataArray, optional
-        Whose CF bounds are taken if it has them; else edges lie midway between the centres.
+        Whose CF bounds are taken if it has them; else edges lie midway between the centres, and
+        the last one on the pole if less than 0.4 of a row is left to it.
 
     Returns
     -------
@@ -45,7 +51,7 @@ def edges(grid: Grid, data: xr.Dataset | xr.DataArray | None = None) -> Edges:
         _bounds(data, name, axis.values) if data is not None else None
         for name, axis in zip(grid.names, (grid.lat, grid.lon), strict=True)
     ]
-    rows = _midway(grid.lat.values) if found[0] is None else found[0]
+    rows = _to_poles(_midway(grid.lat.values)) if found[0] is None else found[0]
     columns = _midway(grid.lon.values) if found[1] is None else found[1]
     return rows.clip(-90, 90), columns
 
@@ -56,6 +62,15 @@ def _midway(centres: Floats) -> Floats:
     middle = (centres[1:] + centres[:-1]) / 2
     ends = np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])
     return np.sort(np.stack([ends[:-1], ends[1:]], -1), -1)
+
+
+def _to_poles(rows: Floats) -> Floats:
+    """A last row that all but touches a pole, as on Gaussian grids, reaches it."""
+    for end, pole in ((rows[:, 0].argmin(), -90.0), (rows[:, 1].argmax(), 90.0)):
+        side = 0 if pole < 0 else 1
+        if 0 < abs(pole - rows[end, side]) < 0.4 * np.diff(rows[end])[0]:
+            rows[end, side] = pole
+    return rows
 
 
 def _bounds(data: xr.Dataset | xr.DataArray, name: str, centres: Floats) -> Floats | None:
@@ -80,10 +95,17 @@ def _bounds(data: xr.Dataset | xr.DataArray, name: str, centres: Floats) -> Floa
             f"bounds {called!r} do not hold their centres, e.g. {centres[~inside][0]:g}; "
             f"drop them: ds.drop_vars({called!r})"
         )
+    ordered = values[np.argsort(values[:, 0])]
+    shared = ordered[:-1, 1] - ordered[1:, 0] > 1e-3 * np.diff(ordered)[:-1, 0] + 1e-6
+    if shared.any():
+        raise InputError(
+            f"bounds {called!r} overlap, e.g. near {ordered[:-1][shared][0, 1]:g}; "
+            f"drop them: ds.drop_vars({called!r})"
+        )
     return values
 
 
-def overlaps(of: Floats, on: Floats, period: float | None = None) -> Floats:
+def overlaps(of: Floats, on: Floats, period: float | None = None) -> csr_array:
     """How much of intervals lies on others.
 
     Parameters
@@ -94,20 +116,31 @@ def overlaps(of: Floats, on: Floats, period: float | None = None) -> Floats:
 
     Returns
     -------
-    ndarray, shape (m, n)
+    csr_array, shape (m, n)
 
     Examples
     --------
-    >>> overlaps(np.array([[0.0, 2.0], [2.0, 4.0]]), np.array([[1.0, 4.0]]))
+    >>> overlaps(np.array([[0.0, 2.0], [2.0, 4.0]]), np.array([[1.0, 4.0]])).toarray()
     array([[1., 2.]])
     """
+    from scipy.sparse import coo_array
+
     turns = (0.0,) if period is None else (-2 * period, -period, 0.0, period, 2 * period)
-    shared = np.zeros((len(on), len(of)))
+    order = np.argsort(of[:, 0], kind="stable")
+    low, high = of[order].T
+    reach = np.maximum.accumulate(high)
+    found = []
     for turn in turns:
-        high = np.minimum(on[:, None, 1], of[None, :, 1] + turn)
-        low = np.maximum(on[:, None, 0], of[None, :, 0] + turn)
-        shared += (high - low).clip(0)
-    return shared
+        # Of sorted intervals, those that another touches follow one another.
+        first = np.searchsorted(reach, on[:, 0] - turn, side="right")
+        count = (np.searchsorted(low, on[:, 1] - turn, side="left") - first).clip(0)
+        row = np.repeat(np.arange(len(on)), count)
+        column = np.arange(count.sum()) + np.repeat(first - np.cumsum(count) + count, count)
+        top = np.minimum(on[row, 1], high[column] + turn)
+        size = (top - np.maximum(on[row, 0], low[column] + turn)).clip(0)
+        found.append((size, row, order[column]))
+    sizes, rows, columns = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return coo_array((sizes, (rows, columns)), shape=(len(on), len(of))).tocsr()
 
 
 def areas(grid: Grid, data: xr.Dataset | xr.DataArray | None = None) -> xr.DataArray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xai4land.cells import Edges, edges
 from xai4land.emulator.card import OutputClass
 from xai4land.errors import InputError
 from xai4land.grid import Grid
@@ -18,8 +19,14 @@ __all__ = ["annual_bounds", "flags", "grid_coords", "history", "provenance"]
 CONVENTIONS = "CF-1.11"
 
 
-def grid_coords(grid: Grid) -> dict[str, xr.DataArray]:
+def grid_coords(grid: Grid, cells: Edges | None = None) -> dict[str, xr.DataArray]:
     """Latitude, longitude and their bounds, as coordinates of an output.
+
+    Parameters
+    ----------
+    grid : Grid
+    cells : tuple of ndarray, optional
+        Edges of the rows and columns, if they do not lie midway between the centres.
 
     Examples
     --------
@@ -30,13 +37,12 @@ def grid_coords(grid: Grid) -> dict[str, xr.DataArray]:
            [1., 2.]])
     """
     coords = grid.coords()
-    for name, spacing, limit in zip(grid.names, grid.spacings, (90.0, np.inf), strict=True):
+    for name, pairs in zip(grid.names, cells or edges(grid), strict=True):
         centre = coords[name]
-        toward = spacing if centre.values[-1] > centre.values[0] else -spacing
-        edges = np.stack([centre.values - toward / 2, centre.values + toward / 2], axis=-1)
+        upward = centre.values[-1] >= centre.values[0]
         centre.attrs["bounds"] = f"{name}_bnds"
         coords[f"{name}_bnds"] = xr.DataArray(
-            np.round(edges.clip(-limit, limit), 10), dims=(name, "bnds")
+            np.round(pairs if upward else pairs[:, ::-1], 10), dims=(name, "bnds")
         )
     for coord in coords.values():
         coord.encoding["_FillValue"] = None  # CF has none on coordinates

@@ -12,7 +12,7 @@ import xarray as xr
 from xai4land.axis import Axis, Floats, Ints
 from xai4land.errors import InputError
 
-__all__ = ["Grid", "Target", "target_grid"]
+__all__ = ["Grid", "Target", "global_grid", "target_grid"]
 
 Target = float | xr.Dataset | xr.DataArray | None
 Kind = Literal["latitude", "longitude"]
@@ -184,10 +184,40 @@ def _resolution(target: object) -> float:
     )
 
 
-def _at_resolution(resolution: float, states: Grid) -> Grid:
+def global_grid(resolution: float, like: Grid | None = None) -> Grid:
+    """The whole globe at a resolution, its cells between the poles and the date line.
+
+    Parameters
+    ----------
+    resolution : float
+        Degrees.
+    like : Grid, optional
+        Whose names, direction of rows and first meridian (0 or 180°W) are kept.
+
+    Raises
+    ------
+    InputError
+        If the resolution does not divide the globe evenly.
+
+    Examples
+    --------
+    >>> grid = global_grid(0.5)
+    >>> grid.shape, float(grid.lat.values[0]), float(grid.lon.values[0])
+    ((360, 720), -89.75, -179.75)
+    """
+    resolution = _dividing(_resolution(resolution))
+    rows, columns = round(180 / resolution), round(360 / resolution)
+    lat = np.round(-90 + (np.arange(rows) + 0.5) * resolution, 10)
+    if like is not None and not like.ascending:
+        lat = lat[::-1]
+    from_zero = like is not None and like.lon.values[0] >= 0 and like.lon.values[-1] > 180
+    lon = np.round((0 if from_zero else -180) + (np.arange(columns) + 0.5) * resolution, 10)
+    names = ("lat", "lon") if like is None else like.names
+    return Grid(Axis(lat), Axis(lon, periodic=True, circular=True), names)
+
+
+def _dividing(resolution: float) -> float:
     resolution = _whole(resolution, 360)
-    dy, dx = states.spacings
-    edges = max(states.lat.values.min() - dy / 2, -90), min(states.lat.values.max() + dy / 2, 90)
     for span, what in ((180, "pole to pole"), (360, "around the globe")):
         count = span / resolution
         if abs(count - round(count)) > 1e-3:
@@ -196,6 +226,13 @@ def _at_resolution(resolution: float, states: Grid) -> Grid:
                 f"target={resolution:g}° does not divide {span}° from {what} evenly; "
                 f"give e.g. target={fits:.10g}, or a dataset on the grid that you want"
             )
+    return resolution
+
+
+def _at_resolution(resolution: float, states: Grid) -> Grid:
+    resolution = _dividing(resolution)
+    dy, dx = states.spacings
+    edges = max(states.lat.values.min() - dy / 2, -90), min(states.lat.values.max() + dy / 2, 90)
     rows = np.arange(round((90 - edges[1]) / resolution), round((90 - edges[0]) / resolution))
     west = states.lon.values[0] - dx / 2
     first = round((west + 180) / resolution)

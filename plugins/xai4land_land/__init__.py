@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xai4land.inference.explain import Explanation, explain
+    from xai4land.regridding import regrid
     from xai4land.store import write
     from xai4land_land.fitting import fit
     from xai4land_land.landcover import reconstruct
@@ -28,6 +29,7 @@ __all__ = [
     "open_luh2",
     "plot",
     "reconstruct",
+    "regrid",
     "states_from_luh2",
     "write",
 ]
@@ -49,6 +51,7 @@ _LATE = {
 _ENGINE = {
     "Explanation": "inference.explain",
     "explain": "inference.explain",
+    "regrid": "regridding",
     "write": "store",
 }
 

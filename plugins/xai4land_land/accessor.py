@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from xai4land.inference.device import Precision
     from xai4land.inference.explain import Explanation
     from xai4land.inference.predict import Chunks
+    from xai4land.regridding.engines import Engine
+    from xai4land.regridding.fields import Method
     from xai4land_land.legends import Legend
     from xai4land_land.scores import Scores
 
@@ -132,6 +134,19 @@ class LandAccessor:
         from xai4land_land.scores import evaluate
 
         return evaluate(self._data, truth, name=name, legend=legend)
+
+    def regrid(
+        self,
+        target: float | xr.Dataset | xr.DataArray,
+        method: Method = "conservative",
+        *,
+        engine: Engine = "auto",
+        least: float = 0.5,
+    ) -> xr.Dataset:
+        """Bring fields to another grid; see :func:`xai4land.regrid`."""
+        from xai4land.regridding import regrid
+
+        return regrid(self._data, target, method, engine=engine, least=least)
 
     def write(
         self, path: str | os.PathLike[str], *, overwrite: bool = False, progress: bool = True

@@ -106,7 +106,8 @@ def region_weights(data: xr.DataArray | xr.Dataset, region: str | Box) -> xr.Dat
     grid = Grid.of(data)
     rows, columns = edges(grid, data)
     sines = np.sin(np.deg2rad(rows)), np.sin(np.deg2rad([[south, north]]))
-    height, width = overlaps(*sines)[0], overlaps(columns, np.array([[west, east]]), 360.0)[0]
+    height = overlaps(*sines).toarray()[0]
+    width = overlaps(columns, np.array([[west, east]]), 360.0).toarray()[0]
     weights = height[:, None] * width
     if not weights.any():
         raise InputError(f"region {region!r} lies beyond the grid")

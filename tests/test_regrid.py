@@ -1,0 +1,427 @@
+"""``regrid``: what its methods promise, whatever the engine."""
+
+from __future__ import annotations
+
+import dask
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from regrid_worlds import (
+    ENGINES,
+    XESMF,
+    cells,
+    gaussian,
+    noise,
+    regular,
+    smooth,
+    total,
+    with_poles,
+)
+
+import xai4land
+from conftest import coordinate
+from xai4land import InputError, regrid
+
+PLAIN = "xarray-regrid"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("XAI4LAND_CACHE", str(tmp_path_factory.getbasetemp() / "weights"))
+
+
+SOURCES = {
+    "regular": regular(4.0),
+    "from the north, from 0": regular(4.0, west=0.0, descending=True),
+    "half cells at the poles": with_poles(37, 72),
+    "Gaussian": gaussian(32, bounds=False),
+    "Gaussian with bounds": gaussian(32, bounds=True),
+    "odd meridian": regular(4.0, west=13.0),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+@pytest.mark.parametrize("target", [10.0, with_poles(19, 30), gaussian(12, True), regular(3.0)])
+def test_the_global_integral_is_kept(source, target):
+    field = noise(source, time=2)
+    made = regrid(field, target, engine=PLAIN)
+    for t in range(2):
+        kept, had = total(made.isel(time=t), "x"), total(field.isel(time=t), "x")
+        assert kept == pytest.approx(had, abs=1e-12)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("method", ["conservative", "bilinear", "nearest"])
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_an_analytic_field_is_met(engine, method, source):
+    """Within what the field's slope (142 along both axes) and curvature (280) can make of it."""
+    made = regrid(smooth(source), 5.0, method, engine=engine)
+    wide, new = (np.deg2rad(float(np.abs(g.lat.diff("lat")).max())) for g in (source, made))
+    bound = {
+        "nearest": 142 * wide / 2,
+        "bilinear": 280 * wide**2 / 8,
+        "conservative": 142 * wide**2 / new / 8 + 280 * new**2 / 24,
+    }
+    error = np.abs(made.tas - smooth(made.drop_vars("tas")).tas)
+    assert float(error.max()) < bound[method]
+    assert made.tas.dims == ("lat", "lon")
+
+
+def test_means_of_a_harmonic_are_its_integrals():
+    """The mean of Y_2^2 over a cell is known; a grid of 0.5° misses it by its own square."""
+    made = regrid(smooth(regular(0.5)), 10.0, engine=PLAIN)
+    west, east = np.deg2rad(made.lon_bnds.values.T)
+    south, north = np.sin(np.deg2rad(made.lat_bnds.values.T))
+    columns = (np.sin(2 * east) - np.sin(2 * west)) / 2 / (east - west)
+
+    def mean(power):  # of a power of the sine of latitude
+        return (north ** (power + 1) - south ** (power + 1)) / (power + 1) / (north - south)
+
+    exact = 288 + 20 * mean(1) - 40 * mean(2) + (1 - mean(2)) * 30 * columns[:, None]
+    np.testing.assert_allclose(made.tas, exact.T, atol=2e-3)
+
+
+def slow_mean(values, rows, columns, box):
+    """Mean of what is known over a box, cell by cell; and the part that is known."""
+    south, north, west, east = box
+    whole = (np.sin(np.deg2rad(north)) - np.sin(np.deg2rad(south))) * (east - west)
+    area = weighted = 0.0
+    for i, (low, high) in enumerate(rows):
+        height = np.sin(np.deg2rad(min(high, north))) - np.sin(np.deg2rad(max(low, south)))
+        for j, (left, right) in enumerate(columns):
+            for turn in (-720, -360, 0, 360, 720):
+                width = min(right + turn, east) - max(left + turn, west)
+                if height > 0 and width > 0 and np.isfinite(values[i, j]):
+                    area += height * width
+                    weighted += height * width * values[i, j]
+    return (weighted / area if area else np.nan), area / whole
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), least=st.sampled_from([0.05, 0.31, 0.77]))
+def test_means_are_those_of_a_slow_plain_version(seed, least):
+    """Irregular cells with bounds, a region, missing values."""
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.uniform(-90, 90, 7))
+    columns = np.sort(rng.uniform(-50, 200, 9)) + rng.choice([-360, 0, 360])
+    pairs = [np.stack([e[:-1], e[1:]], -1) for e in (rows, columns)]
+    source = cells(*(p.mean(1) for p in pairs), lat=pairs[0], lon=pairs[1])
+    field = noise(source, seed)
+    field["x"] = field.x.where(rng.random((6, 8)) > 0.3)
+    made = regrid(field, 30.0, least=least, engine=PLAIN)
+    for i, (south, north) in enumerate(made.lat_bnds.values):
+        for j, (west, east) in enumerate(made.lon_bnds.values):
+            mean, share = slow_mean(field.x.values, *pairs, (south, north, west, east))
+            expected = mean if share >= least else np.nan
+            np.testing.assert_allclose(made.x.values[i, j], expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("method", ["conservative", "bilinear"])
+def test_a_missing_value_stays_where_it_is(engine, method):
+    field = noise(regular(5.0))
+    holed = field.copy(deep=True)
+    holed["x"][10, 20] = np.nan
+    made, whole = (regrid(d, 4.0, method, engine=engine).x for d in (holed, field))
+    lat, lon = field.lat[10], field.lon[20]
+    far = (np.abs(made.lat - lat) > 8) | (np.abs(made.lon - lon) > 8)
+    xr.testing.assert_allclose(made.where(far), whole.where(far), rtol=1e-9)
+    assert not made.isnull().all()
+    assert (made != whole).any()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_known_makes_the_mean_down_to_a_share(engine):
+    """Cells of 5° of which a known number are missing, in cells of 10°."""
+    field = noise(regular(5.0))
+    for count, least, known in ((1, 0.5, True), (3, 0.5, False), (3, 0.2, True), (4, 0.0, False)):
+        holed = field.copy(deep=True)
+        block = holed.x.values[18:20, 36:38]
+        block[np.unravel_index(range(count), (2, 2))] = np.nan
+        made = regrid(holed, 10.0, least=least, engine=engine).x
+        assert bool(np.isfinite(made[9, 18])) == known
+        assert int(made.isnull().sum()) == (not known)
+        if known:
+            assert np.nanmin(block) <= made[9, 18] <= np.nanmax(block)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("method", ["conservative", "bilinear", "nearest"])
+def test_cells_beyond_a_region_are_missing(engine, method):
+    region = smooth(regular(1.0).sel(lat=slice(20, 50), lon=slice(-10, 40)))
+    made = regrid(region, 2.0, method, engine=engine).tas
+    inside = (made.lat > 20) & (made.lat < 50) & (made.lon > -10) & (made.lon < 40)
+    assert made.where(inside, drop=True).notnull().all()
+    assert made.where(~inside).isnull().all()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("method", ["conservative", "bilinear", "nearest"])
+def test_longitudes_may_count_from_anywhere(engine, method):
+    field = noise(regular(6.0))
+    turned = field.roll(lon=23, roll_coords=True)
+    turned = turned.assign_coords(lon=coordinate("lon", turned.lon.values % 360)).sortby("lon")
+    made, other = (regrid(d, regular(5.0), method, engine=engine).x for d in (field, turned))
+    np.testing.assert_allclose(other, made, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["conservative", "bilinear", "nearest"])
+def test_nothing_is_computed_and_chunks_do_not_matter(method):
+    field = noise(regular(6.0), time=6, member=2)
+    field["x"][0, 0, :7, :9] = np.nan
+    plain = regrid(field, 10.0, method, engine=PLAIN).x
+    computed = []
+    for chunks in ({"time": 1}, {"time": 4, "member": 1, "lat": 7, "lon": 11}, {"member": 2}):
+        with dask.config.set(scheduler=lambda *a, **k: computed.append(a)):
+            made = regrid(field.chunk(chunks), 10.0, method, engine=PLAIN).x
+        assert made.chunks is not None
+        assert made.chunksizes["time"] == field.chunk(chunks).chunksizes["time"]
+        assert len(made.chunksizes["lat"]) == 1
+        np.testing.assert_array_equal(made.values, plain)
+    assert not computed
+    assert isinstance(plain.variable._data, np.ndarray)
+
+
+def test_a_chunk_costs_one_task():
+    field = noise(regular(6.0), time=40).chunk(time=1)
+    before = len(dask.optimize(field.x.data)[0].__dask_graph__())
+    made = dask.optimize(regrid(field, 10.0, engine=PLAIN).x.data)[0]
+    assert len(made.__dask_graph__()) <= before + 40
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(max_examples=5, deadline=None)
+@given(a=st.floats(-10, 10), b=st.floats(-10, 10), order=st.permutations(["time", "lat", "lon"]))
+def test_it_is_linear_and_order_of_dimensions_is_kept(engine, a, b, order):
+    first, second = (noise(regular(10.0), seed, time=3).transpose(*order) for seed in (1, 2))
+    for method in ("conservative", "bilinear"):
+        made = [regrid(d, 15.0, method, engine=engine).x for d in (first, second)]
+        both = regrid(a * first + b * second, 15.0, method, engine=engine).x
+        np.testing.assert_allclose(both, a * made[0] + b * made[1], atol=1e-9)
+        assert both.dims == tuple(order)
+
+
+@pytest.mark.parametrize(
+    ("method", "tolerance"), [("conservative", 1e-3), ("bilinear", 5e-3), ("nearest", 0)]
+)
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+@pytest.mark.parametrize("engine", [pytest.param("xesmf", marks=XESMF)])
+def test_engines_agree(engine, method, tolerance, source):
+    """ESMF's cells have great circles for sides, and its bilinear weights are of the sphere."""
+    field = smooth(source)
+    field["tas"] = field.tas.where(np.sin(3 * np.deg2rad(field.lon)) < 0.8)
+    target = regular(3.2, west=-179.0) if method == "nearest" else 10.0
+    ours, theirs = (regrid(field, target, method, engine=e).tas for e in (PLAIN, engine))
+    differs = ours.notnull() != theirs.notnull()
+    assert float(differs.mean()) < 0.01
+    spread = float(field.tas.max() - field.tas.min())
+    assert float(np.abs(ours - theirs).max()) <= tolerance * spread
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "int16", "int64", "bool"])
+def test_types(kind):
+    field = noise(regular(10.0))
+    field["x"] = (10 * field.x).astype(kind)
+    wide = kind in ("float64", "int64")
+    for method in ("conservative", "bilinear"):
+        made = regrid(field, 20.0, method, engine=PLAIN).x
+        assert made.dtype == ("float64" if wide else "float32")
+        exact = regrid(field.astype("float64"), 20.0, method, engine=PLAIN).x
+        np.testing.assert_allclose(made, exact, rtol=2e-6)
+    taken = regrid(field, 20.0, "nearest", engine=PLAIN).x
+    assert taken.dtype == ("int8" if kind == "bool" else kind)
+
+
+def test_what_is_not_on_the_grid_is_passed_on_and_what_is_no_longer_true_is_left_out():
+    data = (
+        smooth(regular(10.0))
+        .expand_dims(time=3)
+        .assign(
+            series=("time", [1.0, 2.0, 3.0]),
+            label=("time", ["a", "b", "c"]),
+            areacella=(("lat", "lon"), np.ones((18, 36)), {"standard_name": "cell_area"}),
+            crs=((), 0, {"grid_mapping_name": "latitude_longitude"}),
+        )
+    )
+    data = data.assign_coords(zone=(("lat", "lon"), np.ones((18, 36))), height=2.0)
+    data["tas"].attrs |= {"cell_measures": "area: areacella", "grid_mapping": "crs"}
+    data.attrs = {"title": "mine", "history": "before"}
+    made = regrid(data, 20.0, engine=PLAIN)
+    assert set(made.data_vars) == {"tas", "series", "label"}
+    xr.testing.assert_identical(
+        made.series, data.series.drop_vars(["height"]).assign_coords(height=2.0)
+    )
+    assert {"lat", "lon", "lat_bnds", "lon_bnds", "height"} == set(made.coords)
+    assert made.tas.attrs == {
+        "units": "K",
+        "units_metadata": "temperature: on_scale",
+        "standard_name": "air_temperature",
+        "cell_methods": "time: mean area: mean",
+    }
+    newest, oldest = made.attrs["history"].splitlines()
+    assert "regridded to 9 x 18 cells, method conservative, engine xarray-regrid" in newest
+    assert oldest == "before"
+    assert made.attrs["title"] == "mine"
+    assert made.attrs["Conventions"] == "CF-1.11"
+    assert regrid(made, 30.0, engine=PLAIN).tas.attrs["cell_methods"] == "time: mean area: mean"
+
+
+def test_names_order_and_meridian_of_the_source_are_kept_and_bounds_of_the_target():
+    field = noise(regular(5.0, west=0.0, descending=True)).rename(lat="y", lon="x0")
+    made = regrid(field, 10.0, engine=PLAIN)
+    assert made.x.dims == ("y", "x0")
+    assert made.y[0] == 85
+    assert made.x0[0] == 5
+    assert made.y_bnds[0].values.tolist() == [90, 80]
+    target = gaussian(16, bounds=True)
+    made = regrid(field, target, engine=PLAIN)
+    np.testing.assert_allclose(made.lat_bnds, target.lat_bnds, atol=1e-9)
+
+
+def test_variables_on_different_grids_come_to_one(planet):
+    made = regrid(planet[["urban", "elevation"]], 10.0, engine=PLAIN)
+    assert made.elevation.shape == (18, 36)
+    assert made.urban.shape == (2, 18, 36)
+    fine = (
+        planet.elevation.rename(lat_fine="lat", lon_fine="lon")
+        if ("lat_fine" in planet.elevation.dims)
+        else planet.elevation
+    )
+    np.testing.assert_allclose(made.elevation, regrid(fine, 10.0, engine=PLAIN), rtol=1e-6)
+
+
+def test_arrays_give_arrays_and_the_accessor_gives_the_same():
+    field = noise(regular(5.0))
+    made = regrid(field.x, 10.0, engine=PLAIN)
+    assert isinstance(made, xr.DataArray)
+    assert made.name == "x"
+    whole = regrid(field, 10.0, engine=PLAIN)
+    np.testing.assert_array_equal(made, whole.x)
+    xr.testing.assert_equal(field.ai4land.regrid(10.0, engine=PLAIN), whole)
+    assert regrid(field.x.rename(None), 10.0, engine=PLAIN).name is None
+    assert "bounds" not in made.lat.attrs
+
+
+def test_nearest_invents_nothing_at_the_poles():
+    field = noise(regular(10.0))
+    made = regrid(field, 2.0, "nearest", engine=PLAIN).x
+    np.testing.assert_array_equal(made, field.x.values.repeat(5, 0).repeat(5, 1))
+    field["x"][3, 4] = np.nan
+    assert int(regrid(field, 2.0, "nearest", engine=PLAIN).x.isnull().sum()) == 25
+
+
+def test_weights_are_not_made_again(monkeypatch):
+    from xai4land.regridding import engines, overlap
+
+    made = []
+    real = overlap.overlap
+    monkeypatch.setattr(overlap, "overlap", lambda *a: made.append(a) or real(*a))
+    monkeypatch.setattr(engines, "_KEPT", type(engines._KEPT)())
+    for seed in range(3):
+        regrid(noise(regular(6.0), seed), 20.0, engine=PLAIN)
+    assert len(made) == 1
+    moved = regular(6.0).assign_coords(lat=coordinate("lat", regular(6.0).lat.values * 0.9))
+    regrid(noise(moved), 20.0, engine=PLAIN)
+    assert len(made) == 2
+    for size in np.arange(4.0, 4.2, 0.01):
+        regrid(noise(regular(6.0)), cells(np.arange(-80, 80, size), np.arange(0, 90, size)))
+    assert len(engines._KEPT) == engines.REMEMBERED
+
+
+def mesh() -> xr.Dataset:
+    lat = coordinate("lat", np.arange(5.0)).rename(lat="ncol")
+    return xr.Dataset(
+        {"x": ("ncol", np.arange(5.0)), "lat": lat, "lon": lat.assign_attrs(units="degrees_east")}
+    )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_meshes_and_grids_that_are_no_grids_are_refused(engine):
+    loose = mesh()
+    for data in (loose, loose.set_coords(["lat", "lon"])):
+        data.lon.attrs["standard_name"] = "longitude"
+        with pytest.raises(InputError, match="unstructured mesh.*cdo remapdis"):
+            regrid(data, 10.0, engine=engine)
+    field = noise(regular(10.0))
+    bare = field.drop_vars(["lat", "lon"])
+    with pytest.raises(InputError, match="no variable has CF coordinates.*guess_coord_axis"):
+        regrid(bare, 10.0, engine=engine)
+    half = field.x.isel(lon=0, drop=True).to_dataset()
+    with pytest.raises(InputError, match="has a latitude and not the other"):
+        regrid(half, 10.0, engine=engine)
+    beyond = field.assign_coords(lat=coordinate("lat", field.lat.values * 1.2))
+    with pytest.raises(InputError, match="latitudes reach"):
+        regrid(beyond, 10.0, engine=engine)
+    with pytest.raises(InputError, match="target: expected one CF coordinate of latitude"):
+        regrid(field, bare, engine=engine)
+
+
+def test_arguments_are_checked_at_once():
+    field = noise(regular(10.0))
+    with pytest.raises(InputError) as caught:
+        regrid(field, 10.0, "cubic", least=50)
+    assert len(caught.value.problems) == 2
+    for target, words in ((7.0, "divide"), (-1.0, "resolution"), ("1x1", "neither a resolution")):
+        with pytest.raises(InputError, match=words):
+            regrid(field, target, engine=PLAIN)
+    with pytest.raises(InputError, match="none of 'auto'"):
+        regrid(field, 10.0, engine="esmf")
+    with pytest.raises(InputError, match="drop_vars"):
+        regrid(field.assign(name=(("lat", "lon"), np.full((18, 36), "a"))), 10.0, engine=PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.zeros((18, 3)), "have shape"),
+        (np.stack([np.arange(18.0), np.arange(18.0) + 1], -1), "do not hold their centres"),
+        (regular(10.0).lat.values[:, None] + [-10, 10], "overlap"),
+    ],
+)
+def test_bounds_that_do_not_fit_are_refused(values, words):
+    field = noise(cells(regular(10.0).lat.values, regular(10.0).lon.values))
+    field.lat.attrs["bounds"] = "lat_bnds"
+    field["lat_bnds"] = (("lat", "b"), values)
+    with pytest.raises(InputError, match=words):
+        regrid(field, 20.0, engine=PLAIN)
+
+
+def test_an_engine_that_is_not_there_is_named_with_the_way_to_it(monkeypatch):
+    from xai4land.regridding import engines
+
+    monkeypatch.setattr(engines, "_missing", lambda: "No module named 'esmpy'")
+    field = noise(regular(10.0))
+    with pytest.raises(InputError, match="conda install -c conda-forge xesmf"):
+        regrid(field, 20.0, engine="xesmf")
+    assert "xarray-regrid" in regrid(field, 20.0).attrs["history"]
+
+
+@pytest.mark.parametrize("method", ["conservative", "bilinear"])
+def test_the_compliance_checker_finds_no_error(tmp_path, method):
+    data = smooth(regular(10.0, west=0.0)).expand_dims(time=np.array(["2000-01-15"], "M8[ns]"))
+    attrs = {"standard_name": "time", "axis": "T", "units_metadata": "leap_seconds: unknown"}
+    data["time"].attrs = attrs
+    data.attrs["title"] = "a test"
+    made = xai4land.regrid(data, 20.0, method, engine=PLAIN)
+    check_cf(made, tmp_path)
+
+
+def check_cf(made: xr.Dataset, folder) -> None:
+    """The compliance checker's newest CF checks pass."""
+    from compliance_checker.runner import CheckSuite, ComplianceChecker
+
+    path, report = folder / "made.nc", folder / "report.txt"
+    made.to_netcdf(path)
+    suite = CheckSuite()
+    suite.load_all_available_checkers()
+    newest = max(
+        (name for name in suite.checkers if name.startswith("cf:1.")),
+        key=lambda name: int(name.split(".")[1]),
+    )
+    passed, errors = ComplianceChecker.run_checker(
+        str(path), [newest], 0, "strict", output_filename=str(report), output_format="text"
+    )
+    assert not errors
+    assert passed, report.read_text()

@@ -1,0 +1,111 @@
+"""Which engine gives the operator, and the operators that were needed last."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from functools import cache
+from importlib.util import find_spec
+from typing import Literal
+
+from xai4land.errors import InputError
+from xai4land.regridding.grids import Horizontal, Regular
+from xai4land.regridding.operators import Lookup, Operator
+
+__all__ = ["Engine", "Kind", "choose_engine", "lookup", "operator"]
+
+Engine = Literal["auto", "xesmf", "xarray-regrid"]
+Kind = Literal["overlap", "bilinear"]
+
+REMEMBERED = 8
+"""Operators that a process keeps."""
+_KEPT: OrderedDict[tuple[str, ...], Operator | Lookup] = OrderedDict()
+_LOCK = threading.RLock()
+
+
+def choose_engine(engine: str) -> str:
+    """The engine by its name, or the one that is there.
+
+    Raises
+    ------
+    InputError
+        If there is no such engine, or it is not installed.
+    """
+    if engine == "auto":
+        return "xesmf" if not _missing() else "xarray-regrid"
+    if engine not in ("xesmf", "xarray-regrid"):
+        raise InputError(f"engine={engine!r} is none of 'auto', 'xesmf', 'xarray-regrid'")
+    if engine == "xesmf" and (why := _missing()):
+        raise InputError(
+            f"engine='xesmf' is not to be had ({why}); run: conda install -c conda-forge xesmf"
+        )
+    return engine
+
+
+@cache
+def _missing() -> str:
+    """Why xESMF cannot be used, or nothing."""
+    try:
+        import esmpy  # noqa: F401
+    except Exception as error:  # an ESMPy that does not find its library raises many things
+        return f"esmpy: {error}"
+    return "" if find_spec("xesmf") is not None else "No module named 'xesmf'"
+
+
+def operator(engine: str, kind: Kind, source: Horizontal, target: Horizontal) -> Operator:
+    """Weights for area means or bilinear interpolation.
+
+    Raises
+    ------
+    InputError
+        If the engine cannot do it on these grids.
+    """
+    found = _remembered(engine, kind, source, target)
+    assert not isinstance(found, Lookup)
+    return found
+
+
+def lookup(engine: str, source: Horizontal, target: Horizontal) -> Lookup:
+    """The nearest source cell of each target cell."""
+    found = _remembered(engine, "nearest", source, target)
+    assert isinstance(found, Lookup)
+    return found
+
+
+def _remembered(
+    engine: str, kind: str, source: Horizontal, target: Horizontal
+) -> Operator | Lookup:
+    key = engine, kind, source.digest, target.digest
+    with _LOCK:
+        if key not in _KEPT:
+            _KEPT[key] = _made(engine, kind, source, target)
+        _KEPT.move_to_end(key)
+        while len(_KEPT) > REMEMBERED:
+            _KEPT.popitem(last=False)
+        return _KEPT[key]
+
+
+def _made(engine: str, kind: str, source: Horizontal, target: Horizontal) -> Operator | Lookup:
+    if engine == "xesmf":
+        from xai4land.regridding import esmf
+
+        return esmf.made(kind, source, target)
+    if not isinstance(source, Regular) or not isinstance(target, Regular):
+        which = "source" if not isinstance(source, Regular) else "target"
+        raise InputError(
+            f"the {which} is curvilinear, which engine='xarray-regrid' cannot do; "
+            "install the other: conda install -c conda-forge xesmf"
+        )
+    if kind == "overlap":
+        from xai4land.regridding.overlap import overlap
+
+        return overlap(source, target)
+    from xai4land.regridding.interpolation import Bilinear, nearest
+
+    if kind == "nearest":
+        return nearest(source, target)
+    if min(source.shape) < 2:
+        raise InputError(
+            f"the source has {source.shape} cells, bilinear needs 2 x 2; use method='nearest'"
+        )
+    return Bilinear(source, target)
