@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,18 @@ from xai4land.emulator import Architecture, Card, Emulator, Input, OutputClass, 
 from xai4land.networks import build
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests keep what they make out of the user's cache folder."""
+    # Workers inherit it from the first process, which has none of its own.
+    if not hasattr(config, "workerinput"):
+        os.environ["XAI4LAND_CACHE"] = tempfile.mkdtemp(prefix="xai4land-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ["XAI4LAND_CACHE"], ignore_errors=True)
 
 
 def coordinate(name: str, values: np.ndarray) -> xr.DataArray:

@@ -17,7 +17,7 @@ def copy_place(address: str) -> Path:
     Examples
     --------
     >>> copy_place("gs://cmip6/CMIP6/CMIP/tas/gn/v20190710/").name
-    'b2c6c0aff30a-tas-gn-v20190710.zarr'
+    '6481cd8434dc-tas-gn-v20190710.zarr'
     """
     words = [word.removesuffix(".zarr") for word in address.rstrip("/").split("/") if word]
     kept = "".join(c if c.isalnum() or c in "._-" else "_" for c in "-".join(words[-3:]))

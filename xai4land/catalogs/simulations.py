@@ -95,6 +95,7 @@ def open_simulations(
                 from xai4land.regridding import regrid
 
                 data = regrid(data, grid, method=method)
+                grid = data  # degrees leave open where longitudes begin
             made[name] = _labelled(data, source, member, pieces)
         except InputError as error:
             problems += [f"{name}: {problem}" for problem in error.problems]

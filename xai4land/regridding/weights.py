@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xai4land.axis import Floats, Ints
-from xai4land.emulator.reference import cache_folder
+from xai4land.options import current
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -79,7 +79,7 @@ def kept(contents: Sequence[str], make: Callable[[], Weights]) -> Weights:
     make : callable
     """
     name = hashlib.sha256("\n".join([LAYOUT, *contents]).encode()).hexdigest()
-    path = cache_folder() / "weights" / f"{name}.npz"
+    path = current().cache / "weights" / f"{name}.npz"
     found = _read(path)
     if found is None:
         found = make()
@@ -109,7 +109,7 @@ def _write(path: Path, weights: Weights) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
             try:
-                np.savez(file, **arrays)
+                np.savez(file, allow_pickle=False, **arrays)
                 file.close()
                 os.replace(file.name, path)
             except BaseException:
