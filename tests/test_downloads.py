@@ -491,6 +491,11 @@ def test_unpinned_files_are_renewed_when_asked(site):
     assert site.asked[0]["If-None-Match"] == '"one"'
     site.reset(b"newer")
     assert fetch_unpinned(url, refresh=True, progress=False).read_bytes() == b"newer"
+    with (
+        xai4land.set_options(offline=True),
+        pytest.raises(DownloadError, match="cannot be renewed, and nothing may"),
+    ):
+        fetch_unpinned(url, refresh=True)
     site.reset(b"newest", last=status(404))
     with pytest.raises(DownloadError, match="404.*is kept"):
         fetch_unpinned(url, refresh=True, progress=False)
@@ -502,6 +507,8 @@ def test_unpinned_files_are_checked_against_what_the_server_says(site):
     site.headers |= {"x-goog-hash": f"crc32c=AAAAAA==,md5={digest}"}
     site.acts = [cut(100)]
     assert fetch_unpinned(site.url("a.csv"), progress=False).read_bytes() == CONTENT
+    site.headers = {"Content-MD5": digest}
+    assert fetch_unpinned(site.url("d.csv"), progress=False).read_bytes() == CONTENT
     site.content = CONTENT[::-1]
     with pytest.raises(DownloadError, match="the server says"):
         fetch_unpinned(site.url("b.csv"), progress=False)
@@ -513,7 +520,12 @@ def test_unpinned_files_are_checked_against_what_the_server_says(site):
     site.reset(CONTENT, last=without_length)
     with pytest.raises(DownloadError, match="without its length"):
         fetch_unpinned(site.url("c.csv"), progress=False)
-    assert sorted(name.partition("-")[2] for name in kept()) == ["a.csv", "a.csv.json"]
+    assert sorted(name.partition("-")[2] for name in kept()) == [
+        "a.csv",
+        "a.csv.json",
+        "d.csv",
+        "d.csv.json",
+    ]
 
 
 def test_an_unpinned_file_put_by_hand_is_taken(site):

@@ -79,15 +79,18 @@ def _message(target: Path, error: OSError) -> str:
     )
 
 
-def refuse_offline(url: str, target: Path, known_hash: str, command: str) -> None:
-    """Say what to do, if nothing may be downloaded.
+def refuse_offline(
+    url: str, target: Path, known_hash: str, command: str, whole: bool = False
+) -> None:
+    """Say what to do, if nothing may be downloaded; what is here may be whole, but not new.
 
     Raises
     ------
     DownloadError
     """
     if current().offline:
-        here = "was damaged here" if target.exists() else "is not here"
+        damaged = "was damaged here" if target.exists() else "is not here"
+        here = "cannot be renewed" if whole else damaged
         raise DownloadError(
             f"{shown(url)} {here}, and nothing may be downloaded (the option 'offline'); "
             f"{advice(target, known_hash, command)}"

@@ -51,9 +51,10 @@ def fetch_unpinned(
     """
     check_url(url)
     target = folder() / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}-{file_name(url)}"
-    if not refresh and _version(target) is not None:
+    version = _version(target)
+    if version is not None and not refresh:
         return target
-    refuse_offline(url, target, "", command)
+    refuse_offline(url, target, "", command, whole=version is not None)
     with alone(target) as partial:
         version = _version(target)
         if refresh or version is None:
@@ -102,8 +103,10 @@ def _version(target: Path) -> str | None:
     A file without a note was put there by hand: it is taken as it is.
     """
     seen = file_hash(target, "sha256")
-    if seen is None or not _note(target).exists():
-        return seen and ""
+    if seen is None:
+        return None
+    if not _note(target).exists():
+        return ""
     try:
         note = json.loads(_note(target).read_text())
         return str(note["version"]) if note["sha256"] == seen else None
@@ -128,7 +131,8 @@ def _check(url: str, path: Path, headers: Mapping[str, str]) -> None:
 
 def _stated_md5(headers: Mapping[str, str]) -> str:
     """MD5 in hexadecimal digits, from headers that have it in base 64; empty if none has."""
-    said = headers.get("Content-MD5", "")
+    # Of what was sent, which after a cut is not the whole.
+    said = "" if "Content-Range" in headers else headers.get("Content-MD5", "")
     # Of the file as it is stored; one stored compressed may be sent otherwise.
     if headers.get("x-goog-stored-content-encoding", "identity") == "identity":
         for entry in headers.get("x-goog-hash", "").split(","):
