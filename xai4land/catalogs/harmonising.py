@@ -13,6 +13,7 @@ from xai4land.errors import InputError
 __all__ = ["Calendar", "decode_years", "harmonise", "month_times"]
 
 Calendar = Literal["standard", "noleap", "360_day"] | None
+ENCODING = {"units": "hours since 1850-01-01", "dtype": "float64", "_FillValue": None}
 FILL = 1e15
 """No field here has such values; files that misspell ``_FillValue`` do (1e20)."""
 
@@ -152,13 +153,18 @@ def month_times(data: xr.Dataset, calendar: str) -> xr.Dataset:
     edges = _edges(np.append(months, months[-1] + 1), calendar)
     middle = edges[:-1] + (edges[1:] - edges[:-1]) / 2
     attrs = {"standard_name": "time", "axis": "T", "bounds": "time_bnds"}
+    if calendar == "standard":
+        attrs["units_metadata"] = "leap_seconds: unknown"
     data = data.drop_vars([n for n in ("time_bnds", "time_bounds") if n in data.variables])
     data = data.assign_coords(
         time=("time", middle, attrs),
         time_bnds=(("time", "bnds"), np.stack([edges[:-1], edges[1:]], -1)),
     )
     for name in ("time", "time_bnds"):
-        data[name].encoding = {"units": "hours since 1850-01-01", "dtype": "float64"}
+        data[name].encoding = {
+            **ENCODING,
+            **({} if calendar == "standard" else {"calendar": calendar}),
+        }
     return data
 
 

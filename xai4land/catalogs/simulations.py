@@ -295,8 +295,11 @@ def _labelled(data: xr.Dataset, source: str, member: str, pieces: list[xr.Datase
     experiments, institutions = (" ".join(filter(None, c)) for c in columns)
     licences = dict.fromkeys(str(p.attrs.get("license", "")) for p in pieces)
     data = data.assign_coords(source_id=source, member_id=member)
+    for coord in data.coords.values():
+        coord.encoding["_FillValue"] = None  # CF has none on coordinates
     about = {
         "Conventions": cf.CONVENTIONS,
+        "title": f"{source} {member} {experiments}".strip(),
         "source_id": source,
         "member_id": member,
         "experiment_id": experiments,

@@ -33,6 +33,8 @@ def to_netcdf(stored: xr.Dataset, store: Path, path: Path) -> None:
         store, engine="zarr", chunks={}, consolidated=False, decode_cf=False
     ) as read:
         whole = stored.copy()
+        # xarray's own way to mark what belongs to no variable; others stumble over it.
+        whole.attrs = {k: v for k, v in stored.attrs.items() if k != "coordinates"}
         for name, variable in stored.variables.items():
             if variable.chunks is not None:
                 # Zarr has a type for truth values, NetCDF stores them as numbers.

@@ -57,9 +57,12 @@ def open_store(path: str | os.PathLike[str], *, lazy: bool = True) -> xr.Dataset
     else:
         how, kind = {}, "NetCDF"
     try:
-        return xr.open_dataset(path, chunks=chunks, **how)
+        data = xr.open_dataset(path, chunks=chunks, **how)
     except (ValueError, FileNotFoundError, EOFError) as error:
         raise InputError(f"cannot read {path} as {kind}: {str(error).splitlines()[0]}") from error
+
+    bounds = {coord.attrs.get("bounds") for coord in data.coords.values()}
+    return data.set_coords([name for name in data.data_vars if name in bounds])
 
 
 def _refuse_unfinished(path: Path) -> None:

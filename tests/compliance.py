@@ -1,0 +1,25 @@
+"""The CF checker's word on a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def complaints(path: Path, criteria: str = "strict") -> str:
+    """What the newest CF checker says against a NetCDF file; empty if nothing.
+
+    ``"lenient"`` leaves out what is recommended only.
+    """
+    from compliance_checker.runner import CheckSuite, ComplianceChecker
+
+    suite = CheckSuite()
+    suite.load_all_available_checkers()
+    newest = max(
+        (name for name in suite.checkers if name.startswith("cf:1.")),
+        key=lambda name: int(name.split(".")[1]),
+    )
+    report = path.with_suffix(".txt")
+    passed, broken = ComplianceChecker.run_checker(
+        str(path), [newest], 0, criteria, output_filename=str(report), output_format="text"
+    )
+    return "" if passed and not broken else report.read_text()
