@@ -88,7 +88,7 @@ def test_iris_reads_it_without_complaint(outputs, files, kind):
     for name, cube in found.items():
         array = made[name]
         for coord in ("latitude", "longitude"):
-            assert cube.coord(coord).has_bounds()
+            assert cube.coord(coord).has_bounds() == ("lat_bnds" in made.coords)
         values = np.ma.filled(cube.data.astype(float), np.nan)
         expected = array.values.astype(float)
         if (fill := array.encoding.get("_FillValue")) is not None:
@@ -107,11 +107,11 @@ def test_cdo_reads_it(outputs, files, kind):
     # CF's auxiliary coordinates along time are more than CDO knows.
     auxiliary = [name for name in made.coords if name not in made.dims]
     assert not [c for c in complaints if not any(str(name) in c for name in auxiliary)]
-    assert not complaints or kind in ("forecast", "simulation")
+    assert not complaints or kind == "forecast"
     name = str(next(iter(made.data_vars)))
     values = cdo("-s", "outputf,%.6f", "-seltimestep,1", f"-selname,{name}", path).stdout.split()
-    first = made[name].isel(dict.fromkeys(made[name].dims[:-2], 0))
-    np.testing.assert_allclose([float(v) for v in values], first.values.ravel(), atol=1e-5)
+    first = made[name].isel(dict.fromkeys(made[name].dims[:-2], 0)).values.ravel()
+    np.testing.assert_allclose([float(v) for v in values[: first.size]], first, atol=1e-5)
 
 
 def cdo(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -63,7 +63,7 @@ def open_simulations(
     Returns
     -------
     dict of str to Dataset
-        By ``"source member"``, each with scalar coordinates ``source_id`` and ``member_id``.
+        By ``"source member"``, each with attributes ``source_id`` and ``member_id``.
 
     Raises
     ------
@@ -139,17 +139,15 @@ def stack_simulations(
     """
     if not simulations:
         raise InputError("there is no simulation to stack; search for some")
-    first, others = next(iter(simulations.values())), list(simulations.items())[1:]
-    problems = [p for name, data in others for p in _differences(name, data, first)]
+    datasets = list(simulations.values())
+    first = datasets[0]
+    problems = [p for name, data in simulations.items() for p in _differences(name, data, first)]
     InputError.raise_if(problems)
-    keys = [(str(d.source_id.item()), str(d.member_id.item())) for d in simulations.values()]
+    keys = [(d.attrs.get("source_id", ""), d.attrs.get("member_id", "")) for d in datasets]
     sources, members = (list(dict.fromkeys(k[i] for k in keys)) for i in (0, 1))
     grids = {n: first[n] for n in ("lat", "lon", "lat_bnds", "lon_bnds") if n in first.coords}
     aligned = [
-        data.drop_vars(["source_id", "member_id", "time_bnds"], errors="ignore").assign_coords(
-            {n: grids[n] for n in grids}
-        )
-        for data in simulations.values()
+        data.drop_vars("time_bnds", errors="ignore").assign_coords(grids) for data in datasets
     ]
     aligned = list(xr.align(*aligned, join=join, copy=False))
     if "time" in first.dims and not aligned[0].sizes["time"]:
@@ -164,9 +162,7 @@ def stack_simulations(
     there = [[(source, member) in at for member in members] for source in sources]
     stacked = stacked.assign_coords(simulated=(("source_id", "member_id"), there))
     stacked.attrs = {
-        k: v
-        for k, v in first.attrs.items()
-        if all(d.attrs.get(k) == v for d in simulations.values())
+        k: v for k, v in first.attrs.items() if all(d.attrs.get(k) == v for d in datasets)
     }
     return stacked
 
@@ -294,7 +290,6 @@ def _labelled(data: xr.Dataset, source: str, member: str, pieces: list[xr.Datase
     ]
     experiments, institutions = (" ".join(filter(None, c)) for c in columns)
     licences = dict.fromkeys(str(p.attrs.get("license", "")) for p in pieces)
-    data = data.assign_coords(source_id=source, member_id=member)
     for coord in data.coords.values():
         coord.encoding["_FillValue"] = None  # CF has none on coordinates
     about = {

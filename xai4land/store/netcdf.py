@@ -33,8 +33,7 @@ def to_netcdf(stored: xr.Dataset, store: Path, path: Path) -> None:
         store, engine="zarr", chunks={}, consolidated=False, decode_cf=False
     ) as read:
         whole = stored.copy()
-        # xarray's own way to mark what belongs to no variable; others stumble over it.
-        whole.attrs = {k: v for k, v in stored.attrs.items() if k != "coordinates"}
+        whole.attrs = _without_bounds(stored)
         for name, variable in stored.variables.items():
             if variable.chunks is not None:
                 # Zarr has a type for truth values, NetCDF stores them as numbers.
@@ -48,6 +47,15 @@ def to_netcdf(stored: xr.Dataset, store: Path, path: Path) -> None:
         except RuntimeError as error:
             # netCDF4 reports a full disk as an error of HDF5's.
             raise OSError(errno.ENOSPC, str(error)) from error
+
+
+def _without_bounds(stored: xr.Dataset) -> dict[Any, Any]:
+    """Global attributes without xarray's own mark of bounds, which others stumble over."""
+    bounds = {variable.attrs.get("bounds") for variable in stored.variables.values()}
+    words = str(stored.attrs.get("coordinates", "")).split()
+    marked = " ".join(word for word in words if word not in bounds)
+    attrs = {k: v for k, v in stored.attrs.items() if k != "coordinates"}
+    return {**attrs, "coordinates": marked} if marked else attrs
 
 
 def _encoding(whole: xr.Dataset) -> dict[str, dict[str, Any]]:
