@@ -17,8 +17,18 @@ from pathlib import Path
 
 from common import Settings
 
-TABLES = ("imports", "planet", "graph", "speed", "memory", "workers", "ocean", "resume")
-PACKAGES = ("xai4land", "torch", "numpy", "xarray", "dask", "zarr", "monai")
+TABLES = ("imports", "planet", "graph", "speed", "memory", "workers", "ocean", "resume", "regrid")
+PACKAGES = (
+    "xai4land",
+    "torch",
+    "numpy",
+    "xarray",
+    "dask",
+    "zarr",
+    "monai",
+    "xarray-regrid",
+    "xesmf",
+)
 
 
 def main() -> int:

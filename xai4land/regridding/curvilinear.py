@@ -27,6 +27,8 @@ def read_curvilinear(
         If coordinates or bounds are missing, out of range, or do not fit one another.
     """
     lon = lon.transpose(*lat.dims)
+    if _around(lat.values.T, lon.values.T) and not _around(lat.values, lon.values):
+        lat, lon = lat.T, lon.T
     dims = str(lat.dims[0]), str(lat.dims[1])
     centres = lat.values.astype(np.float64), lon.values.astype(np.float64)
     problems = [
@@ -141,11 +143,13 @@ def sphere(lat: Floats, lon: Floats) -> Floats:
 
 def _around(lat: Floats, lon: Floats) -> bool:
     """Whether the last column is the first one's neighbour in most rows, and not the same."""
+    if lat.shape[1] < 3:
+        return False
     points = sphere(lat, lon)
     steps = np.linalg.norm(np.diff(points, axis=1), axis=-1)
     gap = np.linalg.norm(points[:, 0] - points[:, -1], axis=-1)
     near = (gap < 1.5 * steps.max(1)) & (gap > 0.5 * np.median(steps, 1))
-    return bool(lat.shape[1] > 2 and np.median(near) == 1)
+    return bool(np.median(near) == 1)
 
 
 def rotated_axes(

@@ -41,6 +41,8 @@ def _weights(kind: str, source: Horizontal, target: Horizontal) -> Weights:
     inside = np.ones(rows.shape, bool)
     if isinstance(source, Curvilinear):
         inside &= source.whole.ravel()[columns]
+        if kind == "bilinear":  # between centres on both sides of a tear is nothing
+            inside &= ~np.isin(rows, rows[~inside])
     elif kind == "bilinear":
         inside &= reached(source, target).ravel()[rows]
     if isinstance(target, Curvilinear) and kind == "overlap":
