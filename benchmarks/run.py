@@ -17,8 +17,29 @@ from pathlib import Path
 
 from common import Settings
 
-TABLES = ("imports", "planet", "graph", "speed", "memory", "workers", "ocean", "resume", "catalogs")
-PACKAGES = ("xai4land", "torch", "numpy", "xarray", "dask", "zarr", "monai")
+TABLES = (
+    "imports",
+    "planet",
+    "graph",
+    "speed",
+    "memory",
+    "workers",
+    "ocean",
+    "resume",
+    "regrid",
+    "catalogs",
+)
+PACKAGES = (
+    "xai4land",
+    "torch",
+    "numpy",
+    "xarray",
+    "dask",
+    "zarr",
+    "monai",
+    "xarray-regrid",
+    "xesmf",
+)
 
 
 def main() -> int:

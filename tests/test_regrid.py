@@ -136,7 +136,7 @@ def test_a_missing_value_stays_where_it_is(engine, method):
 def test_what_is_known_makes_the_mean_down_to_a_share(engine):
     """Cells of 5° of which a known number are missing, in cells of 10°."""
     field = noise(regular(5.0))
-    for count, least, known in ((1, 0.5, True), (3, 0.5, False), (3, 0.2, True), (4, 0.0, False)):
+    for count, least, known in ((1, 0.5, True), (3, 0.5, False), (3, 0.2, True), (4, 0.01, False)):
         holed = field.copy(deep=True)
         block = holed.x.values[18:20, 36:38]
         block[np.unravel_index(range(count), (2, 2))] = np.nan
@@ -144,7 +144,8 @@ def test_what_is_known_makes_the_mean_down_to_a_share(engine):
         assert bool(np.isfinite(made[9, 18])) == known
         assert int(made.isnull().sum()) == (not known)
         if known:
-            assert np.nanmin(block) <= made[9, 18] <= np.nanmax(block)
+            slack = 0 if engine == PLAIN else 0.02  # its cells reach a little into others
+            assert np.nanmin(block) - slack <= made[9, 18] <= np.nanmax(block) + slack
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -203,21 +204,54 @@ def test_it_is_linear_and_order_of_dimensions_is_kept(engine, a, b, order):
         assert both.dims == tuple(order)
 
 
-@pytest.mark.parametrize(
-    ("method", "tolerance"), [("conservative", 1e-3), ("bilinear", 5e-3), ("nearest", 0)]
-)
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 @pytest.mark.parametrize("engine", [pytest.param("xesmf", marks=XESMF)])
-def test_engines_agree(engine, method, tolerance, source):
-    """ESMF's cells have great circles for sides, and its bilinear weights are of the sphere."""
+def test_engines_agree(engine, source):
+    """To 0.2 % of the range for cells of 10°: ESMF's cells have great circles for sides."""
     field = smooth(source)
     field["tas"] = field.tas.where(np.sin(3 * np.deg2rad(field.lon)) < 0.8)
-    target = regular(3.2, west=-179.0) if method == "nearest" else 10.0
-    ours, theirs = (regrid(field, target, method, engine=e).tas for e in (PLAIN, engine))
-    differs = ours.notnull() != theirs.notnull()
-    assert float(differs.mean()) < 0.01
     spread = float(field.tas.max() - field.tas.min())
-    assert float(np.abs(ours - theirs).max()) <= tolerance * spread
+    for method in ("conservative", "bilinear"):
+        ours, theirs = (regrid(field, 10.0, method, engine=e).tas for e in (PLAIN, engine))
+        assert float((ours.notnull() != theirs.notnull()).mean()) < 0.01
+        assert float(np.abs(ours - theirs).max()) <= 2e-3 * spread
+
+
+@pytest.mark.parametrize("engine", [pytest.param("xesmf", marks=XESMF)])
+def test_engines_agree_better_on_finer_grids(engine):
+    field = smooth(regular(1.0))
+    spread = float(field.tas.max() - field.tas.min())
+    for method in ("conservative", "bilinear"):
+        ours, theirs = (regrid(field, 2.5, method, engine=e).tas for e in (PLAIN, engine))
+        assert float(np.abs(ours - theirs).max()) <= 1e-4 * spread
+
+
+def polygons(made: xr.Dataset) -> np.ndarray:
+    """Areas of cells with great circles for sides: the spherical excess of two triangles each."""
+
+    def corner(i, j):
+        lat, lon = np.deg2rad(made.lat_bnds.values[:, i]), np.deg2rad(made.lon_bnds.values[:, j])
+        lat, lon = np.meshgrid(lat, lon, indexing="ij")
+        return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], -1)
+
+    def triangle(a, b, c):  # Van Oosterom and Strackee (1983)
+        volume = np.abs(np.einsum("...i,...i", a, np.cross(b, c)))
+        edges = [np.einsum("...i,...i", *pair) for pair in ((a, b), (b, c), (c, a))]
+        return 2 * np.arctan2(volume, 1 + sum(edges))
+
+    a, b, c, d = corner(0, 0), corner(0, 1), corner(1, 1), corner(1, 0)
+    return (triangle(a, b, c) + triangle(a, c, d)) / (4 * np.pi)
+
+
+@pytest.mark.parametrize("engine", [pytest.param("xesmf", marks=XESMF)])
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_esmf_keeps_the_integral_over_its_own_cells(engine, source):
+    field = noise(source)
+    made = regrid(field, 10.0, engine=engine)
+    had = regrid(field, source, engine=PLAIN)  # the same cells, with bounds that are told
+    np.testing.assert_allclose(had.x, field.x, atol=1e-12)
+    kept = float((made.x * polygons(made)).sum())
+    assert kept == pytest.approx(float((had.x * polygons(had)).sum()), abs=1e-9)
 
 
 @pytest.mark.parametrize("kind", ["float32", "float64", "int16", "int64", "bool"])
@@ -313,12 +347,12 @@ def test_nearest_invents_nothing_at_the_poles():
 
 
 def test_weights_are_not_made_again(monkeypatch):
-    from xai4land.regridding import engines, overlap
+    from xai4land.regridding import memory, overlap
 
     made = []
     real = overlap.overlap
     monkeypatch.setattr(overlap, "overlap", lambda *a: made.append(a) or real(*a))
-    monkeypatch.setattr(engines, "_KEPT", type(engines._KEPT)())
+    monkeypatch.setattr(memory, "_KEPT", type(memory._KEPT)())
     for seed in range(3):
         regrid(noise(regular(6.0), seed), 20.0, engine=PLAIN)
     assert len(made) == 1
@@ -327,7 +361,7 @@ def test_weights_are_not_made_again(monkeypatch):
     assert len(made) == 2
     for size in np.arange(4.0, 4.2, 0.01):
         regrid(noise(regular(6.0)), cells(np.arange(-80, 80, size), np.arange(0, 90, size)))
-    assert len(engines._KEPT) == engines.REMEMBERED
+    assert len(memory._KEPT) == memory.REMEMBERED
 
 
 def mesh() -> xr.Dataset:

@@ -316,6 +316,12 @@ def _longitudes(coord: xr.DataArray, what: str, problems: list[str]) -> Axis:
         return Axis(values)
     # A step across the date line is a step east like the others.
     steps = np.mod(np.diff(values), 360)
+    if values.size == 2 and steps[0] > 180:
+        problems.append(
+            f"{what}: longitudes are two columns {steps[0]:g}° apart, expected neighbours; take "
+            f"one of them: ds.isel({coord.name}=[0])"
+        )
+        return Axis(values)
     if (values.size > 2 and steps.max() > 10 * np.median(steps)) or np.median(steps) > 180:
         problems.append(
             f"{what}: longitudes are not sorted from west to east, or a region is torn in two "

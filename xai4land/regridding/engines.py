@@ -1,26 +1,20 @@
-"""Which engine gives the operator, and the operators that were needed last."""
+"""Which engine gives the operator."""
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from functools import cache
 from importlib.util import find_spec
 from typing import Literal
 
 from xai4land.errors import InputError
 from xai4land.regridding.grids import Horizontal, Regular
-from xai4land.regridding.operators import Lookup, Operator
+from xai4land.regridding.memory import remembered
+from xai4land.regridding.operators import Operator
 
-__all__ = ["Engine", "Kind", "choose_engine", "lookup", "operator"]
+__all__ = ["Engine", "Kind", "choose_engine", "operator"]
 
 Engine = Literal["auto", "xesmf", "xarray-regrid"]
 Kind = Literal["overlap", "bilinear"]
-
-REMEMBERED = 8
-"""Operators that a process keeps."""
-_KEPT: OrderedDict[tuple[str, ...], Operator | Lookup] = OrderedDict()
-_LOCK = threading.RLock()
 
 
 def choose_engine(engine: str) -> str:
@@ -60,36 +54,15 @@ def operator(engine: str, kind: Kind, source: Horizontal, target: Horizontal) ->
     InputError
         If the engine cannot do it on these grids.
     """
-    found = _remembered(engine, kind, source, target)
-    assert not isinstance(found, Lookup)
-    return found
-
-
-def lookup(engine: str, source: Horizontal, target: Horizontal) -> Lookup:
-    """The nearest source cell of each target cell."""
-    found = _remembered(engine, "nearest", source, target)
-    assert isinstance(found, Lookup)
-    return found
-
-
-def _remembered(
-    engine: str, kind: str, source: Horizontal, target: Horizontal
-) -> Operator | Lookup:
     key = engine, kind, source.digest, target.digest
-    with _LOCK:
-        if key not in _KEPT:
-            _KEPT[key] = _made(engine, kind, source, target)
-        _KEPT.move_to_end(key)
-        while len(_KEPT) > REMEMBERED:
-            _KEPT.popitem(last=False)
-        return _KEPT[key]
+    return remembered(key, lambda: _made(engine, kind, source, target))
 
 
-def _made(engine: str, kind: str, source: Horizontal, target: Horizontal) -> Operator | Lookup:
+def _made(engine: str, kind: Kind, source: Horizontal, target: Horizontal) -> Operator:
     if engine == "xesmf":
-        from xai4land.regridding import esmf
+        from xai4land.regridding.esmf import esmf_operator
 
-        return esmf.made(kind, source, target)
+        return esmf_operator(kind, source, target)
     if not isinstance(source, Regular) or not isinstance(target, Regular):
         which = "source" if not isinstance(source, Regular) else "target"
         raise InputError(
@@ -100,12 +73,10 @@ def _made(engine: str, kind: str, source: Horizontal, target: Horizontal) -> Ope
         from xai4land.regridding.overlap import overlap
 
         return overlap(source, target)
-    from xai4land.regridding.interpolation import Bilinear, nearest
-
-    if kind == "nearest":
-        return nearest(source, target)
     if min(source.shape) < 2:
         raise InputError(
             f"the source has {source.shape} cells, bilinear needs 2 x 2; use method='nearest'"
         )
+    from xai4land.regridding.interpolation import Bilinear
+
     return Bilinear(source, target)

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from xai4land.axis import Floats, Ints
 from xai4land.errors import InputError
-from xai4land.regridding.curvilinear import sphere
 from xai4land.regridding.grids import Curvilinear, Horizontal, Regular
-from xai4land.regridding.interpolation import reached, within
-from xai4land.regridding.operators import Lookup, Sparse
+from xai4land.regridding.interpolation import reached
+from xai4land.regridding.operators import Sparse
 from xai4land.regridding.weights import Weights, kept
 
-__all__ = ["made"]
+__all__ = ["esmf_operator"]
 
-METHODS = {"overlap": "conservative", "bilinear": "bilinear", "nearest": "nearest_s2d"}
+METHODS = {"overlap": "conservative", "bilinear": "bilinear"}
 
 
-def made(kind: str, source: Horizontal, target: Horizontal) -> Sparse | Lookup:
+def esmf_operator(kind: str, source: Horizontal, target: Horizontal) -> Sparse:
     """An operator from weights that are kept on disk.
 
     Raises
@@ -32,25 +29,24 @@ def made(kind: str, source: Horizontal, target: Horizontal) -> Sparse | Lookup:
     """
     contents = kind, source.digest, target.digest, version("esmpy"), version("xesmf")
     weights = kept(contents, lambda: _weights(kind, source, target))
-    if kind == "nearest":
-        cells: Ints = np.full(weights.shape[0], -1)
-        cells[weights.rows] = weights.columns
-        return Lookup(cells.reshape(target.shape))
     return Sparse(weights, target.shape)
 
 
 def _weights(kind: str, source: Horizontal, target: Horizontal) -> Weights:
-    """What ESMF says, less what it carries on beyond the source."""
+    """What ESMF says, less what it carries on beyond the source or over a tear in a grid."""
     rows, columns, values = _esmf(kind, source, target)
     sizes = int(np.prod(target.shape)), int(np.prod(source.shape))
     if isinstance(source, Curvilinear) and kind == "bilinear":
         columns = _unwrapped(columns, source)
-    if kind == "nearest":
-        inside = _inside(rows, columns, source, target)
-    elif kind == "bilinear" and isinstance(source, Regular):
-        inside = reached(source, target).ravel()[rows]
-    else:
-        inside = np.ones(rows.shape, bool)
+    inside = np.ones(rows.shape, bool)
+    if isinstance(source, Curvilinear):
+        inside &= source.whole.ravel()[columns]
+        if kind == "bilinear":  # between centres on both sides of a tear is nothing
+            inside &= ~np.isin(rows, rows[~inside])
+    elif kind == "bilinear":
+        inside &= reached(source, target).ravel()[rows]
+    if isinstance(target, Curvilinear) and kind == "overlap":
+        inside &= target.whole.ravel()[rows]
     return Weights(rows[inside], columns[inside], values[inside], sizes)
 
 
@@ -112,19 +108,3 @@ def _unwrapped(columns: Ints, source: Curvilinear) -> Ints:
     row, column = np.divmod(columns, width + 1)
     found: Ints = row * width + column % width
     return found
-
-
-def _inside(
-    rows: Ints, columns: Ints, source: Horizontal, target: Horizontal
-) -> npt.NDArray[np.bool_]:
-    """Which target centres are in the source, or no farther than its cell's farthest corner."""
-    if isinstance(source, Regular):
-        found: npt.NDArray[Any] = within(source, target).ravel()[rows]
-        return found
-    centres = sphere(source.lat, source.lon)
-    points = sphere(source.lat_corners, source.lon_corners)
-    four = points[:-1, :-1], points[:-1, 1:], points[1:, :-1], points[1:, 1:]
-    reach = np.max([np.linalg.norm(p - centres, axis=-1) for p in four], axis=0).ravel()
-    apart = sphere(*target.centres).reshape(-1, 3)[rows] - centres.reshape(-1, 3)[columns]
-    inside: npt.NDArray[np.bool_] = np.linalg.norm(apart, axis=-1) <= reach[columns] * (1 + 1e-9)
-    return inside

@@ -12,9 +12,10 @@ from xai4land.errors import InputError
 from xai4land.regridding import metadata
 from xai4land.regridding.apply import applied
 from xai4land.regridding.classes import Codes, fractions, has_flags, majority
-from xai4land.regridding.engines import Engine, Kind, choose_engine, lookup, operator
+from xai4land.regridding.engines import Engine, Kind, choose_engine, operator
 from xai4land.regridding.grids import Horizontal
 from xai4land.regridding.means import means
+from xai4land.regridding.nearest import nearest
 from xai4land.regridding.reading import no_grid, read_grid, read_target
 
 __all__ = ["Method", "regrid"]
@@ -49,7 +50,8 @@ def regrid(
         code), and ``"fractions"``, the part of the area that each has, along a new first
         dimension.
     engine : {"auto", "xesmf", "xarray-regrid"}
-        By default xESMF where it is installed. The other does regular grids alone.
+        By default xESMF where it is installed. The other does regular grids alone. The nearest
+        needs no engine.
     least : float
         Part of a target cell that must be known, from 0 to 1. What is known makes the mean,
         whatever its part; below ``least`` the cell is missing. Cells beyond the source are.
@@ -125,7 +127,8 @@ def _regridded(
     merged = data[[n for n in kept if n in data.data_vars]].assign(made)
     merged = merged.assign_coords({n: data[n] for n in kept if n in data.coords})
     rows, columns = wanted.shape
-    what = f"regridded to {rows} x {columns} cells, method {method}, engine {engine}"
+    by = "" if method == "nearest" else f", engine {engine}"
+    what = f"regridded to {rows} x {columns} cells, method {method}{by}"
     return metadata.recorded(merged.assign_coords(wanted.coords()), data, what)
 
 
@@ -173,7 +176,7 @@ def _variable(
     """One variable on the new grid."""
     what = f"variable {array.name!r}"
     if method == "nearest":
-        return _taken(array, source, target, engine, what)
+        return _taken(array, source, target, what)
     if method in ("majority", "fractions"):
         return _classes(array, source, target, method, engine, least, what)
     if has_flags(array):
@@ -188,11 +191,9 @@ def _variable(
     return metadata.described(made, array, method)
 
 
-def _taken(
-    array: xr.DataArray, source: Horizontal, target: Horizontal, engine: str, what: str
-) -> xr.DataArray:
+def _taken(array: xr.DataArray, source: Horizontal, target: Horizontal, what: str) -> xr.DataArray:
     """The nearest value, in its own type."""
-    index = lookup(engine, source, target)
+    index = nearest(source, target)
     if array.dtype.kind == "f":
         made = applied(array, partial(index, missing=np.nan), source, target, array.dtype)
         return metadata.described(made, array, "nearest")

@@ -6,8 +6,10 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from xai4land.axis import Floats
@@ -63,9 +65,8 @@ class Regular:
 
     @property
     def centres(self) -> tuple[Floats, Floats]:
-        """Latitude and longitude of each cell, shape (rows, columns)."""
-        lat, lon = np.meshgrid(self.grid.lat.values, self.grid.lon.values, indexing="ij")
-        return lat, lon
+        """Latitudes and longitudes, shapes (rows, 1) and (1, columns)."""
+        return self.grid.lat.values[:, None], self.grid.lon.values[None, :]
 
     def coords(self) -> dict[str, xr.DataArray]:
         """CF coordinates with bounds."""
@@ -91,6 +92,8 @@ class Curvilinear:
     lat, lon : ndarray, shape (rows, columns)
         Centres in degrees.
     lat_corners, lon_corners : ndarray, shape (rows + 1, columns + 1)
+    whole : ndarray of bool, shape (rows, columns)
+        Whether the corners are the cell's: not at a tear in the grid.
     around : bool
         Whether the last column touches the first.
     """
@@ -101,6 +104,7 @@ class Curvilinear:
     lon: Floats
     lat_corners: Floats
     lon_corners: Floats
+    whole: npt.NDArray[np.bool_]
     around: bool
 
     @property
@@ -110,7 +114,7 @@ class Curvilinear:
 
     @property
     def centres(self) -> tuple[Floats, Floats]:
-        """Latitude and longitude of each cell, shape (rows, columns)."""
+        """Latitudes and longitudes, shape (rows, columns)."""
         return self.lat, self.lon
 
     def coords(self) -> dict[str, xr.DataArray]:
@@ -135,13 +139,13 @@ class Curvilinear:
     def digest(self) -> str:
         """SHA-256 of all that weights depend on."""
         corners = self.lat_corners, self.lon_corners
-        return _digest(f"curvilinear {self.around}", self.lat, self.lon, *corners)
+        return _digest(f"curvilinear {self.around}", self.lat, self.lon, *corners, self.whole)
 
 
 Horizontal = Regular | Curvilinear
 
 
-def _digest(what: str, *arrays: Floats) -> str:
+def _digest(what: str, *arrays: npt.NDArray[Any]) -> str:
     found = hashlib.sha256(what.encode())
     for array in arrays:
         found.update(repr(array.shape).encode())

@@ -57,7 +57,7 @@ def read_grid(array: Data, data: Data, what: str) -> Horizontal | None:
     if all(len(coords) == 1 for coords in found.values()):
         lat, lon = (found[kind][0] for kind in KINDS)
         if lat.ndim == lon.ndim == 1 and lat.dims == lon.dims:
-            raise InputError(_mesh(what, lat.dims[0]))
+            raise InputError(_mesh(lat.dims[0]))
         if lat.ndim == lon.ndim == 2 and set(lat.dims) == set(lon.dims):
             return read_curvilinear(lat, lon, data, what)
     elif min(len(coords) for coords in found.values()) == 0:
@@ -68,9 +68,9 @@ def read_grid(array: Data, data: Data, what: str) -> Horizontal | None:
     return Regular.of(array, what, bounds=data)
 
 
-def _mesh(what: str, dim: Hashable) -> str:
+def _mesh(dim: Hashable) -> str:
     return (
-        f"{what} lies on an unstructured mesh (latitude and longitude along {dim!r}), expected "
+        f"the data lie on an unstructured mesh (latitude and longitude along {dim!r}), expected "
         "rows and columns; bring it to a grid first: cdo remapdis,global_1 in.nc out.nc"
     )
 
@@ -89,7 +89,7 @@ def no_grid(data: xr.Dataset) -> InputError:
     if all(loose.values()):
         lat, lon = (data[loose[kind][0]] for kind in KINDS)
         if lat.dims == lon.dims and lat.ndim == 1:
-            return InputError(_mesh("the dataset", lat.dims[0]))
+            return InputError(_mesh(lat.dims[0]))
         names = [str(lat.name), str(lon.name)]
         return InputError(f"{names} are no coordinates; make them: ds.set_coords({names})")
     return InputError(

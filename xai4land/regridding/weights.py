@@ -13,15 +13,17 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xai4land.axis import Floats, Ints
+from xai4land.errors import StoreError
 from xai4land.options import current
+from xai4land.regridding.memory import remembered
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -43,12 +45,20 @@ class Weights:
     values : ndarray, shape (n,)
     shape : tuple of int
         Number of target cells and of source cells.
+    path : Path, optional
+        The file that has them: all that a graph carries to another process.
     """
 
     rows: Ints
     columns: Ints
     values: Floats
     shape: tuple[int, int]
+    path: Path | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.path is not None and self.path.exists():
+            return _opened, (str(self.path),)
+        return Weights, (self.rows, self.columns, self.values, self.shape)
 
     @cached_property
     def matrix(self) -> csr_array:
@@ -83,8 +93,29 @@ def kept(contents: Sequence[str], make: Callable[[], Weights]) -> Weights:
     found = _read(path)
     if found is None:
         found = make()
-        _write(path, found)
+        if _write(path, found):
+            found = replace(found, path=path)
     return found
+
+
+def _opened(path: str) -> Weights:
+    """Weights in another process, read once.
+
+    Raises
+    ------
+    StoreError
+        If it cannot read them.
+    """
+
+    def read() -> Weights:
+        if (found := _read(Path(path))) is None:
+            raise StoreError(
+                f"this worker cannot read the weights {path}; set XAI4LAND_CACHE to a folder "
+                "that all workers share"
+            )
+        return found
+
+    return remembered((path,), read)
 
 
 def _read(path: Path) -> Weights | None:
@@ -97,12 +128,13 @@ def _read(path: Path) -> Weights | None:
         rows, columns, values, shape = (
             arrays[name] for name in ("rows", "columns", "values", "shape")
         )
-        return Weights(rows, columns, values, (int(shape[0]), int(shape[1])))
+        return Weights(rows, columns, values, (int(shape[0]), int(shape[1])), path)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 
 
-def _write(path: Path, weights: Weights) -> None:
+def _write(path: Path, weights: Weights) -> bool:
+    """Whether it could be written."""
     arrays = weights.arrays()
     arrays["sha256"] = np.frombuffer(_digest(arrays), np.uint8)
     try:
@@ -121,6 +153,8 @@ def _write(path: Path, weights: Weights) -> None:
             "again; set XAI4LAND_CACHE to a folder that can be written",
             stacklevel=2,
         )
+        return False
+    return True
 
 
 def _digest(arrays: dict[str, np.ndarray]) -> bytes:
