@@ -10,6 +10,7 @@ from seasonal_worlds import monthly, red_noise
 from xai4land import InputError
 from xai4land.cli import main
 from xai4land_seasonal import (
+    anomalies,
     calibrate,
     combine,
     forecast,
@@ -92,6 +93,17 @@ def test_bad_requests_are_refused_together(world, made):
     assert "reference 'guess'" in str(caught.value)
     with pytest.raises(InputError, match="share 0 seasons"):
         verify(made, world.sel(time=slice(None, "1925")), references={})
+
+
+def test_absolute_observations_of_anomalies_are_refused(world, made):
+    absolute = world.copy()
+    absolute["tas"] = (world.tas + 12).assign_attrs(units="degC")
+    with pytest.raises(InputError, match="absolute values, not anomalies; give climatology="):
+        verify(made, absolute, references=[])
+    how = {"references": [], "metrics": ["acc", "rmse"]}
+    expected = verify(made, anomalies(world.tas + 12, (1900, 1929)).to_dataset(), **how)
+    scores = verify(made, absolute, climatology=(1900, 1929), **how)
+    np.testing.assert_allclose(scores.rmse, expected.rmse, atol=1e-6)
 
 
 def test_calibration_mends_bias_and_spread(world, made):

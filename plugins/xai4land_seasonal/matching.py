@@ -8,8 +8,9 @@ import xarray as xr
 from xai4land.errors import InputError
 from xai4land.grid import Grid
 from xai4land.regridding import cell_means
-from xai4land_seasonal.climatology import Climatology
+from xai4land_seasonal.climatology import Climatology, checked
 from xai4land_seasonal.means import seasonal_means
+from xai4land_seasonal.seasons import month_numbers
 from xai4land_seasonal.variables import KNOWN, Variable, find_variable
 
 __all__ = ["match", "seasonal"]
@@ -29,11 +30,12 @@ def seasonal(data: xr.Dataset, like: xr.Dataset, climatology: Climatology, what:
         How to call the data in errors.
     """
     names = [str(name) for name, array in like.data_vars.items() if "time" in array.dims]
+    differences = climatology is None
     grid = Grid.of(like[names[0]], "the forecast")
     problems, found = [], {}
     for name in names:
         try:
-            array = find_variable(data, _variable(name, like))
+            array = find_variable(data, _variable(name, like), differences=differences)
             own = Grid.of(array, f"{what}: {name!r}")
             found[name] = array if own == grid else cell_means(array, grid, data)
         except InputError as error:
@@ -44,6 +46,9 @@ def seasonal(data: xr.Dataset, like: xr.Dataset, climatology: Climatology, what:
         return made.assign_coords(
             {k: data[k] for k in ("season", "season_year") if k in data.coords}
         )
+    month_numbers(made["time"], what)
+    if differences:
+        made = made.map(checked, absolute=False)
     return seasonal_means(made, np.unique(like["season"].values).tolist(), climatology=climatology)
 
 

@@ -95,9 +95,10 @@ def read_state(
     """
     problems: list[str] = []
     found: list[xr.DataArray] = []
+    differences = absolute or climatology is None
     for variable in variables:
         try:
-            found.append(find_variable(data, variable))
+            found.append(find_variable(data, variable, differences=differences))
         except InputError as error:
             problems += error.problems
     InputError.raise_if(problems)
