@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from xai4land_seasonal.eof import Patterns
-from xai4land_seasonal.forecaster import generator
+from xai4land_seasonal.forecaster import Forecaster, generator
 from xai4land_seasonal.history import Floats, History
 from xai4land_seasonal.seasons import Ints, Season
 
 __all__ = ["Analogs"]
 
 
-class Analogs:
+class Analogs(Forecaster):
     """The trend, and the departures that followed the most similar starts (Lorenz 1969).
 
     Similar are starts of the same season, or a month off, whose leading principal components of
@@ -37,9 +37,9 @@ class Analogs:
     def __init__(self, library: Sequence[History] = (), count: int = 30, leading: int = 10) -> None:
         self.library, self.count, self.leading = tuple(library), count, leading
 
-    def targets(self, variables: Sequence[str]) -> tuple[str, ...]:
-        """All variables."""
-        return tuple(variables)
+    def drawing(self, library: Sequence[History]) -> Analogs:
+        """The same, drawn from simulations."""
+        return Analogs(library, self.count, self.leading)
 
     def members(
         self, history: History, season: Season, lead: int, years: Ints, count: int, seed: int

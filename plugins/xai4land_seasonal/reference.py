@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from abc import abstractmethod
 
 import numpy as np
 
 from xai4land_seasonal.dressing import dress
-from xai4land_seasonal.forecaster import generator
+from xai4land_seasonal.forecaster import Forecaster, generator
 from xai4land_seasonal.history import Floats, History
 from xai4land_seasonal.seasons import Ints, Season
 
@@ -18,7 +17,7 @@ WINDOW = 60
 """Years whose errors dress a forecast."""
 
 
-class Reference(ABC):
+class Reference(Forecaster):
     """A mean for each year of the history, made from the years before alone."""
 
     name = ""
@@ -27,10 +26,6 @@ class Reference(ABC):
     @abstractmethod
     def means(self, history: History, season: Season, lead: int) -> Floats:
         """The mean for every year of the history, shape (years, variables, cells)."""
-
-    def targets(self, variables: Sequence[str]) -> tuple[str, ...]:
-        """All variables."""
-        return tuple(variables)
 
     def members(
         self, history: History, season: Season, lead: int, years: Ints, count: int, seed: int
