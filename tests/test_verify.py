@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import stats
 
 from seasonal_worlds import monthly, red_noise
 from xai4land import InputError
@@ -77,6 +78,32 @@ def test_members_missing_and_unequal_ensembles(world, made):
     assert scores.forecast.values.tolist() == ["persistence", "fewer"]
 
 
+def test_roc_areas_are_half_without_skill_and_one_with_perfect_skill(world, made):
+    """Thresholds are the same for all years, so that leaving out a year favours nobody."""
+    truth = seasonal_means(world, ("DJF", "JJA")).sel(time=slice("1929-12", "1959"))
+    never = made.copy(deep=True)
+    never["tas"] = made.tas.isel(time=0, drop=True) + xr.zeros_like(made.tas)
+    never["tas"] = never.tas.transpose(*made.tas.dims)
+    knows = made.copy(deep=True)
+    mine = truth.tas.transpose("time", "lat", "lon").values
+    knows["tas"] = xr.zeros_like(made.tas) + xr.DataArray(mine, dims=("time", "lat", "lon"))
+    knows["tas"] = knows.tas.transpose(*made.tas.dims)
+    others = {"never": never, "knows": knows}
+    metrics = ["roc_below", "roc_above"]
+    scores = verify(made, world, references=others, metrics=metrics).compute()
+    for metric in metrics:
+        assert (scores[metric].sel(forecast="never") == 0.5).all()
+        assert (scores[metric].sel(forecast="knows") == 1.0).all()
+        assert 0.5 < float(scores[metric][0].mean()) < 1
+    at = np.flatnonzero(made.season == "JJA")
+    seen = mine[at, 2, 3]
+    chance = (made.tas.values[at, :, 2, 3] >= np.quantile(seen, 2 / 3)).mean(1)
+    event = seen >= np.quantile(seen, 2 / 3)
+    wins = stats.mannwhitneyu(chance[event], chance[~event]).statistic
+    expected = wins / (event.sum() * (~event).sum())
+    assert float(scores.roc_above.sel(season="JJA")[0, 2, 3]) == pytest.approx(expected)
+
+
 def test_pooled_metrics_and_regions(world, made):
     metrics = ["reliability_above", "rank_histogram"]
     scores = verify(made, world, references=[], metrics=metrics).compute()
@@ -128,6 +155,33 @@ def test_several_ensembles_become_one(world, made):
     both = combine({"a": made, "b": other})
     assert both.sizes["realization"] == 8
     assert both.source.values.tolist() == ["a"] * 4 + ["b"] * 4
+
+
+def test_the_page_makes_each_reference_once(world, made, tmp_path, monkeypatch):
+    from xai4land_seasonal import comparison
+
+    asked = []
+
+    def counted(data, *how, emulator, **more):
+        asked.append(emulator.name)
+        return forecast(data, *how, emulator=emulator, **more)
+
+    monkeypatch.setattr(comparison, "make_forecast", counted)
+    page = report(made, tmp_path / "a.html", obs=world, intervals=20, references=["persistence"])
+    assert sorted(asked) == ["climatology", "persistence", "trend"]  # two judge all scores
+    text = page.read_text()
+    scores = verify(
+        made,
+        world,
+        references=["persistence"],
+        metrics=["acc", "crpss"],
+        dim=("time", "season", "lat", "lon"),
+        intervals=20,
+    ).compute()
+    for metric in ("acc", "crpss"):
+        low, high = scores[f"{metric}_interval"].isel(forecast=1).values
+        text_of = f"{float(scores[metric][1]):.3f}<br><small>{low:.3f} to {high:.3f}</small>"
+        assert text_of in text
 
 
 def test_terciles_page_and_commands(world, made, tmp_path, capsys):
