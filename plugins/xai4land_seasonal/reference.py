@@ -31,7 +31,9 @@ class Reference(Forecaster):
         self, history: History, season: Season, lead: int, years: Ints, count: int, seed: int
     ) -> Floats:
         """Anomalies of members; see :class:`xai4land_seasonal.forecaster.Forecaster`."""
-        means = self.means(history, season, lead)
+        # For all years at once, whichever are asked for.
+        key = (type(self), *sorted(vars(self).items()), season, lead)
+        means = history.once(key, lambda: self.means(history, season, lead))
         errors = by_year(history, history.seasons, season) - means
         found = []
         for year in years:
@@ -43,7 +45,11 @@ class Reference(Forecaster):
 
 def departures(history: History) -> tuple[Floats, Floats]:
     """Months and seasons, as departures from their past trends."""
-    return history.values - history.trends[0], history.seasons - history.trends[1]
+
+    def make() -> tuple[Floats, Floats]:
+        return history.values - history.trends[0], history.seasons - history.trends[1]
+
+    return history.once("departures", make)
 
 
 def past_slope(
