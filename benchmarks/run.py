@@ -17,7 +17,7 @@ from pathlib import Path
 
 from common import Settings
 
-TABLES = ("imports", "planet", "graph", "speed", "memory", "workers", "ocean", "resume")
+TABLES = ("imports", "planet", "graph", "speed", "memory", "workers", "ocean", "resume", "seasonal")
 PACKAGES = ("xai4land", "torch", "numpy", "xarray", "dask", "zarr", "monai")
 
 

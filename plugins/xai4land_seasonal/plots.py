@@ -278,6 +278,7 @@ def plot_plume(
         seen = region_mean(truth.isel(time=keep), region).compute()
         ax.plot(seen["season_year"], seen, "ok", markersize=4, label="observed")
     ax.axhline(0, color="black", linewidth=0.5)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     units = forecast[name].attrs.get("units", "1")
     where = region if isinstance(region, str) else box_text(region)
     title = f"{label}, {where}: {forecast.attrs.get('emulator', 'forecast')}"
