@@ -133,6 +133,17 @@ def test_absolute_observations_of_anomalies_are_refused(world, made):
     np.testing.assert_allclose(scores.rmse, expected.rmse, atol=1e-6)
 
 
+def test_absolute_forecasts_of_anomalies_are_refused_by_name(world, made):
+    absolute = made + 280
+    with pytest.raises(InputError, match="'theirs' and the observations are 280 apart"):
+        verify(made, world, references={"theirs": absolute}, metrics=["acc"]).compute()
+    truth = seasonal_means(world + 280)
+    with pytest.raises(InputError, match="one is absolute, the other anomalies"):
+        verify(made.chunk(time=10), truth, references={}, metrics=["acc"]).compute()
+    scores = verify(absolute, truth, references={}, metrics=["bias"]).compute()
+    assert abs(float(scores.bias.mean())) < 1
+
+
 def test_calibration_mends_bias_and_spread(world, made):
     wrong = made.copy(deep=True)
     mean = made.tas.mean("realization")

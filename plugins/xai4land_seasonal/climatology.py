@@ -9,6 +9,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from xai4land.errors import InputError
+from xai4land.grid import Grid
+from xai4land.regridding import cell_means
 from xai4land_seasonal.seasons import month_numbers
 from xai4land_seasonal.variables import convert
 
@@ -126,6 +128,9 @@ def _given(data: xr.DataArray, climatology: xr.Dataset | xr.DataArray) -> xr.Dat
             "the climatology has no coordinate 'month' from 1 to 12; make it with "
             "ds.groupby('time.month').mean()"
         )
+    dims = [d for d in mean.dims if d != "month"]
+    if not all(d in data.dims and np.array_equal(mean[d], data[d]) for d in dims):
+        mean = cell_means(mean, Grid.of(data), climatology)
     return convert(mean, str(data.attrs.get("units", mean.attrs.get("units", "1"))))
 
 

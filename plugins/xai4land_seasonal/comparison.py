@@ -16,7 +16,7 @@ from xai4land.grid import Grid
 from xai4land_seasonal.areas import Box, region_mean
 from xai4land_seasonal.climatology import Climatology
 from xai4land_seasonal.forecasting import forecast as make_forecast
-from xai4land_seasonal.matching import match, seasonal
+from xai4land_seasonal.matching import match, same_level, seasonal
 from xai4land_seasonal.metrics import Case, Truth
 from xai4land_seasonal.references import REFERENCES
 from xai4land_seasonal.seasons import Season
@@ -118,6 +118,7 @@ def compare(
     fields = {label: own[name]} | {
         k: match(own, other, f"{k!r}")[1][name] for k, other in pool.items()
     }
+    fields = {k: same_level(field, truth[name], f"{k!r}") for k, field in fields.items()}
     if regions is not None:
         fields = {k: _regional(v, regions) for k, v in fields.items()}
         truth = truth.assign({name: _regional(truth[name], regions)})

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grid import Grid
 from xai4land.regridding import cell_means
-from xai4land_seasonal.climatology import Climatology, checked
+from xai4land_seasonal.climatology import STEADY, Climatology, checked
 from xai4land_seasonal.means import seasonal_means
+from xai4land_seasonal.scores import ensemble_mean
 from xai4land_seasonal.seasons import month_numbers
 from xai4land_seasonal.variables import KNOWN, Variable, find_variable
 
-__all__ = ["match", "seasonal"]
+__all__ = ["match", "same_level", "seasonal"]
 
 
 def seasonal(data: xr.Dataset, like: xr.Dataset, climatology: Climatology, what: str) -> xr.Dataset:
@@ -87,6 +90,43 @@ def match(forecast: xr.Dataset, data: xr.Dataset, what: str) -> tuple[xr.Dataset
     one, other = forecast.isel(time=mine), data.isel(time=theirs)
     other = other.drop_vars([c for c in other.coords if "time" in other[c].dims])
     return one, other.assign_coords(time=one["time"])
+
+
+def same_level(forecast: xr.DataArray, obs: xr.DataArray, what: str) -> xr.DataArray:
+    """A forecast, refused when it is absolute and the observations are anomalies, or the reverse.
+
+    Their means over time are then further apart than any bias; lazy data are looked at when they
+    are computed.
+
+    Examples
+    --------
+    >>> obs = xr.DataArray(np.sin(np.arange(20.0)), dims="time")
+    >>> same_level(obs + 1, obs, "ours").equals(obs + 1)
+    True
+    """
+    mean = ensemble_mean(forecast).mean("time") - obs.mean("time")
+    apart, varying = (mean**2).mean(), ((obs - obs.mean("time")) ** 2).mean()
+    checked: xr.DataArray = xr.apply_ufunc(
+        _level,
+        forecast,
+        apart,
+        varying,
+        kwargs={"what": what},
+        dask="parallelized",
+        output_dtypes=[forecast.dtype],
+        keep_attrs="override",
+    )
+    return checked
+
+
+def _level(values: np.ndarray, apart: Any, varying: Any, what: str) -> np.ndarray:
+    if values.size and float(apart) > STEADY**2 * float(varying) > 0:
+        raise InputError(
+            f"{what} and the observations are {float(apart) ** 0.5:.3g} apart in the mean, and "
+            f"these vary by {float(varying) ** 0.5:.3g}: one is absolute, the other anomalies; "
+            "take anomalies of both (climatology=, hindcast_seasons(anomalies=True))"
+        )
+    return values
 
 
 def _keys(data: xr.Dataset, what: str) -> list[tuple[str, int]]:
