@@ -28,6 +28,7 @@ TABLES = (
     "resume",
     "regrid",
     "catalogs",
+    "seasonal",
 )
 PACKAGES = (
     "xai4land",

@@ -1,6 +1,6 @@
 """Train ``seasonal-tas`` on simulations and observations, and report on years it never saw.
 
-    python recipes/seasonal_tas.py FOLDER [OUT]
+    python recipes/seasonal_tas.py FOLDER [OUT] [--epochs 20] [--networks 3]
 
 ``FOLDER`` holds ``gistemp_2deg_188001-200012.nc`` (GISTEMP, monthly anomalies) and the ``CMIP6``
 tree with ``tas`` of ACCESS-ESM1-5's piControl and 1pctCO2 runs. Three fits with one set of
@@ -13,7 +13,7 @@ settings, about 20 minutes each on one core:
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,6 @@ import xarray as xr
 
 from xai4land_seasonal import SeasonalEmulator, Settings, fit, forecast, summary, verify
 
-SETTINGS = Settings(epochs=20, simulations=1.0)
-PARAMETERS = {"networks": 3}
 REFERENCES = (
     "climatology",
     "trend",
@@ -64,16 +62,15 @@ def simulated(folder: Path) -> dict[str, xr.Dataset]:
     return {k: xr.open_dataset(f, decode_times=coder).load() for k, f in files.items()}
 
 
-def fitted(folder: Path, last: int, **how: Any) -> SeasonalEmulator:
+def fitted(
+    obs: xr.Dataset, simulations: dict[str, xr.Dataset], last: int, **how: Any
+) -> SeasonalEmulator:
     """An emulator from observations up to a year."""
-    simulations = simulated(folder)
     return fit(
-        observed(folder).sel(time=slice(None, str(last))),
+        obs.sel(time=slice(None, str(last))),
         simulations=simulations,
         grid=simulations["piControl"]["tas"],
         predictors=["tas"],
-        parameters=PARAMETERS,
-        settings=SETTINGS,
         name="seasonal-tas",
         title="Seasonal anomalies of 2 m temperature one month ahead, on 10°",
         licence="weights: CC-BY-SA-4.0, as the CMIP6 output of CSIRO-ARCCSS ACCESS-ESM1-5 that "
@@ -96,16 +93,21 @@ def report(emulator: SeasonalEmulator, data: xr.Dataset) -> xr.Dataset:
     ).compute()
 
 
-def main(folder: Path, out: Path) -> None:
+def main(folder: Path, out: Path, epochs: int, networks: int) -> None:
     """All three fits."""
-    chosen = fitted(folder, 1980, validation=20).card
-    how = {"validation": 0, "amplitude": chosen.amplitude, "spread": chosen.spread}
-    scores = report(fitted(folder, 1980, **how), observed(folder))
+    obs, simulations = observed(folder), simulated(folder)
+    how: dict[str, Any] = {
+        "parameters": {"networks": networks},
+        "settings": Settings(epochs=epochs, simulations=1.0),
+    }
+    chosen = fitted(obs, simulations, 1980, validation=20, **how).card
+    how |= {"validation": 0, "amplitude": chosen.amplitude, "spread": chosen.spread}
+    scores = report(fitted(obs, simulations, 1980, **how), obs)
     print(summary(scores))
     for name in ("acc", "msess", "crpss", "rpss"):
         print(f"{name}: gain over the others, 90 % intervals")
         print(scores[f"{name}_gain_interval"].to_pandas().round(3))
-    emulator = fitted(folder, 2000, **how)
+    emulator = fitted(obs, simulations, 2000, **how)
     ours = summary(scores)[0]
     metrics = {f"{k} 1981-2000": round(v, 3) for k, v in ours.items() if k != "forecast"}
     card = emulator.card.with_(metrics=metrics)
@@ -114,7 +116,9 @@ def main(folder: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(
-        Path(sys.argv[1]),
-        Path(sys.argv[2] if len(sys.argv) > 2 else "seasonal-tas.safetensors"),
-    )
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path, nargs="?", default=Path("seasonal-tas.safetensors"))
+    parser.add_argument("--epochs", type=int, default=20, help="of each network")
+    parser.add_argument("--networks", type=int, default=3)
+    main(**vars(parser.parse_args()))

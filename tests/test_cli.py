@@ -108,6 +108,20 @@ def test_help_lists_the_plugins_commands(capsys):
         assert f"  {command} " in out
 
 
+def test_the_demo_is_what_the_plugins_show(tmp_path, monkeypatch, capsys):
+    from xai4land import discovery
+
+    assert discovery.names("demos") == ["land", "seasonal"]
+    shown = []
+    monkeypatch.setattr(
+        discovery, "load", lambda kind, name: lambda out, progress: shown.append((name, progress))
+    )
+    code, _, err = run(capsys, "demo", "--quiet", "--out", tmp_path / "new")
+    assert code == 0, err
+    assert shown == [("land", False), ("seasonal", False)]
+    assert (tmp_path / "new").is_dir()
+
+
 def test_an_unfinished_store_is_refused(files, capsys):
     (files / "map.zarr.partial").mkdir()
     code, _, err = run(capsys, "evaluate", files / "map.zarr.partial", files / "truth.nc")

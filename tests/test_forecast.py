@@ -151,6 +151,16 @@ def test_anomalies_and_absolute_values_give_the_same(world, seasonal_emulator):
     np.testing.assert_allclose(one, third, atol=1e-3)
 
 
+def test_a_given_climatology_follows_the_data_to_the_emulators_grid(seasonal_emulator):
+    fine = monthly(np.repeat(np.repeat(red_noise(50, 6, 12, seed=3), 2, 1), 2, 2) + 280)
+    how = {"season": "DJF", "years": 1940, "members": 5, "emulator": seasonal_emulator}
+    with xr.set_options(keep_attrs=True):
+        means = fine.sel(time=slice("1900", "1929")).groupby("time.month").mean()
+    means = means.isel(lat=slice(None, None, -1))
+    expected = forecast(fine, climatology=(1900, 1929), **how).tas
+    np.testing.assert_allclose(forecast(fine, climatology=means, **how).tas, expected, atol=1e-4)
+
+
 def test_missing_fields_are_filled_for_the_network(world, seasonal_emulator):
     holed = world.copy(deep=True)
     holed.tas[:, 2, 3] = np.nan

@@ -59,11 +59,21 @@ def test_function_twins_have_the_accessors_signatures():
     import inspect
 
     import xai4land_land
+    import xai4land_seasonal
     from xai4land_land.accessor import LandAccessor
+    from xai4land_seasonal.accessor import SeasonalAccessor
 
-    for name in ("reconstruct", "fit", "evaluate", "regrid", "write", "plot"):
-        method = inspect.signature(getattr(LandAccessor, name))
-        function = inspect.signature(getattr(xai4land_land, name))
+    twins = [
+        (
+            LandAccessor,
+            xai4land_land,
+            ("reconstruct", "fit", "evaluate", "regrid", "write", "plot"),
+        ),
+        (SeasonalAccessor, xai4land_seasonal, ("fit", "forecast", "calibrate", "report")),
+    ]
+    for accessor, package, name in ((a, p, n) for a, p, names in twins for n in names):
+        method = inspect.signature(getattr(accessor, name))
+        function = inspect.signature(getattr(package, name))
         own = [(p.name, p.kind, p.default) for p in list(method.parameters.values())[1:]]
         twin = [(p.name, p.kind, p.default) for p in list(function.parameters.values())[1:]]
         assert own == twin, name

@@ -143,6 +143,43 @@ def test_analogs_can_be_drawn_from_simulations():
     assert made.std() > 10 > again.std()
 
 
+def test_analogs_by_name_are_drawn_from_simulations_lazily(world):
+    """A world that always cools after warm months tells so, whatever the own past says."""
+    count = 0
+
+    def counted(block):
+        nonlocal count
+        count += block.size > 0
+        return block
+
+    cools = red_noise(120, 6, 12, seed=5, stays=0.0)
+    winter = np.arange(11, 12 * 119, 12)
+    late = cools[winter - 4].mean((1, 2), keepdims=True) + cools[winter - 3]
+    cools[winter] = cools[winter + 1] = cools[winter + 2] = -3 * late
+    model = monthly(cools + 280, "0101-01-01", "noleap").chunk(time=12 * 60)
+    data = model.tas.data.map_blocks(counted, dtype=float, meta=np.empty((0, 0, 0)))
+    model["tas"] = model.tas.copy(data=data)
+    how = {"season": "DJF", "years": range(1930, 1959), "emulator": "analogs", "members": 20}
+    made = world.seasonal.forecast(simulations={"model": model}, **how)
+    assert count == 0
+    assert made.attrs["simulations"] == "model"
+    members = made.tas.compute(scheduler="sync")
+    assert count == 2  # each chunk once
+    own = world.seasonal.forecast(**how).tas
+    trend = world.seasonal.forecast(**{**how, "emulator": "trend"}).tas
+    seen = world.tas.values.reshape(60, 12, -1)[29:58, 7:10].mean((1, 2))
+    told, past = (
+        np.corrcoef((x - trend).mean(("realization", "lat", "lon")), seen)[0, 1]
+        for x in (members, own)
+    )
+    assert told < -0.5
+    assert past > told + 0.5
+    with pytest.raises(InputError, match="drawn from by 'analogs', and the emulator is 'trend'"):
+        world.seasonal.forecast(simulations={"model": model}, emulator="trend")
+    with pytest.raises(InputError, match="model: expected one variable 'tas'"):
+        world.seasonal.forecast(simulations={"model": model.rename(tas="x")}, emulator="analogs")
+
+
 def test_members_of_references_are_as_wide_as_their_errors(world):
     made = forecast(world, "DJF", years=range(1945, 1960), members=200, emulator="persistence").tas
     truth = season_means(world.tas.values, world, 12)[np.arange(1945, 1960) - 1901]

@@ -97,9 +97,42 @@ def test_bad_climatologies_are_refused(climatology, match):
         anomalies(data.tas, climatology, before=1911)
 
 
-def test_anomalies_given_as_absolute_values_are_noticed():
-    with pytest.raises(InputError, match="anomalies already"):
-        anomalies(monthly(np.ones((240, 2, 4))).tas, (1901, 1910))
+WORLDS = {
+    # name: a cell's mean and annual cycle, how it varies from year to year, the lowest value
+    "Europe in Celsius": (9, 10, 1.6, -99),
+    "tropics in kelvin": (300, 1, 0.4, 0),
+    "pressure": (101300, 300, 400, 0),
+    "rain": (3, 2, 1.5, 0),
+}
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("lazy", [False, True])
+def test_anomalies_and_absolute_values_are_told_apart_whatever_the_units(world, lazy):
+    mean, cycle, spread, lowest = WORLDS[world]
+    noise = np.random.default_rng(0).normal(size=(360, 3, 6)) * spread
+    year = mean + cycle * np.cos(2 * np.pi * np.arange(360) / 12)[:, None, None]
+    absolute = monthly((year + noise).clip(lowest), units="1").tas
+    departures = monthly(noise + 0.5 * spread, units="1").tas
+    if lazy:
+        absolute, departures = absolute.chunk(time=50), departures.chunk(time=50, lat=1)
+    made = anomalies(absolute, (1900, 1929))
+    assert anomalies(departures).identical(departures)
+    assert abs(float(made.mean())) < 1e-6 * mean
+    with pytest.raises(InputError, match="'tas': its months are .* absolute values"):
+        anomalies(absolute).compute()
+    with pytest.raises(InputError, match="'tas': its months are .* anomalies already"):
+        anomalies(departures, (1900, 1929)).compute()
+
+
+def test_a_given_climatology_may_have_other_units():
+    kelvin = monthly(280 + np.random.default_rng(0).normal(size=(240, 2, 4)))
+    celsius = kelvin.copy()
+    celsius["tas"] = (kelvin.tas - 273.15).assign_attrs(units="degC")
+    with xr.set_options(keep_attrs=True):
+        means = celsius.groupby("time.month").mean()
+    expected = anomalies(kelvin.tas, (1900, 1919))
+    np.testing.assert_allclose(anomalies(kelvin.tas, means), expected, atol=1e-9)
 
 
 def test_trends_know_nothing_of_their_own_year_or_later():

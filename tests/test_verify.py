@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import stats
 
 from seasonal_worlds import monthly, red_noise
 from xai4land import InputError
 from xai4land.cli import main
 from xai4land_seasonal import (
+    anomalies,
     calibrate,
     combine,
     forecast,
@@ -76,6 +78,32 @@ def test_members_missing_and_unequal_ensembles(world, made):
     assert scores.forecast.values.tolist() == ["persistence", "fewer"]
 
 
+def test_roc_areas_are_half_without_skill_and_one_with_perfect_skill(world, made):
+    """Thresholds are the same for all years, so that leaving out a year favours nobody."""
+    truth = seasonal_means(world, ("DJF", "JJA")).sel(time=slice("1929-12", "1959"))
+    never = made.copy(deep=True)
+    never["tas"] = made.tas.isel(time=0, drop=True) + xr.zeros_like(made.tas)
+    never["tas"] = never.tas.transpose(*made.tas.dims)
+    knows = made.copy(deep=True)
+    mine = truth.tas.transpose("time", "lat", "lon").values
+    knows["tas"] = xr.zeros_like(made.tas) + xr.DataArray(mine, dims=("time", "lat", "lon"))
+    knows["tas"] = knows.tas.transpose(*made.tas.dims)
+    others = {"never": never, "knows": knows}
+    metrics = ["roc_below", "roc_above"]
+    scores = verify(made, world, references=others, metrics=metrics).compute()
+    for metric in metrics:
+        assert (scores[metric].sel(forecast="never") == 0.5).all()
+        assert (scores[metric].sel(forecast="knows") == 1.0).all()
+        assert 0.5 < float(scores[metric][0].mean()) < 1
+    at = np.flatnonzero(made.season == "JJA")
+    seen = mine[at, 2, 3]
+    chance = (made.tas.values[at, :, 2, 3] >= np.quantile(seen, 2 / 3)).mean(1)
+    event = seen >= np.quantile(seen, 2 / 3)
+    wins = stats.mannwhitneyu(chance[event], chance[~event]).statistic
+    expected = wins / (event.sum() * (~event).sum())
+    assert float(scores.roc_above.sel(season="JJA")[0, 2, 3]) == pytest.approx(expected)
+
+
 def test_pooled_metrics_and_regions(world, made):
     metrics = ["reliability_above", "rank_histogram"]
     scores = verify(made, world, references=[], metrics=metrics).compute()
@@ -92,6 +120,28 @@ def test_bad_requests_are_refused_together(world, made):
     assert "reference 'guess'" in str(caught.value)
     with pytest.raises(InputError, match="share 0 seasons"):
         verify(made, world.sel(time=slice(None, "1925")), references={})
+
+
+def test_absolute_observations_of_anomalies_are_refused(world, made):
+    absolute = world.copy()
+    absolute["tas"] = (world.tas + 12).assign_attrs(units="degC")
+    with pytest.raises(InputError, match="absolute values, not anomalies; give climatology="):
+        verify(made, absolute, references=[])
+    how = {"references": [], "metrics": ["acc", "rmse"]}
+    expected = verify(made, anomalies(world.tas + 12, (1900, 1929)).to_dataset(), **how)
+    scores = verify(made, absolute, climatology=(1900, 1929), **how)
+    np.testing.assert_allclose(scores.rmse, expected.rmse, atol=1e-6)
+
+
+def test_absolute_forecasts_of_anomalies_are_refused_by_name(world, made):
+    absolute = made + 280
+    with pytest.raises(InputError, match="'theirs' and the observations are 280 apart"):
+        verify(made, world, references={"theirs": absolute}, metrics=["acc"]).compute()
+    truth = seasonal_means(world + 280)
+    with pytest.raises(InputError, match="one is absolute, the other anomalies"):
+        verify(made.chunk(time=10), truth, references={}, metrics=["acc"]).compute()
+    scores = verify(absolute, truth, references={}, metrics=["bias"]).compute()
+    assert abs(float(scores.bias.mean())) < 1
 
 
 def test_calibration_mends_bias_and_spread(world, made):
@@ -116,6 +166,33 @@ def test_several_ensembles_become_one(world, made):
     both = combine({"a": made, "b": other})
     assert both.sizes["realization"] == 8
     assert both.source.values.tolist() == ["a"] * 4 + ["b"] * 4
+
+
+def test_the_page_makes_each_reference_once(world, made, tmp_path, monkeypatch):
+    from xai4land_seasonal import comparison
+
+    asked = []
+
+    def counted(data, *how, emulator, **more):
+        asked.append(emulator.name)
+        return forecast(data, *how, emulator=emulator, **more)
+
+    monkeypatch.setattr(comparison, "make_forecast", counted)
+    page = report(made, tmp_path / "a.html", obs=world, intervals=20, references=["persistence"])
+    assert sorted(asked) == ["climatology", "persistence", "trend"]  # two judge all scores
+    text = page.read_text()
+    scores = verify(
+        made,
+        world,
+        references=["persistence"],
+        metrics=["acc", "crpss"],
+        dim=("time", "season", "lat", "lon"),
+        intervals=20,
+    ).compute()
+    for metric in ("acc", "crpss"):
+        low, high = scores[f"{metric}_interval"].isel(forecast=1).values
+        text_of = f"{float(scores[metric][1]):.3f}<br><small>{low:.3f} to {high:.3f}</small>"
+        assert text_of in text
 
 
 def test_terciles_page_and_commands(world, made, tmp_path, capsys):

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from xai4land import __version__, discovery
+from xai4land.arguments import WRITTEN
 from xai4land.commands.emulator import emulators
 from xai4land.commands.prefetching import prefetch
 from xai4land.errors import PluginError, Xai4landError
@@ -59,6 +61,16 @@ def plugins() -> None:
     click.echo(repr(table))
     if any(row["problem"] for row in table):
         raise SystemExit(1)
+
+
+@cli.command()
+@click.option("--out", type=WRITTEN, default=Path("demo"), show_default=True)
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def demo(out: Path, quiet: bool) -> None:
+    """Run what each plugin shows of itself, offline: scores, and files in OUT."""
+    out.mkdir(parents=True, exist_ok=True)
+    for plugin in discovery.names("demos"):
+        discovery.load("demos", plugin)(out, not quiet)
 
 
 @cli.command()

@@ -1,10 +1,11 @@
 """Plugins, found through entry points.
 
-Five groups are read: ``xai4land.accessors`` (name of the accessor -> class),
+Six groups are read: ``xai4land.accessors`` (name of the accessor -> class),
 ``xai4land.architectures`` (name -> callable that builds a network),
 ``xai4land.kinds`` (name -> class of emulators with another kind of card),
-``xai4land.emulators`` (any name -> mapping from emulator names to files) and
-``xai4land.commands`` (any name -> list of click commands). A plugin that fails to load is kept
+``xai4land.emulators`` (any name -> mapping from emulator names to files),
+``xai4land.commands`` (any name -> list of click commands) and ``xai4land.demos`` (any name ->
+callable of a folder, and whether to show progress). A plugin that fails to load is kept
 with its reason; it never breaks ``import xai4land``.
 """
 
@@ -23,7 +24,7 @@ from xai4land.tables import Table
 
 __all__ = ["emulator_files", "load", "names", "plugins", "register_accessors"]
 
-GROUPS = ("accessors", "architectures", "kinds", "emulators", "commands")
+GROUPS = ("accessors", "architectures", "kinds", "emulators", "commands", "demos")
 
 
 @dataclass(frozen=True)

@@ -117,31 +117,4 @@ def evaluate(made: Path, truth: Path, legend: str | None, plot: Path | None) -> 
         click.echo(f"wrote {plot}")
 
 
-@click.command()
-@click.option("--out", type=WRITTEN, default=Path("demo"), show_default=True)
-@click.option("--quiet", is_flag=True, help="Show no progress.")
-def demo(out: Path, quiet: bool) -> None:
-    """Reconstruct the sample planet offline, score it, write a Zarr store and pictures."""
-    import xai4land
-    from xai4land.store import open_store, write
-    from xai4land_land.landcover import reconstruct
-    from xai4land_land.plots import plot
-    from xai4land_land.scores import evaluate
-
-    planet = xai4land.sample("land")
-    truth = planet.land_cover
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / "planet.zarr"
-    made = reconstruct(planet.drop_vars("land_cover"), "sample-landcover")
-    write(made, path, overwrite=True, progress=not quiet)
-    world = open_store(path)
-    scores = evaluate(world, truth).compute()
-    click.echo(f"sample planet, years {', '.join(str(y) for y in truth.time.dt.year.values)}")
-    click.echo(repr(scores))
-    region = {"lat": slice(45, 5), "lon": slice(-105, -55)}
-    plot(world.sel(region)).savefig(out / "planet.png", dpi=150)
-    scores.plot().savefig(out / "scores.png", dpi=150)
-    click.echo(f"wrote {path}, {out / 'planet.png'} and {out / 'scores.png'}")
-
-
-COMMANDS = [demo, reconstruct, fit, evaluate]
+COMMANDS = [reconstruct, fit, evaluate]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
+    from xai4land.grid import Grid
     from xai4land.tables import Table
     from xai4land_seasonal.areas import Box
     from xai4land_seasonal.climatology import Climatology
@@ -87,7 +88,10 @@ class SeasonalAccessor:
         years: int | Sequence[int] | None = None,
         emulator: str | os.PathLike[str] | Forecaster | None = None,
         climatology: Climatology = None,
+        simulations: Simulations = None,
         seed: int = 0,
+        grid: Grid | None = None,
+        variables: Sequence[str] | None = None,
     ) -> xr.Dataset:
         """Forecast seasons as a lazy ensemble; see :func:`xai4land_seasonal.forecast`."""
         from xai4land_seasonal.forecasting import forecast
@@ -100,7 +104,10 @@ class SeasonalAccessor:
             years=years,
             emulator=emulator,
             climatology=climatology,
+            simulations=simulations,
             seed=seed,
+            grid=grid,
+            variables=variables,
         )
 
     def means(

@@ -11,7 +11,16 @@ from xai4land.cells import areas, edges, overlaps
 from xai4land.errors import InputError
 from xai4land.grid import Grid
 
-__all__ = ["REGIONS", "Box", "area_mean", "box_text", "find_box", "region_mean", "region_weights"]
+__all__ = [
+    "REGIONS",
+    "Box",
+    "area_mean",
+    "box_text",
+    "covers",
+    "find_box",
+    "region_mean",
+    "region_weights",
+]
 
 Box = tuple[float, float, float, float]
 """Southern, northern, western and eastern edge in degrees; east of the western one."""
@@ -94,6 +103,21 @@ def area_mean(data: xr.DataArray, weights: xr.DataArray | None = None) -> xr.Dat
     return data.weighted(weights).mean(grid.names)
 
 
+def covers(data: xr.DataArray | xr.Dataset, region: str | Box) -> bool:
+    """Whether a grid holds most of a region.
+
+    Examples
+    --------
+    >>> import xai4land
+    >>> tas = xai4land.sample("climate", years=[2000]).tas
+    >>> covers(tas, "europe"), covers(tas.sel(lon=slice(-180, 0)), "europe")
+    (True, False)
+    """
+    south, north, west, east = find_box(region)
+    height = np.diff(np.sin(np.deg2rad([south, north])))[0]
+    return bool(_shared(data, region).sum() > 0.5 * height * (east - west))
+
+
 def region_weights(data: xr.DataArray | xr.Dataset, region: str | Box) -> xr.DataArray:
     """Area that each cell shares with a box, so that small boxes mean something on coarse grids.
 
@@ -102,6 +126,14 @@ def region_weights(data: xr.DataArray | xr.Dataset, region: str | Box) -> xr.Dat
     InputError
         If the region is unknown, or lies beyond the grid.
     """
+    weights = _shared(data, region)
+    if not weights.any():
+        raise InputError(f"region {region!r} lies beyond the grid")
+    return weights
+
+
+def _shared(data: xr.DataArray | xr.Dataset, region: str | Box) -> xr.DataArray:
+    """Sine of latitude times degrees of longitude that cells and a box share."""
     south, north, west, east = find_box(region)
     grid = Grid.of(data)
     rows, columns = edges(grid, data)
@@ -109,8 +141,6 @@ def region_weights(data: xr.DataArray | xr.Dataset, region: str | Box) -> xr.Dat
     height = overlaps(*sines).toarray()[0]
     width = overlaps(columns, np.array([[west, east]]), 360.0).toarray()[0]
     weights = height[:, None] * width
-    if not weights.any():
-        raise InputError(f"region {region!r} lies beyond the grid")
     return xr.DataArray(weights, {n: data[n] for n in grid.names}, grid.names)
 
 

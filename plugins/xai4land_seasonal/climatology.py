@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from xai4land.errors import InputError
+from xai4land.grid import Grid
+from xai4land.regridding import cell_means
 from xai4land_seasonal.seasons import month_numbers
+from xai4land_seasonal.variables import convert
 
-__all__ = ["Climatology", "anomalies", "describe"]
+__all__ = ["Climatology", "anomalies", "checked", "describe"]
 
 Climatology = tuple[int, int] | xr.Dataset | xr.DataArray | None
-ABSOLUTE = {"K": 100.0, "Pa": 20000.0, "hPa": 200.0}
-"""Above these no anomaly's median is, and below their half no temperature's or pressure's."""
-CELSIUS = 5.0
-"""The same where an offset was left out."""
+Floats = npt.NDArray[np.float64]
+STEADY = 5.0
+"""A month's mean over the years, in standard deviations of the years. Anomalies stay below, at
+about 2 under strong warming; absolute temperatures reach 6 (Europe in Celsius) to hundreds."""
 
 
 def anomalies(
@@ -26,8 +32,8 @@ def anomalies(
     ----------
     data : DataArray, with a monthly time axis
     climatology : tuple of int, Dataset, DataArray or None
-        First and last year of the mean; or the mean itself, on ``month`` (1 to 12); or None
-        where data are anomalies already.
+        First and last year of the mean; or the mean itself, on ``month`` (1 to 12), in any units;
+        or None where data are anomalies already.
     before : int, optional
         A year that the climatology must not reach, since it is to be forecast.
 
@@ -53,16 +59,24 @@ def anomalies(
     """
     time = "time"
     if climatology is None:
-        return _checked(data, absolute=False)
-    mean: xr.DataArray
-    if isinstance(climatology, tuple):
-        mean = _mean(data, climatology, before)
-        data = _checked(data, absolute=True) if _tells(data) else data
-    else:
-        mean = _given(data, climatology)
-    with xr.set_options(keep_attrs=True):
-        made = data.groupby(f"{time}.month") - mean
-    return made.drop_vars("month", errors="ignore").transpose(*data.dims)
+        return checked(data, absolute=False)
+    # Whole in time: each block is told from its own, with few tasks.
+    data = checked(data.chunk({time: -1}) if data.chunks is not None else data, absolute=True)
+    given = climatology
+    mean = _mean(data, given, before) if isinstance(given, tuple) else _given(data, given)
+    made: xr.DataArray = xr.apply_ufunc(
+        lambda values, means, at: values - means[..., at],
+        data,
+        mean.sortby("month"),
+        kwargs={"at": data[time].dt.month.values - 1},
+        input_core_dims=[[time], ["month"]],
+        output_core_dims=[[time]],
+        dask="parallelized",
+        output_dtypes=[data.dtype],
+        dask_gufunc_kwargs={"allow_rechunk": True},
+        keep_attrs="override",
+    )
+    return made.transpose(*data.dims)
 
 
 def describe(climatology: Climatology, data: xr.DataArray) -> str:
@@ -99,7 +113,8 @@ def _mean(data: xr.DataArray, period: tuple[int, int], before: int | None) -> xr
         )
     InputError.raise_if(problems)
     at = slice(12 * first - int(months[0]), 12 * (last + 1) - int(months[0]))
-    return data.isel(time=at).groupby("time.month").mean()
+    years = data.isel(time=at).coarsen(time=12).construct(time=("year", "month"))
+    return years.mean("year").assign_coords(month=np.arange(1, 13))
 
 
 def _given(data: xr.DataArray, climatology: xr.Dataset | xr.DataArray) -> xr.DataArray:
@@ -113,44 +128,93 @@ def _given(data: xr.DataArray, climatology: xr.Dataset | xr.DataArray) -> xr.Dat
             "the climatology has no coordinate 'month' from 1 to 12; make it with "
             "ds.groupby('time.month').mean()"
         )
-    return mean
+    dims = [d for d in mean.dims if d != "month"]
+    if not all(d in data.dims and np.array_equal(mean[d], data[d]) for d in dims):
+        mean = cell_means(mean, Grid.of(data), climatology)
+    return convert(mean, str(data.attrs.get("units", mean.attrs.get("units", "1"))))
 
 
-def _tells(data: xr.DataArray) -> bool:
-    return data.attrs.get("units") in ABSOLUTE
+def checked(data: xr.DataArray, absolute: bool) -> xr.DataArray:
+    """Monthly data, refused when they are seen to be absolute values, or to be anomalies.
 
+    Anomalies are small beside what varies from year to year, and have both signs. So units need
+    not be known, nor where their zero is. Lazy data are looked at when they are computed; fewer
+    than two years tell nothing.
 
-def _checked(data: xr.DataArray, absolute: bool) -> xr.DataArray:
-    """The data, refused when they are seen to be absolute values (or the reverse)."""
-    limit = ABSOLUTE.get(data.attrs.get("units", ""))
-    if data.attrs.get("units") == "K" and "without_offset" in data.attrs:
-        limit = CELSIUS
-    if limit is None:
+    Parameters
+    ----------
+    data : DataArray, monthly along time, none missing
+    absolute : bool
+        What is expected.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> time = pd.date_range("2000-01-01", periods=48, freq="MS")
+    >>> celsius = xr.DataArray(np.sin(np.arange(48.0)) + 12, {"time": time}, "time", name="tas")
+    >>> checked(celsius, absolute=True).equals(celsius)
+    True
+    """
+    if data.sizes["time"] < 24:
         return data
+    data = data.chunk(time=-1) if data.chunks is not None else data
+    facts = xr.apply_ufunc(
+        _facts,
+        data,
+        input_core_dims=[["time"]],
+        output_core_dims=[["fact"]],
+        dask="parallelized",
+        output_dtypes=[np.float64],
+        dask_gufunc_kwargs={"output_sizes": {"fact": 3}},
+    )
+    steady, square = (facts.isel(fact=k).mean() for k in (0, 1))
     looked: xr.DataArray = xr.apply_ufunc(
         _look,
         data,
-        kwargs={"limit": limit, "absolute": absolute, "name": str(data.name)},
+        steady,
+        square,
+        facts.isel(fact=2).min(),
+        kwargs={"absolute": absolute, "name": str(data.name)},
         dask="parallelized",
         output_dtypes=[data.dtype],
-        keep_attrs=True,
+        keep_attrs="override",
     )
     return looked
 
 
-def _look(values: np.ndarray, limit: float, absolute: bool, name: str) -> np.ndarray:
-    known = values[np.isfinite(values)]
-    if known.size == 0:
+def _facts(values: np.ndarray, least: int = 24) -> Floats:
+    """Of whole years: mean square of months' means, of all values, and the lowest value."""
+    found = np.full((*values.shape[:-1], 3), np.nan)
+    known = np.isfinite(values)
+    some = known.sum(-1) >= least
+    kept = values[some, : values.shape[-1] // 12 * 12].astype(np.float64)
+    if kept.size:
+        years = kept.reshape(len(kept), -1, 12)
+        count = np.isfinite(years).sum(1)
+        mean = np.nansum(years, 1) / np.where(count > 0, count, np.nan)
+        square, low = np.nanmean(years**2, (1, 2)), np.nanmin(years, (1, 2))
+        found[some] = np.stack([np.nanmean(mean**2, 1), square, low], 1)
+    return found
+
+
+def _look(
+    values: np.ndarray, steady: Any, square: Any, lowest: Any, absolute: bool, name: str
+) -> np.ndarray:
+    if values.size == 0 or not np.isfinite(steady):
         return values
-    middle = float(np.median(np.abs(known)))
-    if not absolute and middle > limit:
+    mean, varying = float(steady) ** 0.5, max(float(square - steady), 0.0) ** 0.5
+    signed = bool(lowest < 0)
+    seen = (
+        f"{name!r}: its months are {mean:.3g} in the mean (root mean square), and vary by "
+        f"{varying:.3g} from year to year"
+    )
+    if not absolute and mean > (STEADY if signed else 1.0) * varying:
         raise InputError(
-            f"{name!r} has a median of {middle:g}: these are absolute values, not anomalies; give "
-            "climatology=(first year, last year)"
+            f"{seen}: these are absolute values, not anomalies; give climatology=(first year, "
+            "last year)"
         )
-    if absolute and middle < limit / 2:
+    if absolute and signed and mean < varying:
         raise InputError(
-            f"{name!r} has a median of {middle:g}: these are anomalies already, not absolute "
-            "values; leave climatology= out"
+            f"{seen}: these are anomalies already, not absolute values; leave climatology= out"
         )
     return values

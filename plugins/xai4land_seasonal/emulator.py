@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,12 @@ import numpy as np
 
 from xai4land.emulator import AnyEmulator
 from xai4land.errors import InputError
+from xai4land.grid import Grid
 from xai4land_seasonal.card import SeasonalCard
-from xai4land_seasonal.forecaster import generator
+from xai4land_seasonal.forecaster import Forecaster, Window, generator
 from xai4land_seasonal.history import Floats, History, Inputs
 from xai4land_seasonal.seasons import Ints, Season
+from xai4land_seasonal.variables import Variable
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["SeasonalEmulator"]
 
 
-class SeasonalEmulator(AnyEmulator):
+class SeasonalEmulator(AnyEmulator, Forecaster):
     """A trained conditional VAE that forecasts seasons, with a card that says how.
 
     What it says is added to the trend of the years before; see the method's page.
@@ -47,9 +49,27 @@ class SeasonalEmulator(AnyEmulator):
         """One sentence for the attributes of forecasts."""
         return self.card.title or f"seasonal emulator {self.card.name}"
 
+    @property
+    def cells(self) -> Grid:
+        """The card's grid."""
+        return self.card.cells
+
+    @property
+    def attrs(self) -> Mapping[str, str]:
+        """The file's hash."""
+        return {"emulator_sha256": self.sha256}
+
+    def predictors(self, found: Sequence[Variable]) -> tuple[Variable, ...]:
+        """The card's, whatever is there."""
+        return self.card.predictors
+
     def targets(self, variables: Sequence[str]) -> tuple[str, ...]:
         """Names of what is forecast."""
         return self.card.targets
+
+    def window(self, grid: Grid) -> tuple[Grid, Window | None]:
+        """The card's region."""
+        return self.card.target_cells, self.card.window if self.card.region else None
 
     @cached_property
     def _network(self) -> Ensemble:

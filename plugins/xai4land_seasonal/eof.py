@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from xai4land_seasonal.history import Floats, History
 from xai4land_seasonal.reference import Reference, by_year, departures
-from xai4land_seasonal.seasons import Ints, Season
+from xai4land_seasonal.seasons import Season
 
 __all__ = ["EofRidge", "Patterns", "refits"]
 
@@ -47,10 +50,15 @@ class Patterns:
         weight = np.sqrt(area / area.mean()) / np.where(spread > 0, spread, 1.0)
         flat = (filled * weight).reshape(len(filled), -1)
         flat = flat - flat.mean(0)
-        _, sizes, vectors = np.linalg.svd(flat, full_matrices=False)
-        count = min(count, int((sizes > 1e-9 * sizes[:1]).sum()))
-        scale = sizes[:count] / np.sqrt(len(flat))
-        return cls(weight, vectors[:count].T / scale)
+        # Of the smaller of both covariances; only the leading ones are wanted.
+        wide = flat.shape[1] > len(flat)
+        squares, vectors = np.linalg.eigh(flat @ flat.T if wide else flat.T @ flat)
+        squares, vectors = squares[: -count - 1 : -1], vectors[:, : -count - 1 : -1]
+        some = squares > 1e-12 * squares[:1]
+        squares, vectors = squares[some], vectors[:, some]
+        if wide:
+            vectors = flat.T @ vectors / np.sqrt(squares)
+        return cls(weight, vectors / np.sqrt(squares / len(flat)))
 
     def project(self, months: Floats) -> Floats:
         """Principal components, shape (cases, count)."""
@@ -90,9 +98,8 @@ class EofRidge(Reference):
     def means(self, history: History, season: Season, lead: int) -> Floats:
         """The trend alone where fewer than 20 years could be learned from."""
         months, _ = departures(history)
-        trend = by_year(history, history.trends[1], season)
-        found = trend.copy()
-        years = history.first_year + np.arange(len(trend))
+        found = by_year(history, history.trends[1], season).copy()
+        own, *others = (_starts(history, season, lead, shift) for shift in (0, -1, 1))
         for before, served in refits(history):
             # Winters begin in the year before their own: one year less.
             past = months[: max(before - 1, 0)]
@@ -100,37 +107,64 @@ class EofRidge(Reference):
             if len(past) < self.least:
                 continue
             flat = past.reshape(-1, *past.shape[2:])
-            patterns = Patterns.of(flat, history.area, self.count)
-            told, wanted = self._cases(history, patterns, season, lead, before)
-            slopes = self._fit(told, wanted)
-            seen = self._see(history, patterns, season, lead, years[served])
-            shape = (seen.shape[0], *trend.shape[1:])
-            found[served] = trend[served] + (seen @ slopes).reshape(shape)
+            patterns = history.once(
+                (Patterns, before, self.count),
+                partial(Patterns.of, flat, history.area, self.count),
+            )
+            over = [start.until(before - 1) for start in (own, *others)]
+            told = np.concatenate([start.seen(patterns) for start in over])
+            slopes = self._fit(told, np.concatenate([start.target for start in over]))
+            seen = own.at(served).seen(patterns)
+            found[served] += (seen @ slopes).reshape(-1, *found.shape[1:])
         return found
-
-    def _cases(
-        self, history: History, patterns: Patterns, season: Season, lead: int, before: int
-    ) -> tuple[Floats, Floats]:
-        """Predictors and departures of this season and of those a month off, of earlier years."""
-        told, wanted = [], []
-        for shift in (-1, 0, 1):
-            beside = Season("", (season.month - 1 + shift) % 12 + 1)
-            years = history.first_year + np.arange(beside.crosses, max(before - 1, 1))
-            inputs = history.inputs(beside, lead, years)
-            some = np.isfinite(inputs.months[:, 0]).any((1, 2))
-            told.append(self._see(history, patterns, beside, lead, years)[some])
-            wanted.append(inputs.target[some].reshape(int(some.sum()), -1))
-        return np.concatenate(told), np.concatenate(wanted)
-
-    def _see(
-        self, history: History, patterns: Patterns, season: Season, lead: int, years: Ints
-    ) -> Floats:
-        months = history.inputs(season, lead, years).months
-        last, mean = months[:, 0], np.nan_to_num(months).mean(1)
-        return np.concatenate([patterns.project(last), patterns.project(mean)], 1)
 
     def _fit(self, told: Floats, wanted: Floats) -> Floats:
         """Slopes, (predictors, variables * cells); a missing departure tells nothing."""
         known = np.isfinite(wanted)
         square = told.T @ told + self.ridge * len(told) * np.eye(told.shape[1])
         return np.asarray(np.linalg.solve(square, told.T @ np.where(known, wanted, 0.0)))
+
+
+@dataclass(frozen=True)
+class _Starts:
+    """Starts of one season, a year each.
+
+    Attributes
+    ----------
+    last, mean : ndarray, shape (years, variables, cells)
+        Departures of the last month, and their mean over the last three.
+    target : ndarray, shape (years, variables * cells)
+    some : ndarray of bool, shape (years,)
+        Where the last month is known anywhere, and the season begins within the history.
+    """
+
+    last: Floats
+    mean: Floats
+    target: Floats
+    some: npt.NDArray[np.bool_]
+
+    def at(self, years: Any) -> _Starts:
+        """Some years."""
+        return _Starts(self.last[years], self.mean[years], self.target[years], self.some[years])
+
+    def until(self, end: int) -> _Starts:
+        """Those that can be learned from, up to a year's position."""
+        return self.at(np.flatnonzero(self.some[: max(end, 1)]))
+
+    def seen(self, patterns: Patterns) -> Floats:
+        """Principal components, shape (years, predictors)."""
+        return np.concatenate([patterns.project(self.last), patterns.project(self.mean)], 1)
+
+
+def _starts(history: History, season: Season, lead: int, shift: int) -> _Starts:
+    """Of a season, or of those a month off."""
+    beside = Season("", (season.month - 1 + shift) % 12 + 1)
+    years = history.first_year + np.arange(len(history.values))
+    # A first winter has no place: its row would be the last one's.
+    inputs = history.inputs(beside, lead, years[beside.crosses :])
+    parts = [inputs.months[:, 0], np.nan_to_num(inputs.months).mean(1), inputs.target]
+    some = np.isfinite(parts[0]).any((1, 2))
+    if beside.crosses:
+        parts = [np.concatenate([np.full_like(part[:1], np.nan), part]) for part in parts]
+        some = np.concatenate([[False], some])
+    return _Starts(parts[0], np.nan_to_num(parts[1]), parts[2].reshape(len(years), -1), some)

@@ -22,7 +22,7 @@ from xai4land_seasonal.emulator import SeasonalEmulator
 from xai4land_seasonal.history import LEAST, History
 from xai4land_seasonal.persistence import fit_persistence, fit_scale
 from xai4land_seasonal.sources import Simulations, split_sources
-from xai4land_seasonal.state import State, read_state
+from xai4land_seasonal.state import State, read_states
 from xai4land_seasonal.training import Settings, make_cases, train
 from xai4land_seasonal.tuning import tune
 from xai4land_seasonal.variables import Variable, guess_variables
@@ -135,7 +135,7 @@ def fit(
         problems += error.problems
     InputError.raise_if(problems)
     variables = [v for v in chosen if v is not None]
-    states = _states(worlds, variables, grid)
+    states = read_states(worlds, variables, None if grid is None else Grid.of(grid))
     first, *others = [state.history() for state in states]
     labels = [label for label, _ in worlds]
     card = _card(states[0], variables, wanted, leads, labels, box).with_(
@@ -175,27 +175,6 @@ def fit(
         changes = {k: tuple(v) for k, v in changes.items() if v is not None}
         emulator = SeasonalEmulator(emulator.card.with_(**changes), emulator.weights)
     return emulator
-
-
-def _states(
-    worlds: Sequence[tuple[str, xr.Dataset]],
-    variables: Sequence[Variable],
-    grid: xr.Dataset | xr.DataArray | None,
-) -> list[State]:
-    """All worlds on one grid."""
-    target = None if grid is None else Grid.of(grid)
-    states: list[State] = []
-    problems: list[str] = []
-    for number, (label, data) in enumerate(worlds):
-        try:
-            states.append(read_state(data, variables, target, absolute=True))
-            target = target or states[0].grid
-        except InputError as error:
-            problems += [f"{label}: {problem}" for problem in error.problems]
-            if number == 0:
-                break
-    InputError.raise_if(problems)
-    return states
 
 
 def _card(

@@ -2,44 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from xai4land.grid import Grid
 from xai4land_seasonal.history import Floats, History
 from xai4land_seasonal.seasons import Ints, Season
+from xai4land_seasonal.variables import Variable
 
-__all__ = ["Forecaster", "generator"]
+__all__ = ["Forecaster", "Window", "generator"]
+
+Window = tuple[Ints, Ints]
+"""Positions of rows and of columns."""
 
 
-class Forecaster(Protocol):
+class Forecaster(ABC):
     """Anything that turns the past into members of a season to come.
 
     A forecast must not depend on what else is asked for at once: not on the other years, nor on
-    anything in the history from the season's ``lead`` on.
-
+    anything in the history from the season's ``lead`` on. By default it takes any variables on any
+    grid, and forecasts all of them in all cells.
     """
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """A short name."""
-        ...
 
     @property
+    @abstractmethod
     def description(self) -> str:
         """One sentence for the output's attributes."""
-        ...
+
+    @property
+    def cells(self) -> Grid | None:
+        """The only grid that it takes; None if it takes any."""
+        return None
+
+    @property
+    def attrs(self) -> Mapping[str, str]:
+        """What else the output's attributes say of it."""
+        return {}
+
+    def predictors(self, found: Sequence[Variable]) -> tuple[Variable, ...]:
+        """What it takes, among variables that are there or beside them."""
+        return tuple(found)
 
     def targets(self, variables: Sequence[str]) -> tuple[str, ...]:
         """Names of what is forecast from variables."""
-        ...
+        return tuple(variables)
 
+    def window(self, grid: Grid) -> tuple[Grid, Window | None]:
+        """Where on a grid it forecasts, and which rows and columns these are; None if all."""
+        return grid, None
+
+    @abstractmethod
     def members(
         self, history: History, season: Season, lead: int, years: Ints, count: int, seed: int
     ) -> Floats:
         """Anomalies, shape (years, count, targets, cells); missing where nothing can be said."""
-        ...
 
 
 def generator(seed: int, season: Season, year: int) -> np.random.Generator:

@@ -15,10 +15,11 @@ from xai4land import cf
 from xai4land.emulator import load_emulator
 from xai4land.errors import InputError
 from xai4land.grid import Grid
+from xai4land_seasonal.analogs import Analogs
 from xai4land_seasonal.climatology import Climatology
 from xai4land_seasonal.emulator import SeasonalEmulator
-from xai4land_seasonal.forecaster import Forecaster
-from xai4land_seasonal.history import LEAST
+from xai4land_seasonal.forecaster import Forecaster, Window
+from xai4land_seasonal.history import LEAST, History
 from xai4land_seasonal.references import REFERENCES
 from xai4land_seasonal.seasons import (
     Ints,
@@ -29,7 +30,8 @@ from xai4land_seasonal.seasons import (
     months_at,
     season_coords,
 )
-from xai4land_seasonal.state import State, read_state
+from xai4land_seasonal.sources import Simulations, split_sources
+from xai4land_seasonal.state import State, read_state, read_states
 from xai4land_seasonal.variables import Variable, guess_variables
 
 __all__ = ["forecast"]
@@ -47,6 +49,7 @@ def forecast(
     years: int | Sequence[int] | None = None,
     emulator: str | os.PathLike[str] | Forecaster | None = None,
     climatology: Climatology = None,
+    simulations: Simulations = None,
     seed: int = 0,
     grid: Grid | None = None,
     variables: Sequence[str] | None = None,
@@ -74,6 +77,9 @@ def forecast(
     climatology : tuple of int, Dataset, DataArray or None
         First and last year of the monthly means that anomalies are against, all before the
         first forecast; None if the data are anomalies already, which then stay against theirs.
+    simulations : Dataset, mapping from str to Dataset, or None
+        What ``"analogs"`` are drawn from, such as the simulations that an emulator learned from:
+        absolute or anomalies, on any grid and calendar. None: from the data's own past.
     seed : int
         Of the members. Those of a year depend on it and on the year alone.
     grid : Grid, optional
@@ -91,8 +97,9 @@ def forecast(
     ------
     InputError
         If months are missing, the data end too early or begin too late, are absolute values
-        without a climatology (or the reverse), a climatology reaches into the forecast years, or
-        the grid is not one the emulator takes; what is lazy is checked when it is computed.
+        without a climatology (or the reverse), a climatology reaches into the forecast years,
+        the grid is not one the emulator takes, or simulations are given to what draws from none;
+        what is lazy is checked when it is computed.
 
     Examples
     --------
@@ -112,14 +119,17 @@ def forecast(
     ]
     InputError.raise_if(problems)
     chosen = _choose(data, emulator)
-    wanted, grid = _wants(chosen, data, grid, variables)
+    found = [v for v in guess_variables(data) if variables is None or v.name in variables]
+    wanted = chosen.predictors(found)
     time = _time_of(data)
     starts = _starts(month_numbers(data[time], "the data"), seasons, lead, years)
     first_year = min((start + 2) // 12 for start in starts)
-    state = read_state(data, wanted, grid, climatology, before=first_year)
-    names = chosen.targets([variable.name for variable in wanted])
-    values = _members(state, chosen, starts, (members, lead, seed), len(names))
-    return _described(values, state, chosen, starts, names, wanted, lead, data)
+    state = read_state(data, wanted, chosen.cells or grid, climatology, before=first_year)
+    worlds = [] if simulations is None else split_sources(simulations)
+    maker = _drawing(chosen, read_states(worlds, wanted, state.grid)) if worlds else chosen
+    values = _members(state, chosen, maker, starts, (members, lead, seed))
+    made = _described(values, state, chosen, starts, wanted, lead, data)
+    return made.assign_attrs({"simulations": ", ".join(k for k, _ in worlds)} if worlds else {})
 
 
 def _choose(data: xr.Dataset, emulator: Any) -> Forecaster:
@@ -129,14 +139,23 @@ def _choose(data: xr.Dataset, emulator: Any) -> Forecaster:
         return _fitting(data)
     if isinstance(emulator, str | os.PathLike):
         emulator = load_emulator(emulator)
-    if not hasattr(emulator, "members"):
+    if not isinstance(emulator, Forecaster):
         what = getattr(getattr(emulator, "card", None), "gives", repr(emulator))
         raise InputError(
             f"the emulator gives {what}, expected one of seasons; or name a reference: "
             f"{', '.join(REFERENCES)}"
         )
-    found: Forecaster = emulator
-    return found
+    return emulator
+
+
+def _drawing(chosen: Forecaster, simulations: Sequence[State]) -> Any:
+    """Analogs from simulations, which are computed once for all forecasts."""
+    if not isinstance(chosen, Analogs):
+        raise InputError(
+            f"simulations= are drawn from by 'analogs', and the emulator is {chosen.name!r}; leave "
+            "them out, or name emulator='analogs'"
+        )
+    return delayed(chosen.drawing, pure=True)([_history(state) for state in simulations])
 
 
 def _fitting(data: xr.Dataset) -> Forecaster:
@@ -152,16 +171,6 @@ def _fitting(data: xr.Dataset) -> Forecaster:
         f"no bundled emulator forecasts from {', '.join(sorted(names))}; give emulator=, fit your "
         f"own with ds.seasonal.fit(), or name a reference: {', '.join(REFERENCES)}"
     )
-
-
-def _wants(
-    chosen: Forecaster, data: xr.Dataset, grid: Grid | None, names: Sequence[str] | None
-) -> tuple[tuple[Variable, ...], Grid | None]:
-    """Variables and grid that a forecaster takes; a reference takes what it is given."""
-    if isinstance(chosen, SeasonalEmulator):
-        return chosen.card.predictors, chosen.card.cells
-    found = guess_variables(data)
-    return tuple(v for v in found if names is None or v.name in names), grid
 
 
 def _time_of(data: xr.Dataset) -> str:
@@ -211,42 +220,45 @@ def _starts(
     return np.array(sorted({s.start(y) for y in wanted for s in seasons}))
 
 
-def _members(
-    state: State, chosen: Forecaster, starts: Ints, how: tuple[int, int, int], targets: int
-) -> da.Array:
-    """One task for some years; each takes the whole past, which is small on this grid."""
-    members, _, _ = how
+def _history(state: State) -> Any:
+    """The whole past, which is small on this grid; one value that all forecasts share."""
     source = state.data.data
-    past = delayed(source.rechunk(-1) if isinstance(source, da.Array) else source, pure=True)
+    source = source.rechunk(-1) if isinstance(source, da.Array) else source
+    flat = source.reshape(*source.shape[:2], -1)
+    make = delayed(History, pure=True)
+    return make(flat, int(state.months[0]), state.days(), state.area())
+
+
+def _members(
+    state: State, chosen: Forecaster, maker: Any, starts: Ints, how: tuple[int, int, int]
+) -> da.Array:
+    """One task for some years."""
+    names = [str(name) for name in state.data["variable"].values]
+    targets = len(chosen.targets(names))
+    grid, window = chosen.window(state.grid)
+    past = _history(state)
     make = delayed(_run, pure=True)
-    facts = delayed((state.months, state.days(), state.area()), pure=True)
-    window = chosen.card.window if isinstance(chosen, SeasonalEmulator) else None
-    rows, columns = state.grid.shape if window is None else map(len, window)
     parts = []
     for first in range(0, len(starts), YEARS):
         some = starts[first : first + YEARS]
-        shape = (len(some), members, targets, rows, columns)
-        made = make(chosen, past, facts, some, how, window)
+        shape = (len(some), how[0], targets, *grid.shape)
+        made = make(maker, past, some, how, state.grid.shape, window)
         parts.append(da.from_delayed(made, shape, np.float32))
     return da.concatenate(parts)  # type: ignore[no-any-return]
 
 
 def _run(
     chosen: Forecaster,
-    values: Any,
-    facts: tuple[Ints, Any, Any],
+    history: History,
     starts: Ints,
     how: tuple[int, int, int],
-    window: tuple[Ints, Ints] | None,
+    shape: tuple[int, int],
+    window: Window | None,
 ) -> np.ndarray:
     """Forecasts of some starts in a window, (starts, members, targets, rows, columns)."""
     from xai4land_seasonal.cases import STARTS
-    from xai4land_seasonal.history import History
 
-    months, days, area = facts
     members, lead, seed = how
-    values = np.asarray(values)
-    history = History(values.reshape(*values.shape[:2], -1), int(months[0]), days, area)
     made: np.ndarray | None = None
     for month in np.unique(starts % 12):
         at = np.flatnonzero(starts % 12 == month)
@@ -257,7 +269,7 @@ def _run(
             made = np.empty((len(starts), *part.shape[1:]), np.float32)
         made[at] = part
     assert made is not None
-    whole = made.reshape(*made.shape[:3], *values.shape[2:])
+    whole = made.reshape(*made.shape[:3], *shape)
     return whole if window is None else whole[..., window[0][:, None], window[1]]
 
 
@@ -266,12 +278,11 @@ def _described(
     state: State,
     chosen: Forecaster,
     starts: Ints,
-    names: Sequence[str],
     variables: Sequence[Variable],
     lead: int,
     source: xr.Dataset,
 ) -> xr.Dataset:
-    grid = chosen.card.target_cells if isinstance(chosen, SeasonalEmulator) else state.grid
+    grid, _ = chosen.window(state.grid)
     dims = ("time", "realization", *grid.names)
     coords: dict[str, Any] = cf.grid_coords(grid)
     labels = [_name(int(start) % 12) for start in starts]
@@ -295,7 +306,7 @@ def _described(
     )
     made = {}
     by_name = {variable.name: variable for variable in variables}
-    for k, name in enumerate(names):
+    for k, name in enumerate(chosen.targets(list(by_name))):
         variable = by_name[name]
         attrs = {
             "long_name": f"seasonal anomaly of {variable.standard_name or name}",
@@ -308,10 +319,7 @@ def _described(
     what = f"seasonal forecast by {chosen.name}"
     attrs = cf.provenance(source, f"Seasonal anomalies: {chosen.name}", what, what)
     attrs["comment"] = f"{chosen.description}; {attrs['comment']}"
-    attrs["emulator"] = chosen.name
-    if isinstance(chosen, SeasonalEmulator):
-        attrs["emulator_sha256"] = chosen.sha256
-    attrs["climatology_period"] = state.climatology
+    attrs |= {"emulator": chosen.name, **chosen.attrs, "climatology_period": state.climatology}
     return xr.Dataset(made, coords, attrs)
 
 

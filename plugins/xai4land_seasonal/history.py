@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
+from threading import RLock
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +16,10 @@ from xai4land_seasonal.seasons import Ints, Season
 __all__ = ["LEAST", "SLOW", "History", "Inputs", "past_trend"]
 
 Floats = npt.NDArray[np.float64]
+T = TypeVar("T")
 LEAST = 15
 """Years that a trend is fitted on at least."""
+_ARRAYS = ("values", "days", "area")
 SLOW = 10
 """Years whose mean departure from the trend is an input of its own."""
 
@@ -87,6 +92,26 @@ class History:
         weights = np.ones(length) if days is None else np.asarray(days, np.float64)
         self.days = np.pad(weights, (before, after), constant_values=30.0)
         self.area = np.ones(values.shape[2]) if area is None else np.asarray(area, np.float64)
+        self._told: dict[Hashable, Any] = {}
+        self._lock = RLock()
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What follows from the history alone, made at the first call and kept.
+
+        Many forecasts share one history, perhaps in several threads.
+        """
+        with self._lock:
+            if key not in self._told:
+                self._told[key] = make()
+            found: T = self._told[key]
+            return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what can be made again."""
+        return {k: v for k, v in vars(self).items() if k in ("first_year", "last", *_ARRAYS)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _told={}, _lock=RLock())
 
     @cached_property
     def seasons(self) -> Floats:

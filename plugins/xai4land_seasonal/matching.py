@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grid import Grid
 from xai4land.regridding import cell_means
-from xai4land_seasonal.climatology import Climatology
+from xai4land_seasonal.climatology import STEADY, Climatology, checked
 from xai4land_seasonal.means import seasonal_means
+from xai4land_seasonal.scores import ensemble_mean
+from xai4land_seasonal.seasons import month_numbers
 from xai4land_seasonal.variables import KNOWN, Variable, find_variable
 
-__all__ = ["match", "seasonal"]
+__all__ = ["match", "same_level", "seasonal"]
 
 
 def seasonal(data: xr.Dataset, like: xr.Dataset, climatology: Climatology, what: str) -> xr.Dataset:
@@ -29,11 +33,12 @@ def seasonal(data: xr.Dataset, like: xr.Dataset, climatology: Climatology, what:
         How to call the data in errors.
     """
     names = [str(name) for name, array in like.data_vars.items() if "time" in array.dims]
+    differences = climatology is None
     grid = Grid.of(like[names[0]], "the forecast")
     problems, found = [], {}
     for name in names:
         try:
-            array = find_variable(data, _variable(name, like))
+            array = find_variable(data, _variable(name, like), differences=differences)
             own = Grid.of(array, f"{what}: {name!r}")
             found[name] = array if own == grid else cell_means(array, grid, data)
         except InputError as error:
@@ -44,6 +49,9 @@ def seasonal(data: xr.Dataset, like: xr.Dataset, climatology: Climatology, what:
         return made.assign_coords(
             {k: data[k] for k in ("season", "season_year") if k in data.coords}
         )
+    month_numbers(made["time"], what)
+    if differences:
+        made = made.map(checked, absolute=False)
     return seasonal_means(made, np.unique(like["season"].values).tolist(), climatology=climatology)
 
 
@@ -82,6 +90,43 @@ def match(forecast: xr.Dataset, data: xr.Dataset, what: str) -> tuple[xr.Dataset
     one, other = forecast.isel(time=mine), data.isel(time=theirs)
     other = other.drop_vars([c for c in other.coords if "time" in other[c].dims])
     return one, other.assign_coords(time=one["time"])
+
+
+def same_level(forecast: xr.DataArray, obs: xr.DataArray, what: str) -> xr.DataArray:
+    """A forecast, refused when it is absolute and the observations are anomalies, or the reverse.
+
+    Their means over time are then further apart than any bias; lazy data are looked at when they
+    are computed.
+
+    Examples
+    --------
+    >>> obs = xr.DataArray(np.sin(np.arange(20.0)), dims="time")
+    >>> same_level(obs + 1, obs, "ours").equals(obs + 1)
+    True
+    """
+    mean = ensemble_mean(forecast).mean("time") - obs.mean("time")
+    apart, varying = (mean**2).mean(), ((obs - obs.mean("time")) ** 2).mean()
+    checked: xr.DataArray = xr.apply_ufunc(
+        _level,
+        forecast,
+        apart,
+        varying,
+        kwargs={"what": what},
+        dask="parallelized",
+        output_dtypes=[forecast.dtype],
+        keep_attrs="override",
+    )
+    return checked
+
+
+def _level(values: np.ndarray, apart: Any, varying: Any, what: str) -> np.ndarray:
+    if values.size and float(apart) > STEADY**2 * float(varying) > 0:
+        raise InputError(
+            f"{what} and the observations are {float(apart) ** 0.5:.3g} apart in the mean, and "
+            f"these vary by {float(varying) ** 0.5:.3g}: one is absolute, the other anomalies; "
+            "take anomalies of both (climatology=, hindcast_seasons(anomalies=True))"
+        )
+    return values
 
 
 def _keys(data: xr.Dataset, what: str) -> list[tuple[str, int]]:

@@ -20,6 +20,7 @@ from xai4land_seasonal.categories import (
     category_of,
     climatological_rps,
     probabilities,
+    quantile_edges,
     rank_histogram,
     reliability,
     roc_area,
@@ -67,6 +68,16 @@ class Truth:
     def category(self) -> xr.DataArray:
         """Tercile that was observed."""
         return category_of(self.obs, self.edges)
+
+    @cached_property
+    def common_edges(self) -> xr.DataArray:
+        """Terciles of all observations, the same for each time."""
+        return quantile_edges(self.obs)
+
+    @cached_property
+    def common_category(self) -> xr.DataArray:
+        """Tercile of all observations that was observed."""
+        return category_of(self.obs, self.common_edges)
 
     @cached_property
     def trend_mean(self) -> xr.DataArray:
@@ -131,6 +142,21 @@ class Case:
     def above(self) -> xr.DataArray:
         """Probability of the upper tercile."""
         return self.probability.isel(category=2, drop=True)
+
+    @cached_property
+    def common_probability(self) -> xr.DataArray:
+        """Of the three categories that are the same for each time."""
+        return probabilities(self.members, self.truth.common_edges)
+
+    @property
+    def low(self) -> xr.DataArray:
+        """Probability of the lower tercile of all observations."""
+        return self.common_probability.isel(category=0, drop=True)
+
+    @property
+    def high(self) -> xr.DataArray:
+        """Probability of the upper tercile of all observations."""
+        return self.common_probability.isel(category=2, drop=True)
 
     def field(self, name: str) -> xr.DataArray:
         """One of the fields in time that metrics need, as ``"mean"`` or ``"truth.obs"``."""
@@ -230,8 +256,14 @@ METRICS: Mapping[str, Metric] = {
         ("rps", "truth.rps"),
         skill,
     ),
-    "roc_below": Metric("ROC area of the lower tercile", ("below", "truth.category"), _roc(0)),
-    "roc_above": Metric("ROC area of the upper tercile", ("above", "truth.category"), _roc(2)),
+    # Forecasts of different years are ranked: thresholds that leave out each its own year would
+    # move against it, and tell a forecast that never changes apart.
+    "roc_below": Metric(
+        "ROC area of the lower tercile of all years", ("low", "truth.common_category"), _roc(0)
+    ),
+    "roc_above": Metric(
+        "ROC area of the upper tercile of all years", ("high", "truth.common_category"), _roc(2)
+    ),
     "walk_pvalue": Metric(
         "p-value of the sign test of the CRPS against the climatological ensemble",
         ("crps", "truth.crps"),

@@ -15,11 +15,12 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grid import Grid
-from xai4land_seasonal.areas import REGIONS
+from xai4land_seasonal.areas import covers
 from xai4land_seasonal.climatology import Climatology
+from xai4land_seasonal.comparison import compare
 from xai4land_seasonal.plots import plot, plot_plume, plot_reliability, plot_scores
 from xai4land_seasonal.terciles import tercile_probabilities
-from xai4land_seasonal.verification import summary, verify
+from xai4land_seasonal.verification import intervals_of, scores_of, summary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -128,23 +129,12 @@ def _forecasts(forecast: xr.Dataset, obs: xr.Dataset | None, climatology: Climat
         parts.append(_picture(plot(some, terciles=chance, time=at), caption))
     if obs is not None and len(last) < forecast.sizes["time"]:
         for region in PLUMES:
-            if not _inside(forecast, region):
+            if not covers(forecast, region):
                 continue
             figure = plot_plume(forecast, region, obs=obs, climatology=climatology)
             caption = f"{seasons[0]} over {region}: members of each year, and what was observed."
             parts.append(_picture(figure, caption))
     return "\n".join(parts)
-
-
-def _inside(forecast: xr.Dataset, region: str) -> bool:
-    """Whether a region's middle lies on the grid."""
-    south, north, west, east = REGIONS[region]
-    grid = Grid.of(forecast)
-    middle = (np.array([(south + north) / 2]), np.array([(west + east) / 2]))
-    half = grid.resolution / 2
-    lat, lon = grid.lat.values, grid.lon.values
-    apart = np.abs((lon - middle[1] + 180) % 360 - 180)
-    return bool(np.abs(lat - middle[0]).min() <= half and apart.min() <= half)
 
 
 def _scores(
@@ -154,10 +144,12 @@ def _scores(
     references: Sequence[str],
     intervals: int,
 ) -> str:
-    how = {"references": list(references), "climatology": climatology}
-    maps = verify(forecast, obs, metrics=[*SHOWN, *MAPPED], **how).compute()  # type: ignore[arg-type]
-    dims = ("time", "season", *Grid.of(forecast).names)
-    means = verify(forecast, obs, metrics=SHOWN, dim=dims, intervals=intervals, **how)  # type: ignore[arg-type]
+    # References are made once, and every field of a score once.
+    parts = compare(forecast, obs, references, climatology=climatology, load=True)
+    maps = scores_of(parts, [*SHOWN, *MAPPED], set())
+    wide = {"season", *Grid.of(forecast).names}
+    means = scores_of(parts, SHOWN, wide)
+    means = means.merge(intervals_of(parts.cases, SHOWN, wide, intervals))
     caption = (
         f"Means over cells by area, and over seasons; {maps.attrs['seasons']}. In small print "
         f"90 % intervals from resampled years."
@@ -165,7 +157,7 @@ def _scores(
     return "\n".join(
         [
             "<h2>Scores</h2>",
-            _table(means.compute()),
+            _table(means),
             f"<p>{html.escape(caption)}</p>",
             _picture(
                 plot_scores(maps),

@@ -86,7 +86,8 @@ def plot(
     size = forecast.sizes["realization"]
     label = forecast.attrs.get("emulator", "forecast")
     against = forecast.attrs.get("climatology_period", "its climatology")
-    figure.suptitle(
+    _title(
+        figure,
         f"{name}, {season} {year}: {label}, as of {reference}, {size} members; against {against}",
         fontsize=10,
     )
@@ -157,7 +158,7 @@ def plot_scores(
             )
     long_name = scores[metric].attrs.get("long_name", metric)
     figure.colorbar(shown, ax=list(axes), orientation="horizontal", shrink=0.5, label=long_name)
-    figure.suptitle(f"{label}: {scores.attrs.get('seasons', '')}", fontsize=10)
+    _title(figure, f"{label}: {scores.attrs.get('seasons', '')}", fontsize=10)
     return figure
 
 
@@ -278,6 +279,7 @@ def plot_plume(
         seen = region_mean(truth.isel(time=keep), region).compute()
         ax.plot(seen["season_year"], seen, "ok", markersize=4, label="observed")
     ax.axhline(0, color="black", linewidth=0.5)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     units = forecast[name].attrs.get("units", "1")
     where = region if isinstance(region, str) else box_text(region)
     title = f"{label}, {where}: {forecast.attrs.get('emulator', 'forecast')}"
@@ -298,6 +300,14 @@ def _limit(values: xr.DataArray) -> float:
     size = float(np.nanquantile(np.abs(values), 0.98)) if values.notnull().any() else 1.0
     digits = 10.0 ** np.floor(np.log10(max(size, 1e-9)))
     return float(np.ceil(size / digits * 2) / 2 * digits)
+
+
+def _title(figure: Figure, text: str, fontsize: float = 10) -> None:
+    """A title above all axes, with room of its own: maps of one shape would not make any."""
+    layout: Any = figure.get_layout_engine()
+    inch = 1 / figure.get_figheight()
+    layout.set(rect=(0, 0.15 * inch, 1, 1 - 0.65 * inch))
+    figure.suptitle(text, fontsize=fontsize, y=1 - 0.08 * inch, va="top")
 
 
 def _figure(data: xr.Dataset | xr.DataArray, across: int, rows: int = 1) -> Figure:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from abc import abstractmethod
 
 import numpy as np
 
 from xai4land_seasonal.dressing import dress
-from xai4land_seasonal.forecaster import generator
+from xai4land_seasonal.forecaster import Forecaster, generator
 from xai4land_seasonal.history import Floats, History
 from xai4land_seasonal.seasons import Ints, Season
 
@@ -18,7 +17,7 @@ WINDOW = 60
 """Years whose errors dress a forecast."""
 
 
-class Reference(ABC):
+class Reference(Forecaster):
     """A mean for each year of the history, made from the years before alone."""
 
     name = ""
@@ -28,15 +27,13 @@ class Reference(ABC):
     def means(self, history: History, season: Season, lead: int) -> Floats:
         """The mean for every year of the history, shape (years, variables, cells)."""
 
-    def targets(self, variables: Sequence[str]) -> tuple[str, ...]:
-        """All variables."""
-        return tuple(variables)
-
     def members(
         self, history: History, season: Season, lead: int, years: Ints, count: int, seed: int
     ) -> Floats:
         """Anomalies of members; see :class:`xai4land_seasonal.forecaster.Forecaster`."""
-        means = self.means(history, season, lead)
+        # For all years at once, whichever are asked for.
+        key = (type(self), *sorted(vars(self).items()), season, lead)
+        means = history.once(key, lambda: self.means(history, season, lead))
         errors = by_year(history, history.seasons, season) - means
         found = []
         for year in years:
@@ -48,7 +45,11 @@ class Reference(ABC):
 
 def departures(history: History) -> tuple[Floats, Floats]:
     """Months and seasons, as departures from their past trends."""
-    return history.values - history.trends[0], history.seasons - history.trends[1]
+
+    def make() -> tuple[Floats, Floats]:
+        return history.values - history.trends[0], history.seasons - history.trends[1]
+
+    return history.once("departures", make)
 
 
 def past_slope(

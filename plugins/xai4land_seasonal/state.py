@@ -17,7 +17,7 @@ from xai4land_seasonal.history import Floats, History
 from xai4land_seasonal.seasons import Ints, month_numbers
 from xai4land_seasonal.variables import Variable, find_variable
 
-__all__ = ["State", "read_state"]
+__all__ = ["State", "read_state", "read_states"]
 
 COVERED = 0.5
 """Part of the grid's area that the data must lie on."""
@@ -95,9 +95,10 @@ def read_state(
     """
     problems: list[str] = []
     found: list[xr.DataArray] = []
+    differences = absolute or climatology is None
     for variable in variables:
         try:
-            found.append(find_variable(data, variable))
+            found.append(find_variable(data, variable, differences=differences))
         except InputError as error:
             problems += error.problems
     InputError.raise_if(problems)
@@ -128,6 +129,30 @@ def read_state(
     joined = xr.concat(parts, "variable", coords="minimal", compat="override", join="override")
     joined = joined.assign_coords(variable=names).transpose("time", "variable", *target.names)
     return State(joined, months[0], target, describe(climatology, found[0]))
+
+
+def read_states(
+    worlds: Sequence[tuple[str, xr.Dataset]], variables: Sequence[Variable], grid: Grid | None
+) -> list[State]:
+    """Several worlds on one grid, by default the first one's; values as they are.
+
+    Raises
+    ------
+    InputError
+        Listing the problems of all worlds, each with its name.
+    """
+    states: list[State] = []
+    problems: list[str] = []
+    for number, (label, data) in enumerate(worlds):
+        try:
+            states.append(read_state(data, variables, grid, absolute=True))
+            grid = grid or states[0].grid
+        except InputError as error:
+            problems += [f"{label}: {problem}" for problem in error.problems]
+            if number == 0 and grid is None:
+                break
+    InputError.raise_if(problems)
+    return states
 
 
 def _time(array: xr.DataArray) -> str:

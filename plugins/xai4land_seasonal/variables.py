@@ -11,7 +11,7 @@ from pydantic import Field
 from xai4land.emulator import Part
 from xai4land.errors import InputError
 
-__all__ = ["KNOWN", "Variable", "find_variable", "guess_variables"]
+__all__ = ["KNOWN", "Variable", "convert", "find_variable", "guess_variables"]
 
 
 class Variable(Part):
@@ -91,8 +91,17 @@ def guess_variables(data: xr.Dataset) -> tuple[Variable, ...]:
     return tuple(found)
 
 
-def find_variable(data: xr.Dataset, variable: Variable) -> xr.DataArray:
+def find_variable(
+    data: xr.Dataset, variable: Variable, *, differences: bool = True
+) -> xr.DataArray:
     """A variable by its name, an alias or its standard name, in the units that are wanted.
+
+    Parameters
+    ----------
+    data : Dataset
+    variable : Variable
+    differences : bool
+        Whether values are anomalies, or will only be compared with each other.
 
     Raises
     ------
@@ -113,26 +122,46 @@ def find_variable(data: xr.Dataset, variable: Variable) -> xr.DataArray:
             f"{'; ' + variable.standard_name if variable.standard_name else ''}), found {seen}; "
             f"rename yours: ds.rename(old={variable.name!r})"
         )
-    return _converted(data[named[0]], variable)
+    return convert(data[named[0]], variable.units, differences=differences)
 
 
-def _converted(array: xr.DataArray, variable: Variable) -> xr.DataArray:
-    units = array.attrs.get("units")
-    if units is None or units == variable.units:
+def convert(array: xr.DataArray, units: str, *, differences: bool = False) -> xr.DataArray:
+    """Values in other units; those without units are taken to have them.
+
+    Parameters
+    ----------
+    array : DataArray
+    units : str
+        As CF has them.
+    differences : bool
+        Whether values are differences, which a change of the zero (K and degC) leaves alone.
+
+    Raises
+    ------
+    InputError
+        If the units cannot be converted.
+
+    Examples
+    --------
+    >>> celsius = xr.DataArray([20.0], dims="x", attrs={"units": "degC"})
+    >>> convert(celsius, "K").values, convert(celsius, "K", differences=True).values
+    (array([293.15]), array([20.]))
+    """
+    own = array.attrs.get("units")
+    if own is None or own == units:
         return array
     from cf_xarray.units import units as registry
 
     try:
         zero, one = (
-            registry.Quantity(x, registry.Unit(units)).to(variable.units).magnitude
-            for x in (0.0, 1.0)
+            registry.Quantity(x, registry.Unit(own)).to(units).magnitude for x in (0.0, 1.0)
         )
     except Exception:
         raise InputError(
-            f"variable {str(array.name)!r} has units {units!r}, which cannot be converted to "
-            f"{variable.units!r}; convert it, or correct attrs['units']"
+            f"variable {str(array.name)!r} has units {own!r}, which cannot be converted to "
+            f"{units!r}; convert it, or correct attrs['units']"
         ) from None
     with xr.set_options(keep_attrs=True):
-        # An offset would shift anomalies; absolute values lose it with their climatology.
-        made = (array * np.float64(one - zero)).assign_attrs(units=variable.units)
-        return made.assign_attrs(without_offset=float(zero)) if zero else made
+        made = array * np.float64(one - zero)
+        made = made if differences else made + np.float64(zero)
+        return made.assign_attrs(units=units)

@@ -1,4 +1,4 @@
-"""Verification: a forecast and its references on the same seasons and cells."""
+"""Verification: scores of a forecast beside its references'."""
 
 from __future__ import annotations
 
@@ -11,21 +11,16 @@ import xarray as xr
 from dask.base import compute
 
 from xai4land import cf
-from xai4land.cells import areas
 from xai4land.errors import InputError
 from xai4land.grid import Grid
 from xai4land.tables import Table
-from xai4land_seasonal.areas import Box, region_mean
+from xai4land_seasonal.areas import Box
 from xai4land_seasonal.climatology import Climatology
-from xai4land_seasonal.forecasting import forecast as make_forecast
-from xai4land_seasonal.matching import match, seasonal
-from xai4land_seasonal.metrics import METRICS, Case, Truth, mean_over
-from xai4land_seasonal.references import REFERENCES
-from xai4land_seasonal.seasons import Season
+from xai4land_seasonal.comparison import Cases, Comparison, compare, problems_of, variable_of
+from xai4land_seasonal.metrics import METRICS, mean_over
 
-__all__ = ["METRICS", "summary", "verify"]
+__all__ = ["METRICS", "intervals_of", "scores_of", "summary", "verify"]
 
-BASE = "climatology"
 BATCH = 50
 """Resamples at once."""
 RESAMPLED = 2
@@ -106,23 +101,13 @@ def verify(
     >>> scores.acc.sizes["forecast"]
     4
     """
-    name = variable or next(str(n) for n, a in forecast.data_vars.items() if "time" in a.dims)
+    name = variable_of(forecast, variable)
     problems = [
         f"metric {m!r}, expected one of {', '.join(METRICS)}" for m in metrics if m not in METRICS
     ]
     if name not in forecast:
         problems.append(f"variable {name!r} is not in the forecast ({list(forecast.data_vars)})")
-    named = [] if isinstance(references, Mapping) else list(references)
-    problems += [
-        f"reference {r!r}, expected one of {', '.join(REFERENCES)}"
-        for r in named
-        if r not in REFERENCES
-    ]
-    if named and "season_year" in obs.coords:
-        problems.append(
-            "references by name are made from monthly observations, and these are seasonal; give "
-            "the monthly ones, or references={name: forecast}"
-        )
+    problems += problems_of(forecast, obs, references)
     wide = set([dim] if isinstance(dim, str) else dim) - {"time"}
     grid = Grid.of(forecast)
     cells = set(grid.names) if regions is None else set()
@@ -137,143 +122,55 @@ def verify(
             "regions="
         )
     InputError.raise_if(problems)
-    own = forecast[[name]]
-    truth = seasonal(obs, own, climatology, "the observations")
-    own, truth = match(own, truth, "the observations")
-    pool = dict(references) if isinstance(references, Mapping) else {}
-    names = list(named)
-    if "season_year" not in obs.coords:
-        names += [judge for judge in (BASE, "trend") if judge not in references]
-    if names or not isinstance(references, Mapping):
-        pool |= _made(names, own, obs, climatology, seed)
-    pool = {k: seasonal(v, own, None, f"{k!r}") for k, v in pool.items()}
-    for k, other in pool.items():
-        own, _ = match(own, other, f"{k!r}")
-    truth = match(own, truth, "the observations")[1]
-    label = str(forecast.attrs.get("emulator", "forecast"))
-    label = label if label not in references else f"{label} (forecast)"
-    fields = {label: own[name]} | {
-        k: match(own, other, f"{k!r}")[1][name] for k, other in pool.items()
-    }
-    if regions is not None:
-        fields = {k: _regional(v, regions) for k, v in fields.items()}
-        truth = truth.assign({name: _regional(truth[name], regions)})
-    area = areas(grid, truth[name]) if regions is None else None
-    cases = _cases(fields, truth[name], [label, *references])
-    found = _scored(cases, metrics, wide, area, str(truth[name].attrs.get("units", "1")))
+    parts = compare(
+        forecast,
+        obs,
+        references,
+        climatology=climatology,
+        regions=regions,
+        variable=name,
+        seed=seed,
+    )
+    found = scores_of(parts, metrics, wide)
     if intervals:
-        found = found.merge(_intervals(cases, metrics, wide, intervals, seed))
-    found.attrs = {
-        "title": f"verification of {label}",
-        "history": cf.history(forecast, "verified"),
-        "seasons": f"{own.sizes['time']} seasons, {int(own['season_year'].min())}-"
-        f"{int(own['season_year'].max())}",
-    }
-    return found
+        found = found.merge(intervals_of(parts.cases, metrics, wide, intervals, seed))
+    return found.assign_attrs(history=cf.history(forecast, "verified"))
 
 
-def _made(
-    names: Sequence[str],
-    own: xr.Dataset,
-    obs: xr.Dataset,
-    climatology: Climatology,
-    seed: int,
-) -> dict[str, xr.Dataset]:
-    """References from the observations, as the forecast was made."""
-    lead = _lead(own)
-    seasons = np.unique(own["season"].values).tolist()
-    years = np.unique(own["season_year"].values).tolist()
-    grid = Grid.of(own)
-    members = own.sizes.get("realization", 1)
-    made = {}
-    for name in names:
-        made[name] = make_forecast(
-            obs,
-            seasons,
-            members=max(members, 2),
-            lead=lead,
-            years=years,
-            emulator=REFERENCES[name],
-            climatology=climatology,
-            seed=seed,
-            grid=grid,
-            variables=[str(n) for n in own.data_vars],
-        )
-    return made
-
-
-def _lead(own: xr.Dataset) -> int:
-    """Whole months between the reference time and the season."""
-    if "forecast_reference_time" not in own.coords:
-        raise InputError(
-            "the forecast has no coordinate 'forecast_reference_time' that tells the lead of "
-            "references by name; give references={name: forecast}"
-        )
-    reference = own["forecast_reference_time"]
-    months = 12 * reference.dt.year.values + reference.dt.month.values - 1
-    starts = [
-        Season.of(str(season)).start(int(year))
-        for season, year in zip(own["season"].values, own["season_year"].values, strict=True)
-    ]
-    leads = np.unique(starts - months)
-    if leads.size != 1:
-        raise InputError(f"the forecast has leads {leads.tolist()}; verify one at a time")
-    return int(leads[0])
-
-
-Cases = dict[str, dict[str, tuple[Case, npt.NDArray[np.int64]]]]
-"""Of each forecast and season, with the seasons' years."""
-
-
-def _cases(fields: Mapping[str, xr.DataArray], truth: xr.DataArray, names: Sequence[str]) -> Cases:
-    made: Cases = {name: {} for name in names}
-    for season in dict.fromkeys(truth["season"].values.tolist()):
-        at = np.flatnonzero(truth["season"].values == season)
-        obs = _plain(truth.isel(time=at))
-        years = truth["season_year"].values[at]
-        nothing = _ensemble(xr.zeros_like(obs))
-        parts = {k: _ensemble(_plain(field.isel(time=at))) for k, field in fields.items()}
-        judge = Truth(obs, parts.get(BASE, nothing), parts.get("trend", nothing))
-        for name in names:
-            made[name][season] = Case(parts[name], judge), years
-    return made
-
-
-def _scored(
-    cases: Cases, metrics: Sequence[str], wide: set[str], area: xr.DataArray | None, units: str
-) -> xr.Dataset:
-    """Scores on (forecast, season, ...)."""
+def scores_of(parts: Comparison, metrics: Sequence[str], wide: set[str]) -> xr.Dataset:
+    """Scores on (forecast, season, ...), with means over the dimensions in ``wide``."""
+    cases = parts.cases
     made = []
     origin: dict[str, str] = {}
     for seasons in cases.values():
-        parts = []
+        several = []
         for case, _ in seasons.values():
             scores: dict[str, xr.DataArray] = {}
             for name in metrics:
                 metric = METRICS[name]
                 needs = [case.field(need) for need in metric.needs]
-                found = metric.score(*needs, *([area] if metric.pooled else []))
+                found = metric.score(*needs, *([parts.area] if metric.pooled else []))
                 if isinstance(found, xr.Dataset):
                     new = {f"{name}_{k}": part for k, part in found.items()}
                 else:
                     new = {name: found}
                 scores |= new
                 origin |= dict.fromkeys(new, name)
-            parts.append(xr.Dataset(scores))
-        made.append(_joined(parts, "season"))
+            several.append(xr.Dataset(scores))
+        made.append(_joined(several, "season"))
     every = _joined(made, "forecast")
     every = every.assign_coords(forecast=list(cases), season=list(next(iter(cases.values()))))
     every = xr.Dataset({k: mean_over(v, wide) for k, v in every.items()})
     for key, name in origin.items():
         every[key].attrs = {
             "long_name": METRICS[name].long_name,
-            "units": units if METRICS[name].has_units else "1",
+            "units": parts.units if METRICS[name].has_units else "1",
         }
-    return every
+    return every.assign_attrs(parts.attrs)
 
 
-def _intervals(
-    cases: Cases, metrics: Sequence[str], wide: set[str], samples: int, seed: int
+def intervals_of(
+    cases: Cases, metrics: Sequence[str], wide: set[str], samples: int, seed: int = 0
 ) -> xr.Dataset:
     """Scores and gains of resampled years; all forecasts and seasons are drawn alike."""
     names = [m for m in metrics if not METRICS[m].pooled and not m.endswith("pvalue")]
@@ -339,24 +236,6 @@ def _resampled(
 
 def _joined(parts: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
     return xr.concat(parts, dim, coords="minimal", compat="override")
-
-
-def _plain(array: xr.DataArray) -> xr.DataArray:
-    keep = {"realization", *map(str, array.dims)} - {"time"}
-    return array.drop_vars([c for c in array.coords if str(c) not in keep])
-
-
-def _ensemble(array: xr.DataArray) -> xr.DataArray:
-    return array if "realization" in array.dims else array.expand_dims(realization=1)
-
-
-def _regional(array: xr.DataArray, regions: Sequence[str] | Mapping[str, Box]) -> xr.DataArray:
-    boxes: dict[str, str | Box] = (
-        dict(regions) if isinstance(regions, Mapping) else {name: name for name in regions}
-    )
-    parts = [region_mean(array, box) for box in boxes.values()]
-    made = xr.concat(parts, "region", coords="minimal", compat="override")
-    return made.assign_coords(region=list(boxes)).transpose("time", ...)
 
 
 def summary(scores: xr.Dataset) -> Table:

@@ -1,0 +1,42 @@
+"""Seasonal: 100 members of a global field by the bundled emulator, one start and twenty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from common import Settings, clock, in_turn, middle
+
+import xai4land
+from xai4land.tables import Table
+from xai4land_seasonal import forecast
+
+__all__ = ["table"]
+
+MEMBERS = 100
+
+
+def table(settings: Settings) -> Table:
+    """Emulator and references, from monthly fields in memory to members in memory."""
+    jobs: dict[str, Callable[[], float]] = {
+        "seasonal-tas, a start": partial(once, "seasonal-tas", [1999]),
+        "seasonal-tas, 20 starts": partial(once, "seasonal-tas", range(1980, 2000)),
+        "trend + damped persistence, a start": partial(once, "trend + damped persistence", [1999]),
+        "eof-ridge, a start": partial(once, "eof-ridge", [1999]),
+    }
+    rows: list[dict[str, Any]] = []
+    for what, runs in in_turn(jobs, settings.repeats).items():
+        seconds, spread = middle(runs)
+        rows.append({"": what, "seconds": seconds, "fastest": min(runs), "spread %": spread})
+    return Table(rows)
+
+
+def once(emulator: str, years: Sequence[int]) -> float:
+    """Seconds of the second forecast; the first one loads the emulator and learns the past."""
+    obs = xai4land.sample("climate", years=range(1880, 2000))[["tas"]]
+    chosen = xai4land.load_emulator(emulator) if emulator == "seasonal-tas" else emulator
+    for _ in range(2):
+        made = partial(forecast, obs, "DJF", members=MEMBERS, years=years, emulator=chosen)
+        last = clock(lambda make=made: make(climatology=(1951, 1979)).compute())
+    return last.seconds

@@ -1,0 +1,77 @@
+"""What the plugin shows of itself: the sample climate, whose best forecast is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import xarray as xr
+
+from xai4land.samples.climate import best_correlation
+from xai4land.tables import Table
+from xai4land_seasonal.areas import area_mean
+from xai4land_seasonal.seasons import FOUR, Season
+
+__all__ = ["demo", "shares_of_best"]
+
+REFERENCES = ("climatology", "persistence", "damped persistence", "trend + damped persistence")
+CLIMATOLOGY = (1500, 1799)
+YEARS = range(1800, 1850)
+
+
+def demo(out: Path, progress: bool) -> None:
+    """Train a small emulator on the sample climate, and hold it to the best possible forecast."""
+    import xai4land
+    from xai4land_seasonal.fitting import fit
+    from xai4land_seasonal.forecasting import forecast
+    from xai4land_seasonal.plots import plot
+    from xai4land_seasonal.terciles import tercile_probabilities
+    from xai4land_seasonal.training import Settings
+    from xai4land_seasonal.verification import verify
+
+    learned = xai4land.sample("climate", seed=1, years=range(1700, 1900))[["tas"]]
+    climate = xai4land.sample("climate", years=range(1500, 1850))[["tas"]]
+    emulator = fit(
+        learned,
+        name="small",
+        parameters={"width": 16, "heads": 2, "depth": 1},
+        settings=Settings(epochs=2),
+        progress=progress,
+    )
+    made = forecast(climate, FOUR, years=YEARS, emulator=emulator, climatology=CLIMATOLOGY)
+    made = made.compute()
+    scores = verify(
+        made, climate, references=REFERENCES, metrics=["acc", "crpss"], climatology=CLIMATOLOGY
+    )
+    click.echo(
+        f"sample climate, {YEARS[0]}-{YEARS[-1]}, four seasons a month ahead; share: of the best "
+        "possible correlation"
+    )
+    click.echo(repr(shares_of_best(scores.compute())))
+    chance = tercile_probabilities(made, climate, climatology=CLIMATOLOGY)
+    plot(made, terciles=chance, time=-4).savefig(out / "season.png", dpi=150)
+    made.seasonal.plume("nino34", obs=climate, climatology=CLIMATOLOGY).savefig(
+        out / "nino34.png", dpi=150
+    )
+    click.echo(f"wrote {out / 'season.png'} and {out / 'nino34.png'}")
+
+
+def shares_of_best(scores: xr.Dataset) -> Table:
+    """Scores on the sample climate, and their share of the best possible correlation.
+
+    Parameters
+    ----------
+    scores : Dataset
+        As :func:`xai4land_seasonal.verify` gives it with ``acc``, per cell, at lead 1.
+
+    Examples
+    --------
+    >>> perfect = best_correlation(12).expand_dims(forecast=["best"], season=["DJF"])
+    >>> shares_of_best(perfect.to_dataset(name="acc"))[0]["share"]
+    1.0
+    """
+    from xai4land_seasonal.verification import summary
+
+    months = [Season.of(str(name)).month for name in scores["season"].values]
+    best = sum(float(area_mean(best_correlation(month))) for month in months) / len(months)
+    return Table([row | {"share": round(row["acc"] / best, 6)} for row in summary(scores)])

@@ -1,0 +1,74 @@
+"""Forecast Europe's seasons from global fields, and report on years that were never seen.
+
+    python recipes/seasonal_europe.py FOLDER [OUT]
+
+``FOLDER`` is that of ``seasonal_tas.py``. Observations up to 1960 and both simulations are learned
+from, 1961-1980 choose amplitude and spread, and 1981-2000 are forecast: scores of Europe's cells
+beside references, and pictures, which are written to the folder ``OUT``. About 5 minutes on two
+cores.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import xarray as xr
+from seasonal_tas import observed, simulated
+
+from xai4land_seasonal import Settings, fit, forecast, plot, plot_plume, summary, verify
+from xai4land_seasonal.seasons import FOUR
+
+REGION = "europe"
+REFERENCES = (
+    "climatology",
+    "trend",
+    "persistence",
+    "damped persistence",
+    "trend + damped persistence",
+    "eof-ridge",
+    "analogs",
+)
+METRICS = ("acc", "rmse", "msess", "crpss", "rpss", "roc_below", "roc_above")
+
+
+def main(folder: Path, out: Path) -> None:
+    """Fit, forecast, score, draw."""
+    obs, models = observed(folder), simulated(folder)
+    emulator = fit(
+        obs.sel(time=slice(None, "1980")),
+        simulations=models,
+        grid=models["piControl"]["tas"],
+        predictors=["tas"],
+        region=REGION,
+        validation=20,
+        parameters={"networks": 2},
+        settings=Settings(epochs=10, simulations=1.0),
+        name="europe",
+    )
+    print(f"amplitude {emulator.card.amplitude}, spread {emulator.card.spread}")
+    made: xr.Dataset = forecast(obs, FOUR, years=range(1981, 2001), emulator=emulator).compute()
+    scores = verify(
+        made,
+        obs,
+        references=REFERENCES,
+        metrics=METRICS,
+        dim=("time", "season", "lat", "lon"),
+        intervals=500,
+    )
+    print(summary(scores))
+    for name in ("acc", "msess", "crpss", "rpss"):
+        print(f"{name}: gain over the others, 90 % intervals")
+        print(scores[f"{name}_gain_interval"].to_pandas().round(3))
+    means = verify(made, obs, references=REFERENCES, metrics=METRICS[:-2], regions=[REGION])
+    print("the mean over Europe, by season:")
+    print(means["acc"].squeeze("region").to_pandas().round(2))
+    out.mkdir(parents=True, exist_ok=True)
+    winter = made.isel(time=[k for k, s in enumerate(made.season.values) if s == "DJF"])
+    chance = winter.seasonal.terciles(obs, period=(1951, 1980))
+    plot(winter, terciles=chance).savefig(out / "europe.png", dpi=110)
+    plot_plume(made, REGION, obs=obs).savefig(out / "europe-plume.png", dpi=110)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2] if len(sys.argv) > 2 else "europe"))
