@@ -221,3 +221,30 @@ def test_years_since_a_year_are_dates(first, passed):
     made = decode_years(xr.Dataset(coords={"time": time}))
     assert made.time.dt.year.item() == first + passed
     assert (made.time.dt.month.item(), made.time.dt.day.item()) == (1, 1)
+
+
+def test_an_emulator_learns_from_a_search(cat):
+    from xai4land_seasonal import Settings, fit
+    from xai4land_seasonal.sources import split_sources
+
+    found = cat.search(source_id=["SAMPLE-A", "SAMPLE-C"], variable_id="tas")
+    stacked = stack_simulations(open_simulations(found))
+    assert [name for name, _ in split_sources(stacked)] == [
+        "SAMPLE-A r1i1p1f1",
+        "SAMPLE-A r2i1p1f1",
+        "SAMPLE-C r1i1p1f1",
+    ]
+    [obs] = open_simulations(cat.search(source_id="SAMPLE-ERA5", variable_id="t2m")).values()
+    emulator = fit(
+        obs,
+        simulations=found,
+        validation=10,
+        progress=False,
+        parameters={"width": 16, "heads": 2, "depth": 1, "networks": 1},
+        settings=Settings(epochs=1),
+    )
+    assert emulator.card.targets == ("tas",)
+    made = obs.seasonal.forecast(
+        "DJF", members=3, years=1999, emulator=emulator, climatology=(1951, 1980)
+    )
+    assert np.isfinite(made.tas.values).all()

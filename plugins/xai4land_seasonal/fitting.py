@@ -62,9 +62,9 @@ def fit(
         Monthly fields of the world that will be forecast: observations, a reanalysis or a
         simulation; absolute, or anomalies: departures from trends are the same. With a dimension
         ``source_id`` (or ``member_id``), the first is that world, the others are simulations.
-    simulations : Dataset, mapping from str to Dataset, or None
-        More worlds to learn from, such as ``catalog.search(...).to_dataset_dict()``; on any
-        regular grid and calendar.
+    simulations : Dataset, mapping from str to Dataset, intake_esm.esm_datastore or None
+        More worlds to learn from, such as ``catalog.search(...)``; on any regular grid and
+        calendar.
     predictors : sequence of str or Variable, optional
         By default all monthly variables.
     targets : sequence of str, optional

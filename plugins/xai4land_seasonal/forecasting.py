@@ -77,7 +77,7 @@ def forecast(
     climatology : tuple of int, Dataset, DataArray or None
         First and last year of the monthly means that anomalies are against, all before the
         first forecast; None if the data are anomalies already, which then stay against theirs.
-    simulations : Dataset, mapping from str to Dataset, or None
+    simulations : Dataset, mapping from str to Dataset, intake_esm.esm_datastore or None
         What ``"analogs"`` are drawn from, such as the simulations that an emulator learned from:
         absolute or anomalies, on any grid and calendar. None: from the data's own past.
     seed : int

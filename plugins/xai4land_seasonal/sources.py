@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
 
+if TYPE_CHECKING:
+    from intake_esm.core import esm_datastore
+
 __all__ = ["Simulations", "split_sources"]
 
-Simulations = xr.Dataset | Mapping[str, xr.Dataset] | None
+Simulations: TypeAlias = "xr.Dataset | Mapping[str, xr.Dataset] | esm_datastore | None"
 DIMENSIONS = ("source_id", "member_id")
 
 
-def split_sources(data: xr.Dataset | Mapping[str, xr.Dataset]) -> list[tuple[str, xr.Dataset]]:
+def split_sources(data: Any) -> list[tuple[str, xr.Dataset]]:
     """One dataset for each source and member, each with a name.
 
     Parameters
     ----------
-    data : Dataset, or mapping from str to Dataset
-        With or without dimensions ``source_id`` and ``member_id``.
+    data : Dataset, mapping from str to Dataset, or intake_esm.esm_datastore
+        With or without dimensions ``source_id`` and ``member_id``; members that the coordinate
+        ``simulated`` says are not there are left out. A search in a catalog is opened with
+        :func:`xai4land.catalogs.open_simulations`.
+
+    Raises
+    ------
+    InputError
+        If there is none.
 
     Examples
     --------
@@ -28,6 +40,11 @@ def split_sources(data: xr.Dataset | Mapping[str, xr.Dataset]) -> list[tuple[str
     >>> [name for name, _ in split_sources(xr.Dataset({"tas": field}))]
     ['A', 'B']
     """
+    if hasattr(data, "to_dataset_dict"):  # itself a mapping, of unopened sources
+        from xai4land.catalogs import open_simulations
+
+        data = open_simulations(data)
+        return list(data.items())
     if not isinstance(data, xr.Dataset):
         if not data:
             raise InputError("no simulation is given; leave simulations= out")
@@ -41,9 +58,16 @@ def split_sources(data: xr.Dataset | Mapping[str, xr.Dataset]) -> list[tuple[str
         if dim in data.dims:
             labels = data[dim].values if dim in data.coords else range(data.sizes[dim])
             found = [
-                (f"{name} {label}".strip(), one.isel({dim: k}, drop=True))
+                (f"{name} {label}".strip(), one.isel({dim: k}).drop_vars(dim, errors="ignore"))
                 for name, one in found
                 for k, label in enumerate(labels)
             ]
+    found = [
+        (name, one.drop_vars("simulated", errors="ignore")) for name, one in found if _there(one)
+    ]
     own = str(data.attrs.get("source_id", "")) or "the data"
     return [(name or own, one) for name, one in found]
+
+
+def _there(one: xr.Dataset) -> bool:
+    return bool(np.all(one.coords.get("simulated", True)))
