@@ -207,6 +207,13 @@ def test_units_are_converted(name, units, source, value, expected):
     assert array.attrs["units"] == next(v.units for v in known_variables() if v.name == array.name)
 
 
+def test_a_maximum_is_no_mean():
+    warmest = monthly([300.0, 301.0], units="K", standard_name="air_temperature").rename(
+        t2m="tasmax"
+    )
+    assert list(harmonise(warmest).data_vars) == ["tasmax"]
+
+
 def test_metres_of_rain_are_not_guessed():
     data = xr.Dataset({"tp": ("x", [1.0], {"units": "m"})})
     with pytest.raises(InputError, match="'tp' has units 'm'"):
@@ -236,8 +243,8 @@ def test_an_emulator_learns_from_a_search(cat):
     ]
     [obs] = open_simulations(cat.search(source_id="SAMPLE-ERA5", variable_id="t2m")).values()
     emulator = fit(
-        obs,
-        simulations=found,
+        obs.sel(time=slice("1960", None)),
+        simulations=found.search(source_id="SAMPLE-C"),
         validation=10,
         progress=False,
         parameters={"width": 16, "heads": 2, "depth": 1, "networks": 1},

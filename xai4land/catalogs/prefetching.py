@@ -46,7 +46,7 @@ def prefetch(
     ----------
     search : intake_esm.esm_datastore
     years : tuple of int, optional
-        First and last year to copy of Zarr stores.
+        First and last year to copy of Zarr stores; :func:`open_catalog` then gives these alone.
     progress : bool
         Whether to show progress and the time left on standard error.
 

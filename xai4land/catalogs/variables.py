@@ -58,7 +58,9 @@ def known_variables() -> tuple[Known, ...]:
 
 
 def recognise(array: xr.DataArray) -> Known | None:
-    """The known variable that an array is, by its name; by its standard name if it is 2-D.
+    """The known variable that an array is, by its name.
+
+    Not by its standard name: a maximum (``tasmax``) and a level have the same.
 
     Examples
     --------
@@ -66,12 +68,7 @@ def recognise(array: xr.DataArray) -> Known | None:
     'tas'
     """
     name = str(array.name)
-    for known in known_variables():
-        if name == known.name or name in known.aliases:
-            return known
-    standard = array.attrs.get("standard_name")
-    same = [v for v in known_variables() if v.standard_name == standard]
-    return same[0] if len(same) == 1 and array.ndim <= 3 else None
+    return next((v for v in known_variables() if name in (v.name, *v.aliases)), None)
 
 
 def convert(array: xr.DataArray, known: Known, source: str = "") -> xr.DataArray:
