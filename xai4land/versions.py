@@ -23,6 +23,10 @@ PACKAGES = (
     "pydantic",
     "safetensors",
     "matplotlib",
+    "xarray-regrid",
+    "xesmf",
+    "esmpy",
+    "cfgrib",
 )
 
 
