@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -90,7 +91,12 @@ def ours(engine: Any, degrees: float, folder: Path, again: bool) -> Taken:
 
 
 def bare_xarray_regrid(degrees: float, folder: Path) -> Taken:
-    """Its accessor, with its own defaults."""
+    """Its accessor, with its own defaults, as pip installs it: without sparse.
+
+    xESMF brings sparse, with which xarray-regrid 0.4.2 multiplies arrays in memory by sparse
+    matrices, and runs out of it.
+    """
+    sys.modules["sparse"] = None  # type: ignore[assignment]
     from xarray_regrid import Regridder
 
     field, target = months(degrees), globe(4 * degrees)

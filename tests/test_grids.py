@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from regrid_worlds import XESMF, total
 
 from conftest import SHARED
+from regrid_worlds import XESMF, total
 from xai4land import InputError, regrid
 from xai4land.regridding.reading import read_grid
 

@@ -8,6 +8,9 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import xai4land
+from conftest import coordinate
 from regrid_worlds import (
     ENGINES,
     XESMF,
@@ -19,9 +22,6 @@ from regrid_worlds import (
     total,
     with_poles,
 )
-
-import xai4land
-from conftest import coordinate
 from xai4land import InputError, regrid
 
 PLAIN = "xarray-regrid"

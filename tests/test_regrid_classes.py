@@ -8,9 +8,9 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from regrid_worlds import ENGINES, XESMF, cells, regular
 from test_regrid import PLAIN, check_cf, own_cache  # noqa: F401
-
 from xai4land import InputError, regrid
 from xai4land.cells import areas
 from xai4land.grid import Grid

@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 import xarray as xr
-from regrid_worlds import ENGINES, XESMF, cells, harmonic, noise, regular, smooth, total
-from test_regrid import check_cf
 
 from conftest import coordinate
+from regrid_worlds import ENGINES, XESMF, cells, harmonic, noise, regular, smooth, total
+from test_regrid import check_cf
 from xai4land import InputError, regrid
 from xai4land.regridding import engines, memory
 from xai4land.regridding.curvilinear import sphere

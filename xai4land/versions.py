@@ -25,6 +25,10 @@ PACKAGES = (
     "pooch",
     "requests",
     "matplotlib",
+    "xarray-regrid",
+    "xesmf",
+    "esmpy",
+    "cfgrib",
 )
 
 

@@ -141,7 +141,7 @@ def _write(path: Path, weights: Weights) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
             try:
-                np.savez(file, allow_pickle=False, **arrays)
+                np.savez(file, **arrays)  # type: ignore[arg-type]
                 file.close()
                 os.replace(file.name, path)
             except BaseException:
