@@ -106,7 +106,7 @@ def _draw_terciles(figure: Figure, axes: Any, chance: xr.DataArray) -> None:
         value = value.where(value >= levels[0])
         shown = _draw(axes, value, cmap=colours, norm=BoundaryNorm(levels, 256, extend="neither"))
         bar = axes.inset_axes((0.02 + 0.33 * k, -0.2, 0.3, 0.05))
-        figure.colorbar(shown, cax=bar, orientation="horizontal")
+        figure.colorbar(shown, cax=bar, orientation="horizontal", ticks=levels[:-1])
         bar.tick_params(labelsize=7)
         bar.set_title(f"{category} (%)", fontsize=8)
     axes.set_title("most likely tercile and its probability", fontsize=9)
