@@ -94,7 +94,8 @@ def open_simulations(
             if grid is not None:
                 from xai4land.regridding import regrid
 
-                data = regrid(data, grid, method=method)
+                # The area of a cell is that of its own grid.
+                data = regrid(data.drop_vars("areacella", errors="ignore"), grid, method=method)
                 grid = data  # degrees leave open where longitudes begin
             made[name] = _labelled(data, source, member, pieces)
         except InputError as error:
