@@ -22,8 +22,6 @@ PACKAGES = (
     "pint",
     "pydantic",
     "safetensors",
-    "pooch",
-    "requests",
     "matplotlib",
     "xarray-regrid",
     "xesmf",
@@ -39,7 +37,7 @@ def show_versions() -> None:
     --------
     >>> import xai4land
     >>> xai4land.show_versions()  # doctest: +ELLIPSIS
-    package      version
+    package ... version
     ...
     """
     rows = [("python", platform.python_version()), ("platform", platform.platform())]
