@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from xai4land.catalogs.harmonising import decode_years
+from xai4land.catalogs.harmonising import decode_years, in_years
 from xai4land.errors import InputError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def open_luh2(
     data["time"].attrs = {"standard_name": "time", "axis": "T"}
     data.attrs = {k: v for k, v in parts[0].attrs.items() if not k.startswith("intake_esm")}
     if years is not None:
-        data = data.sel(time=slice(f"{years[0]:04d}", f"{years[1]:04d}"))
+        data = in_years(data, years)
     if not data.sizes["time"]:
         raise InputError(f"there is no year from {years} in these files; choose other years")
     return data
@@ -128,6 +128,11 @@ def _in_time(arrays: list[xr.DataArray]) -> xr.DataArray:
     joined = arrays[0]
     for later in arrays[1:]:
         after = later.time.values > joined.time.values[-1]
+        if (~after).sum() > 1 or not after.any():
+            raise InputError(
+                f"{str(joined.name)!r} until {joined.time.dt.year.values[-1]} and from "
+                f"{later.time.dt.year.values[0]} overlap; give the history and one scenario"
+            )
         joined = xr.concat(
             [joined, later.isel(time=after)], "time", coords="minimal", compat="override"
         )

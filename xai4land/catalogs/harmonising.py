@@ -10,12 +10,18 @@ import xarray as xr
 from xai4land.catalogs.variables import convert, recognise
 from xai4land.errors import InputError
 
-__all__ = ["Calendar", "decode_years", "harmonise", "month_times"]
+__all__ = ["Calendar", "decode_years", "harmonise", "in_years", "month_times"]
 
 Calendar = Literal["standard", "noleap", "360_day"] | None
 ENCODING = {"units": "hours since 1850-01-01", "dtype": "float64", "_FillValue": None}
 FILL = 1e15
 """No field here has such values; files that misspell ``_FillValue`` do (1e20)."""
+
+
+def in_years(data: xr.Dataset, years: tuple[int, int], time: str = "time") -> xr.Dataset:
+    """What lies between two years, both included; in any calendar, however long ago."""
+    found = data[time].dt.year.values
+    return data.isel({time: (found >= years[0]) & (found <= years[1])})
 
 
 def decode_years(data: xr.Dataset) -> xr.Dataset:

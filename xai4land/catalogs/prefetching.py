@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from xai4land.catalogs.copies import copy_place, note_copy
-from xai4land.catalogs.harmonising import decode_years
-from xai4land.catalogs.reading import asset_kinds, newest, quiet, scheme_of, storage_options
+from xai4land.catalogs.harmonising import decode_years, in_years
+from xai4land.catalogs.opening import rebuilt
+from xai4land.catalogs.reading import (
+    asset_kinds,
+    chosen,
+    newest,
+    quiet,
+    scheme_of,
+    storage_options,
+    variables_of,
+)
 from xai4land.errors import InputError, StoreError
 from xai4land.options import current
 from xai4land.schemes import LOCAL
@@ -80,7 +89,9 @@ def prefetch(
             continue
         _room()
         if kind.startswith("zarr"):
-            made[address] = _copied(address, years, progress)
+            rows = search.df[search.df[column] == address]
+            names = variables_of(rebuilt(search, rows))
+            made[address] = _copied(address, years, names, progress)
         elif kind in ("reference", "opendap"):
             raise InputError(
                 f"{address} is of format {kind}, which cannot be copied; open it online"
@@ -113,11 +124,12 @@ def _downloaded(address: str, row: dict[str, Any], catalog: str, progress: bool)
     return fetch(address, known, size=size, command=command, progress=progress)
 
 
-def _copied(address: str, years: tuple[int, int] | None, progress: bool) -> Path:
+def _copied(address: str, years: tuple[int, int] | None, names: set[str], progress: bool) -> Path:
     """A Zarr store, whole or not under its name; a run that was cut off goes on."""
     from xai4land.store import write
 
-    place = copy_place(address if years is None else f"{address}/{years[0]}-{years[1]}")
+    what = [*sorted(names), *([] if years is None else [f"{years[0]}-{years[1]}"])]
+    place = copy_place(address if years is None else f"{address}/{'+'.join(what)[-60:]}")
     if place.exists():
         return place
     if current().offline:
@@ -127,7 +139,7 @@ def _copied(address: str, years: tuple[int, int] | None, progress: bool) -> Path
         if attempt:
             time.sleep(PAUSE * 2 ** (attempt - 1))
         try:
-            return write(_remote(address, years), place, progress=progress)
+            return write(_remote(address, years, names), place, progress=progress)
         except InputError:
             raise
         except Exception as error:  # each protocol's library has errors of its own
@@ -140,18 +152,18 @@ def _copied(address: str, years: tuple[int, int] | None, progress: bool) -> Path
     ) from last
 
 
-def _remote(address: str, years: tuple[int, int] | None) -> xr.Dataset:
+def _remote(address: str, years: tuple[int, int] | None, names: set[str]) -> xr.Dataset:
     backend = {"storage_options": storage_options(scheme_of(address))}
     how: dict[str, Any] = {"decode_times": False, "decode_coords": "all"}
     with quiet():
         data = xr.open_dataset(address, engine="zarr", chunks={}, backend_kwargs=backend, **how)
-    data = decode_years(data)
+    data = chosen(decode_years(data), names)
     if years is not None:
         import cf_xarray  # noqa: F401  (registers .cf)
 
         times = [n for n in data.cf.coordinates.get("time", []) if n in data.dims]
         for name in times:
-            data = data.sel({name: slice(f"{years[0]:04d}", f"{years[1]:04d}")})
+            data = in_years(data, years, str(name))
             if not data.sizes[name]:
                 raise InputError(
                     f"{address} has no time from {years[0]} to {years[1]}; choose other years"

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 __all__ = [
     "PREFIX",
     "asset_kinds",
+    "chosen",
     "newest",
     "open_search",
     "quiet",
     "scheme_of",
     "storage_options",
+    "variables_of",
 ]
 
 PREFIX = "intake_esm_attrs:"
@@ -68,7 +70,7 @@ def open_search(search: esm_datastore) -> list[xr.Dataset]:
     if not len(search.df):
         raise InputError("the search has found nothing; look at cat.unique() for what there is")
     search = newest(search)
-    wanted = {*search._requested_variables, *search.derivedcat.keys()}
+    wanted = variables_of(search) | set(search.derivedcat.keys())
     column, kinds = search.esmcat.assets.column_name, asset_kinds(search)
     schemes = [scheme_of(str(address)) for address in search.df[column]]
     InputError.raise_if(_unopenable(search, schemes, kinds))
@@ -81,7 +83,18 @@ def open_search(search: esm_datastore) -> list[xr.Dataset]:
         for piece in _one_by_one(part) if kind == "netcdf" else [part]:
             made += _opened(piece, scheme, kind)
     # Chosen here and not by intake-esm, which would lose the bounds.
-    return [_chosen(data, wanted) if search._requested_variables else data for data in made]
+    return [chosen(data, wanted) for data in made]
+
+
+def variables_of(search: esm_datastore) -> set[str]:
+    """The variables that were searched for, as the stores call them; empty if nobody tells."""
+    if search._requested_variables:
+        return set(search._requested_variables)
+    control = search.esmcat.aggregation_control
+    if control is None or control.variable_column_name not in search.df:
+        return set()
+    named = search.df[control.variable_column_name]
+    return {str(n) for v in named for n in (v if isinstance(v, tuple | list) else [v])}
 
 
 def newest(search: esm_datastore) -> esm_datastore:
@@ -89,9 +102,18 @@ def newest(search: esm_datastore) -> esm_datastore:
     table, column = search.df, search.esmcat.assets.column_name
     if "version" not in table:
         return search
-    same = [c for c in table if c not in ("version", column)]
-    keep = ~table.sort_values("version").duplicated(same, keep="last")
-    return search if keep.all() else rebuilt(search, table[keep.sort_index()])
+    control = search.esmcat.aggregation_control
+    columns = [] if control is None else [*control.groupby_attrs, control.variable_column_name]
+    joined = [] if control is None else control.aggregations
+    # Files of one dataset, one after another in time, have one version.
+    columns += [a.attribute_name for a in joined if a.type.value != "join_existing"]
+    same = [c for c in dict.fromkeys(columns) if c in table and c != "version"]
+    same = same or [c for c in table if c not in ("version", column)]
+    number = table["version"].astype(str).str.lstrip("v")
+    digits = number.str.fullmatch("[0-9]+").all()
+    number = number.astype("int64") if digits else number
+    keep = number == number.groupby([table[c] for c in same], dropna=False).transform("max")
+    return search if keep.all() else rebuilt(search, table[keep])
 
 
 def storage_options(scheme: str) -> dict[str, Any] | None:
@@ -185,10 +207,13 @@ def _one_by_one(search: esm_datastore) -> list[esm_datastore]:
     return [rebuilt(search, rows) for _, rows in search.df.groupby(columns, sort=False)]
 
 
-def _chosen(data: xr.Dataset, wanted: set[str]) -> xr.Dataset:
+def chosen(data: xr.Dataset, wanted: set[str]) -> xr.Dataset:
+    """A store's variables that are wanted, with their bounds; all if none of them is there."""
     import cf_xarray  # noqa: F401  (registers .cf)
 
     bounds = {str(name) for names in data.cf.bounds.values() for name in names}
+    if not wanted & set(map(str, data.data_vars)):
+        return data
     keep = wanted | bounds
     return data.drop_vars([name for name in data.data_vars if str(name) not in keep])
 

@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from xai4land import cf
-from xai4land.catalogs.harmonising import Calendar, harmonise, month_times
+from xai4land.catalogs.harmonising import Calendar, harmonise, in_years, month_times
+from xai4land.catalogs.opening import rebuilt
 from xai4land.catalogs.reading import PREFIX, open_search
 from xai4land.errors import InputError
 
@@ -82,7 +83,7 @@ def open_simulations(
     """
     if mask not in ("land", "sea", None):
         raise InputError(f"mask={mask!r}, expected 'land', 'sea' or None")
-    parts, fixed = _sorted(open_search(search), calendar)
+    parts, fixed = _sorted(_opened(search), calendar)
     problems: list[str] = []
     made: dict[str, xr.Dataset] = {}
     for (source, member), pieces in sorted(parts.items()):
@@ -145,6 +146,11 @@ def stack_simulations(
     problems = [p for name, data in simulations.items() for p in _differences(name, data, first)]
     InputError.raise_if(problems)
     keys = [(d.attrs.get("source_id", ""), d.attrs.get("member_id", "")) for d in datasets]
+    if len(set(keys)) < len(keys):
+        raise InputError(
+            "several simulations have one source_id and member_id in their attributes; name them "
+            "apart: ds.attrs['source_id'] = ..."
+        )
     sources, members = (list(dict.fromkeys(k[i] for k in keys)) for i in (0, 1))
     grids = {n: first[n] for n in ("lat", "lon", "lat_bnds", "lon_bnds") if n in first.coords}
     aligned = [
@@ -160,12 +166,22 @@ def stack_simulations(
         found = [at.get((source, member), absent) for member in members]
         rows.append(_along("member_id", members, found))
     stacked = _along("source_id", sources, rows)
+    if "time" in stacked.dims:
+        stacked["time"].attrs.pop("bounds", None)
     there = [[(source, member) in at for member in members] for source in sources]
     stacked = stacked.assign_coords(simulated=(("source_id", "member_id"), there))
     stacked.attrs = {
         k: v for k, v in first.attrs.items() if all(d.attrs.get(k) == v for d in datasets)
     }
     return stacked
+
+
+def _opened(search: esm_datastore) -> list[xr.Dataset]:
+    """Each member alone: together, those that end early would be filled up with nothing."""
+    if "member_id" not in search.df or not len(search.df):
+        return open_search(search)
+    rows = [part for _, part in search.df.groupby("member_id", sort=False, dropna=False)]
+    return [data for part in rows for data in open_search(rebuilt(search, part))]
 
 
 def _along(name: str, labels: list[str], datasets: list[xr.Dataset]) -> xr.Dataset:
@@ -218,6 +234,12 @@ def _joined(pieces: list[xr.Dataset], fixed: list[xr.Dataset], calendar: Calenda
     for piece in fixed:
         for key, field in piece.data_vars.items():
             made.setdefault(str(key), field)
+    for name, array in made.items():
+        try:
+            first = next(a for a in made.values() if ("lat" in a.dims) == ("lat" in array.dims))
+            made[name] = _snapped(name, array, first)
+        except InputError as error:
+            problems += error.problems
     InputError.raise_if(problems)
     plain = {n: a.drop_vars([c for c in a.coords if c not in a.dims]) for n, a in made.items()}
     data = xr.merge([a.rename(n) for n, a in plain.items()], compat="override", join="outer")
@@ -234,7 +256,7 @@ def _joined(pieces: list[xr.Dataset], fixed: list[xr.Dataset], calendar: Calenda
 def _selected(data: xr.Dataset, years: tuple[int, int] | None) -> xr.Dataset:
     if years is None or "time" not in data.dims:
         return data
-    data = data.sel(time=slice(f"{years[0]:04d}", f"{years[1]:04d}"))
+    data = in_years(data, years)
     if not data.sizes["time"]:
         raise InputError(f"there is no month from {years[0]} to {years[1]}; choose other years")
     return data
@@ -248,7 +270,7 @@ def _in_time(name: str, pieces: list[xr.Dataset]) -> xr.DataArray:
             for piece in (earlier, later)
             for column in ("experiment_id", "grid_label")
         ]
-        if what[0] == what[2] and what[1] != what[3]:
+        if what[1] != what[3]:
             raise InputError(
                 f"{name!r} is there on two grids, {what[1]} and {what[3]}; search with grid_label="
             )
@@ -258,13 +280,28 @@ def _in_time(name: str, pieces: list[xr.Dataset]) -> xr.DataArray:
                 f"(from {later.time.dt.year.values[0]}) overlap; search with one experiment_id=, "
                 "or open them one by one"
             )
-    arrays = [piece[name] for piece in pieces]
+    arrays = [_snapped(name, piece[name], pieces[0][name]) for piece in pieces]
     if len(arrays) == 1:
         return arrays[0]
     joined: xr.DataArray = xr.concat(
         arrays, "time", coords="minimal", compat="override", join="override"
     )
     return joined
+
+
+def _snapped(name: str, array: xr.DataArray, first: xr.DataArray) -> xr.DataArray:
+    """On the coordinates of another field, if they are the same but for noise."""
+    for coord in ("lat", "lon"):
+        if coord not in array.dims or coord not in first.dims:
+            continue
+        own, other = array[coord].values, first[coord].values
+        if own.shape != other.shape or not np.allclose(own, other, rtol=0, atol=1e-4):
+            raise InputError(
+                f"{name!r} is there on two grids, or on another than {str(first.name)!r}; search "
+                "with one grid_label=, or open them apart"
+            )
+        array = array.assign_coords({coord: first[coord]})
+    return array
 
 
 def _masked(data: xr.Dataset, mask: Mask) -> xr.Dataset:

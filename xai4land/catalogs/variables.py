@@ -99,7 +99,8 @@ def convert(array: xr.DataArray, known: Known, source: str = "") -> xr.DataArray
     slope, zero = _conversion(units, known, source, str(array.name))
     with xr.set_options(keep_attrs=True):
         made = array * np.float64(slope) + zero if zero else array * np.float64(slope)
-    return made.astype(array.dtype).assign_attrs(units=known.units)
+    kept = array.dtype if array.dtype.kind == "f" else np.float32  # codes of percent are no parts
+    return made.astype(kept).assign_attrs(units=known.units)
 
 
 def _conversion(units: str, known: Known, source: str, name: str) -> tuple[float, float]:

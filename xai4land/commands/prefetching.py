@@ -71,7 +71,9 @@ def prefetch(
     for path in copies:
         click.echo(f"copied to {path}")
     if not copies:
-        click.echo("all of it lies on this machine already")
+        click.echo(
+            "all of it lies on this machine already; to copy other years, delete the copy first"
+        )
 
 
 def _query(conditions: tuple[str, ...]) -> dict[str, list[str]]:
