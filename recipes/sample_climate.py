@@ -51,4 +51,4 @@ def main(networks: int, epochs: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:] + ["2", "10"][len(sys.argv) - 1 :]))
+    main(*map(int, sys.argv[1:] + ["1", "10"][len(sys.argv) - 1 :]))
