@@ -13,6 +13,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.asked: list[str] = []
+        self.served: list[str] = []
         self.failing: set[int] = set()
         handler = partial(Handler, directory=str(path))
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -35,6 +36,7 @@ class Handler(SimpleHTTPRequestHandler):
         if len(folder.asked) in folder.failing:
             self.send_error(503)
             return None
+        folder.served.append(self.path)
         return super().send_head()
 
     def log_message(self, *_about) -> None:

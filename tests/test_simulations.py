@@ -255,3 +255,94 @@ def test_an_emulator_learns_from_a_search(cat):
         "DJF", members=3, years=1999, emulator=emulator, climatology=(1951, 1980)
     )
     assert np.isfinite(made.tas.values).all()
+
+
+def own_catalog(folder, fields, **more):
+    """A catalog of datasets, each a store of its own, with the columns that are given."""
+    import json
+
+    import pandas as pd
+
+    rows = []
+    for k, (columns, data) in enumerate(fields):
+        data.to_netcdf(folder / f"{k}.nc")
+        same = {"source_id": "M", "experiment_id": "historical", "member_id": "r1i1p1f1"}
+        same |= {"table_id": "Amon", "variable_id": str(next(iter(data.data_vars)))}
+        rows.append({**same, **columns, "path": str(folder / f"{k}.nc")})
+    pd.DataFrame(rows).to_csv(folder / "own.csv", index=False)
+    aggregations = [
+        {"type": "union", "attribute_name": "variable_id"},
+        {"type": "join_new", "attribute_name": "member_id"},
+    ]
+    description = {
+        "esmcat_version": "0.1.0",
+        "id": "own",
+        "catalog_file": "own.csv",
+        "attributes": [],
+        "assets": {"column_name": "path", "format": "netcdf"},
+        "aggregation_control": {
+            "variable_column_name": "variable_id",
+            "groupby_attrs": ["source_id", "experiment_id", "table_id"],
+            "aggregations": aggregations,
+        },
+    }
+    (folder / "own.json").write_text(json.dumps(description))
+    return xai4land.open_catalog(folder / "own.json")
+
+
+def field(name="tas", years=2, start="2000-01", lat=(-60.0, 0.0, 60.0), value=1.0, units="K"):
+    time = xr.date_range(start, periods=12 * years, freq="MS", calendar="noleap", use_cftime=True)
+    lat, lon = np.array(lat), np.arange(0.0, 360, 90)
+    values = np.full((time.size, lat.size, lon.size), value, np.float32)
+    data = xr.Dataset(
+        {name: (("time", "lat", "lon"), values, {"units": units})},
+        {"time": time, "lat": lat, "lon": lon},
+    )
+    data["time"].attrs["standard_name"] = "time"
+    data["lat"].attrs = {"standard_name": "latitude", "units": "degrees_north"}
+    data["lon"].attrs = {"standard_name": "longitude", "units": "degrees_east"}
+    return data
+
+
+def test_variables_and_experiments_on_other_grids_are_refused(tmp_path):
+    other = [({}, field()), ({}, field("psl", lat=(-45.0, 45.0), units="Pa"))]
+    with pytest.raises(InputError, match="two grids, or on another than"):
+        open_simulations(own_catalog(tmp_path, other))
+    turned = field(start="2002-01", lat=(60.0, 0.0, -60.0))
+    later = [({}, field()), ({"experiment_id": "ssp245"}, turned)]
+    again = tmp_path / "later"
+    again.mkdir()
+    with pytest.raises(InputError, match="two grids, or on another than"):
+        open_simulations(own_catalog(again, later))
+
+
+def test_noise_in_coordinates_makes_no_other_grid(tmp_path):
+    noisy = field("psl", lat=(-60.0 + 1e-13, 1e-13, 60.0), units="Pa")
+    [made] = open_simulations(own_catalog(tmp_path, [({}, field()), ({}, noisy)])).values()
+    assert made.sizes["lat"] == 3
+    assert made.psl.notnull().all()
+
+
+def test_a_short_member_is_not_filled_up(tmp_path):
+    some = [({}, field(years=2)), ({"member_id": "r2i1p1f1"}, field(years=1))]
+    made = open_simulations(own_catalog(tmp_path, some))
+    assert [data.sizes["time"] for data in made.values()] == [24, 12]
+
+
+def test_the_newest_version_is_taken_whatever_else_differs(tmp_path):
+    new = ({"version": "v20200101", "tracking_id": "a"}, field(value=2.0))
+    old = ({"version": "v20190101", "tracking_id": "b"}, field(value=-999.0, years=1))
+    [made] = open_simulations(own_catalog(tmp_path, [new, old])).values()
+    assert (made.tas == 2).all()
+    assert made.sizes["time"] == 24
+
+
+def test_years_long_ago_may_be_chosen(tmp_path):
+    old = own_catalog(tmp_path, [({}, field(start="0101-01", years=3))])
+    [made] = open_simulations(old, years=(102, 9000)).values()
+    assert made.time.dt.year.values[[0, -1]].tolist() == [102, 103]
+
+
+def test_whole_percents_become_parts():
+    data = xr.Dataset({"sftlf": ("x", np.array([70], np.int16), {"units": "%"})})
+    np.testing.assert_allclose(harmonise(data).sftlf.values, [0.7], rtol=1e-6)

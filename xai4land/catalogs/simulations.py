@@ -12,7 +12,7 @@ import xarray as xr
 from xai4land import cf
 from xai4land.catalogs.harmonising import Calendar, harmonise, in_years, month_times
 from xai4land.catalogs.opening import rebuilt
-from xai4land.catalogs.reading import PREFIX, open_search
+from xai4land.catalogs.reading import PREFIX, newest, open_search
 from xai4land.errors import InputError
 
 if TYPE_CHECKING:
@@ -177,10 +177,14 @@ def stack_simulations(
 
 
 def _opened(search: esm_datastore) -> list[xr.Dataset]:
-    """Each member alone: together, those that end early would be filled up with nothing."""
-    if "member_id" not in search.df or not len(search.df):
+    """Each member and variable alone: together, what is shorter or on another grid is filled up."""
+    columns = ["member_id"]
+    if search.esmcat.aggregation_control and not len(search.derivedcat):
+        columns.append(search.esmcat.aggregation_control.variable_column_name)
+    columns = [c for c in columns if c in search.df]
+    if not columns or not len(search.df):
         return open_search(search)
-    rows = [part for _, part in search.df.groupby("member_id", sort=False, dropna=False)]
+    rows = [part for _, part in newest(search).df.groupby(columns, sort=False, dropna=False)]
     return [data for part in rows for data in open_search(rebuilt(search, part))]
 
 
