@@ -88,7 +88,8 @@ def test_iris_reads_it_without_complaint(outputs, files, kind):
     for name, cube in found.items():
         array = made[name]
         for coord in ("latitude", "longitude"):
-            assert cube.coord(coord).has_bounds() == ("lat_bnds" in made.coords)
+            bounds = [c for c in made.coords if str(c)[:3] == coord[:3] and "bnds" in str(c)]
+            assert cube.coord(coord).has_bounds() == bool(bounds)
         values = np.ma.filled(cube.data.astype(float), np.nan)
         expected = array.values.astype(float)
         if (fill := array.encoding.get("_FillValue")) is not None:
