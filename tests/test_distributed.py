@@ -53,7 +53,10 @@ def check(path):
 def done(path):
     """How many parts the unfinished store of a path says it has."""
     listed = path.with_name(f"{path.name}.partial") / "done.txt"
-    return len(listed.read_text().split()) if listed.exists() else 0
+    try:
+        return len(listed.read_text().split())
+    except FileNotFoundError:  # not begun, or gone since: it was ended meanwhile
+        return 0
 
 
 def when(path, parts, action):

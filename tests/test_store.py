@@ -76,7 +76,10 @@ def files(store):
 def done(partial):
     """How many parts an unfinished store says it has."""
     path = partial / "done.txt"
-    return len(path.read_text().split()) if path.exists() else 0
+    try:
+        return len(path.read_text().split())
+    except FileNotFoundError:  # not begun, or gone since: it was ended meanwhile
+        return 0
 
 
 # What is written
