@@ -14,21 +14,12 @@ import sys
 from pathlib import Path
 
 import xarray as xr
-from seasonal_tas import observed, simulated
+from seasonal_tas import REFERENCES, observed, simulated
 
 from xai4land_seasonal import Settings, fit, forecast, plot, plot_plume, summary, verify
 from xai4land_seasonal.seasons import FOUR
 
 REGION = "europe"
-REFERENCES = (
-    "climatology",
-    "trend",
-    "persistence",
-    "damped persistence",
-    "trend + damped persistence",
-    "eof-ridge",
-    "analogs",
-)
 METRICS = ("acc", "rmse", "msess", "crpss", "rpss", "roc_below", "roc_above")
 
 

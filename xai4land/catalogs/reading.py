@@ -227,13 +227,8 @@ def _opened(search: esm_datastore, scheme: str, kind: str) -> list[xr.Dataset]:
     tries = 1 if scheme in LOCAL else current().retries + 1
     for _ in range(tries):
         try:
-            with warnings.catch_warnings():
+            with quiet():
                 warnings.simplefilter("ignore", FutureWarning)
-                for harmless in (
-                    "Failed to open Zarr store with consolidated",
-                    r"Variable\(s\) ref",
-                ):
-                    warnings.filterwarnings("ignore", harmless)
                 found = search.to_dataset_dict(
                     xarray_open_kwargs=how,
                     xarray_combine_by_coords_kwargs=COMBINE,
