@@ -106,8 +106,8 @@ def test_offline_a_search_says_what_to_prefetch(cmip6_table):
     assert CMIP6 in str(refused.value)
     command = re.search(r"xai4land prefetch cmip6 (.*)", str(refused.value))[1]
     assert command == (
-        "--only source_id=CanESM5 --only experiment_id=historical --only table_id=Amon "
-        "--only variable_id=tas"
+        "--only source_id=CanESM5 --only experiment_id=historical --only member_id=r1i1p1f1 "
+        "--only table_id=Amon --only variable_id=tas --only grid_label=gn"
     )
 
 

@@ -53,8 +53,12 @@ def catalog(web, stores, tmp_path):
         {"variable_id": "psl", "path": web.url("psl.nc"), "format": "netcdf", "sha256": digest},
     ]
     same = {"source_id": "A", "experiment_id": "historical", "table_id": "Amon"}
-    pd.DataFrame([{**same, **row} for row in rows]).to_csv(tmp_path / "own.csv", index=False)
-    path = tmp_path / "own.json"
+    return own_catalog(tmp_path, [{**same, **row} for row in rows])
+
+
+def own_catalog(folder, rows):
+    pd.DataFrame(rows).to_csv(folder / "own.csv", index=False)
+    path = folder / "own.json"
     description = {
         "esmcat_version": "0.1.0",
         "id": "own",
@@ -121,16 +125,64 @@ def test_a_copy_that_was_cut_off_is_none_and_goes_on(catalog, web, stores, tmp_p
     np.testing.assert_array_equal(copied.tas.values, stores[1].tas.values)
 
 
-def test_years_may_be_chosen(catalog, web, stores):
-    found = xai4land.open_catalog(catalog).search(variable_id="tas")
-    [copy] = prefetch(found, years=(1995, 1996), progress=False)
+def years_of(catalog):
+    """Years of what the catalog gives, and how many of its addresses are away."""
+    opened = xai4land.open_catalog(catalog).search(variable_id="tas")
+    with xai4land.set_options(offline=True):
+        [data] = open_search(opened)
+    return np.unique(data.time.dt.year.values).tolist()
+
+
+def test_years_may_be_chosen_and_widened(catalog, web, stores):
+    def tas():
+        return xai4land.open_catalog(catalog).search(variable_id="tas")
+
+    [copy] = prefetch(tas(), years=(1995, 1996), progress=False)
     copied = xr.open_zarr(copy, consolidated=False)
     expected = stores[1].tas.sel(time=slice("1995", "1996"))
     np.testing.assert_array_equal(copied.tas.values, expected.values)
-    assert prefetch(xai4land.open_catalog(catalog).search(variable_id="tas"), progress=False) == []
-    shutil.rmtree(copy)
+    assert years_of(catalog) == [1995, 1996]
+    assert prefetch(tas(), years=(1996, 1996), progress=False) == []  # they are here
+    assert len(prefetch(tas(), years=(1993, 1996), progress=False)) == 1
+    assert years_of(catalog) == [1993, 1994, 1995, 1996]
+    assert len(prefetch(tas(), progress=False)) == 1
+    assert years_of(catalog) == list(range(1990, 2000))
+    assert prefetch(tas(), years=(1996, 1996), progress=False) == []
+    assert copy.exists()  # somebody may still read it
+    shutil.rmtree(copy.parent)
     with pytest.raises(InputError, match="no time from 1800 to 1801"):
-        prefetch(found, years=(1800, 1801), progress=False)
+        prefetch(tas(), years=(1800, 1801), progress=False)
+
+
+def test_a_copy_of_one_variable_is_none_of_another(web, stores, tmp_path):
+    stores[1].chunk(time=24).to_zarr(stores[0] / "both.zarr", zarr_format=2, mode="w")
+    same = {"source_id": "A", "table_id": "Amon", "path": web.url("both.zarr")}
+    catalog = own_catalog(
+        tmp_path, [same | {"variable_id": ["tas", "psl"], "format": "zarr", "experiment_id": "x"}]
+    )
+
+    def found(name):
+        return xai4land.open_catalog(catalog).search(variable_id=name)
+
+    [copy] = prefetch(found("tas"), progress=False)
+    assert set(xr.open_zarr(copy, consolidated=False).data_vars) == {"tas"}
+    with xai4land.set_options(offline=True):
+        [data] = open_search(found("tas"))
+        np.testing.assert_array_equal(data.tas.values, stores[1].tas.values)
+        with pytest.raises(InputError, match="offline"):
+            open_search(found("psl"))
+    [data] = open_search(found("psl"))
+    assert set(data.data_vars) == {"psl"}
+    assert prefetch(found("tas"), progress=False) == []
+    assert len(prefetch(found("psl"), progress=False)) == 1
+
+
+def test_a_cache_with_blanks_in_its_path(catalog, web, stores, tmp_path):
+    with xai4land.set_options(cache=tmp_path / "my own cache"):
+        prefetch(xai4land.open_catalog(catalog), progress=False)
+        with xai4land.set_options(offline=True):
+            [data] = open_simulations(xai4land.open_catalog(catalog)).values()
+    np.testing.assert_array_equal(data.psl.values, stores[1].psl.values)
 
 
 def test_a_file_with_another_hash_is_not_kept(catalog, web):
@@ -151,7 +203,7 @@ def test_offline_nothing_is_asked_for(catalog, web):
         with pytest.raises(InputError) as refused:
             open_search(opened)
     assert not web.asked
-    assert "xai4land prefetch own --only source_id=A" in str(refused.value)
+    assert "xai4land prefetch CATALOG.json --only source_id=A" in str(refused.value)
 
 
 def test_a_server_that_is_gone_is_named_with_what_to_prefetch(catalog, web):

@@ -4,14 +4,71 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from xai4land.options import current
 
-__all__ = ["copy_place", "local_copies", "note_copy"]
+__all__ = ["Copy", "copy_place", "find_copy", "local_copies", "note_copy"]
+
+Years = tuple[int, int] | None
 
 
-def copy_place(address: str) -> Path:
+@dataclass(frozen=True)
+class Copy:
+    """A copy of an asset, whole or in part.
+
+    Attributes
+    ----------
+    address : str
+        What was copied.
+    path : Path
+        Where it lies.
+    variables : tuple of str
+        Which were copied; empty if all.
+    years : tuple of int, optional
+        First and last year that were asked for; None if all.
+    """
+
+    address: str
+    path: Path
+    variables: tuple[str, ...] = ()
+    years: Years = None
+
+    @property
+    def place(self) -> str:
+        """What a catalog calls it."""
+        return f"file://{self.path}"
+
+    def holds(self, variables: Collection[str], years: Years = None) -> bool:
+        """Whether it has variables, and years if any are given.
+
+        Examples
+        --------
+        >>> copy = Copy("gs://a/b", Path("/b"), ("tas",), (1980, 1999))
+        >>> copy.holds(["tas"]), copy.holds(["tas"], (1990, 2000)), copy.holds(["pr"])
+        (True, False, False)
+        """
+        if self.variables and not (variables and set(variables) <= set(self.variables)):
+            return False
+        if years is None or self.years is None:
+            return True
+        return self.years[0] <= years[0] and years[1] <= self.years[1]
+
+
+def find_copy(
+    copies: Collection[Copy], variables: Collection[str], years: Years = None
+) -> Copy | None:
+    """The copy that has what is asked for, and the most years; None if there is none."""
+
+    def span(copy: Copy) -> float:
+        return float("inf") if copy.years is None else copy.years[1] - copy.years[0]
+
+    return max((c for c in copies if c.holds(variables, years)), key=span, default=None)
+
+
+def copy_place(address: str, variables: Collection[str] = (), years: Years = None) -> Path:
     """Where the copy of a Zarr store goes; the name tells the end of its address.
 
     Examples
@@ -21,34 +78,51 @@ def copy_place(address: str) -> Path:
     """
     words = [word.removesuffix(".zarr") for word in address.rstrip("/").split("/") if word]
     kept = "".join(c if c.isalnum() or c in "._-" else "_" for c in "-".join(words[-3:]))
-    return _folder() / f"{_digest(address)}-{kept[-80:]}.zarr"
+    digest = _digest(address, variables, years)
+    span = "" if years is None else f"-{years[0]}-{years[1]}"
+    return _folder() / f"{digest}-{kept[-80:]}{span}.zarr"
 
 
-def note_copy(address: str, path: Path) -> None:
-    """Remember that ``path`` is a whole copy of ``address``."""
-    note = _folder() / f"{_digest(address)}.json"
+def note_copy(copy: Copy) -> None:
+    """Remember that there is a whole copy of what was asked for."""
+    note = _folder() / f"{_digest(copy.address, copy.variables, copy.years)}.json"
     partial = note.with_suffix(".part")
-    partial.write_text(json.dumps({"address": address, "path": str(path)}))
+    partial.write_text(
+        json.dumps(
+            {
+                "address": copy.address,
+                "path": str(copy.path),
+                "variables": list(copy.variables),
+                "years": copy.years,
+            }
+        )
+    )
     partial.replace(note)
 
 
-def local_copies() -> dict[str, Path]:
-    """Addresses whose copies are here, and where.
+def local_copies() -> dict[str, list[Copy]]:
+    """Addresses whose copies are here, and the copies.
 
     Examples
     --------
     >>> isinstance(local_copies(), dict)
     True
     """
-    found = {}
-    for note in _folder().glob("*.json"):
+    found: dict[str, list[Copy]] = {}
+    for note in sorted(_folder().glob("*.json")):
         try:
             content = json.loads(note.read_text())
-            address, path = str(content["address"]), Path(content["path"])
-        except (ValueError, KeyError, TypeError, OSError):
+            years = content["years"] and (int(content["years"][0]), int(content["years"][1]))
+            copy = Copy(
+                str(content["address"]),
+                Path(content["path"]),
+                tuple(map(str, content["variables"])),
+                years,
+            )
+        except (ValueError, KeyError, TypeError, IndexError, OSError):
             continue  # not one of ours
-        if path.exists():
-            found[address] = path
+        if copy.path.exists():
+            found.setdefault(copy.address, []).append(copy)
     return found
 
 
@@ -56,5 +130,6 @@ def _folder() -> Path:
     return current().cache / "copies"
 
 
-def _digest(address: str) -> str:
-    return hashlib.sha256(address.encode()).hexdigest()[:12]
+def _digest(address: str, variables: Collection[str] = (), years: Years = None) -> str:
+    what = [address, *sorted(variables), *map(str, years or ())]
+    return hashlib.sha256("\n".join(what).encode()).hexdigest()[:12]

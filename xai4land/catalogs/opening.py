@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
-import re
-import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from xai4land.catalogs.copies import local_copies
+from xai4land.catalogs.copies import find_copy, local_copies
+from xai4land.catalogs.own import own_catalog, tuples
+from xai4land.downloads.urls import is_url
 from xai4land.errors import InputError
-from xai4land.options import current
-from xai4land.schemes import LOCAL, REMOTE
 
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore
     from intake_esm.derived import DerivedVariableRegistry
 
-__all__ = ["PACKAGED", "open_catalog", "rebuilt", "refresh_table"]
+__all__ = [
+    "PACKAGED",
+    "open_catalog",
+    "rebuilt",
+    "refresh_table",
+    "row_variables",
+    "with_copies",
+]
 
 PACKAGED = ("cmip6", "era5", "land", "sample")
 
@@ -72,8 +77,8 @@ def open_catalog(
         description, table = _packaged(str(name))
         made = datastore({"esmcat": description, "df": table}, **how)
     else:
-        made = _own(datastore, str(name), how)
-    return _with_copies(made)
+        made = own_catalog(datastore, _named(str(name)), how)
+    return with_copies(made)
 
 
 def refresh_table(name: str, *, progress: bool = True) -> None:
@@ -136,92 +141,53 @@ def _packaged(name: str) -> tuple[dict[str, Any], pd.DataFrame]:
         path = path.with_name(place)
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     for column in table:
-        if len(table) and table[column].iloc[0].startswith("["):
-            table[column] = [tuple(ast.literal_eval(text)) for text in table[column]]
+        table[column] = tuples(table[column])
     return description, table
 
 
-def _own(datastore: Any, name: str, how: dict[str, Any]) -> esm_datastore:
-    """A user's catalog."""
-    remote = re.match(r"([a-z0-9]+)://", name)
-    if remote is None and not name.endswith(".json"):
-        raise InputError(
-            f"no catalog is called {name!r}; there are {', '.join(PACKAGED)}, or give "
-            "the path of a catalog's .json"
-        )
-    if remote is None and not Path(name).is_file():
-        raise InputError(f"there is no file {name}; give the path of a catalog's .json")
-    away = remote is not None and remote[1] not in LOCAL
-    if away and (reason := _refused(name)):
-        raise InputError(f"{name} is not opened: {reason}; give an https address, or a path")
-    if away and current().offline:
-        raise InputError(f"{name} is away and xai4land is offline; copy the catalog here")
-    made: esm_datastore
-    try:
-        made = datastore(name, **how) if remote else _beside(datastore, Path(name), how)
-    except (ValueError, TypeError, AttributeError, KeyError, OSError, AssertionError) as error:
-        raise InputError(
-            f"{name} cannot be read as a catalog of intake-esm: {str(error).splitlines()[0]}"
-        ) from error
-    _check_addresses(made, away)
-    return made
-
-
-def _beside(datastore: Any, path: Path, how: dict[str, Any]) -> Any:
-    """A catalog whose table lies beside it; intake-esm looks in the working folder first."""
-    description = json.loads(path.read_text())
-    table = description.get("catalog_file", "")
-    if "://" not in table and (path.parent / table).is_file():
-        description["catalog_file"] = str((path.parent / table).absolute())
-    with tempfile.TemporaryDirectory() as folder:
-        moved = Path(folder) / path.name
-        moved.write_text(json.dumps(description))
-        return datastore(str(moved), **how)
-
-
-def _refused(address: str) -> str:
-    """Why an address is not to be opened; empty if it is."""
-    from xai4land.downloads.urls import problem
-
-    plain = address.split("://")[0] not in ("http", "https")
-    return "" if plain and address.split("://")[0] in REMOTE else problem(address)
-
-
-def _check_addresses(store: esm_datastore, away: bool) -> None:
-    """Refuse addresses that a catalog has no business with."""
-    column = store.esmcat.assets.column_name
-    addresses = store.df[column].astype(str)
-    scheme = addresses.str.extract(r"^([A-Za-z0-9+.:_-]+)://")[0].fillna("")
-    strange = ~scheme.isin(REMOTE if away else (*LOCAL, *REMOTE))
-    web = scheme.isin(["http", "https"])
-    strange |= web & addresses.where(web, "").map(lambda text: bool(text and _refused(text)))
-    if strange.any():
-        first = store.df[column][strange].iloc[0]
-        raise InputError(
-            f"{int(strange.sum())} addresses of the catalog are not to be opened, e.g. {first!r}; "
-            + (
-                "a catalog from the network may not name files of this machine: copy it here first"
-                if away
-                else f"expected a path or one of {', '.join(REMOTE)}"
+def _named(name: str) -> str:
+    """The path or address of a user's catalog."""
+    if not is_url(name):
+        if not name.endswith(".json"):
+            raise InputError(
+                f"no catalog is called {name!r}; there are {', '.join(PACKAGED)}, or give "
+                "the path of a catalog's .json"
             )
-        )
+        if not Path(name).expanduser().is_file():
+            raise InputError(f"there is no file {name}; give the path of a catalog's .json")
+    return name
 
 
-def _with_copies(store: esm_datastore) -> esm_datastore:
-    """The catalog, with prefetched copies in the place of their addresses."""
+def with_copies(store: esm_datastore, wanted: Collection[str] = ()) -> esm_datastore:
+    """The catalog, with prefetched copies in the place of their addresses.
+
+    Parameters
+    ----------
+    store : esm_datastore
+    wanted : collection of str
+        Variables that a copy must have; by default all that an asset has.
+    """
     copies = local_copies()
-    column = store.esmcat.assets.column_name
+    column, kind = store.esmcat.assets.column_name, store.esmcat.assets.format_column_name
     here = store.df[column].isin(list(copies)) if copies else None
     if here is None or not here.any():
         return store
     table = store.df.copy()
-    table.loc[here, column] = [copies[address].as_uri() for address in table.loc[here, column]]
-    format_column = store.esmcat.assets.format_column_name
-    if format_column:
-        table.loc[here, format_column] = [
-            "zarr" if place.endswith(".zarr") else kind
-            for place, kind in zip(
-                table.loc[here, column], table.loc[here, format_column], strict=True
-            )
-        ]
+    for row in here.to_numpy().nonzero()[0]:
+        label = table.index[row]
+        names = row_variables(store, table.loc[label])
+        names = names & set(wanted) if wanted else names
+        if (copy := find_copy(copies[table.at[label, column]], names)) is not None:
+            table.at[label, column] = copy.place
+            if kind and copy.path.suffix == ".zarr":
+                table.at[label, kind] = "zarr"
     return rebuilt(store, table)
+
+
+def row_variables(store: esm_datastore, row: pd.Series) -> set[str]:
+    """Variables of an asset, as its row tells them; empty if it tells nothing."""
+    control = store.esmcat.aggregation_control
+    if control is None or control.variable_column_name not in row:
+        return set()
+    named = row[control.variable_column_name]
+    return set(map(str, named)) if isinstance(named, tuple | list) else {str(named)}

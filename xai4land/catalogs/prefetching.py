@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xai4land.catalogs.copies import copy_place, note_copy
+from xai4land.catalogs.access import storage_options
+from xai4land.catalogs.copies import Copy, copy_place, find_copy, local_copies, note_copy
 from xai4land.catalogs.harmonising import decode_years, in_years
 from xai4land.catalogs.opening import rebuilt
 from xai4land.catalogs.reading import (
@@ -16,13 +17,11 @@ from xai4land.catalogs.reading import (
     chosen,
     newest,
     quiet,
-    scheme_of,
-    storage_options,
     variables_of,
 )
 from xai4land.errors import InputError, StoreError
 from xai4land.options import current
-from xai4land.schemes import LOCAL
+from xai4land.schemes import LOCAL, scheme_of
 
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore
@@ -31,6 +30,8 @@ __all__ = ["fetch_table", "prefetch"]
 
 PAUSE = 1.0
 """Seconds before the first new try; each one after it waits twice as long."""
+EVERY = (-(10**6), 10**6)
+"""Years, of which none lacks."""
 ENCODING = ("units", "calendar", "dtype", "_FillValue")
 
 
@@ -56,6 +57,7 @@ def prefetch(
     search : intake_esm.esm_datastore
     years : tuple of int, optional
         First and last year to copy of Zarr stores; :func:`open_catalog` then gives these alone.
+        If a copy has fewer years than are asked for, another is made, and given from then on.
     progress : bool
         Whether to show progress and the time left on standard error.
 
@@ -81,25 +83,31 @@ def prefetch(
     if not len(search.df):
         raise InputError("the search has found nothing; look at cat.unique() for what there is")
     search = newest(search)
-    column = search.esmcat.assets.column_name
-    made: dict[str, Path] = {}
-    for row, kind in zip(search.df.to_dict("records"), asset_kinds(search), strict=True):
-        address = str(row[column])
-        if scheme_of(address) in LOCAL or address in made:
+    column, made = search.esmcat.assets.column_name, []
+    copies = local_copies()
+    away = {copy.place: address for address, several in copies.items() for copy in several}
+    addresses = search.df[column].map(lambda place: away.get(place, str(place)))
+    kinds = dict(zip(addresses, asset_kinds(search), strict=True))
+    for address, rows in search.df.groupby(addresses, sort=False):
+        names = variables_of(rebuilt(search, rows))
+        zarr = kinds[address].startswith("zarr")
+        if scheme_of(address) in LOCAL or find_copy(
+            copies.get(address, []), names if zarr else (), (years or EVERY) if zarr else None
+        ):
             continue
         _room()
-        if kind.startswith("zarr"):
-            rows = search.df[search.df[column] == address]
-            names = variables_of(rebuilt(search, rows))
-            made[address] = _copied(address, years, names, progress)
-        elif kind in ("reference", "opendap"):
+        if zarr:
+            copy = _copied(address, years, names, progress)
+        elif kinds[address] in ("reference", "opendap"):
             raise InputError(
-                f"{address} is of format {kind}, which cannot be copied; open it online"
+                f"{address} is of format {kinds[address]}, which cannot be copied; open it online"
             )
         else:
-            made[address] = _downloaded(address, row, search.esmcat.id, progress)
-        note_copy(address, made[address])
-    return list(made.values())
+            row = rows.iloc[0].to_dict()
+            copy = Copy(address, _downloaded(address, row, search.esmcat.id, progress))
+        note_copy(copy)
+        made.append(copy.path)
+    return made
 
 
 def _room() -> None:
@@ -124,14 +132,14 @@ def _downloaded(address: str, row: dict[str, Any], catalog: str, progress: bool)
     return fetch(address, known, size=size, command=command, progress=progress)
 
 
-def _copied(address: str, years: tuple[int, int] | None, names: set[str], progress: bool) -> Path:
+def _copied(address: str, years: tuple[int, int] | None, names: set[str], progress: bool) -> Copy:
     """A Zarr store, whole or not under its name; a run that was cut off goes on."""
     from xai4land.store import write
 
-    what = [*sorted(names), *([] if years is None else [f"{years[0]}-{years[1]}"])]
-    place = copy_place(address if years is None else f"{address}/{'+'.join(what)[-60:]}")
+    place = copy_place(address, names, years)
+    copy = Copy(address, place, tuple(sorted(names)), years)
     if place.exists():
-        return place
+        return copy
     if current().offline:
         raise InputError(f"{address} is away and xai4land is offline; prefetch it elsewhere")
     last: Exception | None = None
@@ -139,7 +147,8 @@ def _copied(address: str, years: tuple[int, int] | None, names: set[str], progre
         if attempt:
             time.sleep(PAUSE * 2 ** (attempt - 1))
         try:
-            return write(_remote(address, years, names), place, progress=progress)
+            write(_remote(address, years, names), place, progress=progress)
+            return copy
         except InputError:
             raise
         except Exception as error:  # each protocol's library has errors of its own

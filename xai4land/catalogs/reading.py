@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import pandas as pd
 import xarray as xr
 
+from xai4land.catalogs.access import storage_options
 from xai4land.catalogs.harmonising import decode_years
-from xai4land.catalogs.opening import rebuilt
+from xai4land.catalogs.opening import rebuilt, row_variables, with_copies
 from xai4land.errors import InputError, StoreError
 from xai4land.options import current
-from xai4land.schemes import LOCAL
+from xai4land.schemes import LOCAL, scheme_of
 
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore
@@ -27,14 +27,16 @@ __all__ = [
     "newest",
     "open_search",
     "quiet",
-    "scheme_of",
-    "storage_options",
     "variables_of",
 ]
 
 PREFIX = "intake_esm_attrs:"
 """Of the attributes that tell a dataset's columns."""
 HARMLESS = ("Failed to open Zarr store with consolidated", r"Variable\(s\) referenced in bounds")
+CHOICES = ("source_id", "experiment_id", "member_id", "table_id", "variable_id", "grid_label")
+"""Columns that a search is told by."""
+FEW = 4
+"""Values of a column that are named in a hint."""
 COMBINE = {"join": "outer", "compat": "override", "coords": "minimal", "data_vars": "minimal"}
 
 
@@ -70,7 +72,8 @@ def open_search(search: esm_datastore) -> list[xr.Dataset]:
     if not len(search.df):
         raise InputError("the search has found nothing; look at cat.unique() for what there is")
     search = newest(search)
-    wanted = variables_of(search) | set(search.derivedcat.keys())
+    named = variables_of(search)
+    search, wanted = with_copies(search, named), named | set(search.derivedcat.keys())
     column, kinds = search.esmcat.assets.column_name, asset_kinds(search)
     schemes = [scheme_of(str(address)) for address in search.df[column]]
     InputError.raise_if(_unopenable(search, schemes, kinds))
@@ -90,11 +93,7 @@ def variables_of(search: esm_datastore) -> set[str]:
     """The variables that were searched for, as the stores call them; empty if nobody tells."""
     if search._requested_variables:
         return set(search._requested_variables)
-    control = search.esmcat.aggregation_control
-    if control is None or control.variable_column_name not in search.df:
-        return set()
-    named = search.df[control.variable_column_name]
-    return {str(n) for v in named for n in (v if isinstance(v, tuple | list) else [v])}
+    return {name for _, row in search.df.iterrows() for name in row_variables(search, row)}
 
 
 def newest(search: esm_datastore) -> esm_datastore:
@@ -116,30 +115,6 @@ def newest(search: esm_datastore) -> esm_datastore:
     return search if keep.all() else rebuilt(search, table[keep])
 
 
-def storage_options(scheme: str) -> dict[str, Any] | None:
-    """How to reach a kind of address: with the user's credentials, or anonymously.
-
-    Examples
-    --------
-    >>> storage_options("file") is None
-    True
-    """
-    timeout = current().timeout
-    if scheme in LOCAL:
-        return None
-    if scheme in ("gs", "gcs"):
-        own = "GOOGLE_APPLICATION_CREDENTIALS" in os.environ
-        return {"token": None if own else "anon", "timeout": timeout}
-    if scheme == "s3":
-        own = bool({"AWS_ACCESS_KEY_ID", "AWS_PROFILE"} & set(os.environ))
-        times = {"connect_timeout": timeout, "read_timeout": timeout}
-        return {"anon": not own, "config_kwargs": times}
-    import aiohttp
-
-    limit = aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout)
-    return {"client_kwargs": {"timeout": limit, "trust_env": True}}  # ~/.netrc, proxies
-
-
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without what xarray says of every other archive."""
@@ -147,18 +122,6 @@ def quiet() -> Iterator[None]:
         for text in HARMLESS:
             warnings.filterwarnings("ignore", text)
         yield
-
-
-def scheme_of(address: str) -> str:
-    """Kind of an address; empty for a path.
-
-    Examples
-    --------
-    >>> scheme_of("gs://cmip6/CMIP6")
-    'gs'
-    """
-    found = re.match(r"([a-z0-9]+)://", address)
-    return found[1] if found else ""
 
 
 def asset_kinds(search: esm_datastore) -> list[str]:
@@ -184,12 +147,23 @@ def _unopenable(search: esm_datastore, schemes: list[str], kinds: list[str]) -> 
 
 def _hint(search: esm_datastore) -> str:
     """The command that brings the search here."""
+    from xai4land.catalogs.opening import PACKAGED
+
     table = search.df
-    single = [c for c in ("source_id", "experiment_id", "table_id", "variable_id") if c in table]
-    single = [c for c in single if table[c].nunique() == 1 and isinstance(table[c].iloc[0], str)]
-    only = "".join(f" --only {c}={table[c].iloc[0]}" for c in single)
-    name = search.esmcat.id or "CATALOG.json"
+    chosen = {c: table[c].unique() for c in CHOICES if c in table and not _listed(table[c])}
+    only = "".join(
+        f" --only {column}={value}"
+        for column, values in chosen.items()
+        if len(values) <= FEW
+        for value in values
+        if value
+    )
+    name = search.esmcat.id if search.esmcat.id in PACKAGED else "CATALOG.json"
     return f"prefetch it where there is a network: xai4land prefetch {name}{only}"
+
+
+def _listed(column: pd.Series) -> bool:
+    return bool(len(column)) and isinstance(column.iloc[0], tuple)
 
 
 def _single(data: xr.Dataset) -> xr.Dataset:
@@ -204,7 +178,9 @@ def _one_by_one(search: esm_datastore) -> list[esm_datastore]:
     columns = [c for c in (control.groupby_attrs if control else []) if c in search.df]
     if not columns:
         return [search]
-    return [rebuilt(search, rows) for _, rows in search.df.groupby(columns, sort=False)]
+    return [
+        rebuilt(search, rows) for _, rows in search.df.groupby(columns, sort=False, dropna=False)
+    ]
 
 
 def chosen(data: xr.Dataset, wanted: set[str]) -> xr.Dataset:
@@ -238,11 +214,6 @@ def _opened(search: esm_datastore, scheme: str, kind: str) -> list[xr.Dataset]:
                     threaded=kind != "netcdf" and scheme not in LOCAL,
                 )
             return [_single(data) for data in found.values()]
-        except KeyError as error:
-            raise InputError(
-                f"intake-esm cannot group this catalog ({error}); with pandas 3 it needs at least "
-                "two columns in groupby_attrs"
-            ) from error
         except ESMDataSourceError as error:
             last = error
             if isinstance(error.__cause__, FileNotFoundError):
@@ -251,7 +222,12 @@ def _opened(search: esm_datastore, scheme: str, kind: str) -> list[xr.Dataset]:
     cause = (last and last.__cause__) or last
     text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
     places = ", ".join(search.df[column].astype(str).head(3))
-    hint = "is the catalog's table out of date?" if scheme in LOCAL else _hint(search)
+    if scheme not in LOCAL:
+        hint = _hint(search)
+    elif isinstance(cause, FileNotFoundError):
+        hint = "correct the catalog's table"
+    else:
+        hint = f"expected a {kind} store that xarray can open; put it there anew"
     raise StoreError(
         f"could not open {places}{' …' if len(search.df) > 3 else ''}: {text}; {hint}"
     ) from last

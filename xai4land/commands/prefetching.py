@@ -71,9 +71,7 @@ def prefetch(
     for path in copies:
         click.echo(f"copied to {path}")
     if not copies:
-        click.echo(
-            "all of it lies on this machine already; to copy other years, delete the copy first"
-        )
+        click.echo("all of it lies on this machine already")
 
 
 def _query(conditions: tuple[str, ...]) -> dict[str, list[str]]:

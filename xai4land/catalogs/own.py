@@ -1,0 +1,249 @@
+"""A user's catalog, read so that intake-esm can group and search it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from xai4land.catalogs.access import storage_options
+from xai4land.errors import InputError
+from xai4land.options import current
+from xai4land.schemes import LOCAL, REMOTE, scheme_of
+
+if TYPE_CHECKING:
+    from intake_esm.core import esm_datastore
+
+__all__ = ["own_catalog", "tuples"]
+
+ONE = "catalog"
+"""Column added where one alone groups, which intake-esm cannot do with pandas 3."""
+BROKEN = (ValueError, TypeError, AttributeError, KeyError, OSError, AssertionError)
+"""What intake-esm, pandas and file systems raise of what is no catalog."""
+
+
+def own_catalog(datastore: Any, name: str, how: dict[str, Any]) -> esm_datastore:
+    """Read a catalog by its path or address, and check its table.
+
+    Parameters
+    ----------
+    datastore : type
+        ``intake_esm.esm_datastore``.
+    name : str
+        Of the JSON.
+    how : dict
+        For the datastore.
+
+    Raises
+    ------
+    InputError
+        Listing what is wrong with it.
+    """
+    away = scheme_of(name) not in LOCAL
+    if away and (reason := _refused(name)):
+        raise InputError(f"{name} is not opened: {reason}; give an https address, or a path")
+    if away and current().offline:
+        raise InputError(f"{name} is away and xai4land is offline; copy the catalog here")
+    try:
+        opened = _loaded(datastore, name, away, how)
+    except InputError:
+        raise
+    except BROKEN as error:
+        raise InputError(
+            f"{name} cannot be read as a catalog of intake-esm: {_in_words(error)}"
+        ) from error
+    InputError.raise_if(_lacking(opened))
+    table = _placed(opened.df.copy(), opened, _local(name).parent if _here(name) else None)
+    InputError.raise_if(_misplaced(table, opened.esmcat.assets.column_name, away))
+    return _grouped(datastore, opened, table, how)
+
+
+def tuples(column: pd.Series) -> pd.Series:
+    """A column of a table with lists in the place of their text; others as they are.
+
+    Examples
+    --------
+    >>> tuples(pd.Series(["['tas', 'pr']", "['psl']"])).tolist()
+    [('tas', 'pr'), ('psl',)]
+    >>> tuples(pd.Series(["[K]"])).tolist()
+    ['[K]']
+    """
+    values: list[Any] = list(column)
+    if not values:
+        return column
+    if isinstance(values[0], str):
+        if not values[0].startswith(("[", "(")):
+            return column
+        try:
+            values = [ast.literal_eval(text) for text in values]
+        except (ValueError, SyntaxError):
+            return column
+    if any(pd.api.types.is_scalar(value) for value in values):
+        return column
+    # Tables that are no text hold lists themselves; intake-esm looks for their words in objects.
+    return pd.Series(list(map(tuple, values)), column.index, dtype=object, name=column.name)
+
+
+def _here(name: str) -> bool:
+    return scheme_of(name) in ("", "file", "local")
+
+
+def _local(name: str) -> Path:
+    return Path(name.split("://", 1)[-1]).expanduser().absolute()
+
+
+def _loaded(datastore: Any, name: str, away: bool, how: dict[str, Any]) -> esm_datastore:
+    """As intake-esm reads it, but for the table's place: it looks in the working folder first."""
+    access = how.get("storage_options") or storage_options(scheme_of(name)) or {}
+    description = json.loads(_read(name, access))
+    with tempfile.TemporaryDirectory() as folder:
+        if table := description.get("catalog_file"):
+            table = _table(name, table, away)
+            copy = Path(folder) / PurePosixPath(table).name
+            copy.write_bytes(_read(table, access))
+            description["catalog_file"] = str(copy)
+        moved = Path(folder) / "catalog.json"
+        moved.write_text(json.dumps(description))
+        made: esm_datastore = datastore(str(moved), **how)
+        made.df  # noqa: B018 - read before the folder is gone
+        return made
+
+
+def _read(name: str, access: dict[str, Any]) -> bytes:
+    if _here(name):
+        return _local(name).read_bytes()
+    import fsspec
+
+    with fsspec.open(name, "rb", **access) as file:
+        content: bytes = file.read()
+        return content
+
+
+def _table(name: str, table: str, away: bool) -> str:
+    """Where a catalog's table is: beside it, if no more is said."""
+    if _here(name) and _here(table):
+        return str(_local(name).parent / Path(table.split("://")[-1]).expanduser())
+    if "://" not in table:
+        table = f"{name.rsplit('/', 1)[0]}/{table}"
+    reason = "it lies on this machine" if scheme_of(table) in LOCAL else _refused(table)
+    if away and reason:
+        raise InputError(f"the table {table} of {name} is not opened: {reason}")
+    return table
+
+
+def _in_words(error: Exception) -> str:
+    """An error in one line, all its parts."""
+    from pydantic import ValidationError
+
+    if isinstance(error, ValidationError):
+        return "; ".join(
+            f"{'.'.join(map(str, part['loc'])) or 'it'}: {part['msg'].lower()}"
+            for part in error.errors()
+        )
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _columns(opened: esm_datastore) -> list[str]:
+    """Columns that assets are told apart by."""
+    control = opened.esmcat.aggregation_control
+    if control is None:
+        return []
+    joined = [aggregation.attribute_name for aggregation in control.aggregations]
+    named = [*control.groupby_attrs, control.variable_column_name, *joined]
+    return list(dict.fromkeys(named))
+
+
+def _lacking(opened: esm_datastore) -> list[str]:
+    """What the description names and the table has not."""
+    assets, table = opened.esmcat.assets, opened.df
+    named = [assets.column_name, assets.format_column_name, *_columns(opened)]
+    absent = [name for name in dict.fromkeys(named) if name and name not in table]
+    problems = []
+    if absent:
+        problems.append(
+            f"the catalog's table has no column {', '.join(map(repr, absent))}, which its JSON "
+            f"names; it has {', '.join(map(repr, table))}"
+        )
+    if assets.column_name in table:
+        empty = table[assets.column_name].isna() | (table[assets.column_name].astype(str) == "")
+        if empty.any():
+            rows = ", ".join(str(k + 1) for k in empty.to_numpy().nonzero()[0][:5])
+            problems.append(
+                f"{int(empty.sum())} rows of the catalog's table have no {assets.column_name!r} "
+                f"(row {rows}{', …' if empty.sum() > 5 else ''}); fill it in, or drop them"
+            )
+    return problems
+
+
+def _placed(table: pd.DataFrame, opened: esm_datastore, folder: Path | None) -> pd.DataFrame:
+    """With lists as such, no gaps where rows are told apart, and whole paths."""
+    for name in table:
+        table[name] = tuples(table[name])
+    for name in _columns(opened):
+        table[name] = _without_gaps(table[name])
+    column = opened.esmcat.assets.column_name
+    table[column] = table[column].astype(str)
+    if folder is not None:
+        plain = ["://" not in address for address in table[column]]
+        table[column] = [
+            str(folder / Path(address).expanduser()) if local else address
+            for address, local in zip(table[column], plain, strict=True)
+        ]
+    return table
+
+
+def _without_gaps(column: pd.Series) -> pd.Series:
+    """Empty where nothing is known: rows with a gap would be left out without a word."""
+    if not column.isna().any():
+        return column
+    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
+        column = column.astype("Int64")  # years and numbers of members, not 1960.0
+    return column.astype(object).where(column.notna(), "").map(str)
+
+
+def _misplaced(table: pd.DataFrame, column: str, away: bool) -> list[str]:
+    """Addresses that a catalog has no business with."""
+    addresses = table[column]
+    scheme = addresses.str.extract(r"^([A-Za-z0-9+.:_-]+)://")[0].fillna("")
+    strange = ~scheme.isin(REMOTE if away else (*LOCAL, *REMOTE))
+    web = scheme.isin(["http", "https"])
+    strange |= web & addresses.where(web, "").map(lambda text: bool(text and _refused(text)))
+    if not strange.any():
+        return []
+    expected = (
+        "a catalog from the network may not name files of this machine: copy it here first"
+        if away
+        else f"expected a path or one of {', '.join(REMOTE)}"
+    )
+    return [
+        f"{int(strange.sum())} addresses of the catalog are not to be opened, e.g. "
+        f"{addresses[strange].iloc[0]!r}; {expected}"
+    ]
+
+
+def _refused(address: str) -> str:
+    """Why an address is not to be opened; empty if it is."""
+    from xai4land.downloads.urls import problem
+
+    scheme = re.split("://", address)[0]
+    return "" if scheme in REMOTE and scheme not in ("http", "https") else problem(address)
+
+
+def _grouped(
+    datastore: Any, opened: esm_datastore, table: pd.DataFrame, how: dict[str, Any]
+) -> esm_datastore:
+    """The datastore of a table, grouped by two columns at least."""
+    description = opened.esmcat.model_dump(exclude={"catalog_dict", "catalog_file"})
+    control = description["aggregation_control"]
+    if control is not None and len(control["groupby_attrs"]) == 1:
+        table[ONE] = opened.esmcat.id or "own"
+        control["groupby_attrs"] = [*control["groupby_attrs"], ONE]
+    kept = {k: v for k, v in how.items() if k not in ("read_kwargs", "read_csv_kwargs")}
+    kept.pop("columns_with_iterables", None)
+    made: esm_datastore = datastore({"esmcat": description, "df": table}, **kept)
+    return made
