@@ -346,3 +346,107 @@ def test_years_long_ago_may_be_chosen(tmp_path):
 def test_whole_percents_become_parts():
     data = xr.Dataset({"sftlf": ("x", np.array([70], np.int16), {"units": "%"})})
     np.testing.assert_allclose(harmonise(data).sftlf.values, [0.7], rtol=1e-6)
+
+
+def in_calendar(data, calendar):
+    return data.convert_calendar(calendar, use_cftime=True, align_on="date")
+
+
+def test_two_calendars_are_one_or_are_refused(tmp_path):
+    later = field(start="2002-01", value=3.0)
+    parts = [({}, in_calendar(field(), "360_day")), ({"experiment_id": "ssp245"}, later)]
+    found = own_catalog(tmp_path, parts)
+    [made] = open_simulations(found).values()
+    np.testing.assert_array_equal(made.tas[:, 0, 0].values, [1.0] * 24 + [3.0] * 24)
+    assert made.time.dt.calendar == "proleptic_gregorian"
+    with pytest.raises(InputError, match="'tas' is there in two calendars, 360_day and noleap"):
+        open_simulations(found, calendar=None)
+
+
+def test_two_calendars_are_not_stacked(tmp_path):
+    other = in_calendar(field(), "360_day")
+    found = own_catalog(tmp_path, [({}, field()), ({"source_id": "N"}, other)])
+    with pytest.raises(InputError, match="N r1i1p1f1 has another calendar"):
+        stack_simulations(open_simulations(found, calendar=None))
+    assert stack_simulations(open_simulations(found)).tas.sizes["time"] == 24
+
+
+def test_variables_in_two_calendars_are_refused(tmp_path):
+    other = in_calendar(field("psl", units="Pa"), "360_day")
+    found = own_catalog(tmp_path, [({}, field()), ({}, other)])
+    with pytest.raises(InputError, match="several calendars, 360_day, noleap"):
+        open_simulations(found, calendar=None)
+
+
+def test_two_tables_of_one_variable_are_told_apart(tmp_path):
+    found = own_catalog(tmp_path, [({}, field()), ({"table_id": "Emon"}, field())])
+    with pytest.raises(InputError, match=r"two tables, Amon and Emon; search with one table_id="):
+        open_simulations(found)
+
+
+def fixed_land(values):
+    land = field("sftlf", units="%").isel(time=0, drop=True)
+    return land.assign(sftlf=land.sftlf.copy(data=np.array(values, np.float32)))
+
+
+def test_a_mask_is_not_laid_over_another_grid(tmp_path):
+    sea = xr.Dataset(
+        {"tos": (("time", "j", "i"), np.ones((24, 2, 2), np.float32), {"units": "degC"})},
+        {
+            "time": field().time,
+            "latitude": (("j", "i"), [[0.0, 0.0], [9.0, 9.0]], {"standard_name": "latitude"}),
+            "longitude": (("j", "i"), [[0.0, 9.0], [0.0, 9.0]], {"standard_name": "longitude"}),
+        },
+    )
+    land = ({"table_id": "fx"}, fixed_land(np.full((3, 4), 100)))
+    found = own_catalog(tmp_path, [({}, field()), ({"table_id": "Omon"}, sea), land])
+    with pytest.raises(InputError, match="mask='sea' cannot be laid over tos"):
+        open_simulations(found, mask="sea")
+
+
+@pytest.mark.parametrize("mask", ["land", "sea"])
+def test_where_nobody_knows_if_there_is_land_there_is_neither(tmp_path, mask):
+    part = np.full((3, 4), 100.0 if mask == "land" else 0.0)
+    part[0] = np.nan
+    land = ({"table_id": "fx"}, fixed_land(part))
+    [made] = open_simulations(own_catalog(tmp_path, [({}, field()), land]), mask=mask).values()
+    np.testing.assert_array_equal(made.tas[0].notnull().values, np.isfinite(part))
+
+
+def test_a_gap_is_said_with_the_years_to_choose(tmp_path):
+    gap = field(years=4).isel(time=[*range(24), *range(36, 48)])
+    found = own_catalog(tmp_path, [({}, gap)])
+    with pytest.raises(InputError, match="2001-12.* and 2003-01.*choose years without the gap"):
+        open_simulations(found)
+    [made] = open_simulations(found, years=(2000, 2001)).values()
+    assert made.sizes["time"] == 24
+
+
+def test_stacked_months_have_bounds_and_no_gap(tmp_path):
+    later = ({"source_id": "N"}, field(start="2004-01"))
+    made = open_simulations(own_catalog(tmp_path, [({}, field()), later]))
+    with pytest.raises(InputError, match="no month in common"):
+        stack_simulations(made)
+    outer = stack_simulations(made, join="outer")
+    months = outer.time.dt.year.values * 12 + outer.time.dt.month.values
+    np.testing.assert_array_equal(np.diff(months), 1)
+    assert outer.sizes["time"] == 72
+    first, second = outer.tas.sel(member_id="r1i1p1f1")[:, :, 0, 0]
+    assert first.notnull().values.nonzero()[0].tolist() == list(range(24))
+    assert second.notnull().values.nonzero()[0].tolist() == list(range(48, 72))
+    assert outer.time.attrs["bounds"] == "time_bnds"
+    assert (outer.time_bnds[:, 0] < outer.time).all()
+    assert (outer.time < outer.time_bnds[:, 1]).all()
+
+
+def test_names_of_sources_are_said_once():
+    from xai4land_seasonal.sources import split_sources
+
+    one = field().assign_attrs(source_id="A")
+    two = xr.concat(
+        [field(), field()], xr.DataArray(["r1", "r2"], dims="member_id", name="member_id")
+    )
+    given = {"A": {"r1": one, "r2": one}, "B": two, "C": one}
+    names = [name for name, _ in split_sources(given)]
+    assert names == ["A r1", "A r2", "B r1", "B r2", "C"]
+    assert [name for name, _ in split_sources(one)] == ["A"]

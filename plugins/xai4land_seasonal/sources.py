@@ -49,10 +49,18 @@ def split_sources(data: Any) -> list[tuple[str, xr.Dataset]]:
         if not data:
             raise InputError("no simulation is given; leave simulations= out")
         return [
-            (key if name == "the data" else f"{key} {name}", one)
+            (f"{key} {label}".strip(), one)
             for key, many in data.items()
-            for name, one in split_sources(many)
+            for label, one in (
+                _labelled(many) if isinstance(many, xr.Dataset) else split_sources(many)
+            )
         ]
+    own = str(data.attrs.get("source_id", "")) or "the data"
+    return [(label or own, one) for label, one in _labelled(data)]
+
+
+def _labelled(data: xr.Dataset) -> list[tuple[str, xr.Dataset]]:
+    """Parts of a dataset, each with its labels along source and member; empty if it has none."""
     found = [("", data)]
     for dim in DIMENSIONS:
         if dim in data.dims:
@@ -62,11 +70,9 @@ def split_sources(data: Any) -> list[tuple[str, xr.Dataset]]:
                 for name, one in found
                 for k, label in enumerate(labels)
             ]
-    found = [
+    return [
         (name, one.drop_vars("simulated", errors="ignore")) for name, one in found if _there(one)
     ]
-    own = str(data.attrs.get("source_id", "")) or "the data"
-    return [(name or own, one) for name, one in found]
 
 
 def _there(one: xr.Dataset) -> bool:

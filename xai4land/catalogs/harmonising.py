@@ -10,7 +10,16 @@ import xarray as xr
 from xai4land.catalogs.variables import convert, recognise
 from xai4land.errors import InputError
 
-__all__ = ["Calendar", "decode_years", "harmonise", "in_years", "month_times"]
+__all__ = [
+    "Calendar",
+    "calendar_of",
+    "decode_years",
+    "harmonise",
+    "in_years",
+    "month_times",
+    "months_of",
+    "without_gaps",
+]
 
 Calendar = Literal["standard", "noleap", "360_day"] | None
 ENCODING = {"units": "hours since 1850-01-01", "dtype": "float64", "_FillValue": None}
@@ -149,15 +158,18 @@ def month_times(data: xr.Dataset, calendar: str) -> xr.Dataset:
         raise InputError(
             f"times are {time.dtype}, expected dates; open the data with decode_times=True"
         )
-    months = time.dt.year.values.astype(np.int64) * 12 + time.dt.month.values - 1
+    months = months_of(time)
     if (np.diff(months) != 1).any():
         at = int(np.flatnonzero(np.diff(months) != 1)[0])
+        step = months[at + 1] - months[at]
+        mend = "choose years without the gap" if step > 0 else "run ds.sortby('time')"
+        mend = mend if step else "average them: ds.resample(time='MS').mean()"
         raise InputError(
             f"times {time.values[at]} and {time.values[at + 1]} are not one month apart, expected "
-            "a monthly axis without gaps; run ds.resample(time='MS').mean() or ds.sortby('time')"
+            f"a monthly axis without gaps; {mend}"
         )
     edges = _edges(np.append(months, months[-1] + 1), calendar)
-    middle = edges[:-1] + (edges[1:] - edges[:-1]) / 2
+    middle = _middles(edges)
     attrs = {"standard_name": "time", "axis": "T", "bounds": "time_bnds"}
     if calendar == "standard":
         attrs["units_metadata"] = "leap_seconds: unknown"
@@ -172,6 +184,32 @@ def month_times(data: xr.Dataset, calendar: str) -> xr.Dataset:
             **({} if calendar == "standard" else {"calendar": calendar}),
         }
     return data
+
+
+def months_of(time: xr.DataArray) -> np.ndarray:
+    """Months of times, counted from year 0; the same in any calendar."""
+    counted: np.ndarray = time.dt.year.values.astype(np.int64) * 12 + time.dt.month.values - 1
+    return counted
+
+
+def without_gaps(data: xr.Dataset) -> xr.Dataset:
+    """With every month from the first to the last; those that were not there are missing."""
+    months = months_of(data["time"])
+    whole = np.arange(months[0], months[-1] + 2)
+    if len(whole) == len(months) + 1:
+        return data
+    return data.reindex(time=_middles(_edges(whole, calendar_of(data))))
+
+
+def calendar_of(data: xr.Dataset) -> str:
+    """Calendar of the times, by the name that we have for it."""
+    name = str(data["time"].dt.calendar)
+    return "standard" if name in ("gregorian", "proleptic_gregorian") else name
+
+
+def _middles(edges: np.ndarray) -> np.ndarray:
+    middles: np.ndarray = edges[:-1] + (edges[1:] - edges[:-1]) / 2
+    return middles
 
 
 def _edges(months: np.ndarray, calendar: str) -> np.ndarray:

@@ -26,6 +26,7 @@ __all__ = [
     "chosen",
     "newest",
     "open_search",
+    "opened",
     "quiet",
     "variables_of",
 ]
@@ -69,6 +70,12 @@ def open_search(search: esm_datastore) -> list[xr.Dataset]:
     >>> data.t2m.sizes["valid_time"], data.t2m.chunks is not None
     (600, True)
     """
+    with quiet():
+        return opened(search)
+
+
+def opened(search: esm_datastore) -> list[xr.Dataset]:
+    """As :func:`open_search`, for several at once: what is said of archives is told by each."""
     if not len(search.df):
         raise InputError("the search has found nothing; look at cat.unique() for what there is")
     search = newest(search)
@@ -121,6 +128,7 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         for text in HARMLESS:
             warnings.filterwarnings("ignore", text)
+        warnings.simplefilter("ignore", FutureWarning)
         yield
 
 
@@ -203,16 +211,14 @@ def _opened(search: esm_datastore, scheme: str, kind: str) -> list[xr.Dataset]:
     tries = 1 if scheme in LOCAL else current().retries + 1
     for _ in range(tries):
         try:
-            with quiet():
-                warnings.simplefilter("ignore", FutureWarning)
-                found = search.to_dataset_dict(
-                    xarray_open_kwargs=how,
-                    xarray_combine_by_coords_kwargs=COMBINE,
-                    preprocess=decode_years,
-                    storage_options=storage_options(scheme) or {},
-                    progressbar=False,
-                    threaded=kind != "netcdf" and scheme not in LOCAL,
-                )
+            found = search.to_dataset_dict(
+                xarray_open_kwargs=how,
+                xarray_combine_by_coords_kwargs=COMBINE,
+                preprocess=decode_years,
+                storage_options=storage_options(scheme) or {},
+                progressbar=False,
+                threaded=kind != "netcdf" and scheme not in LOCAL,
+            )
             return [_single(data) for data in found.values()]
         except ESMDataSourceError as error:
             last = error

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
 
 from xai4land import cf
-from xai4land.catalogs.harmonising import Calendar, harmonise, in_years, month_times
+from xai4land.catalogs.harmonising import (
+    Calendar,
+    calendar_of,
+    harmonise,
+    in_years,
+    month_times,
+    months_of,
+    without_gaps,
+)
+from xai4land.catalogs.joining import joined
 from xai4land.catalogs.opening import rebuilt
-from xai4land.catalogs.reading import PREFIX, newest, open_search
+from xai4land.catalogs.reading import PREFIX, newest, open_search, opened, quiet
 from xai4land.errors import InputError
+from xai4land.schemes import LOCAL, scheme_of
 
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore
@@ -25,6 +35,8 @@ __all__ = ["Mask", "open_simulations", "stack_simulations"]
 Mask = Literal["land", "sea"] | None
 Key = tuple[str, str]
 """Source and member."""
+AT_ONCE = 8
+"""Stores in the network that are opened at once."""
 FIXED_MEMBER = ""
 """Fixed fields are those of a model, whatever the member they were stored with."""
 
@@ -57,7 +69,8 @@ def open_simulations(
         See :func:`harmonise`.
     mask : {"land", "sea"}, optional
         What is kept: cells with more than half of land, or at most half, by the model's own
-        ``sftlf``, which the search must find too. It is done before regridding.
+        ``sftlf``, which the search must find too; neither where it is missing. It is done before
+        regridding.
     years : tuple of int, optional
         First and last year.
 
@@ -69,8 +82,8 @@ def open_simulations(
     Raises
     ------
     InputError
-        Listing experiments that overlap, variables on two grids, masks that lack, units that
-        cannot be converted; each with the simulation's name.
+        Listing experiments that overlap, variables on two grids or in two calendars, masks that
+        lack or do not fit, units that cannot be converted; each with the simulation's name.
 
     Examples
     --------
@@ -83,18 +96,20 @@ def open_simulations(
     """
     if mask not in ("land", "sea", None):
         raise InputError(f"mask={mask!r}, expected 'land', 'sea' or None")
-    parts, fixed = _sorted(_opened(search), calendar)
+    parts, fixed = _sorted(_opened(search), calendar, years)
     problems: list[str] = []
     made: dict[str, xr.Dataset] = {}
     for (source, member), pieces in sorted(parts.items()):
         name = f"{source} {member}".strip()
         try:
-            pieces.sort(key=lambda piece: piece.time.values[0])
-            data = _joined(pieces, fixed.get(source, []), calendar)
-            data = _masked(_selected(data, years), mask)
+            pieces.sort(key=lambda piece: int(months_of(piece.time)[0]))
+            data = joined(pieces, fixed.get(source, []), calendar)
+            data = _masked(data, mask)
             if grid is not None:
                 from xai4land.regridding import regrid
 
+                # Once, and not for each variable.
+                data = data.assign_coords(xr.Dataset(coords=data.coords).load().coords)
                 # The area of a cell is that of its own grid.
                 data = regrid(data.drop_vars("areacella", errors="ignore"), grid, method=method)
                 grid = data  # degrees leave open where longitudes begin
@@ -115,7 +130,7 @@ def stack_simulations(
     simulations : mapping of str to Dataset
         As :func:`open_simulations` gives them with ``grid=`` and one calendar.
     join : {"inner", "outer"}
-        Whether the months that all have are kept, or those that any has.
+        Whether the months that all have are kept, or those from the first to the last that any has.
 
     Returns
     -------
@@ -167,7 +182,10 @@ def stack_simulations(
         rows.append(_along("member_id", members, found))
     stacked = _along("source_id", sources, rows)
     if "time" in stacked.dims:
-        stacked["time"].attrs.pop("bounds", None)
+        if all("time_bnds" in data.coords for data in datasets):
+            stacked = month_times(without_gaps(stacked), calendar_of(stacked))
+        else:
+            stacked["time"].attrs.pop("bounds", None)
     there = [[(source, member) in at for member in members] for source in sources]
     stacked = stacked.assign_coords(simulated=(("source_id", "member_id"), there))
     stacked.attrs = {
@@ -184,8 +202,13 @@ def _opened(search: esm_datastore) -> list[xr.Dataset]:
     columns = [c for c in columns if c in search.df]
     if not columns or not len(search.df):
         return open_search(search)
-    rows = [part for _, part in newest(search).df.groupby(columns, sort=False, dropna=False)]
-    return [data for part in rows for data in open_search(rebuilt(search, part))]
+    search = newest(search)
+    rows = [part for _, part in search.df.groupby(columns, sort=False, dropna=False)]
+    parts = [rebuilt(search, part) for part in rows]
+    schemes = {scheme_of(str(place)) for place in search.df[search.esmcat.assets.column_name]}
+    # Far away each waits for an answer; files here must be opened one by one.
+    with quiet(), ThreadPoolExecutor(1 if schemes & set(LOCAL) else AT_ONCE) as pool:
+        return [data for found in pool.map(opened, parts) for data in found]
 
 
 def _along(name: str, labels: list[str], datasets: list[xr.Dataset]) -> xr.Dataset:
@@ -195,7 +218,7 @@ def _along(name: str, labels: list[str], datasets: list[xr.Dataset]) -> xr.Datas
 
 
 def _sorted(
-    found: list[xr.Dataset], calendar: Calendar
+    found: list[xr.Dataset], calendar: Calendar, years: tuple[int, int] | None
 ) -> tuple[dict[Key, list[xr.Dataset]], dict[str, list[xr.Dataset]]]:
     """Harmonised pieces of each simulation, and the fixed fields of each source."""
     parts: dict[Key, list[xr.Dataset]] = {}
@@ -208,7 +231,11 @@ def _sorted(
         source = columns.get("source_id") or str(data.attrs.get("source_id", "data"))
         where = f"{source}.{columns.get('table_id', '')}"
         try:
-            data = harmonise(data, calendar=calendar, source=where)
+            data = harmonise(data, calendar=None, source=where)
+            if years is not None and "time" in data.dims:
+                data = in_years(data, years)
+            if calendar is not None and data.sizes.get("time"):
+                data = month_times(data, calendar)
         except InputError as error:
             problems += [f"{where}: {problem}" for problem in error.problems]
             continue
@@ -219,93 +246,18 @@ def _sorted(
                 fixed.setdefault(source, []).append(one)
             else:
                 own = member or columns.get("member_id", "")
-                parts.setdefault((source, own), []).append(one)
-    if not parts and fixed:
+                pieces = parts.setdefault((source, own), [])
+                pieces += [one] if one.sizes["time"] else []
+    problems += [
+        f"{source} {member}".strip() + f": there is no month from {years[0]} to {years[1]}; choose "
+        "other years"
+        for (source, member), pieces in parts.items()
+        if years is not None and not pieces
+    ]
+    InputError.raise_if(problems)
+    if not parts:
         parts = {(source, FIXED_MEMBER): [] for source in fixed}
-    InputError.raise_if(problems)
     return parts, fixed
-
-
-def _joined(pieces: list[xr.Dataset], fixed: list[xr.Dataset], calendar: Calendar) -> xr.Dataset:
-    """All variables of a simulation, over all its experiments."""
-    made: dict[str, xr.DataArray] = {}
-    problems: list[str] = []
-    for name in dict.fromkeys(str(n) for piece in pieces for n in piece.data_vars):
-        try:
-            made[name] = _in_time(name, [piece for piece in pieces if name in piece.data_vars])
-        except InputError as error:
-            problems += error.problems
-    for piece in fixed:
-        for key, field in piece.data_vars.items():
-            made.setdefault(str(key), field)
-    for name, array in made.items():
-        try:
-            first = next(a for a in made.values() if ("lat" in a.dims) == ("lat" in array.dims))
-            made[name] = _snapped(name, array, first)
-        except InputError as error:
-            problems += error.problems
-    InputError.raise_if(problems)
-    plain = {n: a.drop_vars([c for c in a.coords if c not in a.dims]) for n, a in made.items()}
-    data = xr.merge([a.rename(n) for n, a in plain.items()], compat="override", join="outer")
-    # Bounds, and 2-D coordinates, of the grid.
-    for piece in [*fixed, *pieces]:
-        own = {n: c for n, c in piece.coords.items() if "time" not in c.dims}
-        data = data.assign_coords({n: c for n, c in own.items() if n not in data.dims})
-        for coord in ("lat", "lon"):
-            if coord in own and coord in data.dims:
-                data[coord].attrs = own[coord].attrs
-    return data if calendar is None or "time" not in data.dims else month_times(data, calendar)
-
-
-def _selected(data: xr.Dataset, years: tuple[int, int] | None) -> xr.Dataset:
-    if years is None or "time" not in data.dims:
-        return data
-    data = in_years(data, years)
-    if not data.sizes["time"]:
-        raise InputError(f"there is no month from {years[0]} to {years[1]}; choose other years")
-    return data
-
-
-def _in_time(name: str, pieces: list[xr.Dataset]) -> xr.DataArray:
-    """One variable over its experiments, which follow one another."""
-    for earlier, later in pairwise(pieces):
-        what = [
-            piece.attrs.get(f"{PREFIX}{column}", "?")
-            for piece in (earlier, later)
-            for column in ("experiment_id", "grid_label")
-        ]
-        if what[1] != what[3]:
-            raise InputError(
-                f"{name!r} is there on two grids, {what[1]} and {what[3]}; search with grid_label="
-            )
-        if earlier.time.values[-1] >= later.time.values[0]:
-            raise InputError(
-                f"{name!r} of {what[0]} (until {earlier.time.dt.year.values[-1]}) and of {what[2]} "
-                f"(from {later.time.dt.year.values[0]}) overlap; search with one experiment_id=, "
-                "or open them one by one"
-            )
-    arrays = [_snapped(name, piece[name], pieces[0][name]) for piece in pieces]
-    if len(arrays) == 1:
-        return arrays[0]
-    joined: xr.DataArray = xr.concat(
-        arrays, "time", coords="minimal", compat="override", join="override"
-    )
-    return joined
-
-
-def _snapped(name: str, array: xr.DataArray, first: xr.DataArray) -> xr.DataArray:
-    """On the coordinates of another field, if they are the same but for noise."""
-    for coord in ("lat", "lon"):
-        if coord not in array.dims or coord not in first.dims:
-            continue
-        own, other = array[coord].values, first[coord].values
-        if own.shape != other.shape or not np.allclose(own, other, rtol=0, atol=1e-4):
-            raise InputError(
-                f"{name!r} is there on two grids, or on another than {str(first.name)!r}; search "
-                "with one grid_label=, or open them apart"
-            )
-        array = array.assign_coords({coord: first[coord]})
-    return array
 
 
 def _masked(data: xr.Dataset, mask: Mask) -> xr.Dataset:
@@ -317,10 +269,14 @@ def _masked(data: xr.Dataset, mask: Mask) -> xr.Dataset:
             f"mask={mask!r} needs the part of land of each cell; search for variable_id='sftlf' "
             "too (table_id='fx')"
         )
-    land = data.sftlf > 0.5
-    keep = land if mask == "land" else ~land
-    horizontal = set(land.dims)
-    fields = [n for n, a in data.data_vars.items() if n != "sftlf" and horizontal <= set(a.dims)]
+    keep = data.sftlf > 0.5 if mask == "land" else data.sftlf <= 0.5
+    fields = [n for n in data.data_vars if n != "sftlf"]
+    apart = [str(n) for n in fields if not set(keep.dims) <= set(data[n].dims)]
+    if apart:
+        raise InputError(
+            f"mask={mask!r} cannot be laid over {', '.join(apart)}, which is on another grid than "
+            "sftlf; open it apart, without mask="
+        )
     return data.assign({n: data[n].where(keep) for n in fields})
 
 
@@ -353,6 +309,6 @@ def _differences(name: str, data: xr.Dataset, first: xr.Dataset) -> list[str]:
 
     if Grid.of(data, name) != Grid.of(first):
         return [f"{name} is on another grid than the first; open_simulations(search, grid=...)"]
-    if "time" in data.dims and data.time.dtype != first.time.dtype:
+    if "time" in data.dims and calendar_of(data) != calendar_of(first):
         return [f"{name} has another calendar; open_simulations(search, calendar='standard')"]
     return []

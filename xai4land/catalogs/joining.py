@@ -1,0 +1,107 @@
+"""Pieces of one simulation as one dataset: its variables, its experiments one after another."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import xarray as xr
+
+from xai4land.catalogs.harmonising import Calendar, calendar_of, month_times, months_of
+from xai4land.catalogs.reading import PREFIX
+from xai4land.errors import InputError
+
+__all__ = ["joined"]
+
+
+def joined(pieces: list[xr.Dataset], fixed: list[xr.Dataset], calendar: Calendar) -> xr.Dataset:
+    """All variables of a simulation, over all its experiments."""
+    made: dict[str, xr.DataArray] = {}
+    problems: list[str] = []
+    for name in dict.fromkeys(str(n) for piece in pieces for n in piece.data_vars):
+        try:
+            made[name] = _in_time(name, [piece for piece in pieces if name in piece.data_vars])
+        except InputError as error:
+            problems += error.problems
+    for piece in fixed:
+        for key, field in piece.data_vars.items():
+            made.setdefault(str(key), field)
+    calendars = {a.time.dt.calendar for a in made.values() if "time" in a.dims}
+    if len(calendars) > 1:
+        problems.append(
+            f"variables are in several calendars, {', '.join(sorted(calendars))}; leave "
+            "calendar=None out"
+        )
+    for name, array in made.items():
+        try:
+            first = next(a for a in made.values() if ("lat" in a.dims) == ("lat" in array.dims))
+            made[name] = _snapped(name, array, first)
+        except InputError as error:
+            problems += error.problems
+    InputError.raise_if(problems)
+    plain = {n: a.drop_vars([c for c in a.coords if c not in a.dims]) for n, a in made.items()}
+    data = xr.merge([a.rename(n) for n, a in plain.items()], compat="override", join="outer")
+    # Bounds, and 2-D coordinates, of the grid.
+    for piece in [*fixed, *pieces]:
+        own = {n: c for n, c in piece.coords.items() if "time" not in c.dims}
+        data = data.assign_coords({n: c for n, c in own.items() if n not in data.dims})
+        for coord in ("lat", "lon"):
+            if coord in own and coord in data.dims:
+                data[coord].attrs = own[coord].attrs
+    return data if calendar is None or "time" not in data.dims else month_times(data, calendar)
+
+
+def _in_time(name: str, pieces: list[xr.Dataset]) -> xr.DataArray:
+    """One variable over its experiments, which follow one another."""
+    for earlier, later in pairwise(pieces):
+        if problem := _apart(name, earlier, later):
+            raise InputError(problem)
+    arrays = [_snapped(name, piece[name], pieces[0][name]) for piece in pieces]
+    if len(arrays) == 1:
+        return arrays[0]
+    whole: xr.DataArray = xr.concat(
+        arrays, "time", coords="minimal", compat="override", join="override"
+    )
+    return whole
+
+
+def _apart(name: str, earlier: xr.Dataset, later: xr.Dataset) -> str:
+    """What keeps one piece from following another; empty if nothing does."""
+
+    def both(column: str) -> tuple[str, str]:
+        of = f"{PREFIX}{column}"
+        return str(earlier.attrs.get(of, "?")), str(later.attrs.get(of, "?"))
+
+    experiments, grids, tables = (both(c) for c in ("experiment_id", "grid_label", "table_id"))
+    calendars = (calendar_of(earlier), calendar_of(later))
+    if grids[0] != grids[1]:
+        return f"{name!r} is there on two grids, {' and '.join(grids)}; search with grid_label="
+    if calendars[0] != calendars[1]:
+        return (
+            f"{name!r} is there in two calendars, {' and '.join(calendars)}; leave calendar=None "
+            "out"
+        )
+    if months_of(earlier.time)[-1] < months_of(later.time)[0]:
+        return ""
+    if tables[0] != tables[1]:
+        return f"{name!r} is there in two tables, {' and '.join(tables)}; search with one table_id="
+    return (
+        f"{name!r} of {experiments[0]} (until {earlier.time.dt.year.values[-1]}) and of "
+        f"{experiments[1]} (from {later.time.dt.year.values[0]}) overlap; search with one "
+        "experiment_id=, or open them one by one"
+    )
+
+
+def _snapped(name: str, array: xr.DataArray, first: xr.DataArray) -> xr.DataArray:
+    """On the coordinates of another field, if they are the same but for noise."""
+    for coord in ("lat", "lon"):
+        if coord not in array.dims or coord not in first.dims:
+            continue
+        own, other = array[coord].values, first[coord].values
+        if own.shape != other.shape or not np.allclose(own, other, rtol=0, atol=1e-4):
+            raise InputError(
+                f"{name!r} is there on two grids, or on another than {str(first.name)!r}; search "
+                "with one grid_label=, or open them apart"
+            )
+        array = array.assign_coords({coord: first[coord]})
+    return array
