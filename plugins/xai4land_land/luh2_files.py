@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["open_luh2"]
 
+Source: TypeAlias = "str | os.PathLike[str] | xr.Dataset"
 FILL = 1e15
 FRACTIONS = (
     *("primf", "primn", "secdf", "secdn", "urban", "pastr", "range", "pltns"),
@@ -29,7 +31,7 @@ COORDS = {"lat": ("latitude", "degrees_north", "Y"), "lon": ("longitude", "degre
 
 
 def open_luh2(
-    source: str | os.PathLike[str] | xr.Dataset | esm_datastore | Sequence[str | os.PathLike[str]],
+    source: Source | esm_datastore | Sequence[Source],
     *,
     years: tuple[int, int] | None = None,
 ) -> xr.Dataset:
@@ -41,8 +43,10 @@ def open_luh2(
 
     Parameters
     ----------
-    source : path-like, sequence of path-like, Dataset or intake_esm.esm_datastore
-        Files, a dataset opened with ``decode_times=False``, or a search in a catalog.
+    source : path-like, Dataset, sequence of them, or intake_esm.esm_datastore
+        Files (also by a pattern, ``"luh2/*states*.nc"``), datasets opened with
+        ``decode_times=False``, or a search in a catalog. Latitudes may run either way; the first
+        in time says how.
     years : tuple of int, optional
         First and last year.
 
@@ -54,7 +58,8 @@ def open_luh2(
     Raises
     ------
     InputError
-        If a file is not there, nothing was found, or no year is left.
+        If a file is not there or cannot be read, nothing was found, files are on two grids or
+        overlap by more than a year, a year is there twice, or no year is left.
 
     Examples
     --------
@@ -66,6 +71,7 @@ def open_luh2(
     """
     parts = [_plain(part) for part in _pieces(source)]
     parts.sort(key=lambda part: part.time.values[0])
+    parts = [_on_grid(part, parts[0]) for part in parts]
     made: dict[str, xr.DataArray] = {}
     for name in dict.fromkeys(str(n) for part in parts for n in part.data_vars):
         made[name] = _in_time([part[name] for part in parts if name in part])
@@ -82,21 +88,34 @@ def open_luh2(
 
 
 def _pieces(source: object) -> list[xr.Dataset]:
-    if isinstance(source, xr.Dataset):
-        return [decode_years(source)]
-    if hasattr(source, "to_dataset_dict"):
+    if hasattr(source, "to_dataset_dict") and not isinstance(source, xr.Dataset):
         from xai4land.catalogs import open_search
 
         return open_search(source)  # type: ignore[arg-type]
-    paths = [source] if isinstance(source, str | os.PathLike) else source
-    if not isinstance(paths, Sequence) or not paths:
-        raise InputError(f"expected files, a dataset or a search, not {type(source).__name__}")
-    InputError.raise_if(
-        f"there is no file {path}; download it: xai4land prefetch land --only source_id=LUH2-v2h"
-        for path in paths
-        if not Path(path).exists()
-    )
-    return [decode_years(xr.open_dataset(path, decode_times=False, chunks={})) for path in paths]
+    several = [source] if isinstance(source, str | os.PathLike | xr.Dataset) else source
+    if not isinstance(several, Sequence) or not several:
+        raise InputError(f"expected files, datasets or a search, not {type(source).__name__}")
+    made: list[xr.Dataset] = []
+    problems: list[str] = []
+    for one in several:
+        if isinstance(one, xr.Dataset):
+            made.append(decode_years(one))
+            continue
+        paths = sorted(glob(str(one))) if "*" in str(one) else [str(one)]
+        if not paths or not all(Path(path).exists() for path in paths):
+            problems.append(
+                f"there is no file {one}; download it: xai4land prefetch land --only "
+                "source_id=LUH2-v2h"
+            )
+            continue
+        for path in paths:
+            try:
+                made.append(decode_years(xr.open_dataset(path, decode_times=False, chunks={})))
+            except (OSError, ValueError) as error:
+                why = str(error).splitlines()[0]
+                problems.append(f"{path} cannot be read ({why}); download it anew")
+    InputError.raise_if(problems)
+    return made
 
 
 def _plain(data: xr.Dataset) -> xr.Dataset:
@@ -109,6 +128,12 @@ def _plain(data: xr.Dataset) -> xr.Dataset:
         )
     if data.time.dtype.kind in "iuf":
         raise InputError("times are numbers without a unit; give the file as it was downloaded")
+    if data.time.dtype.kind != "M" and data.time.dtype != object:
+        raise InputError(f"times are {data.time.dtype}, expected years or dates")
+    years = data.time.dt.year.values
+    if len(set(years.tolist())) < len(years):
+        raise InputError("a year is there twice, expected one state a year; select ds.isel(time=…)")
+    data = data.assign_coords(time=(years - 1970).astype("M8[Y]").astype("M8[s]"))
     made = {}
     for name in names:
         array = data[name].transpose("time", "lat", "lon")
@@ -122,6 +147,21 @@ def _plain(data: xr.Dataset) -> xr.Dataset:
         array.attrs = kept
         made[name] = array
     return xr.Dataset(made, attrs=data.attrs)
+
+
+def _on_grid(data: xr.Dataset, first: xr.Dataset) -> xr.Dataset:
+    """On the coordinates of another part, whichever way its latitudes run."""
+    for name in ("lat", "lon"):
+        own, other = data[name].values, first[name].values
+        if own.shape == other.shape and np.allclose(own[::-1], other, rtol=0, atol=1e-4):
+            data = data.isel({name: slice(None, None, -1)})
+        elif own.shape != other.shape or not np.allclose(own, other, rtol=0, atol=1e-4):
+            raise InputError(
+                f"the parts from {first.time.dt.year.values[0]} and from "
+                f"{data.time.dt.year.values[0]} are on two grids; xai4land.regrid one of them"
+            )
+        data = data.assign_coords({name: first[name]})
+    return data
 
 
 def _in_time(arrays: list[xr.DataArray]) -> xr.DataArray:

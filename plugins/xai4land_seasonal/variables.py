@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from pydantic import Field
 
+from xai4land.catalogs.variables import known_variables
 from xai4land.emulator import Part
 from xai4land.errors import InputError
 
@@ -33,33 +34,19 @@ class Variable(Part):
     aliases: tuple[str, ...] = ()
 
 
-KNOWN = (
+ANOMALIES = {"tas": ("tempanomaly", "temperature_anomaly")}
+"""Names that only differences have."""
+KNOWN = tuple(
     Variable(
-        name="tas",
-        standard_name="air_temperature",
-        units="K",
-        aliases=("tas_anomaly", "t2m", "2t", "tempanomaly", "temperature_anomaly"),
-    ),
-    Variable(
-        name="pr",
-        standard_name="precipitation_flux",
-        units="kg m-2 s-1",
-        aliases=("pr_anomaly", "tp", "precip"),
-    ),
-    Variable(
-        name="psl",
-        standard_name="air_pressure_at_mean_sea_level",
-        units="Pa",
-        aliases=("psl_anomaly", "msl", "slp"),
-    ),
-    Variable(
-        name="tos",
-        standard_name="sea_surface_temperature",
-        units="degC",
-        aliases=("tos_anomaly", "sst"),
-    ),
+        name=known.name,
+        standard_name=known.standard_name,
+        units=known.units,
+        aliases=(f"{known.name}_anomaly", *known.aliases, *ANOMALIES.get(known.name, ())),
+    )
+    for known in known_variables()
+    if known.name in ("tas", "pr", "psl", "tos")
 )
-"""Variables that are recognised by several names."""
+"""Variables that are recognised by several names: those of catalogs, and of anomalies."""
 
 
 def guess_variables(data: xr.Dataset) -> tuple[Variable, ...]:
