@@ -34,7 +34,7 @@ def test_threads_that_ask_for_one_thing_make_it_once():
 
 
 def test_what_does_not_fit_is_made_again():
-    shared = Shared(limit=3 * 800)
+    shared = Shared(lasting=3 * 800)
     made = []
 
     def get(k):
@@ -48,6 +48,20 @@ def test_what_does_not_fit_is_made_again():
         assert get(k)[0] == k
     # 1 was the longest unused when 3 came; 0 was used in between.
     assert made == [0, 1, 2, 3, 1]
+
+
+def test_windows_and_inputs_do_not_drive_each_other_out():
+    shared = Shared(limit=3 * 800, lasting=800)
+    for k in range(3):
+        future, _ = shared.claim(("window", k), uses=2)
+        shared.settle(("window", k), future, np.ones(100))
+    for k in range(5):
+        shared.get(k, lambda: np.ones(100))
+    assert not any(shared.claim(("window", k), uses=2)[1] for k in range(3))
+    made = []
+    shared.get(4, lambda: made.append(4))
+    shared.get(3, lambda: made.append(3))
+    assert made == [3]
 
 
 def test_the_last_use_lets_go():
@@ -75,8 +89,8 @@ def test_a_failure_reaches_all_who_wait_and_is_tried_again():
 
 
 def test_a_copy_starts_empty():
-    shared = Shared(limit=5)
+    shared = Shared(limit=5, lasting=7)
     shared.get("key", lambda: 1)
     copy = pickle.loads(pickle.dumps(shared))  # noqa: S301
-    assert copy.limit == 5
+    assert (copy.limit, copy.lasting) == (5, 7)
     assert copy.get("key", lambda: 2) == 2

@@ -18,7 +18,7 @@ from xai4land.errors import InputError
 from xai4land.inference.blocks import Block
 from xai4land.inference.plan import Plan
 from xai4land.inference.predict import SIDE
-from xai4land.inference.shared import LIMIT, Shared
+from xai4land.inference.shared import BRIEF, LASTING, LIMIT, Shared
 from xai4land.inference.trial import Number, estimate
 from xai4land.inference.windows import Place
 from xai4land.inference.workers import Workers
@@ -122,7 +122,8 @@ def explain(data: xr.Dataset) -> Explanation:
     fixed = round(fixed * len(numbers) / len(chosen))
     windows = share * len(unique) * len(steps)
     seconds = estimate(plan, steps[0], look, shared, windows, len(runs), workers)
-    memory = _memory(plan, look, states // len(steps) + fixed, workers.lanes)
+    inputs = min(states // len(steps) + fixed, LASTING if len(steps) > 1 else BRIEF)
+    memory = _memory(plan, look, inputs, workers.lanes)
     chunks, why = _chunks(plan, memory, workers.memory)
     rechunk, more = _rechunk(plan, chunks, data)
     return Explanation(
@@ -196,14 +197,14 @@ def _bytes(
 
 
 def _memory(plan: Plan, look: dict[Number, list[Place]], inputs: int, lanes: int) -> int:
-    """What the process has, the blocks in flight, and what they share."""
+    """What the process has, the blocks in flight, and what they share: windows and inputs."""
     layout, classes = plan.layout, len(plan.card.classes)
     window = layout.windows.window.size**2 * classes * plan.dtype.itemsize
     pixels = max(a * b for a, b in itertools.product(*layout.sizes))
     fields = sum(np.prod([max(s) for s in r.chunking.sizes]) for r in plan.inputs.values())
     most = max(len(places) for places in look.values())
     block = most * window + 4 * min(int(fields), 2 * pixels * len(plan.inputs)) + 8 * pixels
-    shared = min(LIMIT, inputs + most * window * max(len(layout.sizes[1]), 1))
+    shared = min(LIMIT, most * window * max(len(layout.sizes[1]), 1)) + inputs
     return _resident() + lanes * block + shared
 
 
@@ -245,7 +246,7 @@ def _rechunk(
         side = max(reader.chunking.sizes[1])
         steps = max(reader.data.chunks[0]) if reader.timed else 1
         cells = np.prod([max(sizes) for sizes in reader.data.chunks])
-        if steps > 1 and cells * reader.data.dtype.itemsize * timed > LIMIT:
+        if steps > 1 and cells * reader.data.dtype.itemsize * timed > LASTING:
             wanted[time_name] = 1
             why.append(f"{name}: {steps} steps a chunk, too large to keep, are read at every step")
         whole = reader.chunking.sizes[1] == (side,)

@@ -14,15 +14,19 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["Shared"]
+__all__ = ["BRIEF", "LASTING", "LIMIT", "Shared"]
 
 LIMIT = 2**28
+"""Bytes of results with a known last use: windows between blocks."""
+BRIEF, LASTING = 2**26, 2**28
+"""Bytes of what may be asked for again at any time: inputs of one step, and of several."""
 
 
 @dataclass
 class _Entry:
     future: Future[Any]
     uses: float
+    lasts: bool
     size: int = 0
 
 
@@ -36,7 +40,9 @@ class Shared:
     Parameters
     ----------
     limit : int
-        Bytes of arrays and tensors that are kept.
+        Bytes of arrays and tensors that are kept until a known last use.
+    lasting : int
+        Bytes of those that are kept for whoever may ask.
 
     Examples
     --------
@@ -47,10 +53,10 @@ class Shared:
     42
     """
 
-    def __init__(self, limit: int = LIMIT) -> None:
-        self.limit = limit
+    def __init__(self, limit: int = LIMIT, lasting: int = LASTING) -> None:
+        self.limit, self.lasting = limit, lasting
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
-        self._held = 0
+        self._held = {True: 0, False: 0}
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
@@ -77,7 +83,7 @@ class Shared:
             entry = self._entries.get(key)
             mine = entry is None
             if entry is None:
-                entry = self._entries[key] = _Entry(Future(), uses)
+                entry = self._entries[key] = _Entry(Future(), uses, math.isinf(uses))
             self._entries.move_to_end(key)
             entry.uses -= 1
             if entry.uses <= 0:
@@ -92,9 +98,10 @@ class Shared:
             if entry is None or entry.future is not future:
                 return
             entry.size = value.nbytes if isinstance(value, np.ndarray | torch.Tensor) else 0
-            self._held += entry.size
-            while self._held > self.limit:
-                self._forget(next(k for k, e in self._entries.items() if e.size))
+            self._held[entry.lasts] += entry.size
+            while self._held[entry.lasts] > (self.lasting if entry.lasts else self.limit):
+                alike = (k for k, e in self._entries.items() if e.size and e.lasts == entry.lasts)
+                self._forget(next(alike))
 
     def fail(self, key: Hashable, future: Future[Any], error: BaseException) -> None:
         """Tell all who wait that there is no result; the next claim tries again."""
@@ -106,7 +113,8 @@ class Shared:
             future.set_exception(error)
 
     def _forget(self, key: Hashable) -> None:
-        self._held -= self._entries.pop(key).size
+        entry = self._entries.pop(key)
+        self._held[entry.lasts] -= entry.size
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Shared, (self.limit,)
+        return Shared, (self.limit, self.lasting)
