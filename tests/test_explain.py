@@ -71,7 +71,7 @@ def test_only_the_states_are_read_where_nothing_needs_more():
 
 
 def test_advice_can_be_applied(world, emulator, monkeypatch):
-    monkeypatch.setattr("xai4land.inference.explain.LIMIT", 0)
+    monkeypatch.setattr("xai4land.inference.explain.LASTING", 0)
     lazy = world.chunk(lat_fine=5, lon_fine=7, time=2)
     made = reconstruct(lazy, emulator, chunks=9)
     found = explain(made)
