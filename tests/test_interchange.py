@@ -53,6 +53,14 @@ def files(outputs, tmp_path_factory):
 
 @pytest.mark.parametrize("ending", ["nc", "zarr"])
 @pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_said_against_what_is_written(outputs, kind, ending, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write(outputs[kind], tmp_path / f"made.{ending}", progress=False)
+
+
+@pytest.mark.parametrize("ending", ["nc", "zarr"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_is_read_back_is_the_same(outputs, files, kind, ending):
     made = outputs[kind].compute()
     again = open_store(files[kind][ending]).compute()

@@ -352,6 +352,12 @@ def in_calendar(data, calendar):
     return data.convert_calendar(calendar, use_cftime=True, align_on="date")
 
 
+def test_other_calendars_are_refused_once(cat):
+    with pytest.raises(InputError, match="calendar='hebrew', expected") as refused:
+        open_simulations(cat.search(variable_id="tas"), calendar="hebrew")
+    assert len(refused.value.problems) == 1
+
+
 def test_two_calendars_are_one_or_are_refused(tmp_path):
     later = field(start="2002-01", value=3.0)
     parts = [({}, in_calendar(field(), "360_day")), ({"experiment_id": "ssp245"}, later)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -13,6 +13,7 @@ from xai4land.errors import InputError
 __all__ = [
     "Calendar",
     "calendar_of",
+    "check_calendar",
     "decode_years",
     "harmonise",
     "in_years",
@@ -106,6 +107,7 @@ def harmonise(data: xr.Dataset, *, calendar: Calendar = "standard", source: str 
     >>> made.tas.values, made.time.dt.day.values
     (array([283.15, 284.15]), array([16, 15]))
     """
+    check_calendar(calendar)
     data = _coordinates(data)
     problems: list[str] = []
     made: dict[str, xr.DataArray] = {}
@@ -186,6 +188,12 @@ def month_times(data: xr.Dataset, calendar: str) -> xr.Dataset:
     return data
 
 
+def check_calendar(calendar: object) -> None:
+    """Refuse a calendar that months are not carried to."""
+    if calendar not in (*get_args(get_args(Calendar)[0]), None):
+        raise InputError(f"calendar={calendar!r}, expected 'standard', 'noleap', '360_day' or None")
+
+
 def months_of(time: xr.DataArray) -> np.ndarray:
     """Months of times, counted from year 0; the same in any calendar."""
     counted: np.ndarray = time.dt.year.values.astype(np.int64) * 12 + time.dt.month.values - 1
@@ -216,8 +224,6 @@ def _edges(months: np.ndarray, calendar: str) -> np.ndarray:
     """First days of months, counted from year 0."""
     if calendar == "standard":
         return (months - 12 * 1970).astype("M8[M]").astype("M8[s]")
-    if calendar not in ("noleap", "360_day"):
-        raise InputError(f"calendar={calendar!r}, expected 'standard', 'noleap', '360_day' or None")
     import cftime
 
     return np.array([cftime.datetime(m // 12, m % 12 + 1, 1, calendar=calendar) for m in months])

@@ -13,6 +13,7 @@ from xai4land import cf
 from xai4land.catalogs.harmonising import (
     Calendar,
     calendar_of,
+    check_calendar,
     harmonise,
     in_years,
     month_times,
@@ -96,6 +97,7 @@ def open_simulations(
     """
     if mask not in ("land", "sea", None):
         raise InputError(f"mask={mask!r}, expected 'land', 'sea' or None")
+    check_calendar(calendar)
     parts, fixed = _sorted(_opened(search), calendar, years)
     problems: list[str] = []
     made: dict[str, xr.Dataset] = {}

@@ -66,6 +66,10 @@ def as_stored(data: xr.Dataset) -> xr.Dataset:
         # Chunks of a former store are forgotten.
         for key in ("chunks", "preferred_chunks", "shards"):
             variable.encoding.pop(key, None)
+    for name, variable in variables.items():
+        if variable.dtype.kind == "U" and variable.chunks is None:
+            # Zarr's format 3 knows words, but none of a fixed length.
+            variables[name] = variable.astype(object)
     return xr.Dataset(variables, attrs=attrs)
 
 
