@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
+import xai4land
 from seasonal_worlds import monthly, red_noise
 from xai4land import InputError
 from xai4land.cli import main
@@ -210,3 +211,30 @@ def test_terciles_page_and_commands(world, made, tmp_path, capsys):
     )  # fmt: skip
     main(["verify", str(out), str(tmp_path / "obs.nc"), "--reference", "trend"])
     assert "persistence" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("ending", ["nc", "zarr"])
+def test_scores_are_the_same_of_a_forecast_that_was_written(tmp_path, ending):
+    from xai4land.store import open_store, write
+
+    climate = xai4land.sample("climate", years=range(1960, 2006))
+    made = climate.seasonal.forecast(
+        "DJF",
+        members=2,
+        years=range(1999, 2005),
+        emulator="damped persistence",
+        climatology=(1970, 1998),
+    )
+    assert set(made.data_vars) == {"tas", "psl"}
+
+    def acc(forecast):
+        scores = forecast.seasonal.verify(
+            climate, references=["climatology"], metrics=["acc"], climatology=(1970, 1998)
+        )
+        return scores.acc.compute().values
+
+    path = write(made, tmp_path / f"made.{ending}", progress=False)
+    np.testing.assert_allclose(acc(open_store(path)), acc(made), atol=1e-5)
+    engine = "zarr" if ending == "zarr" else "netcdf4"
+    with xr.open_dataset(path, engine=engine, chunks={}) as plain:
+        np.testing.assert_allclose(acc(plain), acc(made), atol=1e-5)

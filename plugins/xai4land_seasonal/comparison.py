@@ -20,8 +20,9 @@ from xai4land_seasonal.matching import match, same_level, seasonal
 from xai4land_seasonal.metrics import Case, Truth
 from xai4land_seasonal.references import REFERENCES
 from xai4land_seasonal.seasons import Season
+from xai4land_seasonal.variables import usual_variable
 
-__all__ = ["Cases", "Comparison", "compare", "variable_of"]
+__all__ = ["Cases", "Comparison", "compare"]
 
 BASE = "climatology"
 References = Sequence[str] | Mapping[str, xr.Dataset]
@@ -68,11 +69,6 @@ def problems_of(forecast: xr.Dataset, obs: xr.Dataset, references: References) -
     return found
 
 
-def variable_of(forecast: xr.Dataset, variable: str | None) -> str:
-    """The variable that is compared, by default the first."""
-    return variable or next(str(n) for n, a in forecast.data_vars.items() if "time" in a.dims)
-
-
 def compare(
     forecast: xr.Dataset,
     obs: xr.Dataset,
@@ -99,7 +95,7 @@ def compare(
         If a reference is unknown, or observations do not cover the forecast.
     """
     InputError.raise_if(problems_of(forecast, obs, references))
-    name = variable_of(forecast, variable)
+    name = variable or usual_variable(forecast)
     own = forecast[[name]]
     truth = seasonal(obs, own, climatology, "the observations")
     own, truth = match(own, truth, "the observations")

@@ -20,6 +20,7 @@ from xai4land_seasonal.climatology import Climatology
 from xai4land_seasonal.matching import seasonal
 from xai4land_seasonal.scores import ensemble_mean
 from xai4land_seasonal.significance import fdr
+from xai4land_seasonal.variables import usual_variable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,7 +64,7 @@ def plot(
     >>> len(plot(made).axes)
     4
     """
-    name = variable or _first(forecast)
+    name = variable or usual_variable(forecast, ("time", "realization"))
     one = forecast[name].isel(time=time).compute()
     mean = ensemble_mean(one)
     figure = _figure(forecast, 2)
@@ -250,13 +251,13 @@ def plot_plume(
     climatology
         Of monthly observations.
     season : str, optional
-        By default the forecast's first.
+        By default the first of tas, pr, psl and tos that the forecast has, or else by the alphabet.
     variable : str, optional
         By default the first.
     """
     from matplotlib.figure import Figure
 
-    name = variable or _first(forecast)
+    name = variable or usual_variable(forecast, ("time", "realization"))
     label = season or str(forecast["season"].values[0])
     at = np.flatnonzero(forecast["season"].values == label)
     if at.size == 0:
@@ -286,13 +287,6 @@ def plot_plume(
     ax.set(ylabel=f"{name} anomaly ({units})", title=title)
     ax.legend(frameon=False, fontsize=8, ncols=4)
     return figure
-
-
-def _first(forecast: xr.Dataset) -> str:
-    for name, array in forecast.data_vars.items():
-        if {"time", "realization"} <= set(array.dims):
-            return str(name)
-    raise InputError("there is no variable on (time, realization, ...) to draw")
 
 
 def _limit(values: xr.DataArray) -> float:

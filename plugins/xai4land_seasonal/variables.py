@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated
 
 import numpy as np
@@ -12,7 +13,7 @@ from xai4land.catalogs.variables import known_variables
 from xai4land.emulator import Part
 from xai4land.errors import InputError
 
-__all__ = ["KNOWN", "Variable", "convert", "find_variable", "guess_variables"]
+__all__ = ["KNOWN", "Variable", "convert", "find_variable", "guess_variables", "usual_variable"]
 
 
 class Variable(Part):
@@ -76,6 +77,24 @@ def guess_variables(data: xr.Dataset) -> tuple[Variable, ...]:
             f"no variable along time, latitude and longitude among {list(map(str, data.data_vars))}"
         )
     return tuple(found)
+
+
+def usual_variable(forecast: xr.Dataset, dims: Collection[str] = ("time",)) -> str:
+    """The variable that is meant if none is named, whatever the order that a file has them in.
+
+    Examples
+    --------
+    >>> field = xr.DataArray([0.0], dims="time")
+    >>> usual_variable(xr.Dataset({"psl": field, "tas": field, "area": 1.0}))
+    'tas'
+    """
+    usual = [known.name for known in KNOWN]
+    found = sorted(str(n) for n, a in forecast.data_vars.items() if set(dims) <= set(a.dims))
+    if not found:
+        raise InputError(
+            f"no variable along {', '.join(dims)} among {list(map(str, forecast.data_vars))}"
+        )
+    return min(found, key=lambda n: usual.index(n) if n in usual else len(usual))
 
 
 def find_variable(

@@ -16,8 +16,9 @@ from xai4land.grid import Grid
 from xai4land.tables import Table
 from xai4land_seasonal.areas import Box
 from xai4land_seasonal.climatology import Climatology
-from xai4land_seasonal.comparison import Cases, Comparison, compare, problems_of, variable_of
+from xai4land_seasonal.comparison import Cases, Comparison, compare, problems_of
 from xai4land_seasonal.metrics import METRICS, mean_over
+from xai4land_seasonal.variables import usual_variable
 
 __all__ = ["METRICS", "intervals_of", "scores_of", "summary", "verify"]
 
@@ -72,7 +73,7 @@ def verify(
     climatology : tuple of int, Dataset, DataArray or None
         Of monthly observations, if they are absolute: that of the forecast.
     variable : str, optional
-        By default the forecast's first.
+        By default the first of tas, pr, psl and tos that the forecast has, or else by the alphabet.
     seed : int
         Of the references' members.
 
@@ -101,7 +102,7 @@ def verify(
     >>> scores.acc.sizes["forecast"]
     4
     """
-    name = variable_of(forecast, variable)
+    name = variable or usual_variable(forecast)
     problems = [
         f"metric {m!r}, expected one of {', '.join(METRICS)}" for m in metrics if m not in METRICS
     ]

@@ -61,6 +61,8 @@ def open_store(path: str | os.PathLike[str], *, lazy: bool = True) -> xr.Dataset
     except (ValueError, FileNotFoundError, EOFError) as error:
         raise InputError(f"cannot read {path} as {kind}: {str(error).splitlines()[0]}") from error
 
+    # Zarr lists what it holds in any order.
+    data = data[sorted(map(str, data.variables))]
     bounds = {coord.attrs.get("bounds") for coord in data.coords.values()}
     return data.set_coords([name for name in data.data_vars if name in bounds])
 
