@@ -73,12 +73,12 @@ def tuples(column: pd.Series) -> pd.Series:
     >>> tuples(pd.Series(["[K]"])).tolist()
     ['[K]']
     """
-    values: list[Any] = list(column)
-    if not values:
+    first = column.iloc[0] if len(column) else None
+    written = isinstance(first, str) and first.startswith(("[", "("))
+    if not written and pd.api.types.is_scalar(first):
         return column
-    if isinstance(values[0], str):
-        if not values[0].startswith(("[", "(")):
-            return column
+    values: list[Any] = list(column)
+    if written:
         try:
             values = [ast.literal_eval(text) for text in values]
         except (ValueError, SyntaxError):
