@@ -302,6 +302,7 @@ def test_scales_come_from_training_years_alone():
     [
         ({"validation": 0}, "expected years to choose amplitude and spread on"),
         ({"amplitude": 1.0}, "amplitude=1.0, expected one number for each of"),
+        ({"trend": "curve"}, "trend='curve', expected one of line, shrunk"),
         ({"predictors": ["zg"]}, "predictors=\\['zg'\\], but the data hold"),
         ({"region": "atlantis"}, "region 'atlantis', expected one of globe"),
         ({"settings": Settings(epochs=0)}, "epochs=0, expected a positive number"),
