@@ -156,7 +156,8 @@ def _drawing(chosen: Forecaster, simulations: Sequence[State]) -> Any:
             f"simulations= are drawn from by 'analogs', and the emulator is {chosen.name!r}; leave "
             "them out, or name emulator='analogs'"
         )
-    return delayed(chosen.drawing, pure=True)([_history(state, chosen.trend) for state in simulations])
+    histories = [_history(state, chosen.trend) for state in simulations]
+    return delayed(chosen.drawing, pure=True)(histories)
 
 
 def _fitting(data: xr.Dataset) -> Forecaster:

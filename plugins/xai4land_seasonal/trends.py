@@ -46,8 +46,7 @@ def past_trend(values: Floats, kind: Trend = "line", area: Floats | None = None)
     filled = np.where(known, values, 0.0)
     year = np.arange(len(values), dtype=float).reshape(-1, *(1,) * (values.ndim - 1))
     count, x, xx, y, xy = (
-        before(part)
-        for part in (known * 1.0, known * year, known * year**2, filled, filled * year)
+        before(part) for part in (known * 1.0, known * year, known * year**2, filled, filled * year)
     )
     safe = np.maximum(count, 1)
     spread = xx - x * x / safe
