@@ -32,6 +32,7 @@ def main(folder: Path, out: Path) -> None:
         grid=models["piControl"]["tas"],
         predictors=["tas"],
         region=REGION,
+        trend="line",
         validation=20,
         parameters={"networks": 2},
         settings=Settings(epochs=10, simulations=1.0),
