@@ -4,8 +4,8 @@
 
 ``FOLDER`` is that of ``seasonal_tas.py``. Observations up to 1960 and both simulations are learned
 from, 1961-1980 choose amplitude and spread, and 1981-2000 are forecast: scores of Europe's cells
-beside references, and pictures, which are written to the folder ``OUT``. About 5 minutes on two
-cores.
+beside references, and pictures, which are written to the folder ``OUT``. About 6 minutes on one
+core.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ def main(folder: Path, out: Path) -> None:
         grid=models["piControl"]["tas"],
         predictors=["tas"],
         region=REGION,
+        trend="line",
         validation=20,
         parameters={"networks": 2},
         settings=Settings(epochs=10, simulations=1.0),

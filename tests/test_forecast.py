@@ -186,6 +186,20 @@ def test_saved_and_loaded_it_says_the_same(world, seasonal_emulator, tmp_path):
         forecast(world, emulator="sample-landcover")
 
 
+def test_departures_are_from_the_trend_that_the_card_names(world, seasonal_emulator):
+    how = {"season": "DJF", "years": 1940, "members": 5}
+    card = seasonal_emulator.card
+    unsaid = type(card).model_validate(card.model_dump(mode="json", exclude={"trend"}))
+    expected = forecast(world, emulator=seasonal_emulator, **how).tas
+    old, line, shrunk = (
+        forecast(world, emulator=SeasonalEmulator(one, seasonal_emulator.weights), **how).tas
+        for one in (unsaid, card.with_(trend="line"), card.with_(trend="shrunk"))
+    )
+    np.testing.assert_array_equal(shrunk, expected)
+    np.testing.assert_array_equal(old, line)
+    assert abs(line - shrunk).max() > 0.01
+
+
 def test_the_next_season_is_forecast_from_data_that_end_before_it(world, seasonal_emulator):
     data = world.sel(time=slice(None, "1949-10"))
     made = forecast(data, "DJF", members=3, emulator=seasonal_emulator)
@@ -302,6 +316,7 @@ def test_scales_come_from_training_years_alone():
     [
         ({"validation": 0}, "expected years to choose amplitude and spread on"),
         ({"amplitude": 1.0}, "amplitude=1.0, expected one number for each of"),
+        ({"trend": "curve"}, "trend='curve', expected one of line, shrunk"),
         ({"predictors": ["zg"]}, "predictors=\\['zg'\\], but the data hold"),
         ({"region": "atlantis"}, "region 'atlantis', expected one of globe"),
         ({"settings": Settings(epochs=0)}, "epochs=0, expected a positive number"),

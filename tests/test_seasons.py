@@ -7,12 +7,14 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import linregress
 
 from seasonal_worlds import monthly
 from xai4land import InputError
 from xai4land_seasonal import anomalies, hindcast_seasons, seasonal_means
-from xai4land_seasonal.history import History, past_trend
+from xai4land_seasonal.history import History
 from xai4land_seasonal.seasons import Season
+from xai4land_seasonal.trends import past_trend
 
 
 def ramp(months: int) -> np.ndarray:
@@ -135,14 +137,49 @@ def test_a_given_climatology_may_have_other_units():
     np.testing.assert_allclose(anomalies(kelvin.tas, means), expected, atol=1e-9)
 
 
-def test_trends_know_nothing_of_their_own_year_or_later():
+@pytest.mark.parametrize("kind", ["line", "shrunk"])
+def test_trends_know_nothing_of_their_own_year_or_later(kind):
     rng = np.random.default_rng(0)
     values = rng.normal(size=(40, 3))
     changed = values.copy()
     changed[30:] = 1e6
-    assert np.array_equal(past_trend(values)[:31], past_trend(changed)[:31], equal_nan=True)
-    slope, level = np.polyfit(np.arange(30), values[:30, 0], 1)
-    assert past_trend(values)[30, 0] == pytest.approx(level + 30 * slope)
+    one, other = (past_trend(v, kind)[:31] for v in (values, changed))
+    assert np.array_equal(one, other, equal_nan=True)
+
+
+def test_the_trend_is_the_line_and_its_slope_is_held_back_by_chance():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(40, 3)) + 0.05 * np.arange(40)[:, None]
+    area = np.array([1.0, 2.0, 0.5])
+    fits = [linregress(np.arange(30), values[:30, k]) for k in range(3)]
+    slope, error = (np.array([getattr(f, n) for f in fits]) for n in ("slope", "stderr"))
+    level = values[:30].mean(0)
+    assert past_trend(values)[30] == pytest.approx(level + slope * 15.5)
+    held = 1 - (area * error**2).sum() / (area * slope**2).sum()
+    assert 0 < held < 1
+    assert past_trend(values, "shrunk", area)[30] == pytest.approx(level + held * slope * 15.5)
+
+
+def test_a_shrunk_trend_forgets_noise_and_keeps_warming():
+    noise = np.random.default_rng(1).normal(size=(41, 500))
+    still, warming = noise, noise + 0.2 * np.arange(41)[:, None]
+    error = {
+        (kind, name): np.sqrt((((past_trend(v, kind) - (v - noise))[40]) ** 2).mean())
+        for kind in ("line", "shrunk")
+        for name, v in (("still", still), ("warming", warming))
+    }
+    # A mean of 40 years errs by 40 ** -0.5, a line's continuation by twice as much.
+    assert error["shrunk", "still"] == pytest.approx(40**-0.5, rel=0.1)
+    assert error["line", "still"] == pytest.approx(2 * 40**-0.5, rel=0.1)
+    assert error["shrunk", "warming"] == pytest.approx(error["line", "warming"], rel=0.1)
+
+
+def test_a_missing_cell_does_not_touch_a_shrunk_trend_of_others():
+    values = np.random.default_rng(0).normal(size=(40, 6))
+    holed = np.concatenate([values, np.full((40, 1), np.nan)], 1)
+    made = past_trend(holed, "shrunk")
+    np.testing.assert_allclose(made[:, :6], past_trend(values, "shrunk"))
+    assert np.isnan(made[:, 6]).all()
 
 
 @settings(max_examples=20, deadline=None)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from xai4land_seasonal.forecaster import Forecaster
     from xai4land_seasonal.sources import Simulations
     from xai4land_seasonal.training import Settings
+    from xai4land_seasonal.trends import Trend
     from xai4land_seasonal.variables import Variable
 
 __all__ = ["SeasonalAccessor"]
@@ -46,6 +47,7 @@ class SeasonalAccessor:
         grid: xr.Dataset | xr.DataArray | None = None,
         region: str | Box | None = None,
         validation: int = 20,
+        trend: Trend = "shrunk",
         name: str = "my-seasonal",
         title: str = "",
         licence: str = "",
@@ -68,6 +70,7 @@ class SeasonalAccessor:
             grid=grid,
             region=region,
             validation=validation,
+            trend=trend,
             name=name,
             title=title,
             licence=licence,

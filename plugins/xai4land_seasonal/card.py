@@ -14,6 +14,7 @@ from xai4land.grid import Grid
 from xai4land_seasonal.areas import Box, box_text
 from xai4land_seasonal.history import Floats
 from xai4land_seasonal.seasons import Ints
+from xai4land_seasonal.trends import Trend
 from xai4land_seasonal.variables import Variable
 
 __all__ = ["SeasonalCard"]
@@ -34,6 +35,9 @@ class SeasonalCard(AnyCard):
         Centres of its grid.
     region : tuple of float, optional
         Southern, northern, western and eastern edge of what is forecast; by default all cells are.
+    trend : str
+        What it takes departures from; see :func:`xai4land_seasonal.trends.past_trend`. Files that
+        do not say it take the line.
     sources : tuple of str
         Worlds that it learned from; forecasts are made as of the first.
     amplitude, spread : tuple of float
@@ -48,6 +52,7 @@ class SeasonalCard(AnyCard):
     lat: Annotated[tuple[float, ...], Field(min_length=2, max_length=4096)]
     lon: Annotated[tuple[float, ...], Field(min_length=2, max_length=8192)]
     region: Box | None = None
+    trend: Trend = "line"
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
     amplitude: tuple[Annotated[float, Field(ge=0, le=4)], ...]
     spread: tuple[Annotated[float, Field(gt=0, le=10)], ...]

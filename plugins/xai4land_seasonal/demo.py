@@ -29,13 +29,13 @@ def demo(out: Path, progress: bool) -> None:
     from xai4land_seasonal.training import Settings
     from xai4land_seasonal.verification import verify
 
-    learned = xai4land.sample("climate", seed=1, years=range(1700, 1900))[["tas"]]
+    learned = xai4land.sample("climate", seed=1, years=range(1600, 1900))[["tas"]]
     climate = xai4land.sample("climate", years=range(1500, 1850))[["tas"]]
     emulator = fit(
         learned,
         name="small",
         parameters={"width": 16, "heads": 2, "depth": 1},
-        settings=Settings(epochs=2),
+        settings=Settings(epochs=4, learning_rate=3e-3),
         progress=progress,
     )
     made = forecast(climate, FOUR, years=YEARS, emulator=emulator, climatology=CLIMATOLOGY)

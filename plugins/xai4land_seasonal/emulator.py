@@ -15,6 +15,7 @@ from xai4land_seasonal.card import SeasonalCard
 from xai4land_seasonal.forecaster import Forecaster, Window, generator
 from xai4land_seasonal.history import Floats, History, Inputs
 from xai4land_seasonal.seasons import Ints, Season
+from xai4land_seasonal.trends import Trend
 from xai4land_seasonal.variables import Variable
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ class SeasonalEmulator(AnyEmulator, Forecaster):
     def cells(self) -> Grid:
         """The card's grid."""
         return self.card.cells
+
+    @property
+    def trend(self) -> Trend:
+        """The card's."""
+        return self.card.trend
 
     @property
     def attrs(self) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -19,11 +19,12 @@ from xai4land_seasonal.card import SeasonalCard
 from xai4land_seasonal.cases import STARTS, Cases, years_known
 from xai4land_seasonal.cvae import Ensemble
 from xai4land_seasonal.emulator import SeasonalEmulator
-from xai4land_seasonal.history import LEAST, History
+from xai4land_seasonal.history import History
 from xai4land_seasonal.persistence import fit_persistence, fit_scale
 from xai4land_seasonal.sources import Simulations, split_sources
 from xai4land_seasonal.state import State, read_states
 from xai4land_seasonal.training import Settings, make_cases, train
+from xai4land_seasonal.trends import LEAST, Trend
 from xai4land_seasonal.tuning import tune
 from xai4land_seasonal.variables import Variable, guess_variables
 
@@ -40,6 +41,7 @@ def fit(
     grid: xr.Dataset | xr.DataArray | None = None,
     region: str | Box | None = None,
     validation: int = 20,
+    trend: Trend = "shrunk",
     name: str = "my-seasonal",
     title: str = "",
     licence: str = "",
@@ -79,6 +81,9 @@ def fit(
     validation : int
         The last years of ``data`` that are kept out of the training, and that ``amplitude`` and
         ``spread`` are chosen on; 0 to learn from all, with both as given.
+    trend : str
+        What departures are from: ``"line"``, or ``"shrunk"``, which holds slopes back by their
+        noise; see :func:`xai4land_seasonal.trends.past_trend`.
     name, title, licence, command : str
         For the card.
     amplitude, spread : sequence of float, optional
@@ -124,6 +129,8 @@ def fit(
             f"validation={validation}, expected years to choose amplitude and spread on, "
             "or give both"
         )
+    if trend not in get_args(Trend):
+        problems.append(f"trend={trend!r}, expected one of {', '.join(get_args(Trend))}")
     for what, numbers in (("amplitude", amplitude), ("spread", spread)):
         if numbers is not None and np.shape(numbers) != (len(wanted),):
             problems.append(f"{what}={numbers!r}, expected one number for each of {list(wanted)}")
@@ -136,15 +143,16 @@ def fit(
     InputError.raise_if(problems)
     variables = [v for v in chosen if v is not None]
     states = read_states(worlds, variables, None if grid is None else Grid.of(grid))
-    first, *others = [state.history() for state in states]
+    first, *others = [state.history(trend) for state in states]
     labels = [label for label, _ in worlds]
     card = _card(states[0], variables, wanted, leads, labels, box).with_(
         name=name,
         title=title,
         licence=licence,
+        trend=trend,
         architecture=Architecture(name="seasonal-cvae", parameters=parameters or {}),
     )
-    learned = _until(states[0], validation) if validation else first
+    learned = _until(states[0], validation, trend) if validation else first
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = build(card)
@@ -205,12 +213,10 @@ def _card(
         raise InputError([e["msg"].removeprefix("Value error, ") for e in error.errors()]) from None
 
 
-def _until(state: State, validation: int) -> History:
+def _until(state: State, validation: int, trend: Trend) -> History:
     """The history without its last years."""
     end = (int(state.months[-1]) + 1) // 12 - validation
-    keep = int((state.months < 12 * end).sum())
-    values = state.data.values[:keep].reshape(keep, state.data.sizes["variable"], -1)
-    return History(values, int(state.months[0]), state.days()[:keep], state.area())
+    return state.history(trend, months=int((state.months < 12 * end).sum()))
 
 
 def _span(state: State, validation: int) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from xai4land.grid import Grid
 from xai4land_seasonal.history import Floats, History
 from xai4land_seasonal.seasons import Ints, Season
+from xai4land_seasonal.trends import Trend
 from xai4land_seasonal.variables import Variable
 
 __all__ = ["Forecaster", "Window", "generator"]
@@ -40,6 +41,11 @@ class Forecaster(ABC):
     def cells(self) -> Grid | None:
         """The only grid that it takes; None if it takes any."""
         return None
+
+    @property
+    def trend(self) -> Trend:
+        """What it takes departures from."""
+        return "line"
 
     @property
     def attrs(self) -> Mapping[str, str]:

@@ -19,7 +19,7 @@ from xai4land_seasonal.analogs import Analogs
 from xai4land_seasonal.climatology import Climatology
 from xai4land_seasonal.emulator import SeasonalEmulator
 from xai4land_seasonal.forecaster import Forecaster, Window
-from xai4land_seasonal.history import LEAST, History
+from xai4land_seasonal.history import History
 from xai4land_seasonal.references import REFERENCES
 from xai4land_seasonal.seasons import (
     Ints,
@@ -32,6 +32,7 @@ from xai4land_seasonal.seasons import (
 )
 from xai4land_seasonal.sources import Simulations, split_sources
 from xai4land_seasonal.state import State, read_state, read_states
+from xai4land_seasonal.trends import LEAST, Trend
 from xai4land_seasonal.variables import Variable, guess_variables
 
 __all__ = ["forecast"]
@@ -155,7 +156,8 @@ def _drawing(chosen: Forecaster, simulations: Sequence[State]) -> Any:
             f"simulations= are drawn from by 'analogs', and the emulator is {chosen.name!r}; leave "
             "them out, or name emulator='analogs'"
         )
-    return delayed(chosen.drawing, pure=True)([_history(state) for state in simulations])
+    histories = [_history(state, chosen.trend) for state in simulations]
+    return delayed(chosen.drawing, pure=True)(histories)
 
 
 def _fitting(data: xr.Dataset) -> Forecaster:
@@ -220,13 +222,13 @@ def _starts(
     return np.array(sorted({s.start(y) for y in wanted for s in seasons}))
 
 
-def _history(state: State) -> Any:
+def _history(state: State, trend: Trend) -> Any:
     """The whole past, which is small on this grid; one value that all forecasts share."""
     source = state.data.data
     source = source.rechunk(-1) if isinstance(source, da.Array) else source
     flat = source.reshape(*source.shape[:2], -1)
     make = delayed(History, pure=True)
-    return make(flat, int(state.months[0]), state.days(), state.area())
+    return make(flat, int(state.months[0]), state.days(), state.area(), trend)
 
 
 def _members(
@@ -236,7 +238,7 @@ def _members(
     names = [str(name) for name in state.data["variable"].values]
     targets = len(chosen.targets(names))
     grid, window = chosen.window(state.grid)
-    past = _history(state)
+    past = _history(state, chosen.trend)
     make = delayed(_run, pure=True)
     parts = []
     for first in range(0, len(starts), YEARS):

@@ -12,14 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from xai4land_seasonal.seasons import Ints, Season
+from xai4land_seasonal.trends import Trend, before, past_trend
 
-__all__ = ["LEAST", "SLOW", "History", "Inputs", "past_trend"]
+__all__ = ["SLOW", "History", "Inputs"]
 
 Floats = npt.NDArray[np.float64]
 T = TypeVar("T")
-LEAST = 15
-"""Years that a trend is fitted on at least."""
-_ARRAYS = ("values", "days", "area")
+_MADE_OF = ("first_year", "last", "values", "days", "area", "trend")
 SLOW = 10
 """Years whose mean departure from the trend is an input of its own."""
 
@@ -66,6 +65,8 @@ class History:
         Days in each month, the weights in seasonal means; equal by default.
     area : ndarray, shape (cells,), optional
         Relative area of the cells; equal by default.
+    trend : str
+        What departures are from; see :func:`xai4land_seasonal.trends.past_trend`.
 
     Examples
     --------
@@ -78,20 +79,26 @@ class History:
     """
 
     def __init__(
-        self, values: Floats, first: int, days: Floats | None = None, area: Floats | None = None
+        self,
+        values: Floats,
+        first: int,
+        days: Floats | None = None,
+        area: Floats | None = None,
+        trend: Trend = "line",
     ) -> None:
         values = np.asarray(values, np.float64)
-        before, length = first % 12, len(values)
+        ahead, length = first % 12, len(values)
         # Four months more than the data, so that the season after the last month has a place.
-        after = -(before + length) % 12 + 12
+        after = -(ahead + length) % 12 + 12
         self.first_year = first // 12
         self.last = first + length - 1
-        shape = ((before, after), (0, 0), (0, 0))
+        shape = ((ahead, after), (0, 0), (0, 0))
         padded = np.pad(values, shape, constant_values=np.nan)
         self.values = padded.reshape(-1, 12, *values.shape[1:])
         weights = np.ones(length) if days is None else np.asarray(days, np.float64)
-        self.days = np.pad(weights, (before, after), constant_values=30.0)
+        self.days = np.pad(weights, (ahead, after), constant_values=30.0)
         self.area = np.ones(values.shape[2]) if area is None else np.asarray(area, np.float64)
+        self.trend: Trend = trend
         self._told: dict[Hashable, Any] = {}
         self._lock = RLock()
 
@@ -108,7 +115,7 @@ class History:
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what can be made again."""
-        return {k: v for k, v in vars(self).items() if k in ("first_year", "last", *_ARRAYS)}
+        return {k: v for k, v in vars(self).items() if k in _MADE_OF}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _told={}, _lock=RLock())
@@ -127,7 +134,10 @@ class History:
     @cached_property
     def trends(self) -> tuple[Floats, Floats]:
         """The trend's continuation to each month, and to each season, from years before alone."""
-        return past_trend(self.values), past_trend(self.seasons)
+        months, seasons = (
+            past_trend(values, self.trend, self.area) for values in (self.values, self.seasons)
+        )
+        return months, seasons
 
     def inputs(self, season: Season, lead: int, years: Ints, recent: int = 3) -> Inputs:
         """What is known when a season's forecast is made, for several years.
@@ -156,47 +166,10 @@ class History:
         return Inputs(months, slow[rows], trend[rows], target[rows])
 
 
-def past_trend(values: Floats) -> Floats:
-    """The least-squares line through all years before each year, continued to it.
-
-    Parameters
-    ----------
-    values : ndarray, shape (years, ...)
-
-    Returns
-    -------
-    ndarray, same shape
-        Missing where fewer than 15 years are known.
-
-    Examples
-    --------
-    >>> past_trend(np.arange(20.0))[-2:]
-    array([18., 19.])
-    """
-    known = np.isfinite(values)
-    filled = np.where(known, values, 0.0)
-    year = np.arange(len(values), dtype=float).reshape(-1, *(1,) * (values.ndim - 1))
-    count, x, xx, y, xy = (
-        _before(part)
-        for part in (known * 1.0, known * year, known * year**2, filled, filled * year)
-    )
-    safe = np.maximum(count, 1)
-    spread = xx - x * x / safe
-    slope = np.where(spread > 0, (xy - x * y / safe) / np.where(spread > 0, spread, 1), 0.0)
-    line = y / safe + slope * (year - x / safe)
-    return np.where(count >= LEAST, line, np.nan)
-
-
-def _before(values: Floats) -> Floats:
-    """Sum over the years before each."""
-    total = np.cumsum(values, 0)
-    return np.concatenate([np.zeros_like(total[:1]), total[:-1]])
-
-
 def _running(values: Floats) -> Floats:
     """Mean over the ten years before each, of what is known of them; else missing."""
     known = np.isfinite(values)
-    total, count = _before(np.where(known, values, 0.0)), _before(known * 1.0)
+    total, count = before(np.where(known, values, 0.0)), before(known * 1.0)
     late_total, late_count = total.copy(), count.copy()
     late_total[SLOW:] -= total[:-SLOW]
     late_count[SLOW:] -= count[:-SLOW]

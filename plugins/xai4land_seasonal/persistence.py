@@ -10,7 +10,8 @@ import torch
 from xai4land.errors import InputError
 from xai4land_seasonal.cases import STARTS, make_fields, years_known
 from xai4land_seasonal.cvae import CHANNELS, HARMONICS, harmonics
-from xai4land_seasonal.history import LEAST, Floats, History
+from xai4land_seasonal.history import Floats, History
+from xai4land_seasonal.trends import LEAST
 
 __all__ = ["fit_persistence", "fit_scale"]
 

@@ -61,8 +61,8 @@ def plot(
     >>> climate = xai4land.sample("climate", years=range(1900, 1960))[["tas"]]
     >>> made = xai4land_seasonal.forecast(
     ...     climate, "DJF", members=5, years=1959, emulator="trend", climatology=(1900, 1929))
-    >>> len(plot(made).axes)
-    4
+    >>> [axes.get_title() for axes in plot(made).axes]
+    ['mean of the members', 'spread of the members']
     """
     name = variable or usual_variable(forecast, ("time", "realization"))
     one = forecast[name].isel(time=time).compute()
@@ -72,12 +72,12 @@ def plot(
     units = one.attrs.get("units", "1")
     limit = _limit(mean)
     shown = _draw(left, mean, cmap="RdBu_r", vmin=-limit, vmax=limit)
-    figure.colorbar(shown, ax=left, orientation="horizontal", label=units, shrink=0.7)
+    _bar(figure, left, shown, units)
     left.set_title("mean of the members", fontsize=9)
     if terciles is None:
         spread = one.std("realization", ddof=1)
         shown = _draw(right, spread, cmap="viridis", vmin=0)
-        figure.colorbar(shown, ax=right, orientation="horizontal", label=units, shrink=0.7)
+        _bar(figure, right, shown, units)
         right.set_title("spread of the members", fontsize=9)
     else:
         chance = terciles[f"{name}_probability"].isel(time=time).compute()
@@ -86,10 +86,11 @@ def plot(
     reference = one["forecast_reference_time"].dt.strftime("%Y-%m-%d").item()
     size = forecast.sizes["realization"]
     label = forecast.attrs.get("emulator", "forecast")
-    against = forecast.attrs.get("climatology_period", "its climatology")
+    period = str(forecast.attrs.get("climatology_period", "as given"))
+    against = period if period.startswith("as ") else f"against {period}"
     _title(
         figure,
-        f"{name}, {season} {year}: {label}, as of {reference}, {size} members; against {against}",
+        f"{name}, {season} {year}: {label}, as of {reference}, {size} members; anomalies {against}",
         fontsize=10,
     )
     return figure
@@ -106,11 +107,24 @@ def _draw_terciles(figure: Figure, axes: Any, chance: xr.DataArray) -> None:
         value = (100 * chance.sel(category=category)).where((best == k) & known)
         value = value.where(value >= levels[0])
         shown = _draw(axes, value, cmap=colours, norm=BoundaryNorm(levels, 256, extend="neither"))
-        bar = axes.inset_axes((0.02 + 0.33 * k, -0.2, 0.3, 0.05))
-        figure.colorbar(shown, cax=bar, orientation="horizontal", ticks=levels[:-1])
-        bar.tick_params(labelsize=7)
-        bar.set_title(f"{category} (%)", fontsize=8)
+        span = (0.02 + 0.33 * k, 0.3)
+        _bar(figure, axes, shown, f"{category} (%)", span, ticks=levels[:-1])
     axes.set_title("most likely tercile and its probability", fontsize=9)
+
+
+def _bar(
+    figure: Figure,
+    axes: Any,
+    shown: Any,
+    label: str,
+    span: tuple[float, float] = (0.15, 0.7),
+    **how: Any,
+) -> None:
+    """A colour bar under a map's own tick labels: where it begins and how wide, in map widths."""
+    bar = axes.inset_axes((span[0], -0.2, span[1], 0.05))
+    figure.colorbar(shown, cax=bar, orientation="horizontal", **how)
+    bar.tick_params(labelsize=7)
+    bar.set_xlabel(label, fontsize=8)
 
 
 def plot_scores(

@@ -15,6 +15,7 @@ from xai4land.regridding import cell_means
 from xai4land_seasonal.climatology import Climatology, anomalies, describe
 from xai4land_seasonal.history import Floats, History
 from xai4land_seasonal.seasons import Ints, month_numbers
+from xai4land_seasonal.trends import Trend
 from xai4land_seasonal.variables import Variable, find_variable
 
 __all__ = ["State", "read_state", "read_states"]
@@ -56,11 +57,11 @@ class State:
         """Part of the globe that each cell covers, flat."""
         return areas(self.grid).values.ravel()
 
-    def history(self, values: Floats | None = None) -> History:
-        """The anomalies as emulators take them; computes them if none are given."""
-        values = self.data.values if values is None else values
+    def history(self, trend: Trend = "line", months: int | None = None) -> History:
+        """The anomalies as emulators take them, of all months or the first ones; computed."""
+        values = self.data.values[:months]
         flat = values.reshape(*values.shape[:2], -1)
-        return History(flat, int(self.months[0]), self.days(), self.area())
+        return History(flat, int(self.months[0]), self.days()[:months], self.area(), trend)
 
 
 def read_state(
