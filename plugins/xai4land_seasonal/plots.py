@@ -265,9 +265,9 @@ def plot_plume(
     climatology
         Of monthly observations.
     season : str, optional
-        By default the first of tas, pr, psl and tos that the forecast has, or else by the alphabet.
+        By default the forecast's first.
     variable : str, optional
-        By default the first.
+        By default the first of tas, pr, psl and tos that the forecast has, or else by the alphabet.
     """
     from matplotlib.figure import Figure
 
