@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 
-import pandas as pd
 import pytest
 import xarray as xr
+from catalog_files import write_catalog
 
 import xai4land
 from folder_server import Folder
@@ -43,22 +42,7 @@ def cmip6_table(monkeypatch, tmp_path):
 def catalog_of(folder, address, kind="zarr", **columns):
     """A user's catalog of one row."""
     row = {"source_id": "A", "table_id": "Amon", "variable_id": "tas", **columns, "path": address}
-    pd.DataFrame([row]).to_csv(folder / "own.csv", index=False)
-    description = {
-        "esmcat_version": "0.1.0",
-        "id": "own",
-        "catalog_file": "own.csv",
-        "attributes": [{"column_name": "source_id"}],
-        "assets": {"column_name": "path", "format": kind},
-        "aggregation_control": {
-            "variable_column_name": "variable_id",
-            "groupby_attrs": ["source_id", "table_id"],
-            "aggregations": [{"type": "union", "attribute_name": "variable_id"}],
-        },
-    }
-    path = folder / "own.json"
-    path.write_text(json.dumps(description))
-    return path
+    return write_catalog(folder, [row], kind=kind)
 
 
 def test_a_catalog_is_the_datastore_itself(cat):

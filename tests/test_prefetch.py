@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from catalog_files import write_catalog
 from click.testing import CliRunner
 
 import xai4land
@@ -57,22 +57,12 @@ def catalog(web, stores, tmp_path):
 
 
 def own_catalog(folder, rows):
-    pd.DataFrame(rows).to_csv(folder / "own.csv", index=False)
-    path = folder / "own.json"
-    description = {
-        "esmcat_version": "0.1.0",
-        "id": "own",
-        "catalog_file": "own.csv",
-        "attributes": [{"column_name": "variable_id"}],
-        "assets": {"column_name": "path", "format_column_name": "format"},
-        "aggregation_control": {
-            "variable_column_name": "variable_id",
-            "groupby_attrs": ["source_id", "table_id"],
-            "aggregations": [{"type": "union", "attribute_name": "variable_id"}],
-        },
-    }
-    path.write_text(json.dumps(description))
-    return path
+    return write_catalog(
+        folder,
+        rows,
+        assets={"column_name": "path", "format_column_name": "format"},
+        attributes=[{"column_name": "variable_id"}],
+    )
 
 
 def test_what_was_prefetched_opens_offline(catalog, web, stores):
@@ -126,7 +116,7 @@ def test_a_copy_that_was_cut_off_is_none_and_goes_on(catalog, web, stores, tmp_p
 
 
 def years_of(catalog):
-    """Years of what the catalog gives, and how many of its addresses are away."""
+    """Years of what the catalog gives without a network."""
     opened = xai4land.open_catalog(catalog).search(variable_id="tas")
     with xai4land.set_options(offline=True):
         [data] = open_search(opened)

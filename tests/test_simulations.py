@@ -6,6 +6,7 @@ import dask
 import numpy as np
 import pytest
 import xarray as xr
+from catalog_files import UNION, write_catalog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -257,37 +258,21 @@ def test_an_emulator_learns_from_a_search(cat):
     assert np.isfinite(made.tas.values).all()
 
 
-def own_catalog(folder, fields, **more):
+def own_catalog(folder, fields):
     """A catalog of datasets, each a store of its own, with the columns that are given."""
-    import json
-
-    import pandas as pd
-
     rows = []
     for k, (columns, data) in enumerate(fields):
         data.to_netcdf(folder / f"{k}.nc")
         same = {"source_id": "M", "experiment_id": "historical", "member_id": "r1i1p1f1"}
         same |= {"table_id": "Amon", "variable_id": str(next(iter(data.data_vars)))}
         rows.append({**same, **columns, "path": str(folder / f"{k}.nc")})
-    pd.DataFrame(rows).to_csv(folder / "own.csv", index=False)
-    aggregations = [
-        {"type": "union", "attribute_name": "variable_id"},
-        {"type": "join_new", "attribute_name": "member_id"},
-    ]
-    description = {
-        "esmcat_version": "0.1.0",
-        "id": "own",
-        "catalog_file": "own.csv",
-        "attributes": [],
-        "assets": {"column_name": "path", "format": "netcdf"},
-        "aggregation_control": {
-            "variable_column_name": "variable_id",
-            "groupby_attrs": ["source_id", "experiment_id", "table_id"],
-            "aggregations": aggregations,
-        },
-    }
-    (folder / "own.json").write_text(json.dumps(description))
-    return xai4land.open_catalog(folder / "own.json")
+    path = write_catalog(
+        folder,
+        rows,
+        groups=("source_id", "experiment_id", "table_id"),
+        aggregations=(UNION, {"type": "join_new", "attribute_name": "member_id"}),
+    )
+    return xai4land.open_catalog(path)
 
 
 def field(name="tas", years=2, start="2000-01", lat=(-60.0, 0.0, 60.0), value=1.0, units="K"):
