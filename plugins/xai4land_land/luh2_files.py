@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import xarray as xr
 
-from xai4land.catalogs.harmonising import decode_years, in_years
+from xai4land.catalogs.harmonising import decode_years, in_years, snapped
 from xai4land.errors import InputError
 
 if TYPE_CHECKING:
@@ -153,15 +153,14 @@ def _on_grid(data: xr.Dataset, first: xr.Dataset) -> xr.Dataset:
     """On the coordinates of another part, whichever way its latitudes run."""
     for name in ("lat", "lon"):
         own, other = data[name].values, first[name].values
-        if own.shape == other.shape and np.allclose(own[::-1], other, rtol=0, atol=1e-4):
+        if (own[-1] > own[0]) != (other[-1] > other[0]):
             data = data.isel({name: slice(None, None, -1)})
-        elif own.shape != other.shape or not np.allclose(own, other, rtol=0, atol=1e-4):
-            raise InputError(
-                f"the parts from {first.time.dt.year.values[0]} and from "
-                f"{data.time.dt.year.values[0]} are on two grids; xai4land.regrid one of them"
-            )
-        data = data.assign_coords({name: first[name]})
-    return data
+    if (made := snapped(data, first)) is None:
+        raise InputError(
+            f"the parts from {first.time.dt.year.values[0]} and from "
+            f"{data.time.dt.year.values[0]} are on two grids; xai4land.regrid one of them"
+        )
+    return made
 
 
 def _in_time(arrays: list[xr.DataArray]) -> xr.DataArray:

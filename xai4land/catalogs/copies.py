@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from xai4land.options import current
@@ -87,16 +87,7 @@ def note_copy(copy: Copy) -> None:
     """Remember that there is a whole copy of what was asked for."""
     note = _folder() / f"{_digest(copy.address, copy.variables, copy.years)}.json"
     partial = note.with_suffix(".part")
-    partial.write_text(
-        json.dumps(
-            {
-                "address": copy.address,
-                "path": str(copy.path),
-                "variables": list(copy.variables),
-                "years": copy.years,
-            }
-        )
-    )
+    partial.write_text(json.dumps(asdict(copy) | {"path": str(copy.path)}))
     partial.replace(note)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 import xarray as xr
@@ -19,10 +19,12 @@ __all__ = [
     "in_years",
     "month_times",
     "months_of",
+    "snapped",
     "without_gaps",
 ]
 
 Calendar = Literal["standard", "noleap", "360_day"] | None
+Data = TypeVar("Data", xr.DataArray, xr.Dataset)
 ENCODING = {"units": "hours since 1850-01-01", "dtype": "float64", "_FillValue": None}
 FILL = 1e15
 """No field here has such values; files that misspell ``_FillValue`` do (1e20)."""
@@ -185,6 +187,16 @@ def month_times(data: xr.Dataset, calendar: str) -> xr.Dataset:
             **ENCODING,
             **({} if calendar == "standard" else {"calendar": calendar}),
         }
+    return data
+
+
+def snapped(data: Data, first: xr.DataArray | xr.Dataset) -> Data | None:
+    """On the ``lat`` and ``lon`` of other data, if they are the same but for noise; else None."""
+    for name in {"lat", "lon"} & set(data.dims) & set(first.dims):
+        own, other = data[name].values, first[name].values
+        if own.shape != other.shape or not np.allclose(own, other, rtol=0, atol=1e-4):
+            return None
+        data = data.assign_coords({name: first[name]})
     return data
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import numpy as np
 import xarray as xr
 
-from xai4land.catalogs.harmonising import Calendar, calendar_of, month_times, months_of
+from xai4land.catalogs.harmonising import Calendar, calendar_of, month_times, months_of, snapped
 from xai4land.catalogs.reading import PREFIX
 from xai4land.errors import InputError
 
@@ -94,14 +93,9 @@ def _apart(name: str, earlier: xr.Dataset, later: xr.Dataset) -> str:
 
 def _snapped(name: str, array: xr.DataArray, first: xr.DataArray) -> xr.DataArray:
     """On the coordinates of another field, if they are the same but for noise."""
-    for coord in ("lat", "lon"):
-        if coord not in array.dims or coord not in first.dims:
-            continue
-        own, other = array[coord].values, first[coord].values
-        if own.shape != other.shape or not np.allclose(own, other, rtol=0, atol=1e-4):
-            raise InputError(
-                f"{name!r} is there on two grids, or on another than {str(first.name)!r}; search "
-                "with one grid_label=, or open them apart"
-            )
-        array = array.assign_coords({coord: first[coord]})
-    return array
+    if (made := snapped(array, first)) is None:
+        raise InputError(
+            f"{name!r} is there on two grids, or on another than {str(first.name)!r}; search "
+            "with one grid_label=, or open them apart"
+        )
+    return made

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PACKAGED",
+    "named_variables",
     "open_catalog",
     "rebuilt",
     "refresh_table",
-    "row_variables",
     "with_copies",
 ]
 
@@ -175,7 +175,7 @@ def with_copies(store: esm_datastore, wanted: Collection[str] = ()) -> esm_datas
     table = store.df.copy()
     for row in here.to_numpy().nonzero()[0]:
         label = table.index[row]
-        names = row_variables(store, table.loc[label])
+        names = named_variables(store, table.iloc[[row]])
         names = names & set(wanted) if wanted else names
         if (copy := find_copy(copies[table.at[label, column]], names)) is not None:
             table.at[label, column] = copy.place
@@ -184,10 +184,10 @@ def with_copies(store: esm_datastore, wanted: Collection[str] = ()) -> esm_datas
     return rebuilt(store, table)
 
 
-def row_variables(store: esm_datastore, row: pd.Series) -> set[str]:
-    """Variables of an asset, as its row tells them; empty if it tells nothing."""
+def named_variables(store: esm_datastore, table: pd.DataFrame) -> set[str]:
+    """Variables of assets, as rows of the table name them; empty if they name none."""
     control = store.esmcat.aggregation_control
-    if control is None or control.variable_column_name not in row:
+    if control is None or control.variable_column_name not in table:
         return set()
-    named = row[control.variable_column_name]
-    return set(map(str, named)) if isinstance(named, tuple | list) else {str(named)}
+    named = table[control.variable_column_name]
+    return {str(n) for v in named for n in (v if isinstance(v, tuple | list) else [v])}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -230,7 +229,7 @@ def _refused(address: str) -> str:
     """Why an address is not to be opened; empty if it is."""
     from xai4land.downloads.urls import problem
 
-    scheme = re.split("://", address)[0]
+    scheme = scheme_of(address)
     return "" if scheme in REMOTE and scheme not in ("http", "https") else problem(address)
 
 

@@ -11,7 +11,6 @@ import xarray as xr
 from xai4land.catalogs.access import storage_options
 from xai4land.catalogs.copies import Copy, copy_place, find_copy, local_copies, note_copy
 from xai4land.catalogs.harmonising import decode_years, in_years
-from xai4land.catalogs.opening import rebuilt
 from xai4land.catalogs.reading import (
     asset_kinds,
     chosen,
@@ -89,7 +88,7 @@ def prefetch(
     addresses = search.df[column].map(lambda place: away.get(place, str(place)))
     kinds = dict(zip(addresses, asset_kinds(search), strict=True))
     for address, rows in search.df.groupby(addresses, sort=False):
-        names = variables_of(rebuilt(search, rows))
+        names = variables_of(search, rows)
         zarr = kinds[address].startswith("zarr")
         if scheme_of(address) in LOCAL or find_copy(
             copies.get(address, []), names if zarr else (), (years or EVERY) if zarr else None

@@ -12,7 +12,7 @@ import xarray as xr
 
 from xai4land.catalogs.access import storage_options
 from xai4land.catalogs.harmonising import decode_years
-from xai4land.catalogs.opening import rebuilt, row_variables, with_copies
+from xai4land.catalogs.opening import named_variables, rebuilt, with_copies
 from xai4land.errors import InputError, StoreError
 from xai4land.options import current
 from xai4land.schemes import LOCAL, scheme_of
@@ -28,6 +28,7 @@ __all__ = [
     "open_search",
     "opened",
     "quiet",
+    "ready",
     "variables_of",
 ]
 
@@ -71,16 +72,20 @@ def open_search(search: esm_datastore) -> list[xr.Dataset]:
     (600, True)
     """
     with quiet():
-        return opened(search)
+        return opened(ready(search))
 
 
-def opened(search: esm_datastore) -> list[xr.Dataset]:
-    """As :func:`open_search`, for several at once: what is said of archives is told by each."""
+def ready(search: esm_datastore) -> esm_datastore:
+    """The newest versions of what was found, prefetched copies in their places."""
     if not len(search.df):
         raise InputError("the search has found nothing; look at cat.unique() for what there is")
     search = newest(search)
-    named = variables_of(search)
-    search, wanted = with_copies(search, named), named | set(search.derivedcat.keys())
+    return with_copies(search, variables_of(search))
+
+
+def opened(search: esm_datastore) -> list[xr.Dataset]:
+    """Open a search, or a part of one, that is :func:`ready`; to be called in :func:`quiet`."""
+    wanted = variables_of(search) | set(search.derivedcat.keys())
     column, kinds = search.esmcat.assets.column_name, asset_kinds(search)
     schemes = [scheme_of(str(address)) for address in search.df[column]]
     InputError.raise_if(_unopenable(search, schemes, kinds))
@@ -96,11 +101,14 @@ def opened(search: esm_datastore) -> list[xr.Dataset]:
     return [chosen(data, wanted) for data in made]
 
 
-def variables_of(search: esm_datastore) -> set[str]:
-    """The variables that were searched for, as the stores call them; empty if nobody tells."""
-    if search._requested_variables:
-        return set(search._requested_variables)
-    return {name for _, row in search.df.iterrows() for name in row_variables(search, row)}
+def variables_of(search: esm_datastore, rows: pd.DataFrame | None = None) -> set[str]:
+    """The variables that were searched for, as the stores call them; empty if nobody tells.
+
+    Where none was named in the search, those of ``rows``, by default of all.
+    """
+    return set(search._requested_variables) or named_variables(
+        search, search.df if rows is None else rows
+    )
 
 
 def newest(search: esm_datastore) -> esm_datastore:

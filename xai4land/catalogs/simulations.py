@@ -22,7 +22,7 @@ from xai4land.catalogs.harmonising import (
 )
 from xai4land.catalogs.joining import joined
 from xai4land.catalogs.opening import rebuilt
-from xai4land.catalogs.reading import PREFIX, newest, open_search, opened, quiet
+from xai4land.catalogs.reading import PREFIX, open_search, opened, quiet, ready
 from xai4land.errors import InputError
 from xai4land.schemes import LOCAL, scheme_of
 
@@ -204,7 +204,7 @@ def _opened(search: esm_datastore) -> list[xr.Dataset]:
     columns = [c for c in columns if c in search.df]
     if not columns or not len(search.df):
         return open_search(search)
-    search = newest(search)
+    search = ready(search)
     rows = [part for _, part in search.df.groupby(columns, sort=False, dropna=False)]
     parts = [rebuilt(search, part) for part in rows]
     schemes = {scheme_of(str(place)) for place in search.df[search.esmcat.assets.column_name]}

@@ -18,7 +18,7 @@ from xai4land.errors import InputError
 from xai4land.inference.blocks import Block
 from xai4land.inference.plan import Plan
 from xai4land.inference.predict import SIDE
-from xai4land.inference.shared import BRIEF, LASTING, LIMIT, Shared
+from xai4land.inference.shared import LASTING, LIMIT, Shared, kept
 from xai4land.inference.trial import Number, estimate
 from xai4land.inference.windows import Place
 from xai4land.inference.workers import Workers
@@ -122,7 +122,7 @@ def explain(data: xr.Dataset) -> Explanation:
     fixed = round(fixed * len(numbers) / len(chosen))
     windows = share * len(unique) * len(steps)
     seconds = estimate(plan, steps[0], look, shared, windows, len(runs), workers)
-    inputs = min(states // len(steps) + fixed, LASTING if len(steps) > 1 else BRIEF)
+    inputs = min(states // len(steps) + fixed, kept(len(steps)))
     memory = _memory(plan, look, inputs, workers.lanes)
     chunks, why = _chunks(plan, memory, workers.memory)
     rechunk, more = _rechunk(plan, chunks, data)

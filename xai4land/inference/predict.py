@@ -20,7 +20,7 @@ from xai4land.inference.layout import Layout
 from xai4land.inference.maps import CONFIDENCE_STEPS, MISSING
 from xai4land.inference.plan import Plan
 from xai4land.inference.reading import Reader
-from xai4land.inference.shared import BRIEF, LASTING, LIMIT, Shared
+from xai4land.inference.shared import LIMIT, Shared, kept
 from xai4land.inference.windows import Windows
 from xai4land.inputs import Bound, Layer
 
@@ -130,9 +130,7 @@ def predict(
 def _runs(plan: Plan, name: str, times: int) -> HighLevelGraph:
     """One task a time and block, ``(name, t, i, j)``, that gives all outputs of the block."""
     rows, columns = plan.layout.sizes
-    # Inputs are worth keeping for the years that follow.
-    kept = (Shared, LIMIT, LASTING if times > 1 else BRIEF)
-    graph: dict[Any, Any] = {f"{name}-plan": plan, f"{name}-shared": kept}
+    graph: dict[Any, Any] = {f"{name}-plan": plan, f"{name}-shared": (Shared, LIMIT, kept(times))}
     given = TaskRef(f"{name}-plan"), TaskRef(f"{name}-shared")
     for t, i, j in np.ndindex(times, len(rows), len(columns)):
         # Marked as what reads data, or all blocks would follow the plan to one worker.

@@ -14,12 +14,17 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["BRIEF", "LASTING", "LIMIT", "Shared"]
+__all__ = ["LASTING", "LIMIT", "Shared", "kept"]
 
 LIMIT = 2**28
 """Bytes of results with a known last use: windows between blocks."""
 BRIEF, LASTING = 2**26, 2**28
 """Bytes of what may be asked for again at any time: inputs of one step, and of several."""
+
+
+def kept(steps: int) -> int:
+    """Bytes of inputs that a run of so many steps keeps: more where later steps will ask again."""
+    return LASTING if steps > 1 else BRIEF
 
 
 @dataclass
