@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from xai4land.inference.device import bfloat16_pays, choose_precision, lane, upl
 from xai4land.inference.features import Features
 from xai4land.inference.network import Forward, in_threads
 from xai4land.networks import build, folded
+from xai4land.networks.unet import UNet
 from xai4land_land import reconstruct
 
 ACCELERATOR = SimpleNamespace(type="cuda")
@@ -154,6 +156,70 @@ def test_one_network_a_process_device_and_precision():
     assert one.network("cpu") is two.network("cpu")
     assert one.network("cpu", torch.bfloat16) is not one.network("cpu")
     assert next(one.network("cpu", torch.bfloat16).parameters()).dtype is torch.bfloat16
+
+
+def test_those_who_came_first_are_served_first():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    cpu, order = torch.device("cpu"), []
+    gate, end = threading.Event(), threading.Event()
+
+    def wait(event: threading.Event) -> None:
+        event.wait(10)
+
+    try:
+        callers = [
+            # One of the two threads stays busy, the other one serves.
+            threading.Thread(target=in_threads, args=(cpu, wait, [gate, end], 0)),
+            *(
+                threading.Thread(target=in_threads, args=(cpu, order.append, [turn] * 3, turn))
+                for turn in (9, 5, 7)
+            ),
+        ]
+        for caller in callers:
+            caller.start()
+            time.sleep(0.05)
+        gate.set()
+        for caller in callers[1:]:
+            caller.join()
+    finally:
+        end.set()
+        torch.set_num_threads(before)
+    assert order == [5] * 3 + [7] * 3 + [9] * 3
+
+
+def test_a_failure_takes_the_rest_of_its_items_back():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    seen = []
+
+    def job(item: int) -> None:
+        seen.append(item)
+        time.sleep(0.02)
+        if item == 0:
+            raise ValueError("item 0")
+
+    try:
+        with pytest.raises(ValueError, match="item 0"):
+            in_threads(torch.device("cpu"), job, range(200))
+        assert len(seen) < 20
+        assert in_threads(torch.device("cpu"), lambda item: -item, range(3)) == [0, -1, -2]
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("size", [32, 40, 22, 21])
+@pytest.mark.parametrize("norm", ["group", "batch", None])
+@torch.inference_mode()
+def test_a_folded_network_says_the_same(size, norm):
+    """Also where a window cannot be halved twice, and nothing is exactly doubled."""
+    network = UNet(3, [4], 2, [8, 16, 24], norm=norm).eval()
+    torch.nn.init.normal_(network.head.weight)
+    x, codes = torch.randn(2, 3, size, size), torch.randint(4, (2, 1, size, size))
+    plain = network(x, codes)
+    made = folded(copy.deepcopy(network))
+    assert made.state_dict().keys() <= network.state_dict().keys()
+    np.testing.assert_allclose(made(x, codes), plain, atol=1e-5 * float(plain.abs().max()))
 
 
 @torch.inference_mode()

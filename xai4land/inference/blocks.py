@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -30,6 +31,7 @@ from xai4land.inputs import sum_problem, value_problems
 
 __all__ = ["Block", "run_block"]
 
+_TURNS = itertools.count()
 TOGETHER = 2**16
 """Pixels of the windows that one thread hands to the network at once."""
 
@@ -82,12 +84,14 @@ class Block:
         self.plan, self.shared, self.time, self.number = plan, shared, time, number
         self.device = torch.device(plan.device)
         self.stacks: list[Stack] = []
+        # The block that began first ends first, and another is read while the next one computes.
+        self.turn = next(_TURNS)
 
     def run(self) -> dict[str, np.ndarray]:
         """Make the block's maps."""
         fractions, open_ = self.look()
         logits = self._logits(open_, fractions) if open_ else {}
-        return make_maps(self.plan, self.number, self.stacks, fractions, logits)
+        return make_maps(self.plan, self.number, self.stacks, fractions, logits, self.turn)
 
     def look(self) -> tuple[ClassFractions, list[Place]]:
         """Read what says which windows need the network, and which these are."""
@@ -167,7 +171,8 @@ class Block:
             return made
 
         batches = [places[i : i + count] for i in range(0, len(places), count)]
-        made = [logits for part in in_threads(self.device, job, batches) for logits in part]
+        parts = in_threads(self.device, job, batches, self.turn)
+        made = [logits for part in parts for logits in part]
         if not cpu:
             if self.device.type == "cuda":  # other lanes may take them now
                 torch.cuda.current_stream(self.device).synchronize()

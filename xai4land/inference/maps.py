@@ -27,8 +27,8 @@ __all__ = ["CONFIDENCE_STEPS", "MISSING", "make_maps"]
 
 MISSING = 255
 CONFIDENCE_STEPS = 100
-TILE, LARGE = 128, 2048
-"""Pixels along a side of a tile, on the processor and on an accelerator."""
+TILE, LARGE = 256, 2048
+"""Pixels along a side of a tile, about, on the processor and on an accelerator."""
 
 
 def make_maps(
@@ -37,6 +37,7 @@ def make_maps(
     stacks: Sequence[Stack],
     fractions: ClassFractions,
     logits: Mapping[Place, torch.Tensor],
+    turn: int = 0,
 ) -> dict[str, np.ndarray]:
     """The maps of a block.
 
@@ -49,6 +50,8 @@ def make_maps(
     fractions : ClassFractions
     logits : mapping from Place to Tensor, shape (classes, size, size)
         What the network says of the windows that needed it.
+    turn : int
+        The block's, among those at work.
 
     Returns
     -------
@@ -74,7 +77,7 @@ def make_maps(
     size = TILE if device.type == "cpu" else LARGE
     rows = _tiles(whole[0], plan.layout.states.lat, layout.target.lattice_lat, size)
     columns = _tiles(whole[1], plan.layout.states.lon, layout.target.lattice_lon, size)
-    in_threads(device, job, list(itertools.product(rows, columns)))
+    in_threads(device, job, list(itertools.product(rows, columns)), turn)
     flip = [-2] if layout.target.ascending else []
     return {name: download(made.flip(flip) if flip else made) for name, made in maps.items()}
 
@@ -164,10 +167,10 @@ def _overlap(one: Box, other: Box) -> tuple[tuple[slice, slice], tuple[slice, sl
 
 
 def _tiles(span: Span, axis: Axis, points: Callable[[Ints], Floats], size: int) -> list[Span]:
-    """Cut a range of pixels into tiles of whole cells, about a size long."""
+    """Cut a range of pixels into tiles of whole cells, alike and about a size long."""
     cells = axis.cell(points(np.arange(*span)))
     starts = np.flatnonzero(np.diff(cells, prepend=cells[0] - 1))
-    numbers = starts // size
+    numbers = starts * max(round(cells.size / size), 1) // cells.size
     firsts = starts[np.diff(numbers, prepend=-1) > 0] + span[0]
     return list(itertools.pairwise([*firsts.tolist(), span[1]]))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from queue import PriorityQueue
 from typing import Any, TypeVar
 
 import torch
@@ -72,18 +74,28 @@ def _filled(batch: torch.Tensor, size: int) -> torch.Tensor:
     return torch.cat([batch, batch[-1:].expand(size - len(batch), *batch.shape[1:])])
 
 
-def in_threads(device: torch.device, job: Callable[[T], Any], items: Iterable[T]) -> list[Any]:
+def in_threads(
+    device: torch.device, job: Callable[[T], Any], items: Iterable[T], turn: int = 0
+) -> list[Any]:
     """Run a job for each item; on the processor by as many threads as torch may use.
 
     Each of them computes alone: threads that share every operation wait for one another, and the
     last bits of the answer then depend on their number.
+
+    Parameters
+    ----------
+    device : torch.device
+    job : callable
+    items : iterable
+    turn : int
+        Whose items these are: where several callers wait, those of the lowest turn are next.
     """
     threads = torch.get_num_threads()
     if device.type != "cpu" or threads == 1:
         return [job(item) for item in items]
     with _STARTING:
         pool = _pool(threads)
-    futures: list[Future[Any]] = [pool.submit(job, item) for item in items]
+    futures = [pool.submit(turn, job, item) for item in items]
     try:
         return [future.result() for future in futures]
     except BaseException:
@@ -92,20 +104,40 @@ def in_threads(device: torch.device, job: Callable[[T], Any], items: Iterable[T]
         raise
 
 
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
+class _Pool:
     """Threads in which torch does not start threads of its own."""
-    ready = threading.Barrier(threads + 1)
 
-    def alone() -> None:
-        torch.get_num_threads()  # torch sets a thread up when it is first asked
-        torch.set_num_threads(1)
+    def __init__(self, threads: int) -> None:
+        ready = threading.Barrier(threads + 1)
+
+        def alone() -> None:
+            torch.get_num_threads()  # torch sets a thread up when it is first asked
+            torch.set_num_threads(1)
+            ready.wait()
+
+        self._threads = ThreadPoolExecutor(threads, "xai4land", alone)
+        self._waiting: PriorityQueue[Any] = PriorityQueue()
+        self._numbers = itertools.count()
+        for _ in range(threads):
+            self._threads.submit(int)
         ready.wait()
+        # The setting is the thread's own, but new threads take the last one that was made.
+        torch.set_num_threads(threads)
 
-    pool = ThreadPoolExecutor(threads, "xai4land", alone)
-    for _ in range(threads):
-        pool.submit(int)
-    ready.wait()
-    # The setting is the thread's own, but new threads take the last one that was made.
-    torch.set_num_threads(threads)
-    return pool
+    def submit(self, turn: int, job: Callable[[T], Any], item: T) -> Future[Any]:
+        future: Future[Any] = Future()
+        self._waiting.put((turn, next(self._numbers), future, job, item))
+        self._threads.submit(self._next)
+        return future
+
+    def _next(self) -> None:
+        _, _, future, job, item = self._waiting.get()
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(job(item))
+        except BaseException as error:
+            future.set_exception(error)
+
+
+_pool = cache(_Pool)

@@ -62,10 +62,11 @@ def build(card: AnyCard, weights: Mapping[str, torch.Tensor] | None = None) -> t
 
 
 def folded(network: torch.nn.Module) -> torch.nn.Module:
-    """The network with batch normalisation folded into the convolutions before it.
+    """The network with less to do, its weights combined where they can be.
 
-    Exact up to rounding, for a network in evaluation mode; only neighbours in a ``Sequential``
-    are known to follow one another.
+    Exact up to rounding, for a network in evaluation mode. Batch normalisation goes into the
+    convolution before it, where they are neighbours in a ``Sequential``; modules with a method
+    ``fold()`` then do what they know themselves.
     """
     import torch
     from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -78,6 +79,9 @@ def folded(network: torch.nn.Module) -> torch.nn.Module:
             if isinstance(before, torch.nn.Conv2d) and isinstance(after, torch.nn.BatchNorm2d):
                 module[i] = fuse_conv_bn_eval(before, after)
                 module[i + 1] = torch.nn.Identity()
+    for module in network.modules():
+        if callable(fold := getattr(module, "fold", None)):
+            fold()
     return network
 
 

@@ -59,11 +59,12 @@ class UNet(nn.Module):
         current = channels + embedding * len(categories)
         self.down = nn.ModuleList()
         for width in widths:
-            self.down.append(_Stage(current, width, norm, dropout))
+            first = nn.Conv2d(current, width, 3, padding=1)
+            self.down.append(_Stage(first, norm, dropout))
             current = width
         self.up = nn.ModuleList()
         for width in reversed(widths[:-1]):
-            self.up.append(_Stage(current + width, width, norm, dropout))
+            self.up.append(_Stage(_Join(current, width, width), norm, dropout))
             current = width
         self.head = nn.Conv2d(current, outputs, 1)
         # A fresh network changes nothing: it starts from the interpolated fractions.
@@ -83,22 +84,56 @@ class UNet(nn.Module):
             skips.append(x)
         skips.pop()
         for stage in self.up:
-            skip = skips.pop()
-            x = stage(torch.cat([F.interpolate(x, size=skip.shape[-2:]), skip], 1))
+            x = stage((x, skips.pop()))
         return self.head(x)  # type: ignore[no-any-return]
 
 
 class _Stage(nn.Sequential):
-    def __init__(self, before: int, after: int, norm: str | None, dropout: float) -> None:
+    def __init__(self, first: nn.Conv2d, norm: str | None, dropout: float) -> None:
+        width = first.out_channels
         super().__init__(
-            nn.Conv2d(before, after, 3, padding=1),
-            _norm(norm, after),
+            first,
+            _norm(norm, width),
             nn.SiLU(inplace=True),
             nn.Dropout2d(dropout),
-            nn.Conv2d(after, after, 3, padding=1),
-            _norm(norm, after),
+            nn.Conv2d(width, width, 3, padding=1),
+            _norm(norm, width),
             nn.SiLU(inplace=True),
         )
+
+
+class _Join(nn.Conv2d):
+    """A convolution over a coarse field, repeated to the size of a fine one, and that one.
+
+    Folded, it does not repeat: of the nine taps on a field repeated to twice its size only four
+    meet different values. With taps on the same value summed it is a transposed convolution of
+    4 x 4, and takes four ninths of the products.
+    """
+
+    folded: torch.Tensor | None
+    beside: torch.Tensor | None
+
+    def __init__(self, coarse: int, fine: int, after: int) -> None:
+        super().__init__(coarse + fine, after, 3, padding=1)
+        self.coarse = coarse
+        self.register_buffer("folded", None, persistent=False)
+        self.register_buffer("beside", None, persistent=False)
+
+    def forward(self, fields: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:  # type: ignore[override]
+        coarse, fine = fields
+        doubled = (2 * coarse.shape[-2], 2 * coarse.shape[-1]) == fine.shape[-2:]
+        if self.folded is None or self.beside is None or not doubled:
+            coarse = F.interpolate(coarse, size=fine.shape[-2:])
+            return super().forward(torch.cat([coarse, fine], 1))
+        made = F.conv_transpose2d(coarse, self.folded, self.bias, stride=2, padding=1)
+        return made.add_(F.conv2d(fine, self.beside, padding=1))
+
+    def fold(self) -> None:
+        """Sum the taps, of weights that will not change."""
+        taps = self.weight[:, : self.coarse].flip(-2, -1).transpose(0, 1)
+        pairs = ((i, 1 - i, j, 1 - j) for i in (0, 1) for j in (0, 1))
+        self.folded = torch.stack([F.pad(taps, pair) for pair in pairs]).sum(0)
+        self.beside = self.weight[:, self.coarse :].contiguous()
 
 
 def _norm(norm: str | None, channels: int) -> nn.Module:
