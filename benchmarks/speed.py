@@ -12,7 +12,7 @@ from bare import PLAIN, bare, best_way
 from common import Settings, Taken, fresh, in_turn, middle
 from emulators import make_card
 from ours import ours
-from rivals import map_overlap, monai
+from rivals import DEPTH, map_overlap, monai
 from world import World, region
 
 from xai4land.emulator import Card
@@ -23,7 +23,8 @@ from xai4land_land import reconstruct
 
 __all__ = ["table"]
 
-BEST, MONAI, OVERLAP = "bare network, best way", "MONAI, float32", "dask map_overlap, float32"
+BEST, MONAI = "bare network, best way", "MONAI, float32"
+OVERLAP = "map_overlap of 256, float32"
 
 
 def table(settings: Settings) -> Table:
@@ -79,7 +80,14 @@ def _rivals(folder: Path, world: World, card: Card) -> dict[str, partial[Taken]]
         found["MONAI, bfloat16"] = partial(monai, folder, world, card, torch.bfloat16)
     else:
         print("MONAI is not installed (pip install monai), and left out")
-    return {**found, OVERLAP: partial(map_overlap, folder, world, card)}
+    inner = card.window.size - 2 * DEPTH
+    return {
+        **found,
+        OVERLAP: partial(map_overlap, folder, world, card, inner),
+        f"map_overlap of {world.chunk + 2 * DEPTH}, float32": partial(
+            map_overlap, folder, world, card, world.chunk
+        ),
+    }
 
 
 def _ours(folder: Path, world: World, network: str) -> dict[str, partial[Taken]]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
+import platform
+import subprocess
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -138,6 +142,38 @@ def test_bfloat16_changes_few_classes(planet):
         for precision in ("float32", "bfloat16")
     ]
     assert float((found[0] == found[1]).mean()) >= 0.998
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+def test_a_worker_of_dask_keeps_memory_for_the_next_window():
+    program = """if True:
+        import resource, torch
+        from xai4land.inference.device import keep_memory
+
+        def faults():
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            for _ in range(20):
+                torch.zeros(2**21)
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+        before = faults()
+        keep_memory()
+        faults()
+        print(before, faults())
+    """
+    found = []
+    for setting in ("65536", "4000"):
+        run = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "MALLOC_TRIM_THRESHOLD_": setting},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found.append([int(number) for number in run.stdout.split()])
+    (before, after), (asked, kept) = found
+    assert after < 0.1 * before
+    assert kept > 0.5 * asked, "what a user has set stays"
 
 
 def test_precision_is_chosen_or_refused(monkeypatch):

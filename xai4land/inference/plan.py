@@ -11,6 +11,7 @@ import torch
 from xai4land.emulator import Card, Emulator
 from xai4land.emulator.reference import Reference
 from xai4land.grid import Grid
+from xai4land.inference.device import keep_memory
 from xai4land.inference.layout import Layout
 from xai4land.inference.network import Forward
 from xai4land.inference.reading import Reader
@@ -77,6 +78,7 @@ class Plan:
     @cached_property
     def forward(self) -> Forward:
         """The network on the device."""
+        keep_memory()
         device = torch.device(self.device)
         network = self.emulator.network(self.device, self.dtype)
         return Forward(network, device, self.dtype, self.batch_size)

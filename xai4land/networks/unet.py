@@ -122,7 +122,7 @@ class _Join(nn.Conv2d):
     def forward(self, fields: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:  # type: ignore[override]
         coarse, fine = fields
         doubled = (2 * coarse.shape[-2], 2 * coarse.shape[-1]) == fine.shape[-2:]
-        if self.folded is None or self.beside is None or not doubled:
+        if self.folded is None or self.beside is None or not doubled or not coarse.is_cpu:
             coarse = F.interpolate(coarse, size=fine.shape[-2:])
             return super().forward(torch.cat([coarse, fine], 1))
         made = F.conv_transpose2d(coarse, self.folded, self.bias, stride=2, padding=1)
