@@ -179,7 +179,7 @@ def make_stacks(
 def _numbers(spec: Input, values: np.ndarray) -> torch.Tensor:
     """Values as floats; codes as their positions among the card's, from one."""
     if spec.role != "categorical":
-        return torch.from_numpy(values.astype(np.float32, copy=False))
+        return torch.from_numpy(values.astype(np.float32))
     known = np.sort(np.array(spec.codes))
     place = np.searchsorted(known, np.nan_to_num(values, nan=known[0])).clip(0, known.size - 1)
     return torch.from_numpy(np.where(known[place] == values, place + 1, 0))

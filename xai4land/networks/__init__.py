@@ -66,7 +66,7 @@ def folded(network: torch.nn.Module) -> torch.nn.Module:
 
     Exact up to rounding, for a network in evaluation mode. Batch normalisation goes into the
     convolution before it, where they are neighbours in a ``Sequential``; modules with a method
-    ``fold()`` then do what they know themselves.
+    ``fold_weights()`` then do what they know themselves.
     """
     import torch
     from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -80,7 +80,7 @@ def folded(network: torch.nn.Module) -> torch.nn.Module:
                 module[i] = fuse_conv_bn_eval(before, after)
                 module[i + 1] = torch.nn.Identity()
     for module in network.modules():
-        if callable(fold := getattr(module, "fold", None)):
+        if callable(fold := getattr(module, "fold_weights", None)):
             fold()
     return network
 

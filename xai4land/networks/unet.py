@@ -128,7 +128,7 @@ class _Join(nn.Conv2d):
         made = F.conv_transpose2d(coarse, self.folded, self.bias, stride=2, padding=1)
         return made.add_(F.conv2d(fine, self.beside, padding=1))
 
-    def fold(self) -> None:
+    def fold_weights(self) -> None:
         """Sum the taps, of weights that will not change."""
         taps = self.weight[:, : self.coarse].flip(-2, -1).transpose(0, 1)
         pairs = ((i, 1 - i, j, 1 - j) for i in (0, 1) for j in (0, 1))
