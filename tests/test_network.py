@@ -39,6 +39,14 @@ def windows(count: int, size: int = 24) -> list[Features]:
     ]
 
 
+@pytest.fixture
+def set_threads():
+    """Sets torch's threads, until the test is over."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
 class Limited(torch.nn.Module):
     """A network on a device that holds a few windows at once."""
 
@@ -101,35 +109,27 @@ def test_two_blocks_at_once_on_an_accelerator():
     assert max(most) == devices.LANES == 2
 
 
-def test_threads_compute_alone_and_torch_keeps_its_setting():
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
-        cpu = torch.device("cpu")
-        names = in_threads(cpu, lambda _: time.sleep(0.05) or threading.get_ident(), range(3))
-        assert len(set(names)) == 3
-        assert in_threads(cpu, lambda _: torch.get_num_threads(), range(5)) == [1] * 5
-        assert torch.get_num_threads() == 3
-        new = []
-        thread = threading.Thread(target=lambda: new.append(torch.get_num_threads()))
-        thread.start()
-        thread.join()
-        assert new == [3], "threads of others are not touched"
-    finally:
-        torch.set_num_threads(before)
+def test_threads_compute_alone_and_torch_keeps_its_setting(set_threads):
+    set_threads(3)
+    cpu = torch.device("cpu")
+    names = in_threads(cpu, lambda _: time.sleep(0.05) or threading.get_ident(), range(3))
+    assert len(set(names)) == 3
+    assert in_threads(cpu, lambda _: torch.get_num_threads(), range(5)) == [1] * 5
+    assert torch.get_num_threads() == 3
+    new = []
+    thread = threading.Thread(target=lambda: new.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert new == [3], "threads of others are not touched"
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_the_number_of_threads_does_not_matter(world, emulator, precision):
-    before = torch.get_num_threads()
+def test_the_number_of_threads_does_not_matter(world, emulator, precision, set_threads):
     found = []
-    try:
-        for threads in (1, 3):
-            torch.set_num_threads(threads)
-            made = reconstruct(world, emulator, precision=precision, probabilities=True)
-            found.append(made.compute(num_workers=threads))
-    finally:
-        torch.set_num_threads(before)
+    for threads in (1, 3):
+        set_threads(threads)
+        made = reconstruct(world, emulator, precision=precision, probabilities=True)
+        found.append(made.compute(num_workers=threads))
     np.testing.assert_allclose(*(f.land_cover_probability for f in found), atol=1e-5)
     np.testing.assert_array_equal(*(f.land_cover for f in found))
 
@@ -194,9 +194,8 @@ def test_one_network_a_process_device_and_precision():
     assert next(one.network("cpu", torch.bfloat16).parameters()).dtype is torch.bfloat16
 
 
-def test_those_who_came_first_are_served_first():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
+def test_those_who_came_first_are_served_first(set_threads):
+    set_threads(2)
     cpu, order = torch.device("cpu"), []
     gate, end = threading.Event(), threading.Event()
 
@@ -220,13 +219,11 @@ def test_those_who_came_first_are_served_first():
             caller.join()
     finally:
         end.set()
-        torch.set_num_threads(before)
     assert order == [5] * 3 + [7] * 3 + [9] * 3
 
 
-def test_a_failure_takes_the_rest_of_its_items_back():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
+def test_a_failure_takes_the_rest_of_its_items_back(set_threads):
+    set_threads(2)
     seen = []
 
     def job(item: int) -> None:
@@ -235,13 +232,10 @@ def test_a_failure_takes_the_rest_of_its_items_back():
         if item == 0:
             raise ValueError("item 0")
 
-    try:
-        with pytest.raises(ValueError, match="item 0"):
-            in_threads(torch.device("cpu"), job, range(200))
-        assert len(seen) < 20
-        assert in_threads(torch.device("cpu"), lambda item: -item, range(3)) == [0, -1, -2]
-    finally:
-        torch.set_num_threads(before)
+    with pytest.raises(ValueError, match="item 0"):
+        in_threads(torch.device("cpu"), job, range(200))
+    assert len(seen) < 20
+    assert in_threads(torch.device("cpu"), lambda item: -item, range(3)) == [0, -1, -2]
 
 
 @pytest.mark.parametrize("size", [32, 40, 22, 21])

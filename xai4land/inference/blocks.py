@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -91,7 +91,7 @@ class Block:
         """Make the block's maps."""
         fractions, open_ = self.look()
         logits = self._logits(open_, fractions) if open_ else {}
-        return make_maps(self.plan, self.number, self.stacks, fractions, logits, self.turn)
+        return self.maps(fractions, logits)
 
     def look(self) -> tuple[ClassFractions, list[Place]]:
         """Read what says which windows need the network, and which these are."""
@@ -101,6 +101,12 @@ class Block:
         fractions = class_fractions(card, self.stacks)
         pixels = ((place, self._pixels(place)) for place in places)
         return fractions, [p for p, at in pixels if not fractions.settled(at, card.conserve)]
+
+    def maps(
+        self, fractions: ClassFractions, logits: Mapping[Place, torch.Tensor]
+    ) -> dict[str, np.ndarray]:
+        """The maps, from what was read and what the network says of windows."""
+        return make_maps(self.plan, self.number, self.stacks, fractions, logits, self.turn)
 
     def read(self, names: Sequence[str], places: list[Place]) -> None:
         """Read inputs where windows see them."""

@@ -94,7 +94,6 @@ def bfloat16_pays(device: str) -> bool:
     return any(getattr(torch.cpu, test, lambda: False)() for test in tests)
 
 
-@cache
 def keep_memory() -> None:
     """Let this process keep freed memory for the next window.
 

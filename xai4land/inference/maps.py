@@ -37,7 +37,7 @@ def make_maps(
     stacks: Sequence[Stack],
     fractions: ClassFractions,
     logits: Mapping[Place, torch.Tensor],
-    turn: int = 0,
+    turn: int,
 ) -> dict[str, np.ndarray]:
     """The maps of a block.
 

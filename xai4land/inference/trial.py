@@ -16,7 +16,6 @@ from dask.system import CPU_COUNT
 from xai4land.inference.blocks import Block
 from xai4land.inference.device import lane, lanes
 from xai4land.inference.layout import Layout
-from xai4land.inference.maps import make_maps
 from xai4land.inference.plan import Plan
 from xai4land.inference.shared import Shared
 from xai4land.inference.windows import Place
@@ -157,6 +156,6 @@ def _one(plan: Plan, step: int, number: Number, shared: Shared, end: float) -> _
             block.compute(list(futures), futures, fractions)
             logits |= {place: future.result() for place, future in futures.items()}
         made = time.perf_counter()
-        make_maps(plan, number, block.stacks, fractions, logits)
+        block.maps(fractions, logits)
         rest = time.perf_counter() - made + looked - start
     return _Took(number, len(logits), made - ready, rest)
