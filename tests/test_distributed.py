@@ -7,32 +7,35 @@ import signal
 import threading
 import time
 
+import dask
 import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
 
 from xai4land.store import layout, write
+from xai4land.store.placing import NEIGHBOURS
 from xai4land_land import reconstruct
 
 distributed = pytest.importorskip("distributed")
 
 
+def cluster_of(workers):
+    return distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+
+
 @pytest.fixture(scope="module")
 def client():
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    with cluster_of(2) as cluster, distributed.Client(cluster) as client:
         yield client
 
 
-def slow(seconds, name, where=None):
-    """Two variables of 64 blocks; the one at ``where`` raises."""
+def slow(seconds, name, where=None, neighbours=False, gate=None):
+    """Two variables of 64 blocks, begun when a gate is there; the one at ``where`` raises."""
 
     def block(values, block_info=None):
+        while gate and not gate.exists():
+            time.sleep(0.01)
         time.sleep(seconds)
         if block_info and block_info[0]["chunk-location"] == where:
             raise RuntimeError("no luck")
@@ -40,6 +43,8 @@ def slow(seconds, name, where=None):
 
     base = da.from_array(np.arange(6400).reshape(80, 80), chunks=10, name=f"{name}-base")
     both = da.map_blocks(block, base, meta=np.empty((0, 0), int), name=name)
+    if neighbours:
+        both.dask.layers[name].collection_annotations = {NEIGHBOURS: True}
     return xr.Dataset({"a": (("y", "x"), both), "b": (("y", "x"), 2 * both)})
 
 
@@ -83,8 +88,63 @@ def test_workers_give_the_same_map_and_store(client, world, emulator, tmp_path):
     np.testing.assert_array_equal(stored.land_cover, together.land_cover)
 
 
+def count_windows():
+    """In a process: count the windows that go through the network from now on."""
+    from xai4land.inference.network import Forward
+
+    def counting(self, windows):
+        Forward.counted += len(windows)
+        return Forward.plain(self, windows)
+
+    Forward.counted, Forward.plain, Forward.__call__ = 0, Forward.__call__, counting
+
+
+def counted():
+    from xai4land.inference.network import Forward
+
+    Forward.__call__ = Forward.plain
+    return Forward.counted
+
+
+def test_workers_share_no_windows(world, emulator, tmp_path):
+    made = reconstruct(world, emulator, chunks=36)  # two years, a worker each
+    count_windows()
+    made.compute(scheduler="sync")
+    once = counted()
+    with (
+        dask.config.set({"distributed.scheduler.work-stealing": False}),
+        cluster_of(2) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        client.run(count_windows)
+        write(made, tmp_path / "map.zarr", progress=False)
+        assert sum(client.run(counted).values()) == once
+
+
+def test_workers_that_come_later_help(tmp_path):
+    path, gate = tmp_path / "map.zarr", tmp_path / "gate"
+
+    def grow():
+        cluster.scale(4)
+        client.wait_for_workers(4)
+        gate.touch()
+
+    with cluster_of(2) as cluster, distributed.Client(cluster) as client:
+        first = set(client.scheduler_info()["workers"])
+        timer = threading.Timer(0.5, grow)
+        timer.start()
+        write(slow(0.05, "late", neighbours=True, gate=gate), path, progress=False)
+        timer.join()
+        ran = client.run(lambda dask_worker: dask_worker.state.executed_count)
+        assert min(count for address, count in ran.items() if address not in first) > 4
+    check(path)
+
+
+@pytest.mark.parametrize("neighbours", [False, True])
 @pytest.mark.parametrize("shards", [False, True])
-def test_a_worker_that_is_killed_costs_time_and_nothing_else(client, tmp_path, monkeypatch, shards):
+def test_a_worker_that_is_killed_costs_time_and_nothing_else(
+    client, tmp_path, monkeypatch, shards, neighbours
+):
     if shards:
         monkeypatch.setattr(layout, "FILES", 10)
         monkeypatch.setattr(layout, "SHARDS", 16)
@@ -92,7 +152,7 @@ def test_a_worker_that_is_killed_costs_time_and_nothing_else(client, tmp_path, m
     workers = client.scheduler_info()["workers"]
     victim = client.run(os.getpid)[next(iter(workers))]
     watch = when(path, 4, lambda: os.kill(victim, signal.SIGKILL))
-    write(slow(0.02, f"killed-{shards}"), path, progress=False)
+    write(slow(0.02, f"killed-{shards}-{neighbours}", neighbours=neighbours), path, progress=False)
     assert not watch.is_alive()
     check(path)
     client.wait_for_workers(2)

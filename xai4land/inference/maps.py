@@ -18,6 +18,7 @@ from xai4land.inference.conserve import conserve
 from xai4land.inference.device import download
 from xai4land.inference.features import FLOOR, ClassFractions, Pixels, missing_pixels
 from xai4land.inference.network import in_threads
+from xai4land.inference.pages import empty_tensor
 from xai4land.inference.plan import Plan
 from xai4land.inference.reading import Box, Span
 from xai4land.inference.stacks import Stack
@@ -63,9 +64,9 @@ def make_maps(
     shape = tuple(stop - start for start, stop in inner)
     device = fractions.classes.values.device
     names = ["classes", "confidence", *(("nearest", "bilinear") if plan.baselines else ())]
-    maps = {name: torch.empty(shape, dtype=torch.uint8, device=device) for name in names}
+    maps = {name: _empty(shape, torch.uint8, device) for name in names}
     if plan.probabilities:
-        maps["probability"] = torch.empty((len(plan.card.classes), *shape), device=device)
+        maps["probability"] = _empty((len(plan.card.classes), *shape), torch.float32, device)
     makers = _Tile(plan, stacks, fractions, logits, number)
 
     def job(tile: Box) -> None:
@@ -80,6 +81,12 @@ def make_maps(
     in_threads(device, job, list(itertools.product(rows, columns)), turn)
     flip = [-2] if layout.target.ascending else []
     return {name: download(made.flip(flip) if flip else made) for name, made in maps.items()}
+
+
+def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    if device.type == "cpu":
+        return empty_tensor(shape, dtype)
+    return torch.empty(shape, dtype=dtype, device=device)
 
 
 class _Tile:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 
 from xai4land.inference.features import Features
+from xai4land.inference.pages import empty_tensor
 
 __all__ = ["Forward", "in_threads"]
 
@@ -62,7 +63,9 @@ class Forward:
         if self.device.type != "cpu" and len(windows) < size:
             x, codes = _filled(x, size), _filled(codes, size)
         logits = self.network(x, codes)[: len(windows)]
-        return [part.contiguous() for part in logits]
+        if self.device.type != "cpu":
+            return [part.contiguous() for part in logits]
+        return [empty_tensor(part.shape, part.dtype).copy_(part) for part in logits]
 
 
 def _stacked(parts: list[torch.Tensor]) -> torch.Tensor:

@@ -9,7 +9,7 @@ import dask.array as da
 import numpy as np
 from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
-from dask.highlevelgraph import HighLevelGraph
+from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
 from xai4land.emulator import Emulator
 from xai4land.emulator.reference import Reference
@@ -23,6 +23,7 @@ from xai4land.inference.reading import Reader
 from xai4land.inference.shared import LIMIT, Shared, kept
 from xai4land.inference.windows import Windows
 from xai4land.inputs import Bound, Layer
+from xai4land.store.placing import NEIGHBOURS
 
 __all__ = ["SIDE", "Chunks", "Prediction", "predict"]
 
@@ -136,7 +137,8 @@ def _runs(plan: Plan, name: str, times: int) -> HighLevelGraph:
         # Marked as what reads data, or all blocks would follow the plan to one worker.
         key = (name, t, i, j)
         graph[key] = Task(key, run_block, *given, t, (i, j), _data_producer=True)
-    return HighLevelGraph({name: graph}, {name: set()})
+    layer = MaterializedLayer(graph, collection_annotations={NEIGHBOURS: True})
+    return HighLevelGraph({name: layer}, {name: set()})
 
 
 def _output(
@@ -168,8 +170,9 @@ def _output(
 def _pick(packed: dict[str, np.ndarray], what: str, timed: bool) -> np.ndarray:
     found = packed[what][..., np.newaxis, :, :] if timed else packed[what]
     if what == "confidence":
-        found = np.where(found == MISSING, np.nan, found / np.float32(CONFIDENCE_STEPS))
-        return found.astype(np.float32)
+        shares = np.arange(MISSING + 1, dtype=np.float32) / CONFIDENCE_STEPS
+        shares[MISSING] = np.nan
+        return np.take(shares, found)
     return found
 
 

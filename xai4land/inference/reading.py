@@ -14,6 +14,7 @@ from dask.local import get_sync
 
 from xai4land.axis import Axis, Ints
 from xai4land.grid import Grid
+from xai4land.inference.pages import apart, empty
 from xai4land.inference.shared import Shared
 
 __all__ = ["Box", "Chunking", "Reader"]
@@ -41,7 +42,7 @@ class Chunking:
         """The values in a box, from the chunks that it touches, in order."""
         down = list(_pieces(self.sizes[0], box[0], self.grid.lat.periodic))
         across = list(_pieces(self.sizes[1], box[1], self.grid.lon.periodic))
-        values = np.empty([stop - start for start, stop in box], chunks[0].dtype)
+        values = empty([stop - start for start, stop in box], chunks[0].dtype)
         found = dict(zip(self.touched(box), chunks, strict=True))
         for i, above, rows in down:
             for j, left, columns in across:
@@ -98,7 +99,8 @@ class Reader:
         task = self._graph[key]
         needs = get_dependencies(self._graph, key)
         graph = {need: self._node(need, shared) for need in needs}
-        return get_sync({**graph, key: task}, key)
+        made = get_sync({**graph, key: task}, key)
+        return apart(made) if isinstance(made, np.ndarray) else made
 
     @cached_property
     def _graph(self) -> Any:

@@ -14,6 +14,7 @@ from xai4land.axis import Axis, Floats, Ints
 from xai4land.emulator.card import Input
 from xai4land.grid import Grid
 from xai4land.inference.device import upload
+from xai4land.inference.pages import empty_tensor
 
 __all__ = ["Field", "Stack", "make_stacks"]
 
@@ -169,17 +170,25 @@ def make_stacks(
         Stack(
             grids[members[0]],
             starts[members[0]],
-            torch.stack([_numbers(specs[k], values[k]) for k in members]),
+            _stacked([specs[k] for k in members], [values[k] for k in members]),
             tuple(specs[k] for k in members),
         )
         for _, members in alike
     ]
 
 
-def _numbers(spec: Input, values: np.ndarray) -> torch.Tensor:
-    """Values as floats; codes as their positions among the card's, from one."""
+def _stacked(specs: Sequence[Input], values: Sequence[np.ndarray]) -> torch.Tensor:
+    dtype = torch.int64 if specs[0].role == "categorical" else torch.float32
+    stacked = empty_tensor((len(specs), *values[0].shape), dtype)
+    for layer, spec, found in zip(stacked.numpy(), specs, values, strict=True):
+        layer[...] = _numbers(spec, found)
+    return stacked
+
+
+def _numbers(spec: Input, values: np.ndarray) -> np.ndarray:
+    """Values as they are; codes as their positions among the card's, from one."""
     if spec.role != "categorical":
-        return torch.from_numpy(values.astype(np.float32))
+        return values
     known = np.sort(np.array(spec.codes))
     place = np.searchsorted(known, np.nan_to_num(values, nan=known[0])).clip(0, known.size - 1)
-    return torch.from_numpy(np.where(known[place] == values, place + 1, 0))
+    return np.where(known[place] == values, place + 1, 0)

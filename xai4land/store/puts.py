@@ -24,6 +24,7 @@ from xai4land.errors import Xai4landError
 from xai4land.store.guard import putting, told
 from xai4land.store.layout import Part
 from xai4land.store.manifest import STORE
+from xai4land.store.placing import placed
 
 __all__ = ["put_all"]
 
@@ -55,7 +56,7 @@ def put_all(
         What a task raised, with a note that names the parts that need the task.
     """
     puts = _graph(stored, parts, folder, fingerprint)
-    with _watched(puts.name, parts, done):
+    with _watched(puts.name, parts, done), placed(puts):
         made = puts.persist()
     _follow(made, parts, done)
 

@@ -1,0 +1,66 @@
+"""Which worker computes which block: neighbours go to one, since they share windows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import dask.array as da
+from dask.base import annotate
+
+__all__ = ["NEIGHBOURS", "placed"]
+
+NEIGHBOURS = "neighbours share results"
+"""Marks a layer of dask's graph; its tasks, sorted by their keys, are neighbours."""
+
+
+@contextmanager
+def placed(array: da.Array) -> Iterator[None]:
+    """Have an active client's workers compute runs of neighbours, as long as there are threads.
+
+    Left alone, dask hands each worker the next block, and what two blocks share is computed twice.
+    Others may take a block over where its worker is gone or they have nothing left to do.
+
+    Parameters
+    ----------
+    array : dask array
+        What is persisted meanwhile.
+    """
+    threads = _threads()
+    layers = [
+        layer
+        for layer in array.dask.layers.values()
+        if NEIGHBOURS in (layer.collection_annotations or {})
+    ]
+    if not layers or len(set(threads)) < 2:
+        yield
+        return
+    needed = set(array.dask.cull(array.__dask_keys__()))
+    homes: dict[Any, str] = {}
+    for layer in layers:
+        tasks = sorted(key for key in needed.intersection(layer) if isinstance(key, tuple))
+        homes |= {task: threads[k * len(threads) // len(tasks)] for k, task in enumerate(tasks)}
+    with annotate(workers=_Homes(homes), allow_other_workers=True):
+        yield
+
+
+class _Homes:
+    """What dask's scheduler asks for each task; tasks without a home go anywhere."""
+
+    def __init__(self, homes: Mapping[Any, str]) -> None:
+        self.homes = homes
+
+    def __call__(self, key: Any) -> list[str]:
+        return [self.homes[key]] if key in self.homes else []
+
+
+def _threads() -> list[str]:
+    """The active client's worker of each thread; none without a client."""
+    try:
+        client = sys.modules["distributed"].default_client()
+    except (KeyError, ValueError):
+        return []
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    return [address for address in sorted(workers) for _ in range(workers[address]["nthreads"])]
