@@ -140,6 +140,19 @@ def test_workers_that_come_later_help(tmp_path):
     check(path)
 
 
+def test_who_may_compute_is_the_callers_choice(client, tmp_path):
+    def ran():
+        return client.run(lambda dask_worker: dask_worker.state.executed_count)
+
+    before = ran()
+    chosen, other = before
+    with dask.annotate(workers=[chosen]):
+        write(slow(0, "chosen", neighbours=True), tmp_path / "map.zarr", progress=False)
+    check(tmp_path / "map.zarr")
+    assert ran()[other] == before[other]
+    assert ran()[chosen] > before[chosen] + 64
+
+
 @pytest.mark.parametrize("neighbours", [False, True])
 @pytest.mark.parametrize("shards", [False, True])
 def test_a_worker_that_is_killed_costs_time_and_nothing_else(

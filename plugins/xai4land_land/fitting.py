@@ -340,9 +340,9 @@ def _stacks(card: Card, bound: Bound) -> list[list[Stack]]:
 
     values = [layer.data.values for layer in bound.layers]
     grids = [layer.grid for layer in bound.layers]
-    starts = [(0, 0)] * len(grids)
+    boxes = [((0, grid.shape[0]), (0, grid.shape[1])) for grid in grids]
     times = 1 if bound.time is None else bound.time.size
     return [
-        make_stacks(card.inputs, grids, starts, [v if v.ndim == 2 else v[t] for v in values])
+        make_stacks(card.inputs, grids, boxes, [v if v.ndim == 2 else v[t] for v in values])
         for t in range(times)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -116,14 +116,23 @@ class Block:
         specs = [spec for spec in plan.card.inputs if spec.name in names]
         grids = [plan.inputs[spec.name].chunking.grid for spec in specs]
         boxes = [plan.layout.needed(grid, around) for grid in grids]
-        values = [
-            plan.inputs[spec.name].read(box, self.time, self.shared)
-            for spec, box in zip(specs, boxes, strict=True)
-        ]
-        InputError.raise_if(_problems(specs, values, plan.card.states))
-        starts = [(rows[0], columns[0]) for rows, columns in boxes]
-        stacks = make_stacks(specs, grids, starts, values)
+        problems: list[str] = []
+        stacks = make_stacks(specs, grids, boxes, self._values(specs, boxes, problems))
+        InputError.raise_if(problems)
         self.stacks += [stack.to(self.device) for stack in stacks]
+
+    def _values(
+        self, specs: Sequence[Input], boxes: Sequence[Box], problems: list[str]
+    ) -> Iterator[np.ndarray]:
+        """Read one input after another, and add what is wrong with them to the problems."""
+        total: Any = 0.0
+        for spec, box in zip(specs, boxes, strict=True):
+            found = self.plan.inputs[spec.name].read(box, self.time, self.shared)
+            problems += value_problems(spec, found)
+            if spec.name in self.plan.card.states:
+                total = total + found
+            yield found
+        problems += sum_problem(float(np.nan_to_num(total).max()))
 
     def _pixels(self, place: Place) -> Pixels:
         size = self.plan.layout.windows.window.size
@@ -195,19 +204,6 @@ class Block:
 
     def _key(self, place: Place) -> tuple[Any, ...]:
         return ("window", self.time, self.plan.layout.same(place))
-
-
-def _problems(
-    specs: Sequence[Input], values: Sequence[np.ndarray], states: Sequence[str]
-) -> list[str]:
-    """What is wrong with the values that a block has read."""
-    problems: list[str] = []
-    total: Any = 0.0
-    for spec, found in zip(specs, values, strict=True):
-        problems += value_problems(spec, found)
-        if spec.name in states:
-            total = total + found
-    return problems + sum_problem(float(np.nan_to_num(total).max()))
 
 
 def _where(target: Grid, box: Box) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -38,15 +39,18 @@ class Chunking:
         rows = _touched(self.sizes[0], self.grid.lat, box[0])
         return [(i, j) for i in rows for j in _touched(self.sizes[1], self.grid.lon, box[1])]
 
-    def assembled(self, box: Box, chunks: Sequence[np.ndarray]) -> np.ndarray:
-        """The values in a box, from the chunks that it touches, in order."""
+    def assembled(self, box: Box, chunks: Iterable[np.ndarray]) -> np.ndarray:
+        """The values in a box, from the chunks that it touches, in order; each is taken once."""
         down = list(_pieces(self.sizes[0], box[0], self.grid.lat.periodic))
         across = list(_pieces(self.sizes[1], box[1], self.grid.lon.periodic))
-        values = empty([stop - start for start, stop in box], chunks[0].dtype)
-        found = dict(zip(self.touched(box), chunks, strict=True))
-        for i, above, rows in down:
-            for j, left, columns in across:
-                values[above, left] = found[i, j][rows, columns]
+        values = None
+        for place, chunk in zip(self.touched(box), chunks, strict=True):
+            if values is None:
+                values = empty([stop - start for start, stop in box], chunk.dtype)
+            for (i, above, rows), (j, left, columns) in itertools.product(down, across):
+                if (i, j) == place:
+                    values[above, left] = chunk[rows, columns]
+        assert values is not None  # a box touches something
         return values
 
 
@@ -69,7 +73,8 @@ class Reader:
         """The values in a box, at a time step if they change with time."""
         if not isinstance(self.data, da.Array):
             return self.chunking.assembled(box, [self.data[time] if self.timed else self.data])
-        chunks = [self._chunk(place, time, shared) for place in self.chunking.touched(box)]
+        # One after another: those that are not kept are let go.
+        chunks = (self._chunk(place, time, shared) for place in self.chunking.touched(box))
         return self.chunking.assembled(box, chunks)
 
     @property

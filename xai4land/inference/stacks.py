@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ from xai4land.emulator.card import Input
 from xai4land.grid import Grid
 from xai4land.inference.device import upload
 from xai4land.inference.pages import empty_tensor
+from xai4land.inference.reading import Box
 
 __all__ = ["Field", "Stack", "make_stacks"]
 
@@ -153,36 +154,35 @@ def _carried(
 def make_stacks(
     specs: Sequence[Input],
     grids: Sequence[Grid],
-    starts: Sequence[tuple[int, int]],
-    values: Sequence[np.ndarray],
+    boxes: Sequence[Box],
+    values: Iterable[np.ndarray],
 ) -> list[Stack]:
-    """Stack what shares a grid, a place and a kind; all arguments in the order of the inputs."""
-    alike: list[tuple[Any, list[int]]] = []
-    for k, spec in enumerate(specs):
-        key = (grids[k], starts[k], values[k].shape, spec.role == "categorical")
-        for known, members in alike:
-            if known == key:
-                members.append(k)
-                break
-        else:
-            alike.append((key, [k]))
-    return [
-        Stack(
-            grids[members[0]],
-            starts[members[0]],
-            _stacked([specs[k] for k in members], [values[k] for k in members]),
-            tuple(specs[k] for k in members),
-        )
-        for _, members in alike
+    """Stack what shares a grid, a box and a kind.
+
+    All arguments are in the order of the inputs. Values are taken one after another, so that they
+    may be read meanwhile and no more than one lies beside the stacks.
+    """
+    keys = [
+        (grid, box, spec.role == "categorical")
+        for spec, grid, box in zip(specs, grids, boxes, strict=True)
     ]
-
-
-def _stacked(specs: Sequence[Input], values: Sequence[np.ndarray]) -> torch.Tensor:
-    dtype = torch.int64 if specs[0].role == "categorical" else torch.float32
-    stacked = empty_tensor((len(specs), *values[0].shape), dtype)
-    for layer, spec, found in zip(stacked.numpy(), specs, values, strict=True):
-        layer[...] = _numbers(spec, found)
-    return stacked
+    members = {key: [k for k, other in enumerate(keys) if other == key] for key in keys}
+    stacks = {
+        (grid, box, codes): Stack(
+            grid,
+            (box[0][0], box[1][0]),
+            empty_tensor(
+                (len(numbers), *(stop - start for start, stop in box)),
+                torch.int64 if codes else torch.float32,
+            ),
+            tuple(specs[k] for k in numbers),
+        )
+        for (grid, box, codes), numbers in members.items()
+    }
+    for k, found in enumerate(values):
+        layer = members[keys[k]].index(k)
+        stacks[keys[k]].values.numpy()[layer] = _numbers(specs[k], found)
+    return list(stacks.values())
 
 
 def _numbers(spec: Input, values: np.ndarray) -> np.ndarray:

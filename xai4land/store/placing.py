@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import dask.array as da
-from dask.base import annotate
+from dask.base import annotate, get_annotations
 
 __all__ = ["NEIGHBOURS", "placed"]
 
@@ -21,7 +21,8 @@ def placed(array: da.Array) -> Iterator[None]:
     """Have an active client's workers compute runs of neighbours, as long as there are threads.
 
     Left alone, dask hands each worker the next block, and what two blocks share is computed twice.
-    Others may take a block over where its worker is gone or they have nothing left to do.
+    Others may take a block over where its worker is gone or they have nothing left to do. Where the
+    caller has said who may compute, nothing is added.
 
     Parameters
     ----------
@@ -34,7 +35,8 @@ def placed(array: da.Array) -> Iterator[None]:
         for layer in array.dask.layers.values()
         if NEIGHBOURS in (layer.collection_annotations or {})
     ]
-    if not layers or len(set(threads)) < 2:
+    told = not get_annotations().keys().isdisjoint(["workers", "resources"])
+    if told or not layers or len(set(threads)) < 2:
         yield
         return
     needed = set(array.dask.cull(array.__dask_keys__()))
