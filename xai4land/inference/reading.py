@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ import numpy as np
 from dask.core import flatten, get_dependencies
 from dask.local import get_sync
 
-from xai4land.axis import Axis, Ints
+from xai4land.axis import Ints
 from xai4land.grid import Grid
 from xai4land.inference.pages import apart, empty
 from xai4land.inference.shared import Shared
@@ -26,6 +27,8 @@ Span = tuple[int, int]
 Box = tuple[Span, Span]
 """Half-open ranges of rows and columns; columns may count on past the ends of a globe."""
 
+_ByChunk = defaultdict[int, list[tuple[slice, slice]]]
+
 
 @dataclass(frozen=True)
 class Chunking:
@@ -36,22 +39,29 @@ class Chunking:
 
     def touched(self, box: Box) -> list[tuple[int, int]]:
         """Numbers of the chunks that a box touches."""
-        rows = _touched(self.sizes[0], self.grid.lat, box[0])
-        return [(i, j) for i in rows for j in _touched(self.sizes[1], self.grid.lon, box[1])]
+        return list(itertools.product(*self._pieces(box)))
 
     def assembled(self, box: Box, chunks: Iterable[np.ndarray]) -> np.ndarray:
         """The values in a box, from the chunks that it touches, in order; each is taken once."""
-        down = list(_pieces(self.sizes[0], box[0], self.grid.lat.periodic))
-        across = list(_pieces(self.sizes[1], box[1], self.grid.lon.periodic))
+        down, across = self._pieces(box)
         values = None
-        for place, chunk in zip(self.touched(box), chunks, strict=True):
+        for (i, j), chunk in zip(itertools.product(down, across), chunks, strict=True):
             if values is None:
                 values = empty([stop - start for start, stop in box], chunk.dtype)
-            for (i, above, rows), (j, left, columns) in itertools.product(down, across):
-                if (i, j) == place:
-                    values[above, left] = chunk[rows, columns]
+            for (above, rows), (left, columns) in itertools.product(down[i], across[j]):
+                values[above, left] = chunk[rows, columns]
         assert values is not None  # a box touches something
         return values
+
+    def _pieces(self, box: Box) -> tuple[_ByChunk, _ByChunk]:
+        """For each chunk along each axis: where the box meets it, in the box and in the chunk."""
+        down: _ByChunk = defaultdict(list)
+        across: _ByChunk = defaultdict(list)
+        for number, here, inside in _pieces(self.sizes[0], box[0], self.grid.lat.periodic):
+            down[number].append((here, inside))
+        for number, here, inside in _pieces(self.sizes[1], box[1], self.grid.lon.periodic):
+            across[number].append((here, inside))
+        return down, across
 
 
 class Reader:
@@ -114,10 +124,6 @@ class Reader:
 
     def __getstate__(self) -> dict[str, Any]:
         return {"data": self.data, "chunking": self.chunking}
-
-
-def _touched(sizes: tuple[int, ...], axis: Axis, span: Span) -> list[int]:
-    return list(dict.fromkeys(number for number, _, _ in _pieces(sizes, span, axis.periodic)))
 
 
 def _pieces(
