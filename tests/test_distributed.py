@@ -44,7 +44,7 @@ def slow(seconds, name, where=None, neighbours=False, gate=None):
     base = da.from_array(np.arange(6400).reshape(80, 80), chunks=10, name=f"{name}-base")
     both = da.map_blocks(block, base, meta=np.empty((0, 0), int), name=name)
     if neighbours:
-        both.dask.layers[name].collection_annotations = {NEIGHBOURS: True}
+        both.dask.layers[both.name].collection_annotations = {NEIGHBOURS: True}
     return xr.Dataset({"a": (("y", "x"), both), "b": (("y", "x"), 2 * both)})
 
 
