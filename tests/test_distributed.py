@@ -106,6 +106,11 @@ def counted():
     return Forward.counted
 
 
+def executed(client):
+    """How many tasks each worker has computed so far."""
+    return client.run(lambda dask_worker: dask_worker.state.executed_count)
+
+
 def test_workers_share_no_windows(world, emulator, tmp_path):
     made = reconstruct(world, emulator, chunks=36)  # two years, a worker each
     count_windows()
@@ -135,22 +140,19 @@ def test_workers_that_come_later_help(tmp_path):
         timer.start()
         write(slow(0.05, "late", neighbours=True, gate=gate), path, progress=False)
         timer.join()
-        ran = client.run(lambda dask_worker: dask_worker.state.executed_count)
+        ran = executed(client)
         assert min(count for address, count in ran.items() if address not in first) > 4
     check(path)
 
 
 def test_who_may_compute_is_the_callers_choice(client, tmp_path):
-    def ran():
-        return client.run(lambda dask_worker: dask_worker.state.executed_count)
-
-    before = ran()
+    before = executed(client)
     chosen, other = before
     with dask.annotate(workers=[chosen]):
         write(slow(0, "chosen", neighbours=True), tmp_path / "map.zarr", progress=False)
     check(tmp_path / "map.zarr")
-    assert ran()[other] == before[other]
-    assert ran()[chosen] > before[chosen] + 64
+    assert executed(client)[other] == before[other]
+    assert executed(client)[chosen] > before[chosen] + 64
 
 
 @pytest.mark.parametrize("neighbours", [False, True])

@@ -64,9 +64,9 @@ def make_maps(
     shape = tuple(stop - start for start, stop in inner)
     device = fractions.classes.values.device
     names = ["classes", "confidence", *(("nearest", "bilinear") if plan.baselines else ())]
-    maps = {name: _empty(shape, torch.uint8, device) for name in names}
+    maps = {name: empty_tensor(shape, torch.uint8, device) for name in names}
     if plan.probabilities:
-        maps["probability"] = _empty((len(plan.card.classes), *shape), torch.float32, device)
+        maps["probability"] = empty_tensor((len(plan.card.classes), *shape), torch.float32, device)
     makers = _Tile(plan, stacks, fractions, logits, number)
 
     def job(tile: Box) -> None:
@@ -81,12 +81,6 @@ def make_maps(
     in_threads(device, job, list(itertools.product(rows, columns)), turn)
     flip = [-2] if layout.target.ascending else []
     return {name: download(made.flip(flip) if flip else made) for name, made in maps.items()}
-
-
-def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    if device.type == "cpu":
-        return empty_tensor(shape, dtype)
-    return torch.empty(shape, dtype=dtype, device=device)
 
 
 class _Tile:

@@ -18,6 +18,7 @@ import torch
 
 __all__ = ["apart", "empty", "empty_tensor"]
 
+_HOST = torch.device("cpu")
 LEAST, HUGE = 2**17, 2**21
 """Bytes from which pages of its own are worth a call to the system, and from which large ones."""
 
@@ -31,8 +32,12 @@ def empty(shape: Sequence[int], dtype: Any) -> np.ndarray:
     return np.frombuffer(_pages(size), dtype).reshape(shape)
 
 
-def empty_tensor(shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
-    """A tensor apart, on the host, without values yet."""
+def empty_tensor(
+    shape: Sequence[int], dtype: torch.dtype, device: torch.device = _HOST
+) -> torch.Tensor:
+    """A tensor without values yet, apart if it is on the host."""
+    if device.type != "cpu":
+        return torch.empty(tuple(shape), dtype=dtype, device=device)
     held = empty([math.prod(shape) * dtype.itemsize], np.uint8)
     return torch.from_numpy(held).view(dtype).view(*shape)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -27,7 +26,7 @@ Span = tuple[int, int]
 Box = tuple[Span, Span]
 """Half-open ranges of rows and columns; columns may count on past the ends of a globe."""
 
-_ByChunk = defaultdict[int, list[tuple[slice, slice]]]
+_ByChunk = dict[int, list[tuple[slice, slice]]]
 
 
 @dataclass(frozen=True)
@@ -41,26 +40,27 @@ class Chunking:
         """Numbers of the chunks that a box touches."""
         return list(itertools.product(*self._pieces(box)))
 
-    def assembled(self, box: Box, chunks: Iterable[np.ndarray]) -> np.ndarray:
-        """The values in a box, from the chunks that it touches, in order; each is taken once."""
+    def assembled(self, box: Box, chunk: Callable[[tuple[int, int]], np.ndarray]) -> np.ndarray:
+        """The values in a box; each chunk that it touches is asked for once, and then let go."""
         down, across = self._pieces(box)
         values = None
-        for (i, j), chunk in zip(itertools.product(down, across), chunks, strict=True):
+        for i, j in itertools.product(down, across):
+            found = chunk((i, j))
             if values is None:
-                values = empty([stop - start for start, stop in box], chunk.dtype)
+                values = empty([stop - start for start, stop in box], found.dtype)
             for (above, rows), (left, columns) in itertools.product(down[i], across[j]):
-                values[above, left] = chunk[rows, columns]
+                values[above, left] = found[rows, columns]
         assert values is not None  # a box touches something
         return values
 
     def _pieces(self, box: Box) -> tuple[_ByChunk, _ByChunk]:
         """For each chunk along each axis: where the box meets it, in the box and in the chunk."""
-        down: _ByChunk = defaultdict(list)
-        across: _ByChunk = defaultdict(list)
-        for number, here, inside in _pieces(self.sizes[0], box[0], self.grid.lat.periodic):
-            down[number].append((here, inside))
-        for number, here, inside in _pieces(self.sizes[1], box[1], self.grid.lon.periodic):
-            across[number].append((here, inside))
+        down, across = (
+            _by_chunk(sizes, span, axis.periodic)
+            for sizes, span, axis in zip(
+                self.sizes, box, (self.grid.lat, self.grid.lon), strict=True
+            )
+        )
         return down, across
 
 
@@ -82,10 +82,9 @@ class Reader:
     def read(self, box: Box, time: int, shared: Shared) -> np.ndarray:
         """The values in a box, at a time step if they change with time."""
         if not isinstance(self.data, da.Array):
-            return self.chunking.assembled(box, [self.data[time] if self.timed else self.data])
-        # One after another: those that are not kept are let go.
-        chunks = (self._chunk(place, time, shared) for place in self.chunking.touched(box))
-        return self.chunking.assembled(box, chunks)
+            whole = self.data[time] if self.timed else self.data
+            return self.chunking.assembled(box, lambda _: whole)
+        return self.chunking.assembled(box, lambda place: self._chunk(place, time, shared))
 
     @property
     def timed(self) -> bool:
@@ -124,6 +123,13 @@ class Reader:
 
     def __getstate__(self) -> dict[str, Any]:
         return {"data": self.data, "chunking": self.chunking}
+
+
+def _by_chunk(sizes: tuple[int, ...], span: Span, periodic: bool) -> _ByChunk:
+    found: _ByChunk = {}
+    for number, here, inside in _pieces(sizes, span, periodic):
+        found.setdefault(number, []).append((here, inside))
+    return found
 
 
 def _pieces(

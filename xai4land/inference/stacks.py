@@ -166,23 +166,21 @@ def make_stacks(
         (grid, box, spec.role == "categorical")
         for spec, grid, box in zip(specs, grids, boxes, strict=True)
     ]
-    members = {key: [k for k, other in enumerate(keys) if other == key] for key in keys}
-    stacks = {
-        (grid, box, codes): Stack(
-            grid,
-            (box[0][0], box[1][0]),
-            empty_tensor(
-                (len(numbers), *(stop - start for start, stop in box)),
-                torch.int64 if codes else torch.float32,
-            ),
-            tuple(specs[k] for k in numbers),
-        )
-        for (grid, box, codes), numbers in members.items()
-    }
-    for k, found in enumerate(values):
-        layer = members[keys[k]].index(k)
-        stacks[keys[k]].values.numpy()[layer] = _numbers(specs[k], found)
+    members: dict[tuple[Grid, Box, bool], list[Input]] = {}
+    for key, spec in zip(keys, specs, strict=True):
+        members.setdefault(key, []).append(spec)
+    stacks = {key: _empty_stack(*key, alike) for key, alike in members.items()}
+    layers = {key: iter(stack.values.numpy()) for key, stack in stacks.items()}
+    for found, key, spec in zip(values, keys, specs, strict=True):
+        next(layers[key])[...] = _numbers(spec, found)
     return list(stacks.values())
+
+
+def _empty_stack(grid: Grid, box: Box, codes: bool, specs: Sequence[Input]) -> Stack:
+    (top, bottom), (left, right) = box
+    dtype = torch.int64 if codes else torch.float32
+    values = empty_tensor((len(specs), bottom - top, right - left), dtype)
+    return Stack(grid, (top, left), values, tuple(specs))
 
 
 def _numbers(spec: Input, values: np.ndarray) -> np.ndarray:

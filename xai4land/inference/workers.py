@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 
 import dask
 import numpy as np
 from dask.system import CPU_COUNT
 
+from xai4land.client import client_workers
 from xai4land.errors import InputError
 from xai4land.inference.device import LANES, lanes
 
@@ -51,15 +51,14 @@ class Workers:
         1
         """
         cpu = device == "cpu"
-        try:
-            client = sys.modules["distributed"].default_client()
-        except (KeyError, ValueError):
+        workers = client_workers()
+        if workers is None:
             threads = dask.config.get("num_workers", None) or CPU_COUNT
             most = lanes(device)
             return cls(1, min(threads, most or threads), _installed(), most is None)
-        found = client.scheduler_info(n_workers=-1)["workers"].values()
-        if not found:
+        if not workers:
             raise InputError("the active client has no workers; client.wait_for_workers(1) first")
+        found = workers.values()
         memory = min(worker["memory_limit"] or np.inf for worker in found)
         threads = min(worker["nthreads"] for worker in found)
         # Dask starts its workers with one thread for torch.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import dask.array as da
 from dask.base import annotate, get_annotations
+
+from xai4land.client import client_workers
 
 __all__ = ["NEIGHBOURS", "placed"]
 
@@ -29,14 +30,14 @@ def placed(array: da.Array) -> Iterator[None]:
     array : dask array
         What is persisted meanwhile.
     """
-    threads = _threads()
     layers = [
         layer
         for layer in array.dask.layers.values()
         if NEIGHBOURS in (layer.collection_annotations or {})
     ]
     told = not get_annotations().keys().isdisjoint(["workers", "resources"])
-    if told or not layers or len(set(threads)) < 2:
+    threads = [] if told or not layers else _threads()
+    if len(set(threads)) < 2:
         yield
         return
     needed = set(array.dask.cull(array.__dask_keys__()))
@@ -60,9 +61,5 @@ class _Homes:
 
 def _threads() -> list[str]:
     """The active client's worker of each thread; none without a client."""
-    try:
-        client = sys.modules["distributed"].default_client()
-    except (KeyError, ValueError):
-        return []
-    workers = client.scheduler_info(n_workers=-1)["workers"]
+    workers = client_workers() or {}
     return [address for address in sorted(workers) for _ in range(workers[address]["nthreads"])]
