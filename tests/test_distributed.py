@@ -12,6 +12,7 @@ import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
+from dask.highlevelgraph import HighLevelGraph
 
 from xai4land.store import layout, write
 from xai4land.store.placing import NEIGHBOURS
@@ -33,18 +34,20 @@ def client():
 def slow(seconds, name, where=None, neighbours=False, gate=None):
     """Two variables of 64 blocks, begun when a gate is there; the one at ``where`` raises."""
 
-    def block(values, block_info=None):
+    def block(values, number):
         while gate and not gate.exists():
             time.sleep(0.01)
         time.sleep(seconds)
-        if block_info and block_info[0]["chunk-location"] == where:
+        if number == where:
             raise RuntimeError("no luck")
         return values + 1
 
     base = da.from_array(np.arange(6400).reshape(80, 80), chunks=10, name=f"{name}-base")
-    both = da.map_blocks(block, base, meta=np.empty((0, 0), int), name=name)
-    if neighbours:
-        both.dask.layers[both.name].collection_annotations = {NEIGHBOURS: True}
+    # Named by us, since a run goes on only where the names are the same.
+    tasks = {(name, *at): (block, (base.name, *at), at) for at in np.ndindex(8, 8)}
+    graph = HighLevelGraph.from_collections(name, tasks, [base])
+    graph.layers[name].collection_annotations = {NEIGHBOURS: True} if neighbours else None
+    both = da.Array(graph, name, base.chunks, dtype=int)
     return xr.Dataset({"a": (("y", "x"), both), "b": (("y", "x"), 2 * both)})
 
 

@@ -86,7 +86,8 @@ class Field:
     @cached_property
     def complete(self) -> bool:
         """Whether no value is missing."""
-        return bool(torch.isfinite(self.values).all())
+        # One missing value makes both ends missing; a mask would be as large as the values.
+        return all(bool(torch.isfinite(end)) for end in torch.aminmax(self.values))
 
     def _operator(
         self, dim: int, points: Floats, spacing: float
