@@ -114,8 +114,9 @@ def executed(client):
     return client.run(lambda dask_worker: dask_worker.state.executed_count)
 
 
-def test_workers_share_no_windows(world, emulator, tmp_path):
-    made = reconstruct(world, emulator, chunks=36)  # two years, a worker each
+@pytest.mark.parametrize("names", [["land_cover"], ["land_cover", "confidence"]])
+def test_workers_share_no_windows(world, emulator, tmp_path, names):
+    made = reconstruct(world, emulator, chunks=36)[names]  # two years, a worker each
     count_windows()
     made.compute(scheduler="sync")
     once = counted()

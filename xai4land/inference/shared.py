@@ -17,7 +17,7 @@ import torch
 __all__ = ["LASTING", "LIMIT", "Shared", "kept"]
 
 LIMIT = 2**30
-"""Bytes of results with a known last use: windows between blocks, a row of them around the globe."""
+"""Bytes of results with a known last use: windows between blocks, a row of them at 1 km."""
 BRIEF, LASTING = 2**26, 2**28
 """Bytes of what may be asked for again at any time: inputs of one step, and of several."""
 

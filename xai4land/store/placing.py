@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import dask.array as da
+from dask import config
 from dask.base import annotate, get_annotations
 
 from xai4land.client import client_workers
 
-__all__ = ["NEIGHBOURS", "placed"]
+__all__ = ["NEIGHBOURS", "persist"]
 
 NEIGHBOURS = "neighbours share results"
 """Marks a layer of dask's graph; its tasks, sorted by their keys, are neighbours."""
 
 
-@contextmanager
-def placed(array: da.Array) -> Iterator[None]:
-    """Have an active client's workers compute runs of neighbours, as long as there are threads.
+def persist(array: da.Array) -> da.Array:
+    """Start computing; each worker of an active client gets a run of neighbours.
 
     Left alone, dask hands each worker the next block, and what two blocks share is computed twice.
     Others may take a block over where its worker is gone or they have nothing left to do. Where the
@@ -28,7 +27,11 @@ def placed(array: da.Array) -> Iterator[None]:
     Parameters
     ----------
     array : dask array
-        What is persisted meanwhile.
+
+    Returns
+    -------
+    dask array
+        As its own ``persist`` returns it.
     """
     layers = [
         layer
@@ -38,19 +41,22 @@ def placed(array: da.Array) -> Iterator[None]:
     told = not get_annotations().keys().isdisjoint(["workers", "resources"])
     threads = [] if told or not layers else _threads()
     if len(set(threads)) < 2:
-        yield
-        return
-    needed = set(array.dask.cull(array.__dask_keys__()))
+        return array.persist()  # type: ignore[no-any-return]
+    # Fused with what needs it, a task would have another name, and no home.
+    with config.set({"optimization.fuse.active": False}):
+        graph = array.__dask_optimize__(array.dask, array.__dask_keys__())
+    needed = set(graph)
     homes: dict[Any, str] = {}
     for layer in layers:
         tasks = sorted(key for key in needed.intersection(layer) if isinstance(key, tuple))
         homes |= {task: threads[k * len(threads) // len(tasks)] for k, task in enumerate(tasks)}
+    made = da.Array(graph, array.name, array.chunks, meta=array)
     with annotate(workers=_Homes(homes), allow_other_workers=True):
-        yield
+        return made.persist(optimize_graph=False)  # type: ignore[no-any-return]
 
 
 class _Homes:
-    """What dask's scheduler asks for each task; tasks without a home go anywhere."""
+    """What dask's scheduler asks for each task; those without a home go anywhere."""
 
     def __init__(self, homes: Mapping[Any, str]) -> None:
         self.homes = homes

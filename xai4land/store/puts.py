@@ -24,7 +24,7 @@ from xai4land.errors import Xai4landError
 from xai4land.store.guard import putting, told
 from xai4land.store.layout import Part
 from xai4land.store.manifest import STORE
-from xai4land.store.placing import placed
+from xai4land.store.placing import persist
 
 __all__ = ["put_all"]
 
@@ -56,8 +56,8 @@ def put_all(
         What a task raised, with a note that names the parts that need the task.
     """
     puts = _graph(stored, parts, folder, fingerprint)
-    with _watched(puts.name, parts, done), placed(puts):
-        made = puts.persist()
+    with _watched(puts.name, parts, done):
+        made = persist(puts)
     _follow(made, parts, done)
 
 
