@@ -46,7 +46,7 @@ def slow(seconds, name, where=None, neighbours=False, gate=None):
     # Named by us, since a run goes on only where the names are the same.
     tasks = {(name, *at): (block, (base.name, *at), at) for at in np.ndindex(8, 8)}
     graph = HighLevelGraph.from_collections(name, tasks, [base])
-    graph.layers[name].collection_annotations = {NEIGHBOURS: True} if neighbours else None
+    graph.layers[name].collection_annotations = {NEIGHBOURS: (1, 2)} if neighbours else None
     both = da.Array(graph, name, base.chunks, dtype=int)
     return xr.Dataset({"a": (("y", "x"), both), "b": (("y", "x"), 2 * both)})
 

@@ -6,6 +6,7 @@ Both axes are cut alike and apart from each other, so a layout is two short list
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -145,6 +146,15 @@ class Layout:
                 self.same((0, column))[1] for windows in self.columns.windows for column in windows
             ),
         )
+
+    @cached_property
+    def wide(self) -> bool:
+        """Whether a cut between columns of blocks parts fewer windows than one between rows."""
+        between = []
+        for line, uses in zip((self.rows, self.columns), self._uses, strict=True):
+            cuts = len(line.windows) - 1
+            between.append((uses.total() - len(uses)) / (cuts * len(uses)) if cuts else math.inf)
+        return between[1] <= between[0]
 
     def needed(self, grid: Grid, box: Box) -> Box:
         """The part of an input's grid that a part of the lattice is made from."""

@@ -137,7 +137,8 @@ def _runs(plan: Plan, name: str, times: int) -> HighLevelGraph:
         # Marked as what reads data, or all blocks would follow the plan to one worker.
         key = (name, t, i, j)
         graph[key] = Task(key, run_block, *given, t, (i, j), _data_producer=True)
-    layer = MaterializedLayer(graph, collection_annotations={NEIGHBOURS: True})
+    order = (1, 3, 2) if plan.layout.wide else (1, 2, 3)
+    layer = MaterializedLayer(graph, collection_annotations={NEIGHBOURS: order})
     return HighLevelGraph({name: layer}, {name: set()})
 
 

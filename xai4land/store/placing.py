@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 import dask.array as da
@@ -14,7 +15,8 @@ from xai4land.client import client_workers
 __all__ = ["NEIGHBOURS", "persist"]
 
 NEIGHBOURS = "neighbours share results"
-"""Marks a layer of dask's graph; its tasks, sorted by their keys, are neighbours."""
+"""Marks a layer of dask's graph, with the parts of its tasks' keys by which neighbours follow one
+another: the last changes first."""
 
 
 def persist(array: da.Array) -> da.Array:
@@ -34,9 +36,9 @@ def persist(array: da.Array) -> da.Array:
         As its own ``persist`` returns it.
     """
     layers = [
-        layer
+        (layer, about[NEIGHBOURS])
         for layer in array.dask.layers.values()
-        if NEIGHBOURS in (layer.collection_annotations or {})
+        if NEIGHBOURS in (about := layer.collection_annotations or {})
     ]
     told = not get_annotations().keys().isdisjoint(["workers", "resources"])
     threads = [] if told or not layers else _threads()
@@ -47,8 +49,9 @@ def persist(array: da.Array) -> da.Array:
         graph = array.__dask_optimize__(array.dask, array.__dask_keys__())
     needed = set(graph)
     homes: dict[Any, str] = {}
-    for layer in layers:
-        tasks = sorted(key for key in needed.intersection(layer) if isinstance(key, tuple))
+    for layer, order in layers:
+        tasks = [key for key in needed.intersection(layer) if isinstance(key, tuple)]
+        tasks.sort(key=itemgetter(*order))
         homes |= {task: threads[k * len(threads) // len(tasks)] for k, task in enumerate(tasks)}
     made = da.Array(graph, array.name, array.chunks, meta=array)
     with annotate(workers=_Homes(homes), allow_other_workers=True):
