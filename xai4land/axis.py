@@ -124,8 +124,8 @@ class Axis:
         Never more than all of them; the first counts on past a periodic axis' ends.
         """
         at = self.index(points)
-        margin = max(spacing / self.spacing / 2, 0.0) + 1
-        low, high = int(np.floor(at.min() - margin)), int(np.ceil(at.max() + margin)) + 1
+        reach = self._reach(spacing)
+        low, high = int(np.floor(at.min() - reach)), int(np.ceil(at.max() + reach)) + 1
         if self.periodic:
             return (0, len(self)) if high - low >= len(self) else (low, high - low)
         low, high = max(min(low, len(self) - 1), 0), min(max(high, 1), len(self))
@@ -145,8 +145,7 @@ class Axis:
             Rows sum to one.
         """
         at = self.index(points)
-        width = spacing / self.spacing
-        reach = width / 2 if width > 1.5 else 0.0
+        reach = self._reach(spacing)
         first, last = at.min(), at.max()
         low = int(np.floor(first - reach))
         high = int(np.ceil(last + reach)) + 1
@@ -161,6 +160,11 @@ class Axis:
             weights = np.maximum(1 - np.abs(at[:, None] - cells), 0)
         total = weights.sum(axis=1, keepdims=True)
         return int(low), weights / np.where(total > 0, total, 1)
+
+    def _reach(self, spacing: float) -> float:
+        """Cells that a mean over a target cell takes to each side; none where it interpolates."""
+        width = spacing / self.spacing
+        return width / 2 if width > 1.5 else 0.0
 
     def __dask_tokenize__(self) -> Any:
         return ("Axis", self.values.tobytes(), self.periodic)

@@ -90,17 +90,22 @@ class Block:
     def run(self) -> dict[str, np.ndarray]:
         """Make the block's maps."""
         fractions, open_ = self.look()
-        logits = self._logits(open_, fractions) if open_ else {}
-        return self.maps(fractions, logits)
+        return self.maps(fractions, self._logits(open_, fractions))
 
     def look(self) -> tuple[ClassFractions, list[Place]]:
         """Read what says which windows need the network, and which these are."""
         places = self.plan.layout.places(self.number)
-        self.read(self.plan.first, places)
+        self._read(self.plan.first, self.plan.layout.around(places))
         card = self.plan.card
         fractions = class_fractions(card, self.stacks)
         pixels = ((place, self._pixels(place)) for place in places)
         return fractions, [p for p, at in pixels if not fractions.settled(at, card.conserve)]
+
+    def read(self, places: list[Place]) -> None:
+        """Read what the maps still need, and the network in some windows."""
+        self._read(self.plan.strict, self.plan.layout.sight(self.number, places))
+        if places:
+            self._read(self.plan.others, self.plan.layout.around(places))
 
     def maps(
         self, fractions: ClassFractions, logits: Mapping[Place, torch.Tensor]
@@ -108,11 +113,11 @@ class Block:
         """The maps, from what was read and what the network says of windows."""
         return make_maps(self.plan, self.number, self.stacks, fractions, logits, self.turn)
 
-    def read(self, names: Sequence[str], places: list[Place]) -> None:
-        """Read inputs where windows see them."""
+    def _read(self, names: Sequence[str], around: Box) -> None:
+        """Read inputs for a part of the lattice."""
         if not names:
             return
-        plan, around = self.plan, self.plan.layout.around(places)
+        plan = self.plan
         specs = [spec for spec in plan.card.inputs if spec.name in names]
         grids = [plan.inputs[spec.name].chunking.grid for spec in specs]
         boxes = [plan.layout.needed(grid, around) for grid in grids]
@@ -152,9 +157,8 @@ class Block:
             if new:
                 mine.append(place)
         try:
-            if mine:
-                self.read(self.plan.others, mine)
-                self.compute(mine, futures, fractions)
+            self.read(mine)
+            self.compute(mine, futures, fractions)
         except BaseException as error:
             for place in mine:
                 if not futures[place].done():

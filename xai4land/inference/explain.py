@@ -182,17 +182,19 @@ def _bytes(
     found = [0, 0]
     for name, reader in plan.inputs.items():
         grid, sizes = reader.chunking.grid, reader.chunking.sizes
-        always = name in plan.first
-        boxes = [
-            plan.layout.needed(grid, plan.layout.reach(n) if always else plan.layout.around(p))
-            for n, p in ([(n, []) for n in numbers] if always else look.items())
-            if always or p
-        ]
+        states = name in plan.first
+        if states:
+            seen = [plan.layout.reach(n) for n in numbers]
+        elif name in plan.strict:
+            seen = [plan.layout.sight(n, places) for n, places in look.items()]
+        else:
+            seen = [plan.layout.around(places) for places in look.values() if places]
+        boxes = [plan.layout.needed(grid, part) for part in seen]
         touched = {chunk for box in boxes for chunk in reader.chunking.touched(box)}
         cells = sum(sizes[0][i] * sizes[1][j] for i, j in touched)
         if not isinstance(reader.data, da.Array):  # in memory: what is touched is not copied whole
             cells = reader.data.shape[-2] * reader.data.shape[-1] if boxes else 0
-        found[not always] += cells * reader.data.dtype.itemsize * (steps if reader.timed else 1)
+        found[not states] += cells * reader.data.dtype.itemsize * (steps if reader.timed else 1)
     return found[0], found[1]
 
 

@@ -121,6 +121,16 @@ class Layout:
         """The part of the lattice that a block's windows see."""
         return self.around(self.places(number))
 
+    def sight(self, number: tuple[int, int], places: list[Place]) -> Box:
+        """The part of the lattice that a block itself and some windows see."""
+        box = self.box(number)
+        if not places:
+            return box
+        rows, columns = (
+            (min(a, c), max(b, d)) for (a, b), (c, d) in zip(box, self.around(places), strict=True)
+        )
+        return rows, columns
+
     def around(self, places: list[Place]) -> Box:
         """The part of the lattice that windows see."""
         size = self.windows.window.size

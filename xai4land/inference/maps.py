@@ -79,6 +79,10 @@ def make_maps(
     rows = _tiles(whole[0], plan.layout.states.lat, layout.target.lattice_lat, size)
     columns = _tiles(whole[1], plan.layout.states.lon, layout.target.lattice_lon, size)
     in_threads(device, job, list(itertools.product(rows, columns)), turn)
+    missing = _missing(plan, stacks, inner)
+    if missing.any():
+        for name, made in maps.items():
+            made.masked_fill_(missing, torch.nan if name == "probability" else MISSING)
     flip = [-2] if layout.target.ascending else []
     return {name: download(made.flip(flip) if flip else made) for name, made in maps.items()}
 
@@ -96,14 +100,12 @@ class _Tile:
     ) -> None:
         self.plan, self.stacks, self.fractions = plan, stacks, fractions
         self.logits, self.places = logits, plan.layout.places(number)
-        self.number = number
         device = fractions.classes.values.device
         classes = plan.card.classes
         self.gauss = _weights(plan.layout.windows).to(device)
         self.groups = torch.tensor(plan.card.class_groups, device=device)
         self.values = torch.tensor([c.value for c in classes], dtype=torch.uint8, device=device)
         self.favour = torch.tensor([c.weight for c in classes], device=device)
-        self.missing = _missing(plan, stacks, number)
 
     def maps(self, tile: Box) -> dict[str, torch.Tensor]:
         plan = self.plan
@@ -121,10 +123,6 @@ class _Tile:
         if plan.baselines:
             maps["bilinear"] = self.values[_choose(prior)[0]]
             maps["nearest"] = self.values[self.fractions.majority(pixels)]
-        if self.missing is not None:
-            missing = self.missing[_overlap(tile, plan.layout.whole(self.number))[0]]
-            maps = {name: made.masked_fill(missing, MISSING) for name, made in maps.items()}
-            probability = probability.masked_fill(missing, torch.nan)
         return maps | ({"probability": probability} if plan.probabilities else {})
 
     def _blended(self, tile: Box, prior: torch.Tensor) -> torch.Tensor:
@@ -149,12 +147,10 @@ class _Tile:
         return total / weights
 
 
-def _missing(plan: Plan, stacks: Sequence[Stack], number: tuple[int, int]) -> torch.Tensor | None:
-    """Pixels of a block that are missing, if there are any."""
-    rows, columns = (np.arange(*span) for span in plan.layout.whole(number))
-    pixels = Pixels.of(plan.layout.target, rows, columns)
-    missing = missing_pixels(plan.grids, stacks, pixels)
-    return missing if bool(missing.any()) else None
+def _missing(plan: Plan, stacks: Sequence[Stack], box: Box) -> torch.Tensor:
+    """Pixels of a box that are missing."""
+    rows, columns = (np.arange(*span) for span in box)
+    return missing_pixels(plan.grids, stacks, Pixels.of(plan.layout.target, rows, columns))
 
 
 def _overlap(one: Box, other: Box) -> tuple[tuple[slice, slice], tuple[slice, slice]]:

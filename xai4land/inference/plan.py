@@ -64,16 +64,22 @@ class Plan:
 
     @cached_property
     def first(self) -> list[str]:
-        """Inputs that every block needs: those that tell which windows need a network."""
-        specs = self.card.inputs
-        if not self.card.states:
-            return [spec.name for spec in specs]
-        return [spec.name for spec in specs if spec.role == "dynamic" or not spec.fillable]
+        """Inputs that tell which windows need a network: the states; all where there are none."""
+        return list(self.card.states) or list(self.inputs)
+
+    @cached_property
+    def strict(self) -> list[str]:
+        """Of the others, those that every map needs: where they are missing, it is."""
+        return [
+            spec.name
+            for spec in self.card.inputs
+            if spec.name not in self.first and not spec.fillable
+        ]
 
     @cached_property
     def others(self) -> list[str]:
         """Inputs that only windows need which the network sees."""
-        return [name for name in self.inputs if name not in self.first]
+        return [name for name in self.inputs if name not in [*self.first, *self.strict]]
 
     @cached_property
     def forward(self) -> Forward:

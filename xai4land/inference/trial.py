@@ -148,8 +148,7 @@ def _one(plan: Plan, step: int, number: Number, shared: Shared, end: float) -> _
         block = Block(plan, shared, step, number)
         fractions, open_ = block.look()
         looked = time.perf_counter()
-        if open_:
-            block.read(plan.others, open_)
+        block.read(open_)
         ready = time.perf_counter()
         while len(logits) < len(open_) and (not logits or time.perf_counter() < end):
             futures = {p: Future[torch.Tensor]() for p in open_[len(logits) :][:batch]}
