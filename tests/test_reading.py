@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import dask
 import dask.array as da
 import numpy as np
 import pytest
@@ -80,6 +81,43 @@ def test_open_sea_is_not_read():
     np.testing.assert_array_equal(made.land_cover, whole.land_cover)
     assert 0 < sum(name == "height" for name, _ in seen) < 6 * 12 / 2
     assert sum(name == "wood" for name, _ in seen) == 2 * 2 * 3
+
+
+def strict_card():
+    """A small card whose height may not be missing: every map needs it."""
+    card = small_card()
+    inputs = [
+        i.model_copy(update={"fill": None} if i.name == "height" else {}) for i in card.inputs
+    ]
+    return card.with_(inputs=tuple(inputs))
+
+
+def test_a_block_reads_what_lies_ahead_and_not_what_lies_behind(tmp_path, monkeypatch):
+    """Windows that reach back were computed by the block before, though nothing else is kept."""
+    monkeypatch.setattr("xai4land.inference.predict.kept", lambda steps: 0)
+    seen: Counter = Counter()
+    lazy = counted(small_world(times=1), seen, chunk=36)
+    made = reconstruct(lazy, random_emulator(strict_card()), chunks=36)
+    with dask.config.set(scheduler="sync"):
+        made.ai4land.write(tmp_path / "map.zarr", progress=False)
+    heights = {place: count for (name, place), count in seen.items() if name == "height"}
+    assert len(heights) == 2 * 4
+    # Around the globe, the first column's windows reach back into the last one.
+    assert max(count for (_, column), count in heights.items() if column < 3) <= 2 * 2
+
+
+def test_what_is_missing_is_missing_where_no_network_is_needed():
+    """In the open sea, and beside the island, whatever the blocks."""
+    world = shores(times=1)
+    world["height"].values[[5, 5, 40, 71], [0, 70, 100, 143]] = np.nan
+    world["height"].values[20:24, 26:30] = np.nan
+    emulator = random_emulator(strict_card())
+    whole = reconstruct(world, emulator).compute()
+    missing = whole.land_cover.values[0] == 255
+    np.testing.assert_array_equal(missing, np.isnan(world["height"].values))
+    made = reconstruct(counted(world, Counter(), chunk=12), emulator, chunks=(17, 24)).compute()
+    np.testing.assert_array_equal(made.land_cover, whole.land_cover)
+    np.testing.assert_array_equal(made.confidence, whole.confidence)
 
 
 def test_skipped_windows_do_not_change_the_map():
