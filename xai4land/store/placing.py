@@ -7,8 +7,8 @@ from operator import itemgetter
 from typing import Any
 
 import dask.array as da
-from dask import config
 from dask.base import annotate, get_annotations
+from dask.core import flatten
 
 from xai4land.client import client_workers
 
@@ -44,15 +44,15 @@ def persist(array: da.Array) -> da.Array:
     threads = [] if told or not layers else _threads()
     if len(set(threads)) < 2:
         return array.persist()  # type: ignore[no-any-return]
-    # Fused with what needs it, a task would have another name, and no home.
-    with config.set({"optimization.fuse.active": False}):
-        graph = array.__dask_optimize__(array.dask, array.__dask_keys__())
-    needed = set(graph)
+    ends = list(flatten(array.__dask_keys__()))
+    needed = set(array.dask.cull(ends))
     homes: dict[Any, str] = {}
     for layer, order in layers:
         tasks = [key for key in needed.intersection(layer) if isinstance(key, tuple)]
         tasks.sort(key=itemgetter(*order))
         homes |= {task: threads[k * len(threads) // len(tasks)] for k, task in enumerate(tasks)}
+    # An end, too, or it would be fused with what needs it, under another name that has no home.
+    graph = array.__dask_optimize__(array.dask, [*ends, *homes])
     made = da.Array(graph, array.name, array.chunks, meta=array)
     with annotate(workers=_Homes(homes), allow_other_workers=True):
         return made.persist(optimize_graph=False)  # type: ignore[no-any-return]
