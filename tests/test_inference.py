@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
+
+import dask
 import dask.array as da
 import numpy as np
 import pytest
@@ -123,6 +126,24 @@ def test_each_block_is_computed_once(world, emulator, tmp_path, monkeypatch, job
         made.ai4land.evaluate(world.truth).compute()
     assert len(seen) == 2 * 2 * 4
     assert len(set(seen)) == len(seen)
+
+
+def test_blocks_that_are_written_are_let_go(world, emulator, tmp_path, monkeypatch):
+    """Or memory would grow with the map: nothing of a block waits for the end of the run."""
+    made, alive = [], []
+
+    def watched(*given):
+        maps = run_block(*given)
+        made.append(weakref.ref(maps["classes"]))
+        alive.append(sum(one() is not None for one in made))
+        return maps
+
+    monkeypatch.setattr(predict, "run_block", watched)
+    out = reconstruct(world, emulator, chunks=18)
+    with dask.config.set(scheduler="sync"):
+        out.ai4land.write(tmp_path / "map.zarr", progress=False)
+    assert len(made) == 2 * 4 * 8
+    assert max(alive) <= 2
 
 
 def test_the_fractions_alone_against_a_plain_version():

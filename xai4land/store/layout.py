@@ -61,6 +61,10 @@ def as_stored(data: xr.Dataset) -> xr.Dataset:
         ):
             sizes = {d: max(s) for d, s in zip(variable.dims, variable.chunks, strict=True)}
             data[name] = data[name].chunk(sizes)
+    for variable in data.variables.values():
+        if variable.chunks is not None and _plain_numbers(variable):
+            # xarray would look for gaps, in tasks that hold finished maps back until the end.
+            variable.attrs["_FillValue"] = variable.dtype.type(variable.encoding.pop("_FillValue"))
     variables, attrs = xr.conventions.cf_encoder(*xr.conventions.encode_dataset_coordinates(data))
     for variable in variables.values():
         # Chunks of a former store are forgotten.
@@ -71,6 +75,17 @@ def as_stored(data: xr.Dataset) -> xr.Dataset:
             # Zarr's format 3 knows words, but none of a fixed length.
             variables[name] = variable.astype(object)
     return xr.Dataset(variables, attrs=attrs)
+
+
+def _plain_numbers(variable: xr.Variable) -> bool:
+    """Whether a variable has a fill value, but is of whole numbers that are stored as they are."""
+    others = {"missing_value", "scale_factor", "add_offset", "dtype"}
+    encoding = variable.encoding
+    return (
+        variable.dtype.kind in "iu"
+        and "_FillValue" in encoding
+        and others.isdisjoint(key for key, value in encoding.items() if value is not None)
+    )
 
 
 def lazy_names(stored: xr.Dataset) -> list[str]:
