@@ -11,6 +11,7 @@ from test_reading import counted, shores
 from conftest import random_emulator, small_card, small_world
 from xai4land.errors import InputError
 from xai4land.inference import trial
+from xai4land.inference.explain import _found
 from xai4land_land import explain, reconstruct
 
 
@@ -109,3 +110,12 @@ def test_states_are_read_once(world, emulator):
     seen: Counter = Counter()
     explain(reconstruct(counted(world, seen), emulator, chunks=24))
     assert {seen["wood", place] for name, place in seen if name == "wood"} == {1}
+
+
+def test_windows_that_wait_for_the_next_row_of_blocks_are_counted(world, emulator):
+    """As many as lie across a border between rows, at most, all around the globe."""
+    layout = _found(reconstruct(world, emulator, chunks=(30, 50)))[0].layout
+    rows = [
+        {layout.same(place) for j in range(3) for place in layout.places((i, j))} for i in range(3)
+    ]
+    assert layout.waiting == max(len(rows[0] & rows[1]), len(rows[1] & rows[2])) > 0

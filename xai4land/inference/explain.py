@@ -206,7 +206,7 @@ def _memory(plan: Plan, look: dict[Number, list[Place]], inputs: int, lanes: int
     fields = sum(np.prod([max(s) for s in r.chunking.sizes]) for r in plan.inputs.values())
     most = max(len(places) for places in look.values())
     block = most * window + 4 * min(int(fields), 2 * pixels * len(plan.inputs)) + 8 * pixels
-    shared = min(LIMIT, most * window * max(len(layout.sizes[1]), 1)) + inputs
+    shared = min(LIMIT, layout.waiting * window) + inputs
     return _resident() + lanes * block + shared
 
 

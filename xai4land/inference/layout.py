@@ -157,6 +157,12 @@ class Layout:
             ),
         )
 
+    @property
+    def waiting(self) -> int:
+        """The most windows that wait for the next row of blocks."""
+        rows = itertools.pairwise(self.rows.windows)
+        return max((len({*a} & {*b}) for a, b in rows), default=0) * len(self._uses[1])
+
     @cached_property
     def wide(self) -> bool:
         """Whether a cut between columns of blocks parts fewer windows than one between rows."""
