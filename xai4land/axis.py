@@ -123,13 +123,8 @@ class Axis:
 
         Never more than all of them; the first counts on past a periodic axis' ends.
         """
-        at = self.index(points)
-        reach = self._reach(spacing)
-        low, high = int(np.floor(at.min() - reach)), int(np.ceil(at.max() + reach)) + 1
-        if self.periodic:
-            return (0, len(self)) if high - low >= len(self) else (low, high - low)
-        low, high = max(min(low, len(self) - 1), 0), min(max(high, 1), len(self))
-        return low, high - low
+        low, high = self._span(self.index(points), self._reach(spacing))
+        return (0, len(self)) if high - low >= len(self) else (low, high - low)
 
     def taps(self, points: Floats, spacing: float) -> tuple[int, Floats]:
         """Matrix that carries values on this axis to ``points`` that lie ``spacing`` apart.
@@ -146,11 +141,8 @@ class Axis:
         """
         at = self.index(points)
         reach = self._reach(spacing)
-        first, last = at.min(), at.max()
-        low = int(np.floor(first - reach))
-        high = int(np.ceil(last + reach)) + 1
+        low, high = self._span(at, reach)
         if not self.periodic:
-            low, high = np.clip(low, 0, len(self) - 1), np.clip(high, 1, len(self))
             at = np.clip(at, 0, len(self) - 1)
         cells = np.arange(low, high)
         if reach:
@@ -159,12 +151,19 @@ class Axis:
         else:
             weights = np.maximum(1 - np.abs(at[:, None] - cells), 0)
         total = weights.sum(axis=1, keepdims=True)
-        return int(low), weights / np.where(total > 0, total, 1)
+        return low, weights / np.where(total > 0, total, 1)
 
     def _reach(self, spacing: float) -> float:
         """Cells that a mean over a target cell takes to each side; none where it interpolates."""
         width = spacing / self.spacing
         return width / 2 if width > 1.5 else 0.0
+
+    def _span(self, at: Floats, reach: float) -> tuple[int, int]:
+        """The cells that points reach, half-open: those of the axis, or counted on around it."""
+        low, high = int(np.floor(at.min() - reach)), int(np.ceil(at.max() + reach)) + 1
+        if self.periodic:
+            return low, high
+        return max(min(low, len(self) - 1), 0), min(max(high, 1), len(self))
 
     def __dask_tokenize__(self) -> Any:
         return ("Axis", self.values.tobytes(), self.periodic)

@@ -79,7 +79,7 @@ def make_maps(
     rows = _tiles(whole[0], plan.layout.states.lat, layout.target.lattice_lat, size)
     columns = _tiles(whole[1], plan.layout.states.lon, layout.target.lattice_lon, size)
     in_threads(device, job, list(itertools.product(rows, columns)), turn)
-    missing = _missing(plan, stacks, inner)
+    missing = missing_pixels(plan.grids, stacks, _pixels(plan, inner))
     if missing.any():
         for name, made in maps.items():
             made.masked_fill_(missing, torch.nan if name == "probability" else MISSING)
@@ -109,8 +109,7 @@ class _Tile:
 
     def maps(self, tile: Box) -> dict[str, torch.Tensor]:
         plan = self.plan
-        rows, columns = (np.arange(*span) for span in tile)
-        pixels = Pixels.of(plan.layout.target, rows, columns)
+        pixels = _pixels(plan, tile)
         prior = self.fractions.prior(pixels)
         probability = self._blended(tile, prior)
         if plan.card.conserve:
@@ -147,10 +146,9 @@ class _Tile:
         return total / weights
 
 
-def _missing(plan: Plan, stacks: Sequence[Stack], box: Box) -> torch.Tensor:
-    """Pixels of a box that are missing."""
+def _pixels(plan: Plan, box: Box) -> Pixels:
     rows, columns = (np.arange(*span) for span in box)
-    return missing_pixels(plan.grids, stacks, Pixels.of(plan.layout.target, rows, columns))
+    return Pixels.of(plan.layout.target, rows, columns)
 
 
 def _overlap(one: Box, other: Box) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
