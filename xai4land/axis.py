@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xai4land.even import Floats, even
+
 __all__ = ["Axis"]
 
-Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
@@ -53,38 +54,67 @@ class Axis:
         return hash((len(self), self.periodic))
 
     @cached_property
+    def _line(self) -> tuple[float, float] | None:
+        return even(self.values)
+
+    @property
+    def regular(self) -> bool:
+        """Whether the spacing is the same everywhere."""
+        return self._line is not None
+
+    @cached_property
+    def centres(self) -> Floats:
+        """The values, without the noise of their storage if they are regular."""
+        if self._line is None:
+            return self.values
+        first, step = self._line
+        made: Floats = first + step * np.arange(len(self))
+        return made
+
+    @cached_property
     def spacing(self) -> float:
         """Mean distance between centres, in degrees, positive."""
+        if self._line is not None:
+            return abs(self._line[1])
         if len(self) == 1:
             return float("nan")
         return abs(float(self.values[-1] - self.values[0])) / (len(self) - 1)
 
     @cached_property
-    def regular(self) -> bool:
-        """Whether the spacing is the same everywhere, to 1 % of itself."""
-        return len(self) > 1 and bool(
-            np.allclose(np.abs(np.diff(self.values)), self.spacing, rtol=1e-2)
-        )
+    def widest(self) -> float:
+        """Degrees that no cell exceeds."""
+        largest = float(np.abs(np.diff(self.centres)).max(initial=0))
+        return largest if self.circular else 1.5 * largest  # to the pole, see cell()
+
+    @property
+    def ascending(self) -> bool:
+        """Whether the values increase."""
+        return bool(self.values[-1] > self.values[0])
 
     def index(self, points: Floats) -> Floats:
-        """Fractional index of each point; beyond a periodic axis' ends it goes on counting.
+        """Fractional index of each point; beyond the ends it goes on counting.
 
         Rounded to 1e-6 of a cell, so that the noise of coordinates decides no tie.
         """
-        first = self.values[0]
+        first, last = self.centres[0], self.centres[-1]
         if self.circular and not self.periodic:
-            # The turn that brings the points, together, nearest to the axis.
-            apart = (points[0] + points[-1] - first - self.values[-1]) / 2
-            points = points - 360 * np.round(apart / 360)
+            # To the nearer end, each point by itself: its place depends on no other point.
+            turns = np.round((points - (first + last) / 2) / 360, 9)
+            points = points - 360 * np.floor(turns + 0.5)
         if self.periodic:
             found = (points - first) / self.spacing
             found = found - np.floor((found[0] + 0.5) / len(self)) * len(self)
-        elif self.regular:
-            found = (points - first) / ((self.values[-1] - first) / (len(self) - 1))
+        elif self._line is not None:
+            found = (points - first) / self._line[1]
         else:
-            order = slice(None) if self.values[-1] > first else slice(None, None, -1)
+            order = slice(None) if self.ascending else slice(None, None, -1)
             count = np.arange(len(self), dtype=float)
-            found = np.interp(points, self.values[order], count[order])
+            found = np.interp(points, self.centres[order], count[order])
+            if len(self) > 1:
+                way = 1 if self.ascending else -1
+                before, after = (first - points) * way, (points - last) * way
+                ends = np.abs(np.diff(self.centres))[[0, -1]]
+                found = found - np.maximum(before, 0) / ends[0] + np.maximum(after, 0) / ends[1]
         rounded: Floats = np.round(found, 6)
         return rounded
 
@@ -96,11 +126,24 @@ class Axis:
         return bool((at == np.round(at)).all())
 
     def cell(self, points: Floats) -> Ints:
-        """Index of the cell that holds each point, counting on beyond the ends."""
+        """Index of the cell that holds each point, counting on beyond the ends.
+
+        A point between two cells is in the southern or the eastern one, whichever way the axis
+        runs. The last cell before a pole reaches to it: Gaussian rows leave more than half a cell.
+        """
         at = self.index(points)
-        found: Ints = np.floor(at + 0.5).astype(np.int64)
-        if not self.periodic:
-            found[at == len(self) - 0.5] = len(self) - 1  # the last cell's far edge is its own
+        south = self.ascending and not self.circular
+        found: Ints = (np.ceil(at - 0.5) if south else np.floor(at + 0.5)).astype(np.int64)
+        if self.periodic:
+            return found
+        found[at == -0.5] = 0  # the far edges of the first and the last cell are their own
+        found[at == len(self) - 0.5] = len(self) - 1
+        if len(self) > 1 and not self.circular:
+            gaps = 90 - np.abs(self.centres[[0, -1]])
+            at_pole = gaps < np.abs(np.diff(self.centres))[[0, -1]] * (1 - 1e-6)
+            low, high = (0 if at_pole[0] else None), (len(self) - 1 if at_pole[1] else None)
+            if at_pole.any():
+                found = np.clip(found, low, high)
         return found
 
     def inside(self, cells: Ints) -> npt.NDArray[np.bool_]:

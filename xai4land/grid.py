@@ -11,6 +11,7 @@ import xarray as xr
 
 from xai4land.axis import Axis, Floats, Ints
 from xai4land.errors import InputError
+from xai4land.even import whole
 
 __all__ = ["Grid", "Target", "global_grid", "target_grid"]
 
@@ -68,10 +69,10 @@ class Grid:
         """Number of rows and columns."""
         return len(self.lat), len(self.lon)
 
-    @cached_property
+    @property
     def spacings(self) -> tuple[float, float]:
         """Degrees between rows and between columns."""
-        return _whole(self.lat.spacing, 180), _whole(self.lon.spacing, 360)
+        return self.lat.spacing, self.lon.spacing
 
     @property
     def resolution(self) -> float:
@@ -82,30 +83,24 @@ class Grid:
     def lattice(self) -> tuple[int, int]:
         """Rows from pole to pole and columns around the globe, at this spacing."""
         dy, dx = self.spacings
-        row = (90 - self._north) / dy
-        phase = row - self.origin[0]
-        return int(np.floor(180 / dy - phase + 0.25)) + 1, max(round(360 / dx), 1)
+        phase = (90 - self._north) / dy - self.origin[0]
+        return _turned(180 / dy - phase) + 1, max(round(360 / dx), 1)
 
     @cached_property
     def origin(self) -> tuple[int, int]:
-        """Lattice position of the northernmost row and of the first column.
-
-        Centres half a cell from the pole and the date line, or on them, are both common:
-        rounding turns over between the two.
-        """
+        """Lattice position of the northernmost row and of the first column."""
         dy, dx = self.spacings
-        row = (90 - self._north) / dy
-        column = ((float(self.lon.values[0]) + 180) % 360) / dx
-        return int(np.floor(row + 0.25)), int(np.floor(column + 0.25)) % max(round(360 / dx), 1)
+        column = ((float(self.lon.centres[0]) + 180) % 360) / dx
+        return _turned((90 - self._north) / dy), _turned(column) % max(round(360 / dx), 1)
 
     @property
     def _north(self) -> float:
-        return max(float(self.lat.values[0]), float(self.lat.values[-1]))
+        return float(self.lat.centres[0 if not self.ascending else -1])
 
     @property
     def ascending(self) -> bool:
         """Whether rows run from south to north."""
-        return bool(self.lat.values[-1] > self.lat.values[0])
+        return self.lat.ascending
 
     def lattice_lat(self, rows: Ints) -> Floats:
         """Latitudes of lattice rows, on from the grid's own northernmost one."""
@@ -114,7 +109,7 @@ class Grid:
 
     def lattice_lon(self, columns: Ints) -> Floats:
         """Longitudes of lattice columns, on from the grid's own first one."""
-        values: Floats = self.lon.values[0] + (columns - self.origin[1]) * self.spacings[1]
+        values: Floats = self.lon.centres[0] + (columns - self.origin[1]) * self.spacings[1]
         return values
 
     def points(self) -> tuple[Floats, Floats]:
@@ -217,7 +212,7 @@ def global_grid(resolution: float, like: Grid | None = None) -> Grid:
 
 
 def _dividing(resolution: float) -> float:
-    resolution = _whole(resolution, 360)
+    resolution = whole(resolution, 360)
     for span, what in ((180, "pole to pole"), (360, "around the globe")):
         count = span / resolution
         if abs(count - round(count)) > 1e-3:
@@ -244,12 +239,13 @@ def _at_resolution(resolution: float, states: Grid) -> Grid:
     return Grid(Axis(lat), Axis(lon, states.lon.periodic, circular=True), states.names)
 
 
-def _whole(spacing: float, span: float) -> float:
-    """The spacing that divides ``span`` evenly, if coordinates' noise alone keeps it from that."""
-    if not np.isfinite(spacing):
-        return spacing
-    count = round(span / spacing)
-    return span / count if count and abs(span / spacing - count) < 1e-3 else spacing
+def _turned(position: float) -> int:
+    """The lattice position of a cell's centre.
+
+    Centres half a cell from the pole and the date line, or on them, are both common: rounding
+    turns over between the two, and not by noise where a centre lies just there.
+    """
+    return int(np.floor(np.round(position + 0.25, 6)))
 
 
 def _coordinate(

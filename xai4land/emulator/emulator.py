@@ -202,7 +202,7 @@ class Emulator(AnyEmulator):
         key = (self.sha256, device, dtype or torch.float32)
         with _LOCK:
             if key not in _NETWORKS:
-                made = folded(self._build().eval()).requires_grad_(False).to(device, key[2])
+                made = folded(self._build().eval().requires_grad_(False).to(device)).to(key[2])
                 _NETWORKS[key] = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             return _NETWORKS[key]
 

@@ -174,8 +174,8 @@ class Layout:
 
     def needed(self, grid: Grid, box: Box) -> Box:
         """The part of an input's grid that a part of the lattice is made from."""
-        ends = [np.array([start, stop - 1]) for start, stop in box]
-        lat, lon = self.target.lattice_lat(ends[0]), self.target.lattice_lon(ends[1])
+        rows, columns = (np.arange(*span) for span in box)
+        lat, lon = self.target.lattice_lat(rows), self.target.lattice_lon(columns)
         row, height = grid.lat.needed(lat, self.target.spacings[0])
         column, width = grid.lon.needed(lon, self.target.spacings[1])
         return (row, row + height), (column, column + width)
@@ -188,7 +188,7 @@ def _spans(sizes: tuple[int, ...]) -> list[Span]:
 
 def _grown(span: Span, axis: Axis, points: Callable[[Ints], Floats], spacing: float) -> Span:
     """The span, grown until no cell is cut."""
-    reach = int(np.ceil(axis.spacing / spacing)) + 1
+    reach = int(np.ceil(axis.widest / spacing)) + 1
     around = np.arange(span[0] - reach, span[1] + reach)
     cells = axis.cell(points(around))
     same = around[(cells == cells[reach]) | (cells == cells[-reach - 1])]
