@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 
+import dask
 import numpy as np
 import pytest
+from dask.system import CPU_COUNT
 from test_reading import counted, shores
 
 from conftest import random_emulator, small_card, small_world
 from xai4land.errors import InputError
 from xai4land.inference import trial
 from xai4land.inference.explain import _found
+from xai4land.inference.workers import Workers
 from xai4land_land import explain, reconstruct
 
 
@@ -80,7 +83,9 @@ def test_advice_can_be_applied(world, emulator, monkeypatch):
     assert found.rechunk["time"] == 1
     assert set(found.rechunk) >= {"lat_fine", "lon_fine"}
     assert len(found.advice) == 2
-    better = reconstruct(lazy.chunk(found.rechunk), emulator, chunks=found.chunks)
+    states, fixed = lazy[["wood", "field", "town"]], lazy[["height", "zone"]]
+    fixed = found.rechunked(fixed.drop_vars(["lat", "lon"], errors="ignore"))
+    better = reconstruct(found.rechunked(states), emulator, static=fixed, chunks=found.chunks)
     np.testing.assert_array_equal(better.land_cover, made.land_cover)
     again = explain(better)
     assert not again.advice
@@ -104,6 +109,32 @@ def test_what_is_no_lazy_map_is_refused(world, emulator, what):
         made = made.assign(other=reconstruct(world, emulator, chunks=20).land_cover)
     with pytest.raises(InputError, match="expected one; call it on what reconstruct returns"):
         explain(made)
+
+
+@pytest.mark.parametrize("kept", [0, 3000, 2**26])
+@pytest.mark.parametrize("chunks", [(9, 13), (30, 50)])
+def test_what_is_read_is_said(kept, chunks, monkeypatch, tmp_path):
+    """Chunk by chunk, again where they do not fit in memory, and with more blocks than looked at."""
+    monkeypatch.setattr("xai4land.inference.plan.kept", lambda largest, steps: kept)
+    emulator = random_emulator(small_card())
+    seen: Counter = Counter()
+    made = reconstruct(counted(small_world(), seen, chunk=18), emulator, chunks=chunks)
+    found = explain(made)
+    seen.clear()
+    with dask.config.set(scheduler="sync"):
+        made.ai4land.write(tmp_path / "map.zarr", progress=False)
+    size = {"height": 18 * 18 * 4, "zone": 18 * 18}
+    assert found.fixed_bytes == sum(n * size.get(name, 0) for (name, _), n in seen.items())
+    assert found.states_bytes == 3 * 2 * 18 * 36 * 4
+
+
+def test_threads_without_a_core_make_it_no_faster(world, emulator):
+    counts = {}
+    for threads in (CPU_COUNT, 8 * CPU_COUNT):
+        with dask.config.set(num_workers=threads):
+            counts[threads] = Workers.now("cpu").cores
+    assert set(counts.values()) <= {CPU_COUNT, counts[CPU_COUNT]}
+    assert counts[8 * CPU_COUNT] <= CPU_COUNT
 
 
 def test_states_are_read_once(world, emulator):

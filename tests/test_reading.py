@@ -94,7 +94,7 @@ def strict_card():
 
 def test_a_block_reads_what_lies_ahead_and_not_what_lies_behind(tmp_path, monkeypatch):
     """Windows that reach back were computed by the block before, though nothing else is kept."""
-    monkeypatch.setattr("xai4land.inference.predict.kept", lambda steps: 0)
+    monkeypatch.setattr("xai4land.inference.plan.kept", lambda largest, steps: 0)
     seen: Counter = Counter()
     lazy = counted(small_world(times=1), seen, chunk=36)
     made = reconstruct(lazy, random_emulator(strict_card()), chunks=36)
@@ -162,4 +162,6 @@ def test_a_box_is_put_together_from_chunks(data):
         found = Reader(array, Grid(lat, lon)).read(box, 0, Shared())
         np.testing.assert_array_equal(found, wanted)
     chunking = Chunking(Grid(lat, lon), lazy.chunks)
-    assert len(chunking.touched(box)) == len(set(chunking.touched(box)))
+    for dim in range(2):
+        touched = chunking.touched_along(dim, box[dim])
+        assert len(touched) == len(set(touched))

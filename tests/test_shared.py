@@ -34,7 +34,7 @@ def test_threads_that_ask_for_one_thing_make_it_once():
 
 
 def test_what_does_not_fit_is_made_again():
-    shared = Shared(lasting=3 * 800)
+    shared = Shared(fixed=3 * 800)
     made = []
 
     def get(k):
@@ -51,7 +51,7 @@ def test_what_does_not_fit_is_made_again():
 
 
 def test_windows_and_inputs_do_not_drive_each_other_out():
-    shared = Shared(limit=3 * 800, lasting=800)
+    shared = Shared(windows=3 * 800, fixed=800)
     for k in range(3):
         future, _ = shared.claim(("window", k), uses=2)
         shared.settle(("window", k), future, np.ones(100))
@@ -89,8 +89,8 @@ def test_a_failure_reaches_all_who_wait_and_is_tried_again():
 
 
 def test_a_copy_starts_empty():
-    shared = Shared(limit=5, lasting=7)
+    shared = Shared(5, 6, 7)
     shared.get("key", lambda: 1)
     copy = pickle.loads(pickle.dumps(shared))  # noqa: S301
-    assert (copy.limit, copy.lasting) == (5, 7)
+    assert copy.limits == {"windows": 5, "states": 6, "fixed": 7}
     assert copy.get("key", lambda: 2) == 2

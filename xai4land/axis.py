@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from xai4land.even import Floats, even
 
-__all__ = ["Axis"]
+__all__ = ["Axis", "Floats", "Ints"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -68,7 +68,7 @@ class Axis:
         if self._line is None:
             return self.values
         first, step = self._line
-        made: Floats = first + step * np.arange(len(self))
+        made: Floats = (first + step * np.arange(len(self))).astype(np.float64)
         return made
 
     @cached_property

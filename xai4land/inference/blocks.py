@@ -95,7 +95,7 @@ class Block:
     def look(self) -> tuple[ClassFractions, list[Place]]:
         """Read what says which windows need the network, and which these are."""
         places = self.plan.layout.places(self.number)
-        self._read(self.plan.first, self.plan.layout.around(places))
+        self._read(self.plan.looks(self.number))
         card = self.plan.card
         fractions = class_fractions(card, self.stacks)
         pixels = ((place, self._pixels(place)) for place in places)
@@ -103,9 +103,7 @@ class Block:
 
     def read(self, places: list[Place]) -> None:
         """Read what the maps still need, and the network in some windows."""
-        self._read(self.plan.strict, self.plan.layout.sight(self.number, places))
-        if places:
-            self._read(self.plan.others, self.plan.layout.around(places))
+        self._read(self.plan.reads(self.number, places))
 
     def maps(
         self, fractions: ClassFractions, logits: Mapping[Place, torch.Tensor]
@@ -113,18 +111,17 @@ class Block:
         """The maps, from what was read and what the network says of windows."""
         return make_maps(self.plan, self.number, self.stacks, fractions, logits, self.turn)
 
-    def _read(self, names: Sequence[str], around: Box) -> None:
-        """Read inputs for a part of the lattice."""
-        if not names:
-            return
+    def _read(self, wanted: Sequence[tuple[Sequence[str], Box]]) -> None:
+        """Read inputs, each for a part of the lattice."""
         plan = self.plan
-        specs = [spec for spec in plan.card.inputs if spec.name in names]
-        grids = [plan.inputs[spec.name].chunking.grid for spec in specs]
-        boxes = [plan.layout.needed(grid, around) for grid in grids]
-        problems: list[str] = []
-        stacks = make_stacks(specs, grids, boxes, self._values(specs, boxes, problems))
-        InputError.raise_if(problems)
-        self.stacks += [stack.to(self.device) for stack in stacks]
+        for names, part in wanted:
+            specs = [spec for spec in plan.card.inputs if spec.name in names]
+            grids = [plan.inputs[spec.name].chunking.grid for spec in specs]
+            boxes = [plan.layout.needed(grid, part) for grid in grids]
+            problems: list[str] = []
+            stacks = make_stacks(specs, grids, boxes, self._values(specs, boxes, problems))
+            InputError.raise_if(problems)
+            self.stacks += [stack.to(self.device) for stack in stacks]
 
     def _values(
         self, specs: Sequence[Input], boxes: Sequence[Box], problems: list[str]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import dask.array as da
@@ -18,7 +20,8 @@ from xai4land.errors import InputError
 from xai4land.inference.blocks import Block
 from xai4land.inference.plan import Plan
 from xai4land.inference.predict import SIDE
-from xai4land.inference.shared import LASTING, LIMIT, Shared, kept
+from xai4land.inference.reads import played
+from xai4land.inference.shared import LASTING, LIMIT, Shared
 from xai4land.inference.trial import Number, estimate
 from xai4land.inference.windows import Place
 from xai4land.inference.workers import Workers
@@ -51,8 +54,7 @@ class Explanation:
     chunks : tuple of int
         Rows and columns of a block to give to ``reconstruct(chunks=...)``.
     rechunk : dict
-        Chunks of the inputs to open them with, or to give to ``ds.chunk(...)``; empty if theirs
-        are fine.
+        Chunks of the inputs to open them with, or see :meth:`rechunked`; empty if theirs are fine.
     advice : tuple of str
         Why.
     """
@@ -68,6 +70,10 @@ class Explanation:
     chunks: tuple[int, int]
     rechunk: dict[str, int]
     advice: tuple[str, ...]
+
+    def rechunked(self, data: xr.Dataset) -> xr.Dataset:
+        """An input dataset (states, or static features) in the chunks of ``rechunk``."""
+        return data.chunk({dim: size for dim, size in self.rechunk.items() if dim in data.dims})
 
     def __repr__(self) -> str:
         minutes, seconds = divmod(round(self.seconds), 60)
@@ -118,19 +124,17 @@ def explain(data: xr.Dataset) -> Explanation:
     seen = {plan.layout.same(place) for n in chosen for place in plan.layout.places(n)}
     wanted = {plan.layout.same(place) for places in look.values() for place in places}
     share = len(wanted) / len(seen)
-    states, fixed = _bytes(plan, numbers, look, len(steps))
-    fixed = round(fixed * len(numbers) / len(chosen))
+    reads = played(plan, numbers, partial(_open, plan, look), len(steps))
     windows = share * len(unique) * len(steps)
     seconds = estimate(plan, steps[0], look, shared, windows, len(runs), workers)
-    inputs = min(states // len(steps) + fixed, kept(len(steps)))
-    memory = _memory(plan, look, inputs, workers.lanes)
+    memory = _memory(plan, look, sum(kind.kept for kind in reads.values()), workers.lanes)
     chunks, why = _chunks(plan, memory, workers.memory)
     rechunk, more = _rechunk(plan, chunks, data)
     return Explanation(
         windows=len(unique) * len(steps),
         skipped=1 - share,
-        states_bytes=states,
-        fixed_bytes=fixed,
+        states_bytes=reads["states"].read,
+        fixed_bytes=reads["fixed"].read,
         memory=memory,
         blocks=len(runs),
         tasks=tasks,
@@ -172,30 +176,12 @@ def _look(plan: Plan, shared: Shared, step: int, number: Number) -> list[Place]:
         return Block(replace(plan, device="cpu"), shared, step, number).look()[1]
 
 
-def _bytes(
-    plan: Plan,
-    numbers: Sequence[Number],
-    look: dict[Number, list[Place]],
-    steps: int,
-) -> tuple[int, int]:
-    """Of the chunks that blocks touch, each once: those of the states, and the fixed ones."""
-    found = [0, 0]
-    for name, reader in plan.inputs.items():
-        grid, sizes = reader.chunking.grid, reader.chunking.sizes
-        states = name in plan.first
-        if states:
-            seen = [plan.layout.reach(n) for n in numbers]
-        elif name in plan.strict:
-            seen = [plan.layout.sight(n, places) for n, places in look.items()]
-        else:
-            seen = [plan.layout.around(places) for places in look.values() if places]
-        boxes = [plan.layout.needed(grid, part) for part in seen]
-        touched = {chunk for box in boxes for chunk in reader.chunking.touched(box)}
-        cells = sum(sizes[0][i] * sizes[1][j] for i, j in touched)
-        if not isinstance(reader.data, da.Array):  # in memory: what is touched is not copied whole
-            cells = reader.data.shape[-2] * reader.data.shape[-1] if boxes else 0
-        found[not states] += cells * reader.data.dtype.itemsize * (steps if reader.timed else 1)
-    return found[0], found[1]
+def _open(plan: Plan, look: Mapping[Number, list[Place]], number: Number) -> list[Place]:
+    """Windows of a block that need the network; one that was not looked at is like one before."""
+    if number in look:
+        return look[number]
+    before = list(look)[bisect_right(list(look), number) - 1]
+    return plan.layout.places(number) if look[before] else []
 
 
 def _memory(plan: Plan, look: dict[Number, list[Place]], inputs: int, lanes: int) -> int:
@@ -205,7 +191,8 @@ def _memory(plan: Plan, look: dict[Number, list[Place]], inputs: int, lanes: int
     pixels = max(a * b for a, b in itertools.product(*layout.sizes))
     fields = sum(np.prod([max(s) for s in r.chunking.sizes]) for r in plan.inputs.values())
     most = max(len(places) for places in look.values())
-    block = most * window + 4 * min(int(fields), 2 * pixels * len(plan.inputs)) + 8 * pixels
+    maps = (8 + 8 * classes * plan.probabilities) * pixels
+    block = most * window + 4 * min(int(fields), 2 * pixels * len(plan.inputs)) + maps
     shared = min(LIMIT, layout.waiting * window) + inputs
     return _resident() + lanes * block + shared
 
@@ -257,7 +244,7 @@ def _rechunk(
             wanted |= dict.fromkeys(names, max(chunks))
             what = "tiny chunks, many tasks" if side < 256 else "chunks far larger than a block"
             why.append(f"{name}: {what} ({side} columns)")
-    return wanted, [f"open_dataset(..., chunks={wanted}): {'; '.join(why)}"] if why else []
+    return wanted, [f"rechunked(inputs), {wanted}: {'; '.join(why)}"] if why else []
 
 
 def _size(count: float) -> str:

@@ -174,11 +174,14 @@ class Layout:
 
     def needed(self, grid: Grid, box: Box) -> Box:
         """The part of an input's grid that a part of the lattice is made from."""
-        rows, columns = (np.arange(*span) for span in box)
-        lat, lon = self.target.lattice_lat(rows), self.target.lattice_lon(columns)
-        row, height = grid.lat.needed(lat, self.target.spacings[0])
-        column, width = grid.lon.needed(lon, self.target.spacings[1])
-        return (row, row + height), (column, column + width)
+        return self.needed_along(0, grid, box[0]), self.needed_along(1, grid, box[1])
+
+    def needed_along(self, dim: int, grid: Grid, span: Span) -> Span:
+        """The same along rows (0) or columns (1)."""
+        axis = (grid.lat, grid.lon)[dim]
+        points = (self.target.lattice_lat, self.target.lattice_lon)[dim](np.arange(*span))
+        first, count = axis.needed(points, self.target.spacings[dim])
+        return first, first + count
 
 
 def _spans(sizes: tuple[int, ...]) -> list[Span]:

@@ -14,7 +14,9 @@ from xai4land.grid import Grid
 from xai4land.inference.device import keep_memory
 from xai4land.inference.layout import Layout
 from xai4land.inference.network import Forward
-from xai4land.inference.reading import Reader
+from xai4land.inference.reading import Box, Reader
+from xai4land.inference.shared import kept
+from xai4land.inference.windows import Place
 
 __all__ = ["Plan"]
 
@@ -80,6 +82,20 @@ class Plan:
     def others(self) -> list[str]:
         """Inputs that only windows need which the network sees."""
         return [name for name in self.inputs if name not in [*self.first, *self.strict]]
+
+    def looks(self, number: tuple[int, int]) -> list[tuple[list[str], Box]]:
+        """Inputs, and for which part of the lattice, that tell which windows need a network."""
+        return [(self.first, self.layout.reach(number))]
+
+    def reads(self, number: tuple[int, int], places: list[Place]) -> list[tuple[list[str], Box]]:
+        """The others that a block needs that computes some windows."""
+        found = [(self.strict, self.layout.sight(number, places))]
+        return [*found, (self.others, self.layout.around(places))] if places else found
+
+    def kept(self, steps: int) -> int:
+        """Bytes of fixed inputs that are kept for the next blocks, and steps."""
+        fixed = (reader for reader in self.inputs.values() if reader.kind == "fixed")
+        return kept(sum(reader.largest for reader in fixed), steps)
 
     @cached_property
     def forward(self) -> Forward:

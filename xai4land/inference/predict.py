@@ -20,7 +20,7 @@ from xai4land.inference.layout import Layout
 from xai4land.inference.maps import CONFIDENCE_STEPS, MISSING
 from xai4land.inference.plan import Plan
 from xai4land.inference.reading import Reader
-from xai4land.inference.shared import LIMIT, Shared, kept
+from xai4land.inference.shared import LASTING, LIMIT, Shared
 from xai4land.inference.windows import Windows
 from xai4land.inputs import Bound, Layer
 from xai4land.store.placing import NEIGHBOURS
@@ -99,7 +99,12 @@ def predict(
             sizes,
             card.conserve,
         ),
-        {layer.spec.name: Reader(_data(layer), layer.grid) for layer in bound.layers},
+        {
+            layer.spec.name: Reader(
+                _data(layer), layer.grid, "states" if layer.spec.name in card.states else "fixed"
+            )
+            for layer in bound.layers
+        },
         int(batch_size),
         device,
         choose_precision(precision, device),
@@ -131,7 +136,10 @@ def predict(
 def _runs(plan: Plan, name: str, times: int) -> HighLevelGraph:
     """One task a time and block, ``(name, t, i, j)``, that gives all outputs of the block."""
     rows, columns = plan.layout.sizes
-    graph: dict[Any, Any] = {f"{name}-plan": plan, f"{name}-shared": (Shared, LIMIT, kept(times))}
+    graph: dict[Any, Any] = {
+        f"{name}-plan": plan,
+        f"{name}-shared": (Shared, LIMIT, LASTING, plan.kept(times)),
+    }
     given = TaskRef(f"{name}-plan"), TaskRef(f"{name}-shared")
     for t, i, j in np.ndindex(times, len(rows), len(columns)):
         # Marked as what reads data, or all blocks would follow the plan to one worker.

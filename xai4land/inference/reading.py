@@ -16,7 +16,7 @@ from dask.local import get_sync
 from xai4land.axis import Ints
 from xai4land.grid import Grid
 from xai4land.inference.pages import apart, empty
-from xai4land.inference.shared import Shared
+from xai4land.inference.shared import Kind, Shared
 
 __all__ = ["Box", "Chunking", "Reader"]
 
@@ -36,9 +36,9 @@ class Chunking:
     grid: Grid
     sizes: tuple[tuple[int, ...], tuple[int, ...]]
 
-    def touched(self, box: Box) -> list[tuple[int, int]]:
-        """Numbers of the chunks that a box touches."""
-        return list(itertools.product(*self._pieces(box)))
+    def touched_along(self, dim: int, span: Span) -> list[int]:
+        """Numbers of the chunks along rows (0) or columns (1) that a range touches."""
+        return list(self._pieces_along(dim, span))
 
     def assembled(self, box: Box, chunk: Callable[[tuple[int, int]], np.ndarray]) -> np.ndarray:
         """The values in a box; each chunk that it touches is asked for once, and then let go."""
@@ -55,13 +55,11 @@ class Chunking:
 
     def _pieces(self, box: Box) -> tuple[_ByChunk, _ByChunk]:
         """For each chunk along each axis: where the box meets it, in the box and in the chunk."""
-        down, across = (
-            _by_chunk(sizes, span, axis.periodic)
-            for sizes, span, axis in zip(
-                self.sizes, box, (self.grid.lat, self.grid.lon), strict=True
-            )
-        )
-        return down, across
+        return self._pieces_along(0, box[0]), self._pieces_along(1, box[1])
+
+    def _pieces_along(self, dim: int, span: Span) -> _ByChunk:
+        axis = (self.grid.lat, self.grid.lon)[dim]
+        return _by_chunk(self.sizes[dim], span, axis.periodic)
 
 
 class Reader:
@@ -71,10 +69,12 @@ class Reader:
     ----------
     data : dask array or ndarray, shape ((time,) rows, columns)
     grid : Grid
+    kind : {"states", "fixed"}
+        With which others its chunks share memory.
     """
 
-    def __init__(self, data: Any, grid: Grid) -> None:
-        self.data = data
+    def __init__(self, data: Any, grid: Grid, kind: Kind = "fixed") -> None:
+        self.data, self.kind = data, kind
         whole = (data.shape[-2],), (data.shape[-1],)
         lazy = isinstance(data, da.Array)
         self.chunking = Chunking(grid, data.chunks[-2:] if lazy else whole)
@@ -91,6 +91,14 @@ class Reader:
         """Whether the values change with time."""
         return bool(self.data.ndim == 3)
 
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest chunk of one step; 0 for what is in memory, which is not copied."""
+        if not isinstance(self.data, da.Array):
+            return 0
+        rows, columns = (max(sizes) for sizes in self.chunking.sizes)
+        return rows * columns * int(self.data.dtype.itemsize)
+
     def _chunk(self, place: tuple[int, int], time: int, shared: Shared) -> np.ndarray:
         if not self.timed:
             return self._node((self.data.name, *place), shared)  # type: ignore[no-any-return]
@@ -103,10 +111,10 @@ class Reader:
         def step() -> np.ndarray:
             return self._node(key, shared)[inside.start].copy()  # type: ignore[no-any-return]
 
-        return shared.get((key, time), step)  # type: ignore[no-any-return]
+        return shared.get((key, time), step, self.kind)  # type: ignore[no-any-return]
 
     def _node(self, key: Any, shared: Shared) -> Any:
-        return shared.get(key, lambda: self._made(key, shared))
+        return shared.get(key, lambda: self._made(key, shared), self.kind)
 
     def _made(self, key: Any, shared: Shared) -> Any:
         """Run one task of the array's graph; what it needs is shared like it."""
@@ -122,7 +130,7 @@ class Reader:
         return dict(self.data.__dask_optimize__(self.data.__dask_graph__(), keys))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"data": self.data, "chunking": self.chunking}
+        return {"data": self.data, "kind": self.kind, "chunking": self.chunking}
 
 
 def _by_chunk(sizes: tuple[int, ...], span: Span, periodic: bool) -> _ByChunk:

@@ -9,29 +9,42 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
-__all__ = ["LASTING", "LIMIT", "Shared", "kept"]
+__all__ = ["LASTING", "LIMIT", "Kind", "Shared", "kept"]
 
 LIMIT = 2**30
 """Bytes of results with a known last use: windows between blocks, a row of them at 1 km."""
 BRIEF, LASTING = 2**26, 2**28
-"""Bytes of what may be asked for again at any time: inputs of one step, and of several."""
+"""Bytes of what may be asked for again at any time: fixed inputs, if the run has one step or
+several; the coarse states of a step have as much as the latter."""
+
+Kind = Literal["windows", "states", "fixed"]
 
 
-def kept(steps: int) -> int:
-    """Bytes of inputs that a run of so many steps keeps: more where later steps will ask again."""
-    return LASTING if steps > 1 else BRIEF
+def kept(largest: int, steps: int) -> int:
+    """Bytes of fixed inputs that a run keeps.
+
+    Parameters
+    ----------
+    largest : int
+        Bytes of one chunk of each input. Four of each meet at a corner; one is always kept, or
+        it would be read again for each block.
+    steps : int
+        Where there are several, later ones will ask again.
+    """
+    usual = LASTING if steps > 1 else min(max(BRIEF, 4 * largest), LASTING)
+    return max(usual, largest)
 
 
 @dataclass
 class _Entry:
     future: Future[Any]
     uses: float
-    lasts: bool
+    kind: Kind
     size: int = 0
 
 
@@ -44,10 +57,9 @@ class Shared:
 
     Parameters
     ----------
-    limit : int
-        Bytes of arrays and tensors that are kept until a known last use.
-    lasting : int
-        Bytes of those that are kept for whoever may ask.
+    windows, states, fixed : int
+        Bytes of arrays and tensors that are kept: windows until their last use, inputs for
+        whoever may ask. No kind drives another out.
 
     Examples
     --------
@@ -58,15 +70,15 @@ class Shared:
     42
     """
 
-    def __init__(self, limit: int = LIMIT, lasting: int = LASTING) -> None:
-        self.limit, self.lasting = limit, lasting
+    def __init__(self, windows: int = LIMIT, states: int = LASTING, fixed: int = LASTING) -> None:
+        self.limits: dict[Kind, int] = {"windows": windows, "states": states, "fixed": fixed}
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
-        self._held = {True: 0, False: 0}
+        self._held: dict[Kind, int] = dict.fromkeys(self.limits, 0)
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
+    def get(self, key: Hashable, make: Callable[[], Any], kind: Kind = "fixed") -> Any:
         """The result under a key; made here, or waited for where another thread makes it."""
-        future, mine = self.claim(key)
+        future, mine = self.claim(key, kind=kind)
         if mine:
             try:
                 self.settle(key, future, make())
@@ -75,7 +87,9 @@ class Shared:
                 raise
         return future.result()
 
-    def claim(self, key: Hashable, uses: float = math.inf) -> tuple[Future[Any], bool]:
+    def claim(
+        self, key: Hashable, uses: float = math.inf, kind: Kind = "windows"
+    ) -> tuple[Future[Any], bool]:
         """A result to come, and whether the caller has to settle it.
 
         Parameters
@@ -83,12 +97,13 @@ class Shared:
         key : hashable
         uses : float
             How many claims there will be in all; after the last one it is forgotten.
+        kind : {"windows", "states", "fixed"}
         """
         with self._lock:
             entry = self._entries.get(key)
             mine = entry is None
             if entry is None:
-                entry = self._entries[key] = _Entry(Future(), uses, math.isinf(uses))
+                entry = self._entries[key] = _Entry(Future(), uses, kind)
             self._entries.move_to_end(key)
             entry.uses -= 1
             if entry.uses <= 0:
@@ -103,9 +118,11 @@ class Shared:
             if entry is None or entry.future is not future:
                 return
             entry.size = value.nbytes if isinstance(value, np.ndarray | torch.Tensor) else 0
-            self._held[entry.lasts] += entry.size
-            while self._held[entry.lasts] > (self.lasting if entry.lasts else self.limit):
-                alike = (k for k, e in self._entries.items() if e.size and e.lasts == entry.lasts)
+            self._held[entry.kind] += entry.size
+            if entry.size > self.limits[entry.kind]:  # all others would go, and it as well
+                self._forget(key)
+            while self._held[entry.kind] > self.limits[entry.kind]:
+                alike = (k for k, e in self._entries.items() if e.size and e.kind == entry.kind)
                 self._forget(next(alike))
 
     def fail(self, key: Hashable, future: Future[Any], error: BaseException) -> None:
@@ -119,7 +136,7 @@ class Shared:
 
     def _forget(self, key: Hashable) -> None:
         entry = self._entries.pop(key)
-        self._held[entry.lasts] -= entry.size
+        self._held[entry.kind] -= entry.size
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Shared, (self.limit, self.lasting)
+        return Shared, tuple(self.limits.values())

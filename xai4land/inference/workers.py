@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 
 import dask
@@ -29,12 +30,15 @@ class Workers:
         Bytes that each may take.
     single : bool
         Whether a block keeps one core busy, so that several blocks at once are faster.
+    cores : int
+        Lanes of all workers that have a core of their own, as far as it can be told from here.
     """
 
     count: int
     lanes: int
     memory: float
     single: bool
+    cores: int
 
     @classmethod
     def now(cls, device: str) -> Workers:
@@ -55,14 +59,18 @@ class Workers:
         if workers is None:
             threads = dask.config.get("num_workers", None) or CPU_COUNT
             most = lanes(device)
-            return cls(1, min(threads, most or threads), _installed(), most is None)
+            at_once = min(threads, most or threads)
+            return cls(1, at_once, _installed(), most is None, min(at_once, CPU_COUNT))
         if not workers:
             raise InputError("the active client has no workers; client.wait_for_workers(1) first")
         found = workers.values()
         memory = min(worker["memory_limit"] or np.inf for worker in found)
         threads = min(worker["nthreads"] for worker in found)
         # Dask starts its workers with one thread for torch.
-        return cls(len(found), threads if cpu else min(threads, LANES), memory, cpu)
+        at_once = threads if cpu else min(threads, LANES)
+        here = all(address.startswith(("tcp://127.0.0.1", "inproc")) for address in workers)
+        cores = min(len(found) * at_once, CPU_COUNT if here else sys.maxsize)
+        return cls(len(found), at_once, memory, cpu, cores)
 
 
 def _installed() -> float:
