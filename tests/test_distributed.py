@@ -95,9 +95,9 @@ def count_windows():
     """In a process: count the windows that go through the network from now on."""
     from xai4land.inference.network import Forward
 
-    def counting(self, windows):
+    def counting(self, windows, features):
         Forward.counted += len(windows)
-        return Forward.plain(self, windows)
+        return Forward.plain(self, windows, features)
 
     Forward.counted, Forward.plain, Forward.__call__ = 0, Forward.__call__, counting
 

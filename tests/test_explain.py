@@ -114,7 +114,7 @@ def test_what_is_no_lazy_map_is_refused(world, emulator, what):
 @pytest.mark.parametrize("kept", [0, 3000, 2**26])
 @pytest.mark.parametrize("chunks", [(9, 13), (30, 50)])
 def test_what_is_read_is_said(kept, chunks, monkeypatch, tmp_path):
-    """Chunk by chunk, again where they do not fit in memory, and with more blocks than looked at."""
+    """Chunk by chunk, again where they do not fit in memory, of more blocks than are looked at."""
     monkeypatch.setattr("xai4land.inference.plan.kept", lambda largest, steps: kept)
     emulator = random_emulator(small_card())
     seen: Counter = Counter()

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -39,6 +41,10 @@ def windows(count: int, size: int = 24) -> list[Features]:
     ]
 
 
+def as_they_are(window: Features) -> Features:
+    return window
+
+
 @pytest.fixture
 def set_threads():
     """Sets torch's threads, until the test is over."""
@@ -66,20 +72,58 @@ def test_out_of_memory_makes_batches_smaller_and_changes_nothing(emulator):
     network = emulator.network()
     limited = Limited(network, most=3)
     forward = Forward(limited, ACCELERATOR, torch.float32, 8)
-    found = forward(windows(11))
+    found = forward(windows(11), as_they_are)
     assert limited.seen[:3] == [8, 4, 2]
     assert set(limited.seen[2:]) == {2}, "every batch has one shape, and the smaller one stays"
     for window, logits in zip(windows(11), found, strict=True):
         alone = network(window.continuous[None], window.codes[None])[0]
         np.testing.assert_allclose(logits, alone, atol=1e-5)
     with pytest.raises(torch.OutOfMemoryError):
-        Forward(Limited(network, most=0), ACCELERATOR, torch.float32, 8)(windows(2))
+        Forward(Limited(network, most=0), ACCELERATOR, torch.float32, 8)(windows(2), as_they_are)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    "words",
+    [
+        "MPS backend out of memory (MPS allocated: 17 GB)",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    ],
+)
+def test_memory_runs_out_in_many_words_and_what_was_made_is_let_go(emulator, words):
+    made, alive = [], []
+
+    def features(window):
+        alive.append(sum(one() is not None for one in made))
+        copy = Features(*(part.clone() for part in window))
+        made.append(weakref.ref(copy.continuous))
+        return copy
+
+    def network(x, codes):
+        if len(x) > 2:
+            raise RuntimeError(words)
+        return emulator.network()(x, codes)
+
+    forward = Forward(network, torch.device("cpu"), torch.float32, 4)
+    assert len(forward(windows(4), features)) == 4
+    assert forward.batch_size == 2
+    assert alive == [0, 1, 2, 3, 0, 1, 0, 1]
+
+
+@torch.inference_mode()
+def test_other_failures_of_a_device_are_not_taken_for_want_of_memory():
+    def network(x, codes):
+        raise RuntimeError("expected all tensors to be on the same device")
+
+    with pytest.raises(RuntimeError, match="same device"):
+        Forward(network, torch.device("cpu"), torch.float32, 4)(windows(4), as_they_are)
 
 
 @torch.inference_mode()
 def test_the_last_batch_is_filled_up_on_an_accelerator(emulator):
     limited = Limited(emulator.network(), most=99)
-    assert len(Forward(limited, ACCELERATOR, torch.float32, 4)(windows(6))) == 6
+    assert len(Forward(limited, ACCELERATOR, torch.float32, 4)(windows(6), as_they_are)) == 6
     assert limited.seen == [4, 4]
 
 
@@ -89,6 +133,56 @@ def test_copies_to_cuda_are_pinned_and_do_not_wait(monkeypatch):
     monkeypatch.setattr(torch.Tensor, "to", lambda x, *how, **more: calls.append((how, more)) or x)
     upload(torch.zeros(3), ACCELERATOR)
     assert calls == ["pinned", ((ACCELERATOR,), {"non_blocking": True})]
+
+
+def test_copies_elsewhere_wait_since_their_source_may_be_gone(monkeypatch):
+    calls = []
+    monkeypatch.setattr(torch.Tensor, "to", lambda x, *how, **more: calls.append((how, more)) or x)
+    apple = SimpleNamespace(type="mps")
+    upload(torch.zeros(3), apple)
+    assert calls == [((apple,), {})]
+
+
+def test_blocks_use_the_streams_of_two_lanes_again(monkeypatch):
+    made, used = [], []
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: made.append(device) or object())
+    monkeypatch.setattr(torch.cuda, "stream", lambda own: used.append(own) or nullcontext())
+    for _ in range(6):
+        with lane(torch.device("cuda:7")):
+            pass
+    assert made == ["cuda:7"] * 2
+    assert len(used) == 6
+    assert len(set(map(id, used))) == 2
+
+
+def test_cards_that_only_imitate_bfloat16_compute_in_float32(monkeypatch):
+    """Each card is asked itself."""
+    cards = {"cuda:0": (7, 5), "cuda:1": (8, 0)}
+    monkeypatch.setattr(torch.cuda, "get_device_capability", cards.__getitem__)
+    monkeypatch.setattr(torch.version, "hip", None)
+    bfloat16_pays.cache_clear()
+    try:
+        found = [choose_precision("auto", device) for device in cards]
+    finally:
+        bfloat16_pays.cache_clear()
+    assert found == [torch.float32, torch.bfloat16]
+
+
+@pytest.mark.parametrize("device", ["hpu", "cuda:99", "gpu", None, b"cpu", 3.5])
+def test_devices_that_are_not_there_are_told(world, emulator, device):
+    with pytest.raises(InputError, match="cannot be used here"):
+        reconstruct(world, emulator, device=device)
+
+
+def test_a_device_may_be_given_as_torch_has_it(world, emulator):
+    made = reconstruct(world.isel(time=[0]), emulator, device=torch.device("cpu"))
+    assert made.land_cover.dtype == np.uint8
+
+
+@pytest.mark.parametrize("precision", [["float32"], None, "float16"])
+def test_precisions_that_are_unknown_are_told(world, emulator, precision):
+    with pytest.raises(InputError, match="expected 'auto', 'float32' or 'bfloat16'"):
+        reconstruct(world, emulator, precision=precision)
 
 
 def test_two_blocks_at_once_on_an_accelerator():
@@ -250,6 +344,14 @@ def test_a_folded_network_says_the_same(size, norm):
     made = folded(copy.deepcopy(network))
     assert made.state_dict().keys() <= network.state_dict().keys()
     np.testing.assert_allclose(made(x, codes), plain, atol=1e-5 * float(plain.abs().max()))
+
+
+@torch.inference_mode()
+def test_only_processors_get_more_weights_than_the_network_has():
+    network = build(small_card()).eval()
+    on_device = folded(copy.deepcopy(network).to("meta"))
+    assert not list(on_device.buffers())
+    assert list(folded(network).buffers())
 
 
 @torch.inference_mode()

@@ -204,6 +204,8 @@ class Emulator(AnyEmulator):
             if key not in _NETWORKS:
                 made = folded(self._build().eval().requires_grad_(False).to(device)).to(key[2])
                 _NETWORKS[key] = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+                if device.startswith("cuda"):  # others will use it in streams of their own
+                    torch.cuda.synchronize(device)
             return _NETWORKS[key]
 
 

@@ -16,6 +16,7 @@ from xai4land.grid import Grid
 from xai4land.inference.device import lane, share
 from xai4land.inference.features import (
     ClassFractions,
+    Features,
     Pixels,
     class_fractions,
     make_features,
@@ -175,13 +176,13 @@ class Block:
         cpu = self.device.type == "cpu"
         count = min(plan.batch_size, max(TOGETHER // size**2, 1)) if cpu else plan.batch_size
 
+        def features(place: Place) -> Features:
+            at = self._pixels(place)
+            return make_features(plan.card, self.stacks, fractions, at, plan.dtype)
+
         def job(some: list[Place]) -> list[torch.Tensor]:
             with torch.inference_mode():
-                seen = [
-                    make_features(plan.card, self.stacks, fractions, self._pixels(p), plan.dtype)
-                    for p in some
-                ]
-                made = plan.forward(seen)
+                made = plan.forward(some, features)
             if cpu:
                 self._settle(some, futures, made)
             return made

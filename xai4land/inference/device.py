@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache
+from queue import SimpleQueue
 from typing import Literal
 
 import numpy as np
@@ -32,11 +33,12 @@ __all__ = [
 Precision = Literal["auto", "float32", "bfloat16"]
 LANES = 2
 """Blocks on a device at once: one is read or packed while the other computes."""
+_STARTING = threading.Lock()
 _NANNY = "65536"
 """What dask's nannies set by default."""
 
 
-def choose_device(device: str = "auto") -> str:
+def choose_device(device: str | torch.device = "auto") -> str:
     """A torch device by name; ``"auto"`` takes CUDA, then MPS, then the CPU.
 
     Raises
@@ -53,10 +55,11 @@ def choose_device(device: str = "auto") -> str:
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
+    device = str(device)
     try:
         torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # each kind of device has its own
+        reason = str(error).partition("\n")[0]
         raise InputError(f"device={device!r} cannot be used here ({reason}); use 'cpu'") from error
     return device
 
@@ -77,7 +80,7 @@ def choose_precision(precision: Precision, device: str) -> torch.dtype:
     known = {"float32": torch.float32, "bfloat16": torch.bfloat16}
     if precision == "auto":
         return torch.bfloat16 if bfloat16_pays(device) else torch.float32
-    if precision not in known:
+    if not isinstance(precision, str) or precision not in known:
         raise InputError(f"precision={precision!r}, expected 'auto', 'float32' or 'bfloat16'")
     return known[precision]
 
@@ -86,7 +89,8 @@ def choose_precision(precision: Precision, device: str) -> torch.dtype:
 def bfloat16_pays(device: str) -> bool:
     """Whether the device computes in bfloat16 faster than in float32."""
     if device.startswith("cuda"):
-        return bool(torch.cuda.is_bf16_supported())
+        # Older cards than Ampere only imitate it, and torch counts that as support.
+        return torch.version.hip is not None or torch.cuda.get_device_capability(device)[0] >= 8
     if device != "cpu":
         return False
     # Without instructions of its own a processor only imitates bfloat16, slowly.
@@ -108,11 +112,12 @@ def keep_memory() -> None:
 
 
 def upload(values: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """A tensor on a device; from pinned memory, so that the copy does not wait for the last."""
+    """A tensor on a device; on CUDA from pinned memory, so that the copy waits for no other."""
     if values.device == device:
         return values
-    staged = values.pin_memory() if device.type == "cuda" else values
-    return staged.to(device, non_blocking=True)
+    if device.type != "cuda":  # the values may be let go at once
+        return values.to(device)
+    return values.pin_memory().to(device, non_blocking=True)
 
 
 def download(values: torch.Tensor) -> np.ndarray:
@@ -147,19 +152,26 @@ def lanes(kind: str) -> int | None:
 def lane(device: torch.device) -> Iterator[None]:
     """A place on the device, so that memory does not grow with the number of dask's threads.
 
-    On CUDA each block has a stream of its own. Where torch may use one thread only, it is dask's
-    threads that compute.
+    On CUDA each lane has a stream, which finds again what its last block has let go. Where torch
+    may use one thread only, it is dask's threads that compute.
     """
     count = lanes(device.type)
     if count is None:
         yield
         return
-    with _slots(str(device), count):
-        own = torch.cuda.Stream(device) if device.type == "cuda" else None
+    with _STARTING:
+        free = _lanes(str(device), count)
+    own = free.get()
+    try:
         with torch.cuda.stream(own) if own else nullcontext():
             yield
+    finally:
+        free.put(own)
 
 
 @cache
-def _slots(device: str, count: int) -> threading.Semaphore:
-    return threading.Semaphore(count)
+def _lanes(device: str, count: int) -> SimpleQueue[torch.cuda.Stream | None]:
+    free: SimpleQueue[torch.cuda.Stream | None] = SimpleQueue()
+    for _ in range(count):
+        free.put(torch.cuda.Stream(device) if device.startswith("cuda") else None)
+    return free

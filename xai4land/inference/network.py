@@ -42,20 +42,38 @@ class Forward:
         self.network, self.device, self.dtype = network, device, dtype
         self.batch_size = batch_size
 
-    def __call__(self, windows: Sequence[Features]) -> list[torch.Tensor]:
-        """Logits of each window, shape (classes, size, size), as the network gives them."""
+    def __call__(self, items: Sequence[T], features: Callable[[T], Features]) -> list[torch.Tensor]:
+        """Logits of each window, shape (classes, size, size), as the network gives them.
+
+        Parameters
+        ----------
+        items : sequence
+        features : callable
+            Makes the features of an item's window; called again where memory ran out.
+        """
         found: list[torch.Tensor] = []
-        while len(found) < len(windows):
+        while len(found) < len(items):
             size = self.batch_size
-            try:
-                found += self._batch(windows[len(found) : len(found) + size], size)
-            except torch.OutOfMemoryError:
-                if size == 1:
-                    raise
-                self.batch_size = min(self.batch_size, size // 2)
-                if self.device.type == "cuda":
-                    torch.cuda.empty_cache()
+            made = self._tried(items[len(found) : len(found) + size], features, size)
+            if made is not None:
+                found += made
+                continue
+            # Out here nothing holds on to what was made for the batch any more.
+            self.batch_size = min(self.batch_size, size // 2)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
         return found
+
+    def _tried(
+        self, items: Sequence[T], features: Callable[[T], Features], size: int
+    ) -> list[torch.Tensor] | None:
+        """Logits of a batch; none where there is no memory for it."""
+        try:
+            return self._batch([features(item) for item in items], size)
+        except RuntimeError as error:
+            if size == 1 or not _no_memory(error):
+                raise
+            return None
 
     def _batch(self, windows: Sequence[Features], size: int) -> list[torch.Tensor]:
         x = _stacked([window.continuous for window in windows]).to(self.dtype)
@@ -66,6 +84,12 @@ class Forward:
         if self.device.type != "cpu":
             return [part.contiguous() for part in logits]
         return [empty_tensor(part.shape, part.dtype).copy_(part) for part in logits]
+
+
+def _no_memory(error: RuntimeError) -> bool:
+    """Whether a device has too little memory: Apple's, cuDNN and cuBLAS say so in words only."""
+    words = ("out of memory", "ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
 
 
 def _stacked(parts: list[torch.Tensor]) -> torch.Tensor:
