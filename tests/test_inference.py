@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import coordinate, plain_emulator, random_emulator, small_card, small_world
-from xai4land import InputError
+from xai4land import EmulatorError, InputError
+from xai4land.emulator import Emulator
 from xai4land.inference import predict
 from xai4land.inference.blocks import run_block
 from xai4land_land import reconstruct
@@ -248,3 +249,27 @@ def test_fractions_that_are_wrong_in_lazy_data_name_the_block(world, emulator):
     bad["town"][1, 2, 3] = 1.7
     with pytest.raises(InputError, match="town.*1.7.*in the block from"):
         reconstruct(bad.chunk(), emulator).compute()
+
+
+@pytest.mark.parametrize("times", [1, 30, 1000])
+def test_a_pure_cell_is_pure_whatever_the_network_says(emulator, times):
+    world = small_world(times=1)
+    pure = np.zeros((18, 36), bool)
+    pure[::2, ::3] = True
+    for name in ("wood", "field", "town"):
+        world[name] = world[name].where(~pure, float(name == "town"))
+    head = {k: v * times if k.startswith("head") else v for k, v in emulator.weights.items()}
+    made = run(world, Emulator(emulator.card, head), precision="float32")
+    fine = pure.repeat(4, 0).repeat(4, 1)
+    assert (made.land_cover.values[0][fine] == 2).all()
+    assert (made.land_cover_probability.values[2, 0][fine] == 1).all()
+    np.testing.assert_allclose(made.land_cover_probability.sum("land_cover_class"), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_network_that_answers_no_number_is_told_with_its_block(world, emulator, precision):
+    huge = {k: v * 1e30 for k, v in emulator.weights.items()}
+    made = reconstruct(world, Emulator(emulator.card, huge), precision=precision)
+    with pytest.raises(EmulatorError, match="not finite") as caught:
+        made.compute()
+    assert any("in the block" in note for note in caught.value.__notes__)

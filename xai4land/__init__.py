@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from xai4land.discovery import plugins, register_accessors
 from xai4land.errors import (
     DownloadError,
+    EmulatorError,
     EmulatorFileError,
     InputError,
     PluginError,
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 __all__ = [
     "DownloadError",
     "Emulator",
+    "EmulatorError",
     "EmulatorFileError",
     "InputError",
     "PluginError",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "DownloadError",
+    "EmulatorError",
     "EmulatorFileError",
     "InputError",
     "PluginError",
@@ -60,6 +61,10 @@ class InputError(Xai4landError, ValueError):
 
 class EmulatorFileError(Xai4landError, ValueError):
     """A file that is not a whole, untouched emulator that this version can run."""
+
+
+class EmulatorError(Xai4landError, ArithmeticError):
+    """A network whose answer is not a finite number."""
 
 
 class PluginError(Xai4landError, ImportError):

@@ -159,7 +159,7 @@ def scalar_dates(data: xr.DataArray | xr.Dataset) -> list[Hashable]:
 def value_problems(spec: Input, values: np.ndarray) -> list[str]:
     """What is wrong with the values of an input; missing ones are not wrong."""
     if spec.role == "categorical":
-        codes = np.unique(values[np.isfinite(values)] if values.dtype.kind == "f" else values)
+        codes = np.unique(values[~np.isnan(values)] if values.dtype.kind == "f" else values)
         unknown = np.setdiff1d(codes, spec.codes)
         if not unknown.size:
             return []

@@ -14,6 +14,7 @@ ROUNDS = 8
 OVER = 1.5
 """Exponent of the factors: over-relaxed, 8 rounds come as close as 12 plain ones."""
 TINY = 1e-7
+"""Less than this counts as this, of a pixel's probability and of a cell's mean."""
 
 
 def conserve(
@@ -54,7 +55,8 @@ def conserve(
     size, count = cells.fractions.shape[-2:], cells.fractions.shape[-2:].numel()
     wanted = cells.fractions.reshape(-1, count)
     down, across = (_Members.of(*line) for line in zip(cells[:2], size, strict=True))
-    by_cell = _to_cells(probability, down, across)
+    # A class that the network rules out in all of a cell could not be raised there.
+    by_cell = _to_cells(probability.clamp(min=TINY), down, across)
     inside = _to_cells(torch.ones_like(probability[:1]), down, across)[0]
     grouped = _grouped(by_cell, groups, wanted.shape[0])
     # A pure cell needs one round: only the others go on.
@@ -89,7 +91,7 @@ def _factors(
         scaled = torch.mul(grouped, factor[:, None], out=work)
         share = inside / scaled.sum(0).clamp(min=1e-12)
         mean = torch.mul(scaled, share, out=work).sum(1) / pixels
-        factor = factor * torch.where(known, (wanted + TINY) / (mean + TINY), 1.0) ** power
+        factor = factor * torch.where(known, wanted / mean.clamp(min=TINY), 1.0) ** power
     return factor
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from xai4land.axis import Axis, Floats, Ints
+from xai4land.errors import EmulatorError
 from xai4land.inference.conserve import conserve
 from xai4land.inference.device import download
 from xai4land.inference.features import FLOOR, ClassFractions, Pixels, missing_pixels
@@ -179,6 +180,11 @@ def _choose(
     """
     weighed = probability if favour is None else probability * favour[:, None, None]
     best = weighed.amax(0)
+    if not bool(best.sum().isfinite()):
+        raise EmulatorError(
+            "the network answered with numbers that are not finite; precision='float32' may help, "
+            "or the emulator's weights are faulty"
+        )
     count = probability.shape[0]
     rank = torch.arange(count, 0, -1, dtype=best.dtype, device=best.device)[:, None, None]
     # What is not the best falls far below any rank.
