@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from hypothesis import strategies as st
 
 from xai4land import InputError, StoreError
 from xai4land.cli import main
-from xai4land.store import layout, open_store, puts, write, writing
+from xai4land.store import layout, open_store, puts, write
 from xai4land_land import reconstruct
 
 DIMS = ("y", "x")
@@ -558,13 +559,39 @@ def test_a_store_that_appears_meanwhile_is_kept(tmp_path):
 def test_a_run_killed_before_its_last_clean_up_can_be_written_again(tmp_path, monkeypatch):
     """The finished store has its name, and the folder beside it is still there."""
     path, data = tmp_path / "map.zarr", plain()[0]
-    monkeypatch.setattr(writing.shutil, "rmtree", lambda *_, **__: None)
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
     write(data, path, progress=False)
     assert (tmp_path / "map.zarr.partial").exists()
     assert open_store(path).identical(data)
     monkeypatch.undo()
     write(data, path, overwrite=True, progress=False)
     assert open_store(path).identical(data)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("gone", ["store/a/c", "store/a/zarr.json", "store/zarr.json", "store"])
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_run_killed_in_its_last_clean_up_leaves_nothing_to_go_on_with(
+    tmp_path, monkeypatch, gone, deleted
+):
+    """A folder is emptied in any order; a NetCDF file is made from what may be gone by then."""
+    path, data = tmp_path / "map.nc", plain()[0]
+    delete = shutil.rmtree
+
+    def killed(folder, **how):
+        if Path(folder).suffix != ".partial":
+            return delete(folder, **how)
+        entry = Path(folder) / gone
+        return delete(entry) if entry.is_dir() else entry.unlink()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        write(data, path, progress=False)
+    assert (tmp_path / "map.nc.partial").exists()
+    if deleted:
+        path.unlink()
+    write(data, path, overwrite=not deleted, progress=False)
+    xr.testing.assert_identical(xr.open_dataset(path), data.compute())
     assert list(tmp_path.iterdir()) == [path]
 
 

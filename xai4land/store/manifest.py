@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ __all__ = [
     "begin",
     "hide",
     "read_done",
+    "remove",
     "reveal",
 ]
 
@@ -59,13 +61,25 @@ class Manifest:
 
 def begin(folder: Path) -> None:
     """Forget what an unfinished store held, the lock aside."""
-    # The manifest goes first: without it, nothing that is left counts.
-    (folder / MANIFEST).unlink(missing_ok=True)
+    _disown(folder)
     for entry in folder.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         elif entry.name != LOCK:
             entry.unlink()
+
+
+def remove(folder: Path) -> None:
+    """Delete an unfinished store's folder, when its store is whole and elsewhere."""
+    # What cannot be deleted (a lock on NFS) does no harm without a manifest.
+    with suppress(OSError):
+        _disown(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _disown(folder: Path) -> None:
+    """Delete the manifest: without it, nothing that is left counts, however a kill leaves it."""
+    (folder / MANIFEST).unlink(missing_ok=True)
 
 
 def hide(folder: Path) -> None:

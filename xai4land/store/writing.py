@@ -169,8 +169,7 @@ def _finish(stored: xr.Dataset, partial: Path, path: Path, overwrite: bool) -> N
         _remove(replaced)
         path.rename(replaced)
     whole.rename(path)
-    # The store is whole; what cannot be deleted (a lock on NFS) does no harm.
-    shutil.rmtree(partial, ignore_errors=True)
+    manifest.remove(partial)
 
 
 def _remove(path: Path) -> None:
