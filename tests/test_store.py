@@ -13,6 +13,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import dask
@@ -360,6 +361,34 @@ def test_a_disk_that_fills(tmp_path, ending):
     assert "refused: could not write" in run.stdout, run.stderr
     assert "which is not whole" in run.stdout
     assert not (tmp_path / f"map{ending}").exists()
+
+
+def test_a_note_that_is_cut_is_no_other_parts_note(tmp_path):
+    """A disk that fills takes the first bytes of a note, and says nothing."""
+    path, values, fails = tmp_path / "map.zarr", np.arange(12), [True]
+    append = os.write
+
+    def cut(handle, note):
+        return append(handle, note[: note.index(b"1") + 1] if b"10" in note else note)
+
+    def block(values, block_info=None):
+        while fails and block_info[0]["chunk-location"] == (1,):
+            if done(tmp_path / "map.zarr.partial") == 11:
+                raise OSError("cannot read block 1")
+            time.sleep(0.01)
+        return values + 1
+
+    base = da.from_array(values, chunks=1, name="cut-base")
+    made = da.map_blocks(block, base, meta=np.empty(0, int), name="cut-block")
+    data = xr.Dataset({"v": ("x", made)})
+    with dask.config.set(scheduler="threads", num_workers=2):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "write", cut)
+            with pytest.raises(OSError, match="block 1"):
+                write(data, path, progress=False)
+        fails.clear()
+        write(data, path, progress=False)
+    np.testing.assert_array_equal(xr.open_zarr(path).v, values + 1)
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that refuses all")

@@ -91,7 +91,7 @@ def putting(folder: Path, fingerprint: str, label: str) -> Iterator[None]:
             raise StoreError(over)
         yield
         # One short append, so that several do not mix; the newline first ends a line that a
-        # killed one left.
+        # killed one, or a full disk, has cut. A note that is lost costs that part's time.
         os.write(handle, f"\n{label}\n".encode())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,8 +40,9 @@ class Part:
 
     @property
     def label(self) -> str:
-        """Its name in the list of what is done."""
-        return "/".join([self.variable, *(str(block.start) for block in self.blocks)])
+        """Its name in the list of what is done: cut anywhere, it is no other part's."""
+        starts = [block.start for block in self.blocks]
+        return json.dumps([self.variable, *starts], separators=(",", ":"))
 
     @property
     def size(self) -> int:

@@ -97,9 +97,8 @@ def reveal(folder: Path) -> None:
 
 
 def read_done(folder: Path) -> set[str]:
-    """Labels of the parts that are done; a line that was cut off does not count."""
+    """Labels of the parts that are done; a line that was cut is none."""
     try:
-        text = (folder / DONE).read_text()
+        return set((folder / DONE).read_text().split("\n"))
     except FileNotFoundError:
         return set()
-    return set(text[: text.rfind("\n") + 1].split("\n"))
