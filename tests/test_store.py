@@ -131,6 +131,78 @@ def test_all_kinds_of_variables_read_back_as_xarray_would(tmp_path, ending):
     xr.testing.assert_identical(again, reference)
 
 
+def chars(tmp_path):
+    """Words of a NetCDF file that has them as arrays of letters, left on disk."""
+    words = xr.Dataset({"v": ("x", np.array(["a", "bb", "ccc"], object))})
+    words.to_netcdf(tmp_path / "chars.nc", encoding={"v": {"dtype": "S1"}})
+    return xr.open_dataset(tmp_path / "chars.nc", chunks={})
+
+
+@pytest.mark.parametrize("ending", [".zarr", ".nc"])
+@pytest.mark.parametrize("words", [["01", "2", "3"], ["a", "bb", ""], chars])
+def test_lazy_words_stay_words(tmp_path, words, ending):
+    if words is chars:
+        data = chars(tmp_path)
+    else:
+        data = xr.Dataset({"v": ("x", da.from_array(np.array(words, object), chunks=2))})
+    # Beside numbers that are written part by part.
+    data["n"] = ("x", da.arange(3, chunks=1))
+    path = write(data, tmp_path / f"map{ending}", progress=False)
+    again = open_store(path)
+    assert again.v.values.tolist() == data.v.values.tolist()
+    assert again.n.values.tolist() == [0, 1, 2]
+
+
+def test_lazy_objects_of_several_kinds_are_refused_before_anything_is_computed(tmp_path):
+    mixed = da.from_array(np.array([1, "a", 2.5], object), chunks=2)
+    seen = []
+    slow = da.map_blocks(seen.append, da.ones(3, chunks=1), meta=np.empty(0), name="seen")
+    with pytest.raises(InputError, match="mixed native types"):
+        write(xr.Dataset({"m": ("x", mixed), "v": ("x", slow)}), tmp_path / "m.zarr")
+    assert not seen
+
+
+@pytest.mark.filterwarnings("ignore:variable .* will be stored as:xarray.SerializationWarning")
+@pytest.mark.parametrize("ending", [".zarr", ".nc"])
+@pytest.mark.parametrize(
+    ("values", "encoding"),
+    [
+        (np.arange(4), {"_FillValue": None}),
+        (np.arange(4), {"_FillValue": 9, "missing_value": None}),
+        (np.array([1, 255, 3], "u1"), {"_FillValue": -1, "_Unsigned": "true"}),
+        (np.array([1, -1, 3], "i1"), {"_FillValue": 255, "_Unsigned": "true"}),
+        (np.array([1, 2, 3], "i1"), {"_FillValue": 3, "_Unsigned": "false"}),
+    ],
+)
+def test_fill_values_of_lazy_whole_numbers_are_stored_as_xarray_would(
+    tmp_path, values, encoding, ending
+):
+    data = xr.Dataset({"v": ("x", values)})
+    data.v.encoding |= encoding
+    reference = tmp_path / f"reference{ending}"
+    if ending == ".zarr":
+        data.to_zarr(reference, zarr_format=3, consolidated=False)
+    else:
+        data.to_netcdf(reference)
+    lazy = data.chunk(x=2)
+    path = write(lazy, tmp_path / f"map{ending}", progress=False)
+    assert lazy.v.encoding == encoding
+    with xr.open_dataset(path, decode_cf=False) as ours:
+        with xr.open_dataset(reference, decode_cf=False) as theirs:
+            xr.testing.assert_identical(ours.load(), theirs.load())
+            assert ours.v.dtype == theirs.v.dtype
+
+
+@pytest.mark.parametrize("ending", [".zarr", ".nc"])
+@pytest.mark.parametrize("chunks", [{}, {"x": 1}])
+def test_truth_values_have_no_gaps(tmp_path, chunks, ending):
+    """Not even where they have a fill value, which one of the two would equal."""
+    data = xr.Dataset({"v": ("x", np.array([True, False]))}).chunk(chunks)
+    data.v.encoding |= {"_FillValue": 0}
+    path = write(data, tmp_path / f"map{ending}", progress=False)
+    assert open_store(path).v.values.tolist() == [True, False]
+
+
 @given(
     shape=st.lists(st.integers(1, 9), min_size=1, max_size=4),
     chunks=st.lists(st.integers(1, 9), min_size=4, max_size=4),

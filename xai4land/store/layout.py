@@ -64,6 +64,10 @@ def as_stored(data: xr.Dataset) -> xr.Dataset:
             sizes = {d: max(s) for d, s in zip(variable.dims, variable.chunks, strict=True)}
             data[name] = data[name].chunk(sizes)
     for variable in data.variables.values():
+        if variable.dtype == bool and np.dtype(variable.encoding.get("dtype") or bool) == bool:
+            # Truth values have no gaps; one of the two would be read as such.
+            for key in ("_FillValue", "missing_value"):
+                variable.encoding.pop(key, None)
         if variable.chunks is not None and _plain_numbers(variable):
             # xarray would look for gaps, in tasks that hold finished maps back until the end.
             variable.attrs["_FillValue"] = variable.dtype.type(variable.encoding.pop("_FillValue"))
@@ -73,6 +77,9 @@ def as_stored(data: xr.Dataset) -> xr.Dataset:
         for key in ("chunks", "preferred_chunks", "shards"):
             variable.encoding.pop(key, None)
     for name, variable in variables.items():
+        if variable.dtype.kind == "O" and variable.chunks is not None:
+            # What objects are stored as, xarray tells from their values.
+            variables[name] = variable.compute()
         if variable.dtype.kind == "U" and variable.chunks is None:
             # Zarr's format 3 knows words, but none of a fixed length.
             variables[name] = variable.astype(object)
@@ -81,13 +88,9 @@ def as_stored(data: xr.Dataset) -> xr.Dataset:
 
 def _plain_numbers(variable: xr.Variable) -> bool:
     """Whether a variable has a fill value, but is of whole numbers that are stored as they are."""
-    others = {"missing_value", "scale_factor", "add_offset", "dtype"}
-    encoding = variable.encoding
-    return (
-        variable.dtype.kind in "iu"
-        and "_FillValue" in encoding
-        and others.isdisjoint(key for key, value in encoding.items() if value is not None)
-    )
+    others = {"missing_value", "scale_factor", "add_offset", "dtype", "_Unsigned"}
+    given = {key for key, value in variable.encoding.items() if value is not None}
+    return variable.dtype.kind in "iu" and "_FillValue" in given and others.isdisjoint(given)
 
 
 def lazy_names(stored: xr.Dataset) -> list[str]:
