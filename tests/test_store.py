@@ -18,9 +18,11 @@ from pathlib import Path
 
 import dask
 import dask.array as da
+import numcodecs
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -201,6 +203,54 @@ def test_truth_values_have_no_gaps(tmp_path, chunks, ending):
     data.v.encoding |= {"_FillValue": 0}
     path = write(data, tmp_path / f"map{ending}", progress=False)
     assert open_store(path).v.values.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("ending", [".zarr", ".nc"])
+def test_what_was_opened_from_zarr_of_format_2_is_written(tmp_path, ending):
+    data = xr.Dataset(
+        {"v": (DIMS, np.arange(12.0).reshape(3, 4)), "w": ("y", np.array(["a", "b", "c"], object))},
+        {"x": np.arange(4.0)},
+    )
+    scaled = numcodecs.FixedScaleOffset(offset=0, scale=1, dtype="f8")
+    data.to_zarr(tmp_path / "old.zarr", zarr_format=2, encoding={"v": {"filters": [scaled]}})
+    for name, old in (
+        ("lazy", xr.open_zarr(tmp_path / "old.zarr")),
+        ("loaded", xr.open_zarr(tmp_path / "old.zarr").load()),
+    ):
+        before = dict(old.v.encoding)
+        path = write(old, tmp_path / f"{name}{ending}", progress=False)
+        xr.testing.assert_equal(open_store(path).load(), data)
+        assert old.v.encoding == before
+
+
+def test_codecs_that_are_asked_for_are_used(tmp_path):
+    gzip = zarr.codecs.GzipCodec(level=9)
+    data = xr.Dataset({"v": ("x", da.arange(4, chunks=2))})
+    data.v.encoding["compressors"] = (gzip,)
+    path = write(data, tmp_path / "map.zarr", progress=False)
+    assert zarr.open_array(path / "v").compressors == (gzip,)
+
+
+@pytest.mark.parametrize("ending", [".zarr", ".nc"])
+def test_a_variable_may_be_named_like_an_unfinished_store(tmp_path, ending):
+    data = xr.Dataset({"a.partial": ("x", da.arange(4, chunks=2))})
+    path = write(data, tmp_path / f"map{ending}", progress=False)
+    xr.testing.assert_identical(open_store(path).load(), data.load())
+
+
+def test_a_mean_beside_its_map_is_computed_with_it_and_stored(tmp_path):
+    """Not before, for the hash: of a run that fails, what was finished stays."""
+    path, partial = tmp_path / "map.zarr", tmp_path / "map.zarr.partial"
+    data = broken(OSError("no luck"), where=(3, 3), name="mean")[["a"]]
+    data["mean"] = data.a.mean()
+    with dask.config.set(scheduler="synchronous"), pytest.raises(OSError, match="luck") as raised:
+        write(data, path, progress=False)
+    assert raised.value.__notes__ == ["could not make a (y 30:40, x 30:40), mean"]
+    assert done(partial) == 15
+    whole = plain(name="mean")[0][["a"]]
+    whole["mean"] = whole.a.mean()
+    write(whole, path, progress=False)
+    xr.testing.assert_identical(xr.open_zarr(path).load(), whole.load())
 
 
 @given(

@@ -73,9 +73,12 @@ def as_stored(data: xr.Dataset) -> xr.Dataset:
             variable.attrs["_FillValue"] = variable.dtype.type(variable.encoding.pop("_FillValue"))
     variables, attrs = xr.conventions.cf_encoder(*xr.conventions.encode_dataset_coordinates(data))
     for variable in variables.values():
-        # Chunks of a former store are forgotten.
+        # Chunks of a former store are forgotten, and codecs that are of Zarr's format 2.
         for key in ("chunks", "preferred_chunks", "shards"):
             variable.encoding.pop(key, None)
+        for key in ("compressor", "compressors", "filters", "serializer"):
+            if _of_format_2(variable.encoding.get(key)):
+                del variable.encoding[key]
     for name, variable in variables.items():
         if variable.dtype.kind == "O" and variable.chunks is not None:
             # What objects are stored as, xarray tells from their values.
@@ -93,17 +96,27 @@ def _plain_numbers(variable: xr.Variable) -> bool:
     return variable.dtype.kind in "iu" and "_FillValue" in given and others.isdisjoint(given)
 
 
+def _of_format_2(codecs: Any) -> bool:
+    """Whether codecs are objects, but none that Zarr's format 3 knows."""
+    from zarr.abc.codec import Codec
+
+    several = codecs if isinstance(codecs, list | tuple) else [codecs]
+    return not all(codec is None or isinstance(codec, Codec | dict | str) for codec in several)
+
+
 def lazy_names(stored: xr.Dataset) -> list[str]:
     """Variables that are still to be computed."""
     return [str(name) for name, v in stored.variables.items() if v.chunks is not None]
 
 
 def encodings(stored: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """Zarr's chunks and shards of each lazy variable."""
+    """Zarr's chunks and shards of each lazy variable, and the compressors that were asked for."""
     made = {}
     for name, group in _groups(stored).items():
         sizes = [max(s[0], 1) for s in _chunks(stored, name)]
         made[name] = {"chunks": tuple(sizes)}
+        if "compressors" in stored.variables[name].encoding:
+            made[name]["compressors"] = stored.variables[name].encoding["compressors"]
         if max(group, default=1) > 1:
             made[name]["shards"] = tuple(n * k for n, k in zip(sizes, group, strict=True))
     return made
@@ -116,7 +129,9 @@ def parts(stored: xr.Dataset) -> list[Part]:
     depth = max((len(part.blocks) for part in found), default=0)
 
     def place(part: Part) -> tuple[int, ...]:
-        return (*[0] * (depth - len(part.blocks)), *(block.start for block in part.blocks))
+        # A single value, such as a mean, may need all blocks: it comes last.
+        first = int(not part.blocks)
+        return (first, *[0] * (depth - len(part.blocks)), *(block.start for block in part.blocks))
 
     return sorted(found, key=place)
 
@@ -140,7 +155,7 @@ def fingerprint(data: xr.Dataset, stored: xr.Dataset) -> str:
     from dask.base import tokenize
 
     values = [
-        (str(name), v.data.name if v.chunks else v.values)
+        (str(name), v.values if v.chunks is None else v.data.name)
         for name, v in sorted(data.variables.items(), key=lambda item: str(item[0]))
     ]
     form = [

@@ -91,7 +91,8 @@ def reveal(folder: Path) -> None:
     """Put the root metadata into the store: it is whole."""
     # What killed writers left of a file.
     for scrap in (folder / STORE).rglob("*.partial"):
-        scrap.unlink()
+        if scrap.is_file():  # no variable of such a name
+            scrap.unlink()
     if (folder / ROOT).exists():
         (folder / ROOT).replace(folder / STORE / ROOT)
 
