@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -601,6 +602,54 @@ def test_a_task_that_raises_is_told_with_its_chunks(tmp_path, scheduler, error):
         "could not make a (y 10:20, x 10:20), b (y 10:20, x 10:20)"
     )
     assert not (tmp_path / "map.zarr").exists()
+
+
+def test_a_task_that_computes_in_turn_is_told_too(tmp_path):
+    def block(values, block_info=None):
+        if block_info[0]["chunk-location"] == (2, 1):
+            dask.get({"inner": (int, "no number")}, "inner")
+        return values
+
+    made = da.map_blocks(block, da.ones((40, 40), chunks=10), meta=np.empty((0, 0)), name="turn")
+    with pytest.raises(ValueError, match="no number") as raised:
+        write(xr.Dataset({"a": (DIMS, made)}), tmp_path / "map.zarr", progress=False)
+    assert raised.value.__notes__ == ["could not make a (y 20:30, x 10:20)"]
+
+
+def test_runs_of_several_threads_each_count_and_name_what_is_theirs(tmp_path, capsys):
+    errors, together = {}, threading.Barrier(2, timeout=60)
+
+    def get(graph, keys, **how):
+        together.wait()
+        return dask.threaded.get(graph, keys, **how)
+
+    def run(name, data):
+        try:
+            write(data, tmp_path / name)
+        except RuntimeError as error:
+            errors[name] = error.__notes__
+
+    runs = {"good.zarr": plain()[0], "bad.zarr": broken(RuntimeError(), where=(3, 3))}
+    threads = [threading.Thread(target=run, args=each) for each in runs.items()]
+    with dask.config.set(scheduler=get):
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert errors == {"bad.zarr": ["could not make a (y 30:40, x 30:40), b (y 30:40, x 30:40)"]}
+    shown = dict(re.findall(r"write (\S+) \S+ +(\d+)/1600", capsys.readouterr().err))
+    assert shown["good.zarr"] == "1600"
+    assert 0 < int(shown["bad.zarr"]) < 1600
+
+
+def test_what_a_caller_watches_is_watched(tmp_path):
+    """Callbacks of dask, as its progress bar has them, see the run."""
+    seen = []
+    with dask.callbacks.Callback(posttask=lambda *about: seen.append(about)):
+        write(plain()[0], tmp_path / "map.zarr", progress=False)
+        assert len(seen) > 32
+        da.ones(3).sum().compute()
+        assert len(seen) > 33
 
 
 @pytest.mark.usefixtures("few_files")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import lru_cache
+from inspect import ismethod
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,7 +18,8 @@ from uuid import uuid4
 import dask.array as da
 import numpy as np
 import xarray as xr
-from dask.callbacks import Callback
+from dask.base import get_scheduler
+from dask.callbacks import local_callbacks
 from dask.highlevelgraph import HighLevelGraph
 
 from xai4land.errors import Xai4landError
@@ -56,9 +58,13 @@ def put_all(
         What a task raised, with a note that names the parts that need the task.
     """
     puts = _graph(stored, parts, folder, fingerprint)
-    with _watched(puts.name, parts, done):
-        made = persist(puts)
-    _follow(made, parts, done)
+    if ismethod(get_scheduler(collections=[puts])):  # a client's
+        _follow(persist(puts), parts, done)
+        return
+    # Given to this run: of those that dask keeps for all, other runs of the process take what they
+    # find, and tasks that compute in turn do so too.
+    with local_callbacks() as others:
+        puts.persist(callbacks=[*others, _watched(puts.name, parts, done)])
 
 
 def _graph(stored: xr.Dataset, parts: Sequence[Part], folder: Path, fingerprint: str) -> da.Array:
@@ -114,8 +120,8 @@ def _array(folder: str, name: str, _fingerprint: str) -> Any:
     return zarr.open_array(f"{folder}/{STORE}/{name}", mode="r+")
 
 
-def _watched(name: str, parts: Sequence[Part], done: Put) -> Callback:
-    """Count the puts that dask runs here, and name the parts when a task fails."""
+def _watched(name: str, parts: Sequence[Part], done: Put) -> tuple[Any, ...]:
+    """What dask calls in a run here, by place: count the puts, name the parts if a task fails."""
 
     def part(key: Any) -> Part | None:
         mine = isinstance(key, tuple) and key[0] == name and key[1] < len(parts)
@@ -128,10 +134,11 @@ def _watched(name: str, parts: Sequence[Part], done: Put) -> Callback:
     def finish(_graph: Any, state: Any, _failed: bool) -> None:
         error = sys.exception()
         if isinstance(error, Exception):
-            waiting = _needing(_failed_key(error), state["dependents"])
+            dependents = state["dependents"]
+            waiting = _needing(_failed_key(error, dependents), dependents)
             _name(error, [found for key in waiting if (found := part(key))])
 
-    return Callback(posttask=count, finish=finish)
+    return None, None, None, count, finish
 
 
 def _needing(key: Any, dependents: dict[Any, set[Any]]) -> set[Any]:
@@ -144,11 +151,14 @@ def _needing(key: Any, dependents: dict[Any, set[Any]]) -> set[Any]:
     return seen
 
 
-def _failed_key(error: Exception) -> Any:
-    """The task that raised: the innermost frame of dask's own around it knows the key."""
+def _failed_key(error: Exception, keys: Container[Any]) -> Any:
+    """The task that raised: the innermost frame of dask's own around it that has one of the keys.
+
+    Frames further in are of what a task computes in turn.
+    """
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     own = [f.f_locals for f in frames if f.f_globals.get("__name__") == "dask.local"]
-    return next((names["key"] for names in reversed(own) if "key" in names), None)
+    return next((n["key"] for n in reversed(own) if "key" in n and n["key"] in keys), None)
 
 
 def _name(error: Exception, parts: Sequence[Part], most: int = 4) -> None:
