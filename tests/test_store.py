@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 
 from xai4land import InputError, StoreError
 from xai4land.cli import main
-from xai4land.store import layout, open_store, puts, write
+from xai4land.store import layout, netcdf, open_store, puts, write
 from xai4land_land import reconstruct
 
 DIMS = ("y", "x")
@@ -156,6 +156,41 @@ def test_lazy_words_stay_words(tmp_path, words, ending):
     assert again.n.values.tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda data: data.v.attrs.update(flag=True), "illegal data type for attribute .*flag"),
+        (lambda data: data.attrs.update(source=None), "Invalid value for attr 'source'"),
+        (lambda data: data.update({"v": data.v.astype("f2")}), "float16"),
+        (lambda data: data.update({"v": data.v.astype("c8")}), "complex64"),
+        (lambda data: data.update({"new\nline": data.v}), "illegal characters"),
+        (lambda data: data.update({"a/b": data.v}), "Forward slashes"),
+    ],
+)
+def test_what_netcdf_cannot_hold_is_told_before_anything_is_computed(tmp_path, change, reason):
+    data, seen = plain()
+    data = data[["a"]].rename(a="v")
+    change(data)
+    told = f"(?s)cannot be written to NetCDF: .*{reason}.*write .zarr"
+    with pytest.raises(InputError, match=told):
+        write(data, tmp_path / "map.nc", progress=False)
+    assert not seen
+    assert not (tmp_path / "map.nc").exists()
+    # Mended, it is written under that name.
+    write(plain()[0], tmp_path / "map.nc", progress=False)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate dimension names")
+@pytest.mark.parametrize("ending", [".zarr", ".nc"])
+def test_a_dimension_may_be_there_twice(tmp_path, ending):
+    values = np.arange(16).reshape(4, 4)
+    data = xr.Dataset({"v": (("y", "y"), da.from_array(values, chunks=2))})
+    path = write(data, tmp_path / f"map{ending}", progress=False)
+    again = open_store(path)
+    assert again.v.dims == ("y", "y")
+    np.testing.assert_array_equal(again.v, values)
+
+
 def test_lazy_objects_of_several_kinds_are_refused_before_anything_is_computed(tmp_path):
     mixed = da.from_array(np.array([1, "a", 2.5], object), chunks=2)
     seen = []
@@ -190,10 +225,9 @@ def test_fill_values_of_lazy_whole_numbers_are_stored_as_xarray_would(
     lazy = data.chunk(x=2)
     path = write(lazy, tmp_path / f"map{ending}", progress=False)
     assert lazy.v.encoding == encoding
-    with xr.open_dataset(path, decode_cf=False) as ours:
-        with xr.open_dataset(reference, decode_cf=False) as theirs:
-            xr.testing.assert_identical(ours.load(), theirs.load())
-            assert ours.v.dtype == theirs.v.dtype
+    ours, theirs = (xr.open_dataset(p, decode_cf=False).load() for p in (path, reference))
+    xr.testing.assert_identical(ours, theirs)
+    assert ours.v.dtype == theirs.v.dtype
 
 
 @pytest.mark.parametrize("ending", [".zarr", ".nc"])
@@ -514,10 +548,56 @@ def test_a_note_that_is_cut_is_no_other_parts_note(tmp_path):
     np.testing.assert_array_equal(xr.open_zarr(path).v, values + 1)
 
 
+def test_netcdf_goes_on_in_the_same_process_when_there_is_room_again(tmp_path):
+    """The library keeps a file open that it could not write, and opens none of that name again."""
+    script = textwrap.dedent(
+        f"""
+        import resource, signal
+        import dask.array as da, numpy as np, xarray as xr
+        import xai4land
+        from xai4land.store import write
+        noise = np.random.default_rng(0).integers(0, 255, (500, 500), dtype=np.uint8)
+        data = xr.Dataset({{"a": (("y", "x"), da.from_array(noise, chunks=100, name="noise"))}})
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, most))
+        for _ in range(2):
+            try:
+                write(data, r"{tmp_path}/map.nc", progress=False)
+            except xai4land.StoreError as error:
+                print("refused:", error, flush=True)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        write(data, r"{tmp_path}/map.nc", progress=False)
+        print("equal:", np.array_equal(xr.open_dataset(r"{tmp_path}/map.nc").a, noise), flush=True)
+        """
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert run.stdout.count("HDF error, as where the disk is full") == 2, run.stderr
+    assert "equal: True" in run.stdout, run.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == ["map.nc"]
+
+
+def test_an_error_of_the_last_copy_is_not_taken_for_a_full_disk(tmp_path, monkeypatch):
+    def fails(*_, **__):
+        raise RuntimeError("not of the disk")
+
+    path, data = tmp_path / "map.nc", plain()[0]
+    monkeypatch.setattr(netcdf, "check", lambda *_: None)
+    monkeypatch.setattr(xr.Dataset, "to_netcdf", fails)
+    with pytest.raises(RuntimeError, match="not of the disk"):
+        write(data, path, progress=False)
+    monkeypatch.undo()
+    write(data, path, progress=False)
+    xr.testing.assert_identical(xr.open_dataset(path), data.compute())
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that refuses all")
-def test_a_folder_that_cannot_be_written_is_told():
-    with pytest.raises(StoreError, match="could not write /proc/map.zarr: .*choose a folder"):
-        write(plain()[0], "/proc/map.zarr", progress=False)
+@pytest.mark.parametrize("name", ["map.zarr", "map.nc"])
+def test_a_folder_that_cannot_be_written_is_told(name):
+    with pytest.raises(StoreError, match=f"could not write /proc/{name}: .*choose a folder"):
+        write(plain()[0], f"/proc/{name}", progress=False)
 
 
 INTERRUPTED = """

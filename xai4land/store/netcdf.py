@@ -3,13 +3,51 @@
 from __future__ import annotations
 
 import errno
+import os
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
 import dask
+import dask.array as da
 import xarray as xr
 
-__all__ = ["to_netcdf"]
+from xai4land.errors import InputError
+
+__all__ = ["check", "to_netcdf"]
+
+
+def check(stored: xr.Dataset, path: Path) -> None:
+    """Refuse what NetCDF cannot hold, before anything is computed: a file of one value is made.
+
+    Parameters
+    ----------
+    stored : Dataset
+        As it was encoded for the store.
+    path : Path
+        Of the file, of no use afterwards.
+
+    Raises
+    ------
+    OSError
+        If nothing can be written there.
+    InputError
+        If it has names, attributes or types that NetCDF does not have.
+    """
+    first = {
+        name: da.zeros([min(size, 1) for size in v.shape], dtype=v.dtype, chunks=-1)
+        if v.chunks is not None
+        else v[(slice(1),) * v.ndim].data
+        for name, v in stored.variables.items()
+    }
+    try:
+        _save(stored, first, path)
+    except OSError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"the dataset cannot be written to NetCDF: {error}; change that, or write .zarr"
+        ) from error
 
 
 def to_netcdf(stored: xr.Dataset, store: Path, path: Path) -> None:
@@ -32,21 +70,37 @@ def to_netcdf(stored: xr.Dataset, store: Path, path: Path) -> None:
     with xr.open_dataset(
         store, engine="zarr", chunks={}, consolidated=False, decode_cf=False
     ) as read:
-        whole = stored.copy()
-        whole.attrs = _without_bounds(stored)
-        for name, variable in stored.variables.items():
-            if variable.chunks is not None:
-                # Zarr has a type for truth values, NetCDF stores them as numbers.
-                values = read[name].variable.astype(variable.dtype).data
-                whole[name] = (variable.dims, values, variable.attrs)
-            whole[name].encoding = {}
-        try:
-            # Here, whatever else computes: the workers of a cluster cannot share a file.
-            with dask.config.set(scheduler="threads"):
-                whole.to_netcdf(path, engine="netcdf4", encoding=_encoding(whole))
-        except RuntimeError as error:
-            # netCDF4 reports a full disk as an error of HDF5's.
-            raise OSError(errno.ENOSPC, str(error)) from error
+        # Zarr has a type for truth values, NetCDF stores them as numbers.
+        values = {
+            name: v.data if v.chunks is None else read[name].data.astype(v.dtype)
+            for name, v in stored.variables.items()
+        }
+        _save(stored, values, path)
+
+
+def _save(stored: xr.Dataset, values: Mapping[Hashable, Any], path: Path) -> None:
+    """Values with the names, dimensions and attributes of a dataset."""
+    variables = {
+        name: xr.Variable(v.dims, values[name], v.attrs) for name, v in stored.variables.items()
+    }
+    whole = xr.Dataset(variables, attrs=_without_bounds(stored))
+    _discard(path)
+    try:
+        # Here, whatever else computes: the workers of a cluster cannot share a file.
+        with dask.config.set(scheduler="threads"):
+            whole.to_netcdf(path, engine="netcdf4", encoding=_encoding(whole))
+    except RuntimeError as error:
+        if "HDF error" not in str(error):
+            raise
+        # All that netCDF4 says of a full disk.
+        raise OSError(errno.ENOSPC, f"{error}, as where the disk is full") from error
+
+
+def _discard(path: Path) -> None:
+    """Delete what a run left that failed; where HDF5 still has it open, its room is free, too."""
+    if path.exists():
+        os.truncate(path, 0)
+        path.unlink()
 
 
 def _without_bounds(stored: xr.Dataset) -> dict[Any, Any]:

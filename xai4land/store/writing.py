@@ -13,11 +13,10 @@ import xarray as xr
 
 from xai4land.errors import InputError, StoreError
 from xai4land.progress import pixel_progress
-from xai4land.store import manifest
+from xai4land.store import manifest, netcdf
 from xai4land.store.guard import alone, locked, told
 from xai4land.store.layout import Part, as_stored, encodings, fingerprint, lazy_names, parts
 from xai4land.store.manifest import STORE, Manifest
-from xai4land.store.netcdf import to_netcdf
 
 __all__ = ["write"]
 
@@ -55,7 +54,8 @@ def write(
     Raises
     ------
     InputError
-        If the ending is unknown, or values found on the way cannot be right.
+        If the ending is unknown, the format cannot hold the dataset, or values found on the way
+        cannot be right.
     StoreError
         If the store exists, is being written by another process, was begun with other data,
         or cannot be written (no room, no permission). What was finished stays.
@@ -108,6 +108,8 @@ def _begin(stored: xr.Dataset, partial: Path, wanted: Manifest, overwrite: bool)
         )
     # Killed between the last rename and the clean-up, a run leaves a manifest without a store.
     if found != wanted or not (partial / STORE).is_dir():
+        if partial.with_suffix("").suffix == ".nc":
+            netcdf.check(stored, partial / "first.nc")
         manifest.begin(partial)
         _make_empty(stored, partial / STORE)
         manifest.hide(partial)
@@ -161,7 +163,7 @@ def _finish(stored: xr.Dataset, partial: Path, path: Path, overwrite: bool) -> N
     whole = partial / STORE
     if path.suffix == ".nc":
         whole = partial / "whole.nc"
-        to_netcdf(stored, partial / STORE, whole)
+        netcdf.to_netcdf(stored, partial / STORE, whole)
     _refuse_existing(path, overwrite)
     if path.exists():
         # Moved, not deleted: half of a store must not be seen under its name.
