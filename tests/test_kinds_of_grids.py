@@ -83,6 +83,16 @@ def test_static_features_of_a_region_serve_a_global_target_counted_from_zero():
     np.testing.assert_array_equal(known, np.abs(east) < 60)
 
 
+@pytest.mark.parametrize("chunks", [(24, 141), (10, 20)])
+def test_a_region_of_states_under_a_global_target_is_met_once(chunks):
+    """The first cell begins at the date line, where the target ends."""
+    data = inputs(cells(10, 0, 60), cells(10, -180, -70), cells(2.5, 0, 60), cells(2.5, -180, 180))
+    lon = coordinate("lon", cells(2.5, 180, 540))
+    target = xr.Dataset(coords={"lat": coordinate("lat", cells(2.5, 0, 60)), "lon": lon})
+    made_by = emulator(2.5, 10)
+    same(run(data, made_by, target=target), run(data, made_by, target=target, chunks=chunks))
+
+
 def test_a_pixel_on_the_edge_of_two_cells_is_in_one_whichever_way_rows_run():
     fine = cells(0.2, 40, 46), cells(0.2, 0, 8)
     data = inputs(cells(0.5, 40, 46), cells(0.5, 0, 8), *fine)

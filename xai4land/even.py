@@ -11,8 +11,8 @@ __all__ = ["Floats", "even", "whole"]
 
 Floats = npt.NDArray[np.float64]
 
-NOISE = 3.2e-5
-"""Degrees between longitudes that float32 rounds up and down."""
+NOISE = 6.2e-5
+"""Degrees between longitudes up to 720 that float32 rounds up and down."""
 
 MOST = 1e-2
 """Share of a cell by which decimals may miss a coordinate of an even grid, at most."""

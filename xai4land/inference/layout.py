@@ -194,5 +194,9 @@ def _grown(span: Span, axis: Axis, points: Callable[[Ints], Floats], spacing: fl
     reach = int(np.ceil(axis.widest / spacing)) + 1
     around = np.arange(span[0] - reach, span[1] + reach)
     cells = axis.cell(points(around))
-    same = around[(cells == cells[reach]) | (cells == cells[-reach - 1])]
-    return int(min(same.min(), span[0])), int(max(same.max() + 1, span[1]))
+    return span[0] - _alike(cells[reach::-1]), span[1] + _alike(cells[-reach - 1 :])
+
+
+def _alike(cells: Ints) -> int:
+    """How many of the next cells are the first one; around the globe it may come again."""
+    return int(np.logical_and.accumulate(cells[1:] == cells[0]).sum())
