@@ -1,11 +1,15 @@
-"""Workers: the same job with one and with two processes of one thread each."""
+"""Workers: the same job with one and with two processes of one thread each; and the limit."""
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import torch
+from bare import Way, bare
 from common import Settings, in_turn, middle
 from distributed import Client, LocalCluster
 from emulators import make_card, make_emulator, warm
@@ -13,11 +17,14 @@ from ours import ours
 from world import World, region
 
 from xai4land.emulator import Card
+from xai4land.inference.device import choose_precision
 from xai4land.tables import Table
 
 __all__ = ["table"]
 
 COUNTS = (1, 2)
+WINDOWS = 256
+"""Windows of all processes together that the limit is measured with."""
 
 
 def table(settings: Settings) -> Table:
@@ -29,14 +36,33 @@ def table(settings: Settings) -> Table:
         f"{count} worker{'s'[: count - 1]}": partial(shared, settings.folder, world, card, count)
         for count in COUNTS
     }
+    limits = {
+        f"bare network, {count} process{'es'[: 2 * count - 2]}": partial(alone, card, count)
+        for count in COUNTS
+    }
+    taken = in_turn({**jobs, **limits}, settings.repeats)
     rows: list[dict[str, Any]] = []
-    for what, runs in in_turn(jobs, settings.repeats).items():
-        seconds, spread = middle(runs)
-        base = rows[0]["seconds"] if rows else seconds
-        rows.append(
-            {"": what, "seconds": seconds, "spread %": spread, "times as fast": base / seconds}
-        )
+    for group in (jobs, limits):
+        first = middle(taken[next(iter(group))])[0]
+        for what in group:
+            seconds, spread = middle(taken[what])
+            rows.append(
+                {"": what, "seconds": seconds, "spread %": spread, "times as fast": first / seconds}
+            )
     return Table(rows)
+
+
+def alone(card: Card, count: int) -> float:
+    """Seconds of the bare network in processes that share nothing but the machine."""
+    job = partial(_bare, card, WINDOWS // count)
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        return max(future.result() for future in [pool.submit(job) for _ in range(count)])
+
+
+def _bare(card: Card, windows: int) -> float:
+    torch.set_num_threads(1)
+    bfloat16 = choose_precision("auto", "cpu") == torch.bfloat16
+    return bare(card, windows, Way(bfloat16, prepared=True, batch=1)).seconds
 
 
 def shared(folder: Path, world: World, card: Card, count: int) -> float:

@@ -71,7 +71,6 @@ def fitted(
         simulations=simulations,
         grid=simulations["piControl"]["tas"],
         predictors=["tas"],
-        trend="line",
         name="seasonal-tas",
         title="Seasonal anomalies of 2 m temperature one month ahead, on 10°",
         licence="weights: CC-BY-SA-4.0, as the CMIP6 output of CSIRO-ARCCSS ACCESS-ESM1-5 that "
