@@ -9,6 +9,7 @@ import xarray as xr
 from conftest import coordinate, random_emulator, small_card
 from xai4land.emulator.card import Resolution, Window
 from xai4land.even import even
+from xai4land.grid import Grid, target_grid
 from xai4land_land import reconstruct
 
 SIZE = 16
@@ -124,6 +125,31 @@ def test_float32_coordinates_do_not_matter(fine, coarse):
     same(made.isel(lat=slice(21, 34), lon=slice(50, 61)), part)
 
 
+def test_coordinates_rounded_to_decimals_do_not_matter():
+    fine, coarse = cells(1 / 12, 40, 44), cells(1 / 2, 40, 44)
+    exact = inputs(coarse, cells(1 / 2, 0, 6), fine, cells(1 / 12, 0, 6))
+    rounded = exact.assign_coords(
+        {n: exact[n].copy(data=np.round(exact[n].values, 4)) for n in exact.coords}
+    )
+    made_by = emulator(1 / 12, 1 / 2)
+    same(run(exact, made_by), run(rounded, made_by))
+
+
+@pytest.mark.parametrize("west", np.arange(-20, -19, 0.05).round(2))
+def test_a_resolution_over_float32_states_gives_the_same_target(west):
+    """Also where the states' edge lies midway between two pixels."""
+    exact = inputs(cells(0.05, 40, 42), cells(0.05, west, west + 2), *(cells(0.02, 40, 42),) * 2)
+    rounded = exact.assign_coords(
+        {n: exact[n].copy(data=exact[n].values.astype("f4")) for n in ("lat", "lon")}
+    )
+    one, other = (
+        target_grid(0.02, Grid.of(data["wood"]), Grid.of(data["height"]))
+        for data in (exact, rounded)
+    )
+    np.testing.assert_array_equal(one.lon.values, other.lon.values)
+    np.testing.assert_array_equal(one.lat.values, other.lat.values)
+
+
 def test_output_has_the_coordinates_of_the_target_to_the_last_bit():
     lat, lon = cells(0.1, 40, 44).astype("f4"), cells(0.1, 0, 6).astype("f4")
     data = inputs(cells(0.5, 40, 44), cells(0.5, 0, 6), lat, lon)
@@ -169,9 +195,9 @@ def test_beyond_irregular_rows_the_map_is_missing():
     assert known.max() == 61.25
 
 
+@pytest.mark.parametrize("step", [0.1, 0.11])
 @pytest.mark.parametrize("phase", [0, 0.25, 0.5, 0.75])
-def test_windows_lie_alike_whatever_part_of_a_lattice_is_asked_for(phase):
-    step = 0.1
+def test_windows_lie_alike_whatever_part_of_a_lattice_is_asked_for(phase, step):
     lat = 50 - step * (np.arange(80) + phase)
     lon = -20 + step * (np.arange(90) + phase)
     data = inputs(cells(0.5, 40, 52), cells(0.5, -22, -8), lat, lon)
@@ -185,12 +211,15 @@ def test_windows_lie_alike_whatever_part_of_a_lattice_is_asked_for(phase):
         same(whole.isel(lat=slice(first, first + 23), lon=slice(first + 3, first + 31)), part)
 
 
-@pytest.mark.parametrize("step", [0.25, 0.1, 0.05, 1 / 12, 0.01, 1 / 120])
-@pytest.mark.parametrize("first", [-180, 0, 77])
-def test_noise_of_storage_is_told_from_another_grid(step, first):
-    exact = first + step * (np.arange(300) + 0.5)
-    for stored in (exact, exact.astype("f4").astype(float), np.round(exact, 5)):
-        found = even(stored)
+@pytest.mark.parametrize("count", [5, 12, 60, 300])
+@pytest.mark.parametrize("step", [0.25, 0.1, 0.05, 1 / 12, 0.01, 1 / 120, 0.11, 0.7, 0.375])
+@pytest.mark.parametrize("first", [-180, 0, 23])
+def test_noise_of_storage_is_told_from_another_grid(step, first, count):
+    exact = first + step * (np.arange(count) + 0.5)
+    stored = [exact, exact.astype("f4").astype(float)]
+    stored += [np.round(exact, 5)] if count > 5 else []
+    for values in stored:
+        found = even(values)
         assert found is not None
         np.testing.assert_allclose(found, (exact[0], step), rtol=0, atol=1e-9)
 

@@ -11,8 +11,11 @@ __all__ = ["Floats", "even", "whole"]
 
 Floats = npt.NDArray[np.float64]
 
-NOISE = 6.2e-5
-"""Degrees between longitudes up to 720 that float32 rounds up and down."""
+FLOAT32 = 2.0**-14
+"""Degrees between neighbouring float32 numbers of 512 to 1,024, which no longitude exceeds."""
+
+EXACT = 1e-9
+"""Degrees by which arithmetic in float64 may miss a coordinate."""
 
 MOST = 1e-2
 """Share of a cell by which decimals may miss a coordinate of an even grid, at most."""
@@ -26,8 +29,9 @@ def even(values: Floats) -> tuple[float, float] | None:
 
     float32 misses a coordinate by up to 1e-3 of a cell of 0.01°, each in its own way: a grid and a
     part of it, or the same one counted from 0 and from 180°W, would seem to be different grids.
-    So a step that divides the globe, and a beginning at a simple part of a cell, are taken as
-    exact where noise alone keeps them from it. Gaussian rows leave a line by more than noise.
+    So a step of two decimals, or one that divides a degree or the globe, and a beginning at a simple
+    part of a cell are taken as exact where the noise of storage alone keeps them from it. What is
+    stored without noise stays as it is. Gaussian rows leave a line by more than noise.
 
     Examples
     --------
@@ -39,19 +43,38 @@ def even(values: Floats) -> tuple[float, float] | None:
     if steps < 1:
         return None
     first, step = float(values[0]), float(values[-1] - values[0]) / steps
-    count, noise = np.arange(values.size), max(NOISE, min(_rounding(values), MOST * abs(step)))
-    if np.abs(values - (first + step * count)).max() > noise:
+    count = np.arange(values.size)
+    single = _is_float32(values)
+    noise = FLOAT32 if single else min(_rounding(values), MOST * abs(step))
+    off = np.abs(values - (first + step * count)).max()
+    if off > max(noise, EXACT):
         return None
-    step = whole(step, 360, 2 * noise / steps)
-    phase = float(np.mean(values / step - count))
-    near = round(phase * PHASES) / PHASES
-    return (near * step if abs(near - phase) * abs(step) <= noise else first), step
+    if off < EXACT and not single:
+        return first, whole(step, 360)
+    step = _simple(step, 2 * noise / steps)
+    mean = float(np.mean(values - step * count))
+    places = (round(mean / step * PHASES) / PHASES * step, round(mean, 3))
+    return next((place for place in places if abs(place - mean) <= noise), first), step
+
+
+def _is_float32(values: Floats) -> bool:
+    """Whether all values, or those a turn away, are float32 numbers."""
+    turns = [values + turn for turn in (0, -360, 360)]
+    return bool(np.any([turn == turn.astype(np.float32) for turn in turns], axis=0).all())
 
 
 def _rounding(values: Floats) -> float:
-    """Half a unit of the decimals that the values have; 0 if those are more than five."""
-    digits = (d for d in range(1, 6) if np.abs(values - np.round(values, d)).max() < 1e-9)
-    return next((0.5 * 10.0**-d for d in digits), 0.0)
+    """A unit of the decimals that the values have, up and down; 0 if those are more than five."""
+    digits = (d for d in range(1, 6) if np.abs(values - np.round(values, d)).max() < EXACT)
+    return next((10.0**-d for d in digits), 0.0)
+
+
+def _simple(step: float, noise: float) -> float:
+    """The simplest step that noise may hide: of two decimals, a part of a degree or of the globe."""
+    size = abs(step)
+    parts = (round(size, 2), 1 / round(1 / size) if size < 1 else 0.0)
+    found = next((part for part in parts if part and abs(part - size) <= noise), None)
+    return math.copysign(found, step) if found else whole(step, 360, noise)
 
 
 def whole(step: float, span: float, noise: float = 0.0) -> float:

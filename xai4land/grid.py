@@ -164,8 +164,9 @@ def target_grid(target: Target, states: Grid, finest: Grid) -> Grid:
         return _at_resolution(resolution, states)
     if min(grid.shape) == 1 or not (grid.lat.regular and grid.lon.regular):
         raise InputError(
-            "target is not a regular grid of at least 2 x 2 cells; give target= a resolution in "
-            "degrees, and regrid the result to your grid"
+            "target is not a regular grid of at least 2 x 2 cells, evenly spaced but for the rounding "
+            "of its coordinates; give target= a resolution in degrees, and regrid the result to your "
+            "grid"
         )
     return grid
 
@@ -227,11 +228,11 @@ def _dividing(resolution: float) -> float:
 def _at_resolution(resolution: float, states: Grid) -> Grid:
     resolution = _dividing(resolution)
     dy, dx = states.spacings
-    edges = max(states.lat.values.min() - dy / 2, -90), min(states.lat.values.max() + dy / 2, 90)
-    rows = np.arange(round((90 - edges[1]) / resolution), round((90 - edges[0]) / resolution))
-    west = states.lon.values[0] - dx / 2
-    first = round((west + 180) / resolution)
-    columns = np.arange(first, first + max(round(len(states.lon) * dx / resolution), 1))
+    ends = states.lat.centres[[0, -1]]
+    edges = max(ends.min() - dy / 2, -90), min(ends.max() + dy / 2, 90)
+    rows = np.arange(_nearest((90 - edges[1]) / resolution), _nearest((90 - edges[0]) / resolution))
+    first = _nearest((states.lon.centres[0] - dx / 2 + 180) / resolution)
+    columns = np.arange(first, first + max(_nearest(len(states.lon) * dx / resolution), 1))
     lat = np.round(90 - (rows + 0.5) * resolution, 10)
     lon = np.round(-180 + (columns + 0.5) * resolution, 10)
     if states.ascending:
@@ -245,7 +246,12 @@ def _turned(position: float) -> int:
     Centres half a cell from the pole and the date line, or on them, are both common: rounding
     turns over between the two, and not by noise where a centre lies just there.
     """
-    return int(np.floor(np.round(position + 0.25, 6)))
+    return _nearest(position - 0.25)
+
+
+def _nearest(position: float) -> int:
+    """The nearest whole number; the larger of two, and noise does not decide it."""
+    return int(np.floor(np.round(position + 0.5, 6)))
 
 
 def _coordinate(
