@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 
 import dask
+import dask.array as da
 import numpy as np
 import pytest
-from dask.system import CPU_COUNT
+import torch
 from test_reading import counted, shores
 
 from conftest import random_emulator, small_card, small_world
 from xai4land.errors import InputError
 from xai4land.inference import trial
 from xai4land.inference.explain import _found
+from xai4land.inference.plan import Plan
 from xai4land.inference.workers import Workers
 from xai4land_land import explain, reconstruct
 
@@ -75,7 +77,7 @@ def test_only_the_states_are_read_where_nothing_needs_more():
 
 
 def test_advice_can_be_applied(world, emulator, monkeypatch):
-    monkeypatch.setattr("xai4land.inference.explain.LASTING", 0)
+    monkeypatch.setattr("xai4land.inference.plan.LASTING", 0)
     lazy = world.chunk(lat_fine=5, lon_fine=7, time=2)
     made = reconstruct(lazy, emulator, chunks=9)
     found = explain(made)
@@ -115,7 +117,7 @@ def test_what_is_no_lazy_map_is_refused(world, emulator, what):
 @pytest.mark.parametrize("chunks", [(9, 13), (30, 50)])
 def test_what_is_read_is_said(kept, chunks, monkeypatch, tmp_path):
     """Chunk by chunk, again where they do not fit in memory, of more blocks than are looked at."""
-    monkeypatch.setattr("xai4land.inference.plan.kept", lambda largest, steps: kept)
+    monkeypatch.setattr(Plan, "kept", lambda self, steps: {"states": 2**26, "fixed": kept})
     emulator = random_emulator(small_card())
     seen: Counter = Counter()
     made = reconstruct(counted(small_world(), seen, chunk=18), emulator, chunks=chunks)
@@ -128,13 +130,43 @@ def test_what_is_read_is_said(kept, chunks, monkeypatch, tmp_path):
     assert found.states_bytes == 3 * 2 * 18 * 36 * 4
 
 
-def test_threads_without_a_core_make_it_no_faster(world, emulator):
-    counts = {}
-    for threads in (CPU_COUNT, 8 * CPU_COUNT):
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_steps_that_share_a_chunk_too_large_to_keep_are_read_again(steps, monkeypatch, tmp_path):
+    one = 18 * 36 * 4
+    limits = {"states": 4 * one, "fixed": 2**26}  # one chunk of a step, or all three states
+    monkeypatch.setattr(Plan, "kept", lambda self, _: limits)
+    seen: Counter = Counter()
+    world = small_world(times=4)
+    for name in ("wood", "field", "town"):
+
+        def read(block_info=None, name=name, values=world[name].values):
+            (first, last), *_ = block_info[None]["array-location"]
+            seen[name] += last - first
+            return values[first:last]
+
+        chunks = ((steps,) * (4 // steps), (18,), (36,))
+        array = da.map_blocks(read, chunks=chunks, dtype=np.float32)
+        world[name] = world[name].copy(data=array)
+    made = reconstruct(world, random_emulator(small_card()), chunks=(36, 50))
+    found = explain(made)
+    seen.clear()
+    with dask.config.set(scheduler="sync"):
+        made.ai4land.write(tmp_path / "map.zarr", progress=False)
+    assert found.states_bytes == sum(seen.values()) * one
+    assert set(seen.values()) == {4 * steps}, "once a step, not once a block"
+
+
+def test_threads_without_a_core_make_it_no_faster(monkeypatch):
+    """Four blocks at once on two cores take as long as two."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.setattr("xai4land.inference.workers.CPU_COUNT", 2)
+    found = []
+    for threads in (2, 4):
         with dask.config.set(num_workers=threads):
-            counts[threads] = Workers.now("cpu").cores
-    assert set(counts.values()) <= {CPU_COUNT, counts[CPU_COUNT]}
-    assert counts[8 * CPU_COUNT] <= CPU_COUNT
+            workers = Workers.now("cpu")
+        assert workers.lanes == threads
+        found.append(workers.cores)
+    assert found == [2, 2]
 
 
 def test_states_are_read_once(world, emulator):

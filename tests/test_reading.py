@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from conftest import random_emulator, small_card, small_world
 from xai4land.axis import Axis
 from xai4land.grid import Grid
+from xai4land.inference.plan import Plan
 from xai4land.inference.reading import Chunking, Reader
 from xai4land.inference.shared import Shared
 from xai4land_land import reconstruct
@@ -94,7 +95,7 @@ def strict_card():
 
 def test_a_block_reads_what_lies_ahead_and_not_what_lies_behind(tmp_path, monkeypatch):
     """Windows that reach back were computed by the block before, though nothing else is kept."""
-    monkeypatch.setattr("xai4land.inference.plan.kept", lambda largest, steps: 0)
+    monkeypatch.setattr(Plan, "kept", lambda self, steps: {"states": 0, "fixed": 0})
     seen: Counter = Counter()
     lazy = counted(small_world(times=1), seen, chunk=36)
     made = reconstruct(lazy, random_emulator(strict_card()), chunks=36)

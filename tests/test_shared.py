@@ -26,7 +26,7 @@ def test_threads_that_ask_for_one_thing_make_it_once():
 
     def ask(_):
         start.wait()
-        return shared.get("key", slow)
+        return shared.get("key", slow, "fixed")
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(ask, range(8))) == ["it"] * 8
@@ -42,7 +42,7 @@ def test_what_does_not_fit_is_made_again():
             made.append(k)
             return np.full(100, float(k))
 
-        return shared.get(k, make)
+        return shared.get(k, make, "fixed")
 
     for k in (0, 1, 2, 0, 3, 0, 1):
         assert get(k)[0] == k
@@ -56,11 +56,11 @@ def test_windows_and_inputs_do_not_drive_each_other_out():
         future, _ = shared.claim(("window", k), uses=2)
         shared.settle(("window", k), future, np.ones(100))
     for k in range(5):
-        shared.get(k, lambda: np.ones(100))
+        shared.get(k, lambda: np.ones(100), "fixed")
     assert not any(shared.claim(("window", k), uses=2)[1] for k in range(3))
     made = []
-    shared.get(4, lambda: made.append(4))
-    shared.get(3, lambda: made.append(3))
+    shared.get(4, lambda: made.append(4), "fixed")
+    shared.get(3, lambda: made.append(3), "fixed")
     assert made == [3]
 
 
@@ -78,8 +78,8 @@ def test_the_last_use_lets_go():
 def test_a_failure_reaches_all_who_wait_and_is_tried_again():
     shared = Shared()
     with pytest.raises(OSError, match="gone"):
-        shared.get("key", lambda: (_ for _ in ()).throw(OSError("gone")))
-    assert shared.get("key", lambda: 1) == 1
+        shared.get("key", lambda: (_ for _ in ()).throw(OSError("gone")), "fixed")
+    assert shared.get("key", lambda: 1, "fixed") == 1
     future, _ = shared.claim("other")
     waiting, mine = shared.claim("other")
     shared.fail("other", future, OSError("gone"))
@@ -90,7 +90,7 @@ def test_a_failure_reaches_all_who_wait_and_is_tried_again():
 
 def test_a_copy_starts_empty():
     shared = Shared(5, 6, 7)
-    shared.get("key", lambda: 1)
+    shared.get("key", lambda: 1, "fixed")
     copy = pickle.loads(pickle.dumps(shared))  # noqa: S301
     assert copy.limits == {"windows": 5, "states": 6, "fixed": 7}
-    assert copy.get("key", lambda: 2) == 2
+    assert copy.get("key", lambda: 2, "fixed") == 2

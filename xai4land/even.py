@@ -29,9 +29,9 @@ def even(values: Floats) -> tuple[float, float] | None:
 
     float32 misses a coordinate by up to 1e-3 of a cell of 0.01°, each in its own way: a grid and a
     part of it, or the same one counted from 0 and from 180°W, would seem to be different grids.
-    So a step of two decimals, or one that divides a degree or the globe, and a beginning at a simple
-    part of a cell are taken as exact where the noise of storage alone keeps them from it. What is
-    stored without noise stays as it is. Gaussian rows leave a line by more than noise.
+    So a step of two decimals, or one that divides a degree or the globe, and a beginning at a
+    simple part of a cell are taken as exact, where the noise of storage alone keeps them from it.
+    What is stored without noise stays as it is. Gaussian rows leave a line by more than noise.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def _rounding(values: Floats) -> float:
 
 
 def _simple(step: float, noise: float) -> float:
-    """The simplest step that noise may hide: of two decimals, a part of a degree or of the globe."""
+    """The simplest step that noise may hide: two decimals, a part of a degree or of the globe."""
     size = abs(step)
     parts = (round(size, 2), 1 / round(1 / size) if size < 1 else 0.0)
     found = next((part for part in parts if part and abs(part - size) <= noise), None)

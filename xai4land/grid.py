@@ -164,9 +164,8 @@ def target_grid(target: Target, states: Grid, finest: Grid) -> Grid:
         return _at_resolution(resolution, states)
     if min(grid.shape) == 1 or not (grid.lat.regular and grid.lon.regular):
         raise InputError(
-            "target is not a regular grid of at least 2 x 2 cells, evenly spaced but for the rounding "
-            "of its coordinates; give target= a resolution in degrees, and regrid the result to your "
-            "grid"
+            "target is not a regular grid of at least 2 x 2 cells (even but for the rounding of "
+            "coordinates); give target= a resolution in degrees, and regrid the result to your grid"
         )
     return grid
 

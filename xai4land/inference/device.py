@@ -38,7 +38,7 @@ _NANNY = "65536"
 """What dask's nannies set by default."""
 
 
-def choose_device(device: str | torch.device = "auto") -> str:
+def choose_device(device: str = "auto") -> str:
     """A torch device by name; ``"auto"`` takes CUDA, then MPS, then the CPU.
 
     Raises
@@ -55,7 +55,7 @@ def choose_device(device: str | torch.device = "auto") -> str:
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
-    device = str(device)
+    device = str(device)  # or as torch has it
     try:
         torch.zeros(1, device=device).item()
     except Exception as error:  # each kind of device has its own

@@ -6,7 +6,7 @@ import itertools
 import os
 import time
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from xai4land.inference.blocks import Block
 from xai4land.inference.plan import Plan
 from xai4land.inference.predict import SIDE
 from xai4land.inference.reads import played
-from xai4land.inference.shared import LASTING, LIMIT, Shared
+from xai4land.inference.shared import LIMIT, Shared, Source
 from xai4land.inference.trial import Number, estimate
 from xai4land.inference.windows import Place
 from xai4land.inference.workers import Workers
@@ -43,8 +43,8 @@ class Explanation:
     skipped : float
         Share of them that need no network: open sea, or one class all over.
     states_bytes, fixed_bytes : int
-        Uncompressed bytes to read, of inputs that every block needs and of those that can be
-        skipped.
+        Uncompressed bytes to read of the states, and of all other inputs; not of what is in
+        memory. Where blocks are many, those not looked at are taken like their neighbours.
     memory : int
         Bytes that a process takes at most, about.
     blocks, tasks : int
@@ -124,12 +124,13 @@ def explain(data: xr.Dataset) -> Explanation:
     seen = {plan.layout.same(place) for n in chosen for place in plan.layout.places(n)}
     wanted = {plan.layout.same(place) for places in look.values() for place in places}
     share = len(wanted) / len(seen)
-    reads = played(plan, numbers, partial(_open, plan, look), len(steps))
+    limits = plan.kept(len(steps))
+    reads = played(plan, numbers, partial(_open, plan, look, chosen), len(steps))
     windows = share * len(unique) * len(steps)
     seconds = estimate(plan, steps[0], look, shared, windows, len(runs), workers)
     memory = _memory(plan, look, sum(kind.kept for kind in reads.values()), workers.lanes)
     chunks, why = _chunks(plan, memory, workers.memory)
-    rechunk, more = _rechunk(plan, chunks, data)
+    rechunk, more = _rechunk(plan, chunks, data, limits)
     return Explanation(
         windows=len(unique) * len(steps),
         skipped=1 - share,
@@ -176,11 +177,13 @@ def _look(plan: Plan, shared: Shared, step: int, number: Number) -> list[Place]:
         return Block(replace(plan, device="cpu"), shared, step, number).look()[1]
 
 
-def _open(plan: Plan, look: Mapping[Number, list[Place]], number: Number) -> list[Place]:
-    """Windows of a block that need the network; one that was not looked at is like one before."""
+def _open(
+    plan: Plan, look: Mapping[Number, list[Place]], chosen: Sequence[Number], number: Number
+) -> list[Place]:
+    """Windows of a block that need the network; all or none where it was not looked at."""
     if number in look:
         return look[number]
-    before = list(look)[bisect_right(list(look), number) - 1]
+    before = chosen[bisect_right(chosen, number) - 1]
     return plan.layout.places(number) if look[before] else []
 
 
@@ -222,20 +225,17 @@ def _chunks(plan: Plan, memory: int, total: float) -> tuple[tuple[int, int], lis
 
 
 def _rechunk(
-    plan: Plan, chunks: tuple[int, int], data: xr.Dataset
+    plan: Plan, chunks: tuple[int, int], data: xr.Dataset, limits: Mapping[Source, int]
 ) -> tuple[dict[str, int], list[str]]:
     """Other chunks for inputs whose own are unfortunate."""
     wanted: dict[str, int] = {}
     why = []
-    timed = sum(reader.timed for reader in plan.inputs.values())
     time_name = next((str(d) for d in data.dims if data[d].dtype.kind in "MO"), "time")
     for name, reader in plan.inputs.items():
         if not isinstance(reader.data, da.Array):
             continue
         side = max(reader.chunking.sizes[1])
-        steps = max(reader.data.chunks[0]) if reader.timed else 1
-        cells = np.prod([max(sizes) for sizes in reader.data.chunks])
-        if steps > 1 and cells * reader.data.dtype.itemsize * timed > LASTING:
+        if (steps := reader.steps(limits[reader.kind])) > 1:
             wanted[time_name] = 1
             why.append(f"{name}: {steps} steps a chunk, too large to keep, are read at every step")
         whole = reader.chunking.sizes[1] == (side,)
@@ -244,7 +244,9 @@ def _rechunk(
             wanted |= dict.fromkeys(names, max(chunks))
             what = "tiny chunks, many tasks" if side < 256 else "chunks far larger than a block"
             why.append(f"{name}: {what} ({side} columns)")
-    return wanted, [f"rechunked(inputs), {wanted}: {'; '.join(why)}"] if why else []
+    return wanted, [
+        f"explain().rechunked(inputs), or chunks={wanted}: {'; '.join(why)}"
+    ] if why else []
 
 
 def _size(count: float) -> str:

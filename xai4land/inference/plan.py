@@ -15,7 +15,7 @@ from xai4land.inference.device import keep_memory
 from xai4land.inference.layout import Layout
 from xai4land.inference.network import Forward
 from xai4land.inference.reading import Box, Reader
-from xai4land.inference.shared import kept
+from xai4land.inference.shared import BRIEF, LASTING, Source
 from xai4land.inference.windows import Place
 
 __all__ = ["Plan"]
@@ -92,10 +92,20 @@ class Plan:
         found = [(self.strict, self.layout.sight(number, places))]
         return [*found, (self.others, self.layout.around(places))] if places else found
 
-    def kept(self, steps: int) -> int:
-        """Bytes of fixed inputs that are kept for the next blocks, and steps."""
-        fixed = (reader for reader in self.inputs.values() if reader.kind == "fixed")
-        return kept(sum(reader.largest for reader in fixed), steps)
+    def kept(self, steps: int) -> dict[Source, int]:
+        """Bytes of inputs that a run of some steps keeps for its next blocks, and steps.
+
+        Of fixed ones four chunks each, if that is not much, since so many meet at a corner; of all
+        at least one each, or it would be read again for each block.
+        """
+        largest: dict[Source, int] = {"states": 0, "fixed": 0}
+        for reader in self.inputs.values():
+            largest[reader.kind] += reader.largest
+        corner = min(max(BRIEF, 4 * largest["fixed"]), LASTING)
+        return {
+            "states": max(LASTING, largest["states"]),
+            "fixed": max(LASTING if steps > 1 else corner, largest["fixed"]),
+        }
 
     @cached_property
     def forward(self) -> Forward:

@@ -20,7 +20,7 @@ from xai4land.inference.layout import Layout
 from xai4land.inference.maps import CONFIDENCE_STEPS, MISSING
 from xai4land.inference.plan import Plan
 from xai4land.inference.reading import Reader
-from xai4land.inference.shared import LASTING, LIMIT, Shared
+from xai4land.inference.shared import LIMIT, Shared
 from xai4land.inference.windows import Windows
 from xai4land.inputs import Bound, Layer
 from xai4land.store.placing import NEIGHBOURS
@@ -136,9 +136,10 @@ def predict(
 def _runs(plan: Plan, name: str, times: int) -> HighLevelGraph:
     """One task a time and block, ``(name, t, i, j)``, that gives all outputs of the block."""
     rows, columns = plan.layout.sizes
+    kept = plan.kept(times)
     graph: dict[Any, Any] = {
         f"{name}-plan": plan,
-        f"{name}-shared": (Shared, LIMIT, LASTING, plan.kept(times)),
+        f"{name}-shared": (Shared, LIMIT, kept["states"], kept["fixed"]),
     }
     given = TaskRef(f"{name}-plan"), TaskRef(f"{name}-shared")
     for t, i, j in np.ndindex(times, len(rows), len(columns)):

@@ -16,7 +16,7 @@ from dask.local import get_sync
 from xai4land.axis import Ints
 from xai4land.grid import Grid
 from xai4land.inference.pages import apart, empty
-from xai4land.inference.shared import Kind, Shared
+from xai4land.inference.shared import Shared, Source
 
 __all__ = ["Box", "Chunking", "Reader"]
 
@@ -73,7 +73,7 @@ class Reader:
         With which others its chunks share memory.
     """
 
-    def __init__(self, data: Any, grid: Grid, kind: Kind = "fixed") -> None:
+    def __init__(self, data: Any, grid: Grid, kind: Source = "fixed") -> None:
         self.data, self.kind = data, kind
         whole = (data.shape[-2],), (data.shape[-1],)
         lazy = isinstance(data, da.Array)
@@ -99,17 +99,22 @@ class Reader:
         rows, columns = (max(sizes) for sizes in self.chunking.sizes)
         return rows * columns * int(self.data.dtype.itemsize)
 
+    def steps(self, limit: int) -> int:
+        """Steps that are read to get one: those of a chunk that is too large to be kept whole."""
+        several = max(self.data.chunks[0]) if self.timed and isinstance(self.data, da.Array) else 1
+        return several if several * self.largest * 4 > limit else 1
+
     def _chunk(self, place: tuple[int, int], time: int, shared: Shared) -> np.ndarray:
         if not self.timed:
             return self._node((self.data.name, *place), shared)  # type: ignore[no-any-return]
         number, _, inside = next(_pieces(self.data.chunks[0], (time, time + 1)))
         key = (self.data.name, number, *place)
-        if self.data.chunks[0][number] == 1:
-            return self._node(key, shared)[0]  # type: ignore[no-any-return]
+        if self.steps(shared.limits[self.kind]) == 1:
+            return self._node(key, shared)[inside.start]  # type: ignore[no-any-return]
 
-        # Kept by itself: a chunk of many steps may be too large to keep.
+        # Kept by itself, or chunks of many steps would drive each other out.
         def step() -> np.ndarray:
-            return self._node(key, shared)[inside.start].copy()  # type: ignore[no-any-return]
+            return self._made(key, shared)[inside.start].copy()  # type: ignore[no-any-return]
 
         return shared.get((key, time), step, self.kind)  # type: ignore[no-any-return]
 

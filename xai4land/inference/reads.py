@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ import dask.array as da
 
 from xai4land.inference.plan import Plan
 from xai4land.inference.reading import Box, Span
-from xai4land.inference.shared import LASTING, Kind
+from xai4land.inference.shared import Source
 from xai4land.inference.windows import Place
 
 __all__ = ["Reads", "played"]
@@ -32,8 +32,8 @@ def played(
     numbers: Sequence[Number],
     open_: Callable[[Number], Sequence[Place]],
     steps: int,
-) -> dict[Kind, Reads]:
-    """What blocks read, one after another, of states and of fixed inputs.
+) -> dict[Source, Reads]:
+    """What blocks read, one after another, of states and of fixed inputs that are not in memory.
 
     Parameters
     ----------
@@ -45,12 +45,10 @@ def played(
     steps : int
         The second of them stands for all that follow.
     """
-    memories: dict[Kind, _Memory] = {
-        "states": _Memory(LASTING),
-        "fixed": _Memory(plan.kept(steps)),
-    }
-    inputs = {name: _Chunks(plan, name) for name in plan.inputs}
-    told: list[dict[Kind, int]] = []
+    limits = plan.kept(steps)
+    memories = {kind: _Memory(limit) for kind, limit in limits.items()}
+    inputs = {name: _Chunks(plan, name, limits) for name in plan.inputs}
+    told: list[dict[Source, int]] = []
     for step in range(min(steps, 2)):
         claimed: set[Place] = set()
         for number in numbers:
@@ -60,7 +58,7 @@ def played(
                 for name in names:
                     memory = memories[plan.inputs[name].kind]
                     for chunk, size in inputs[name].touched(box, step):
-                        memory.ask((name, chunk), size)
+                        memory.ask((name, chunk), size, inputs[name].times)
         told.append({kind: memory.read for kind, memory in memories.items()})
     more = max(steps - 2, 0)
     return {
@@ -77,12 +75,12 @@ class _Memory:
         self.read = self.held = self.most = 0
         self._sizes: OrderedDict[Hashable, int] = OrderedDict()
 
-    def ask(self, key: Hashable, size: int) -> None:
-        """Read what is not there."""
+    def ask(self, key: Hashable, size: int, times: int) -> None:
+        """Read what is not there, or so many times as much to get at it."""
         if key in self._sizes:
             self._sizes.move_to_end(key)
             return
-        self.read += size
+        self.read += size * times
         if size > self.limit:
             return
         self._sizes[key] = size
@@ -95,8 +93,9 @@ class _Memory:
 class _Chunks:
     """The chunks of an input that a part of the lattice touches, and their bytes."""
 
-    def __init__(self, plan: Plan, name: str) -> None:
+    def __init__(self, plan: Plan, name: str, limits: Mapping[Source, int]) -> None:
         self.plan, self.reader = plan, plan.inputs[name]
+        self.times = self.reader.steps(limits[self.reader.kind])
         # Rows and columns apart: many parts share them.
         self._along = cache(self._touched_along)
 
@@ -104,8 +103,7 @@ class _Chunks:
         """Key and bytes of each chunk, at a step."""
         reader = self.reader
         itemsize = reader.data.dtype.itemsize
-        if not isinstance(reader.data, da.Array):  # in memory as a whole
-            yield step * reader.timed, reader.data.shape[-2] * reader.data.shape[-1] * itemsize
+        if not isinstance(reader.data, da.Array):  # there already
             return
         rows, columns = (self._along(dim, span) for dim, span in enumerate(box))
         for (i, height), (j, width) in itertools.product(rows, columns):

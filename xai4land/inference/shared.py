@@ -14,30 +14,16 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-__all__ = ["LASTING", "LIMIT", "Kind", "Shared", "kept"]
+__all__ = ["BRIEF", "LASTING", "LIMIT", "Kind", "Shared", "Source"]
 
 LIMIT = 2**30
 """Bytes of results with a known last use: windows between blocks, a row of them at 1 km."""
 BRIEF, LASTING = 2**26, 2**28
-"""Bytes of what may be asked for again at any time: fixed inputs, if the run has one step or
-several; the coarse states of a step have as much as the latter."""
+"""Bytes of inputs, which may be asked for again at any time: of fixed ones in a run of one step; of
+those in a run of several, and of states. More where one chunk of each takes more."""
 
-Kind = Literal["windows", "states", "fixed"]
-
-
-def kept(largest: int, steps: int) -> int:
-    """Bytes of fixed inputs that a run keeps.
-
-    Parameters
-    ----------
-    largest : int
-        Bytes of one chunk of each input. Four of each meet at a corner; one is always kept, or
-        it would be read again for each block.
-    steps : int
-        Where there are several, later ones will ask again.
-    """
-    usual = LASTING if steps > 1 else min(max(BRIEF, 4 * largest), LASTING)
-    return max(usual, largest)
+Source = Literal["states", "fixed"]
+Kind = Literal["windows"] | Source
 
 
 @dataclass
@@ -64,9 +50,9 @@ class Shared:
     Examples
     --------
     >>> shared = Shared()
-    >>> shared.get("answer", lambda: 42)
+    >>> shared.get("answer", lambda: 42, "fixed")
     42
-    >>> shared.get("answer", lambda: 1 / 0)
+    >>> shared.get("answer", lambda: 1 / 0, "fixed")
     42
     """
 
@@ -76,8 +62,8 @@ class Shared:
         self._held: dict[Kind, int] = dict.fromkeys(self.limits, 0)
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable, make: Callable[[], Any], kind: Kind = "fixed") -> Any:
-        """The result under a key; made here, or waited for where another thread makes it."""
+    def get(self, key: Hashable, make: Callable[[], Any], kind: Source) -> Any:
+        """An input under a key; made here, or waited for where another thread makes it."""
         future, mine = self.claim(key, kind=kind)
         if mine:
             try:

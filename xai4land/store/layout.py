@@ -17,6 +17,8 @@ __all__ = ["Part", "as_stored", "encodings", "fingerprint", "lazy_names", "parts
 FILES = 1000  # more chunks of a variable than this are grouped into shards,
 SHARD = 32 * 2**20  # of at most so many bytes before compression,
 SHARDS = 100  # and at least so many: a part is the most that a killed run loses
+CODECS = ("compressors", "filters", "serializer")
+"""What a variable's encoding may ask of Zarr's format 3."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def as_stored(data: xr.Dataset) -> xr.Dataset:
         # Chunks of a former store are forgotten, and codecs that are of Zarr's format 2.
         for key in ("chunks", "preferred_chunks", "shards"):
             variable.encoding.pop(key, None)
-        for key in ("compressor", "compressors", "filters", "serializer"):
+        for key in ("compressor", *CODECS):
             if _of_format_2(variable.encoding.get(key)):
                 del variable.encoding[key]
     for name, variable in variables.items():
@@ -110,13 +112,13 @@ def lazy_names(stored: xr.Dataset) -> list[str]:
 
 
 def encodings(stored: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """Zarr's chunks and shards of each lazy variable, and the compressors that were asked for."""
+    """Zarr's chunks and shards of each lazy variable, and the codecs that were asked for."""
     made = {}
     for name, group in _groups(stored).items():
         sizes = [max(s[0], 1) for s in _chunks(stored, name)]
         made[name] = {"chunks": tuple(sizes)}
-        if "compressors" in stored.variables[name].encoding:
-            made[name]["compressors"] = stored.variables[name].encoding["compressors"]
+        given = stored.variables[name].encoding
+        made[name] |= {key: given[key] for key in CODECS if key in given}
         if max(group, default=1) > 1:
             made[name]["shards"] = tuple(n * k for n, k in zip(sizes, group, strict=True))
     return made

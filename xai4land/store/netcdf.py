@@ -42,9 +42,7 @@ def check(stored: xr.Dataset, path: Path) -> None:
     }
     try:
         _save(stored, first, path)
-    except OSError:
-        raise
-    except Exception as error:
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
             f"the dataset cannot be written to NetCDF: {error}; change that, or write .zarr"
         ) from error

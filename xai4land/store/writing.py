@@ -109,7 +109,12 @@ def _begin(stored: xr.Dataset, partial: Path, wanted: Manifest, overwrite: bool)
     # Killed between the last rename and the clean-up, a run leaves a manifest without a store.
     if found != wanted or not (partial / STORE).is_dir():
         if partial.with_suffix("").suffix == ".nc":
-            netcdf.check(stored, partial / "first.nc")
+            try:
+                netcdf.check(stored, partial / "first.nc")
+            except InputError:
+                if found is None:
+                    manifest.remove(partial)
+                raise
         manifest.begin(partial)
         _make_empty(stored, partial / STORE)
         manifest.hide(partial)
