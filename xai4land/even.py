@@ -64,8 +64,8 @@ def _is_float32(values: Floats) -> bool:
 
 
 def _rounding(values: Floats) -> float:
-    """A unit of the decimals that the values have, up and down; 0 if those are more than five."""
-    digits = (d for d in range(1, 6) if np.abs(values - np.round(values, d)).max() < EXACT)
+    """A unit of the decimals that the values have, up and down; 0 if those are more than seven."""
+    digits = (d for d in range(1, 8) if np.abs(values - np.round(values, d)).max() < EXACT)
     return next((10.0**-d for d in digits), 0.0)
 
 
