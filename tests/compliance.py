@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 
 def complaints(path: Path, criteria: str = "strict") -> str:
     """What the newest CF checker says against a NetCDF file; empty if nothing.
 
-    ``"lenient"`` leaves out what is recommended only.
+    ``"lenient"`` leaves out what is recommended only. The checker has a process of its own, for
+    what it loads may crash when that ends.
     """
+    return _checker().submit(_complaints, path, criteria).result()
+
+
+@cache
+def _checker() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+
+
+def _complaints(path: Path, criteria: str) -> str:
     from compliance_checker.runner import CheckSuite, ComplianceChecker
 
     suite = CheckSuite()
