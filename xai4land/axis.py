@@ -86,6 +86,23 @@ class Axis:
         largest = float(np.abs(np.diff(self.centres)).max(initial=0))
         return largest if self.circular else 1.5 * largest  # to the pole, see cell()
 
+    @cached_property
+    def _end_steps(self) -> tuple[float, float]:
+        """Degrees between the first two centres, and between the last two; positive."""
+        c = self.centres
+        return abs(float(c[1] - c[0])), abs(float(c[-1] - c[-2]))
+
+    @cached_property
+    def _at_poles(self) -> tuple[bool, bool]:
+        """Whether a pole is nearer to the first, and to the last row, than another row would be."""
+        if self.circular or len(self) == 1:
+            return False, False
+        gaps = 90 - np.abs(self.centres[[0, -1]])
+        first, last = (
+            bool(gap < step * (1 - 1e-6)) for gap, step in zip(gaps, self._end_steps, strict=True)
+        )
+        return first, last
+
     @property
     def ascending(self) -> bool:
         """Whether the values increase."""
@@ -113,7 +130,7 @@ class Axis:
             if len(self) > 1:
                 way = 1 if self.ascending else -1
                 before, after = (first - points) * way, (points - last) * way
-                ends = np.abs(np.diff(self.centres))[[0, -1]]
+                ends = self._end_steps
                 found = found - np.maximum(before, 0) / ends[0] + np.maximum(after, 0) / ends[1]
         rounded: Floats = np.round(found, 6)
         return rounded
@@ -138,13 +155,10 @@ class Axis:
             return found
         found[at == -0.5] = 0  # the far edges of the first and the last cell are their own
         found[at == len(self) - 0.5] = len(self) - 1
-        if len(self) > 1 and not self.circular:
-            gaps = 90 - np.abs(self.centres[[0, -1]])
-            at_pole = gaps < np.abs(np.diff(self.centres))[[0, -1]] * (1 - 1e-6)
-            low, high = (0 if at_pole[0] else None), (len(self) - 1 if at_pole[1] else None)
-            if at_pole.any():
-                found = np.clip(found, low, high)
-        return found
+        first, last = self._at_poles
+        if first:
+            found = np.maximum(found, 0)
+        return np.minimum(found, len(self) - 1) if last else found
 
     def inside(self, cells: Ints) -> npt.NDArray[np.bool_]:
         """Which indices, counted on beyond the ends, are cells of this axis."""

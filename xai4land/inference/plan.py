@@ -89,7 +89,7 @@ class Plan:
 
     def reads(self, number: tuple[int, int], places: list[Place]) -> list[tuple[list[str], Box]]:
         """The others that a block needs that computes some windows."""
-        found = [(self.strict, self.layout.sight(number, places))]
+        found = [(self.strict, self.layout.sight(number, places))] if self.strict else []
         return [*found, (self.others, self.layout.around(places))] if places else found
 
     def kept(self, steps: int) -> dict[Source, int]:

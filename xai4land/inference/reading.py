@@ -91,7 +91,7 @@ class Reader:
         """Whether the values change with time."""
         return bool(self.data.ndim == 3)
 
-    @property
+    @cached_property
     def largest(self) -> int:
         """Bytes of the largest chunk of one step; 0 for what is in memory, which is not copied."""
         if not isinstance(self.data, da.Array):

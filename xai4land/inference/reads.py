@@ -13,11 +13,10 @@ import dask.array as da
 from xai4land.inference.plan import Plan
 from xai4land.inference.reading import Box, Span
 from xai4land.inference.shared import Source
+from xai4land.inference.trial import Number
 from xai4land.inference.windows import Place
 
 __all__ = ["Reads", "played"]
-
-Number = tuple[int, int]
 
 
 class Reads(NamedTuple):

@@ -58,7 +58,7 @@ def estimate(
     """
     small, mixed, pure = _small(plan, look)
     alone = lanes(plan.device) is None
-    callers = min(workers.lanes, workers.cores, CPU_COUNT, int(blocks)) if alone else 1
+    callers = min(workers.lanes, CPU_COUNT, int(blocks)) if alone else 1
     took = _tried(small, step, mixed, pure, shared, callers)
     work = 0.0
     for numbers in (mixed, pure):

@@ -132,8 +132,8 @@ def parts(stored: xr.Dataset) -> list[Part]:
 
     def place(part: Part) -> tuple[int, ...]:
         # A single value, such as a mean, may need all blocks: it comes last.
-        first = int(not part.blocks)
-        return (first, *[0] * (depth - len(part.blocks)), *(block.start for block in part.blocks))
+        last = int(not part.blocks)
+        return (last, *[0] * (depth - len(part.blocks)), *(block.start for block in part.blocks))
 
     return sorted(found, key=place)
 
