@@ -16,9 +16,9 @@ from rivals import DEPTH, map_overlap, monai
 from world import World, region
 
 from xai4land.emulator import Card
-from xai4land.grid import Grid
-from xai4land.inference.windows import Windows
+from xai4land.grids.grid import Grid
 from xai4land.tables import Table
+from xai4land.windows.lattice import Windows
 from xai4land_land import reconstruct
 
 __all__ = ["table"]

@@ -16,8 +16,8 @@ from emulators import make_card, make_emulator, warm
 from ours import ours
 from world import World, region
 
+from xai4land.device import choose_precision
 from xai4land.emulator import Card
-from xai4land.inference.device import choose_precision
 from xai4land.tables import Table
 
 __all__ = ["table"]

@@ -13,8 +13,8 @@ import sys
 
 import xai4land
 from xai4land_seasonal import Settings, fit, forecast, verify
+from xai4land_seasonal.data.seasons import FOUR
 from xai4land_seasonal.demo import shares_of_best
-from xai4land_seasonal.seasons import FOUR
 
 CLIMATOLOGY = (1500, 1599)
 REFERENCES = (

@@ -17,7 +17,7 @@ import xarray as xr
 from seasonal_tas import REFERENCES, observed, simulated
 
 from xai4land_seasonal import Settings, fit, forecast, plot, plot_plume, summary, verify
-from xai4land_seasonal.seasons import FOUR
+from xai4land_seasonal.data.seasons import FOUR
 
 REGION = "europe"
 METRICS = ("acc", "rmse", "msess", "crpss", "rpss", "roc_below", "roc_above")

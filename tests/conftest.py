@@ -152,3 +152,12 @@ def seasonal_emulator():
         parameters={"width": 16, "heads": 2, "depth": 1, "latent": 4},
         settings=Settings(epochs=2),
     )
+
+
+def globe(rows: int, columns: int, west: float = -180.0, values=None, seed: int = 0):
+    lat = 90 - (np.arange(rows) + 0.5) * 180 / rows
+    lon = west + (np.arange(columns) + 0.5) * 360 / columns
+    if values is None:
+        values = np.random.default_rng(seed).normal(size=(rows, columns))
+    coords = {"lat": coordinate("lat", lat), "lon": coordinate("lon", lon)}
+    return xr.DataArray(values, coords, ("lat", "lon"))

@@ -7,9 +7,9 @@ import pytest
 import xarray as xr
 
 from conftest import coordinate
-from xai4land.cells import areas
 from xai4land.errors import InputError
-from xai4land.grid import Grid
+from xai4land.grids.cells import areas
+from xai4land.grids.grid import Grid
 from xai4land.regridding.engines import choose_engine
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from xai4land import __version__, discovery
-from xai4land.arguments import WRITTEN
+from xai4land.commands.arguments import WRITTEN
 from xai4land.commands.emulator import emulators
 from xai4land.commands.prefetching import prefetch
 from xai4land.errors import PluginError, Xai4landError

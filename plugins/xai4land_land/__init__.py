@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xai4land.inference.explain import Explanation, explain
+    from xai4land.explaining.explain import Explanation, explain
     from xai4land.regridding import regrid
     from xai4land.store import write
     from xai4land_land.fitting import fit
@@ -49,8 +49,8 @@ _LATE = {
 
 
 _ENGINE = {
-    "Explanation": "inference.explain",
-    "explain": "inference.explain",
+    "Explanation": "explaining.explain",
+    "explain": "explaining.explain",
     "regrid": "regridding",
     "write": "store",
 }

@@ -12,10 +12,10 @@ import xarray as xr
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from xai4land.device import Precision
     from xai4land.emulator import Emulator
-    from xai4land.grid import Target
-    from xai4land.inference.device import Precision
-    from xai4land.inference.explain import Explanation
+    from xai4land.explaining.explain import Explanation
+    from xai4land.grids.grid import Target
     from xai4land.inference.predict import Chunks
     from xai4land.regridding.engines import Engine
     from xai4land.regridding.fields import Method
@@ -66,7 +66,7 @@ class LandAccessor:
 
     def explain(self) -> Explanation:
         """What a lazy reconstruction will take; see :func:`xai4land_land.explain`."""
-        from xai4land.inference.explain import explain
+        from xai4land.explaining.explain import explain
 
         return explain(self._data)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xai4land.arguments import EXISTING, WRITTEN, check_folder, check_picture
+from xai4land.commands.arguments import EXISTING, WRITTEN, check_folder, check_picture
 from xai4land.errors import InputError
 
 if TYPE_CHECKING:

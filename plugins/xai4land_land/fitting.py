@@ -16,14 +16,14 @@ from xai4land.emulator import (
     Input,
     Resolution,
 )
+from xai4land.emulator.inputs import Bound, Layer, bind, check_static, find_layer, time_name
 from xai4land.errors import InputError
-from xai4land.grid import Grid
-from xai4land.inputs import Bound, Layer, bind, check_static, find_layer, time_name
+from xai4land.grids.grid import Grid
 from xai4land_land.legends import Legend, find_legend
 from xai4land_land.truth import UNKNOWN, as_variable, match_years, recode
 
 if TYPE_CHECKING:
-    from xai4land.inference.stacks import Stack
+    from xai4land.windows.fields import Stack
 
 __all__ = ["fit"]
 
@@ -115,7 +115,7 @@ def fit(
     >>> len(emulator.card.classes)
     8
     """
-    from xai4land.training.fit import Settings, train
+    from xai4land.training.loop import Settings, train
     from xai4land.training.samples import Samples
 
     check_static(static)
@@ -336,7 +336,7 @@ def _short(value: float) -> float:
 
 def _stacks(card: Card, bound: Bound) -> list[list[Stack]]:
     """For each time the whole of the inputs."""
-    from xai4land.inference.stacks import make_stacks
+    from xai4land.windows.fields import make_stacks
 
     values = [layer.data.values for layer in bound.layers]
     grids = [layer.grid for layer in bound.layers]

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xai4land import cf
 from xai4land.emulator import Card, Emulator, load_emulator
 from xai4land.emulator.file import read_card
+from xai4land.emulator.inputs import Bound, bind, check_static, scalar_dates
 from xai4land.errors import InputError
-from xai4land.grid import Target
-from xai4land.inputs import Bound, bind, check_static, scalar_dates
+from xai4land.grids import cf
+from xai4land.grids.grid import Target
 
 if TYPE_CHECKING:
-    from xai4land.inference.device import Precision
+    from xai4land.device import Precision
     from xai4land.inference.predict import Chunks, Prediction
 
 __all__ = ["reconstruct"]

@@ -6,9 +6,9 @@ import numpy as np
 import xarray as xr
 
 from xai4land.emulator import Input
+from xai4land.emulator.inputs import find_layer
 from xai4land.errors import InputError
-from xai4land.grid import Grid
-from xai4land.inputs import find_layer
+from xai4land.grids.grid import Grid
 
 __all__ = ["states_from_luh2"]
 

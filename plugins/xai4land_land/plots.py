@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.grid import Grid
+from xai4land.grids.grid import Grid
 from xai4land_land.legends import LEGENDS, flag_meanings
 
 if TYPE_CHECKING:

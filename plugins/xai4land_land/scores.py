@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xai4land.emulator.inputs import time_name
 from xai4land.errors import InputError
-from xai4land.grid import Grid
-from xai4land.inputs import time_name
+from xai4land.grids.grid import Grid
 from xai4land.tables import Table
 from xai4land_land.legends import LEGENDS, Legend, flag_meanings
 from xai4land_land.truth import UNKNOWN, as_variable, match_years, on_grid, recode

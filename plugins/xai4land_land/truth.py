@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xai4land.emulator.inputs import DATES, scalar_dates, time_name
 from xai4land.errors import InputError
-from xai4land.grid import Grid
-from xai4land.inputs import DATES, scalar_dates, time_name
+from xai4land.grids.grid import Grid
 
 __all__ = ["UNKNOWN", "as_variable", "match_years", "on_grid", "recode"]
 

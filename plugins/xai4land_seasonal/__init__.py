@@ -6,43 +6,43 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xai4land_seasonal.calibration import calibrate, combine
-    from xai4land_seasonal.card import SeasonalCard
-    from xai4land_seasonal.climatology import anomalies
-    from xai4land_seasonal.emulator import SeasonalEmulator
-    from xai4land_seasonal.fitting import fit
+    from xai4land_seasonal.data.climatology import anomalies
+    from xai4land_seasonal.data.hindcasts import hindcast_seasons
+    from xai4land_seasonal.data.means import seasonal_means
+    from xai4land_seasonal.data.variables import Variable
+    from xai4land_seasonal.emulator.card import SeasonalCard
+    from xai4land_seasonal.emulator.emulator import SeasonalEmulator
+    from xai4land_seasonal.emulator.fitting import fit
+    from xai4land_seasonal.emulator.training import Settings
     from xai4land_seasonal.forecasting import forecast
-    from xai4land_seasonal.hindcasts import hindcast_seasons
-    from xai4land_seasonal.means import seasonal_means
-    from xai4land_seasonal.page import report
-    from xai4land_seasonal.plots import plot, plot_plume, plot_reliability, plot_scores
+    from xai4land_seasonal.products.calibration import calibrate, combine
+    from xai4land_seasonal.products.plots import plot, plot_plume, plot_reliability, plot_scores
+    from xai4land_seasonal.products.report import report
+    from xai4land_seasonal.products.terciles import tercile_probabilities
     from xai4land_seasonal.references import REFERENCES
-    from xai4land_seasonal.terciles import tercile_probabilities
-    from xai4land_seasonal.training import Settings
-    from xai4land_seasonal.variables import Variable
-    from xai4land_seasonal.verification import summary, verify
+    from xai4land_seasonal.verification.verify import summary, verify
 
 _LATE = {
     "REFERENCES": "references",
-    "SeasonalCard": "card",
-    "SeasonalEmulator": "emulator",
-    "Settings": "training",
-    "Variable": "variables",
-    "anomalies": "climatology",
-    "calibrate": "calibration",
-    "combine": "calibration",
-    "fit": "fitting",
+    "SeasonalCard": "emulator.card",
+    "SeasonalEmulator": "emulator.emulator",
+    "Settings": "emulator.training",
+    "Variable": "data.variables",
+    "anomalies": "data.climatology",
+    "calibrate": "products.calibration",
+    "combine": "products.calibration",
+    "fit": "emulator.fitting",
     "forecast": "forecasting",
-    "hindcast_seasons": "hindcasts",
-    "plot": "plots",
-    "plot_plume": "plots",
-    "plot_reliability": "plots",
-    "plot_scores": "plots",
-    "report": "page",
-    "seasonal_means": "means",
-    "summary": "verification",
-    "tercile_probabilities": "terciles",
-    "verify": "verification",
+    "hindcast_seasons": "data.hindcasts",
+    "plot": "products.plots",
+    "plot_plume": "products.plots",
+    "plot_reliability": "products.plots",
+    "plot_scores": "products.plots",
+    "report": "products.report",
+    "seasonal_means": "data.means",
+    "summary": "verification.verify",
+    "tercile_probabilities": "products.terciles",
+    "verify": "verification.verify",
 }
 
 __all__ = [

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from xai4land.grid import Grid
+    from xai4land.grids.grid import Grid
     from xai4land.tables import Table
-    from xai4land_seasonal.areas import Box
-    from xai4land_seasonal.climatology import Climatology
-    from xai4land_seasonal.emulator import SeasonalEmulator
+    from xai4land_seasonal.data.areas import Box
+    from xai4land_seasonal.data.climatology import Climatology
+    from xai4land_seasonal.data.sources import Simulations
+    from xai4land_seasonal.data.trends import Trend
+    from xai4land_seasonal.data.variables import Variable
+    from xai4land_seasonal.emulator.emulator import SeasonalEmulator
+    from xai4land_seasonal.emulator.training import Settings
     from xai4land_seasonal.forecaster import Forecaster
-    from xai4land_seasonal.sources import Simulations
-    from xai4land_seasonal.training import Settings
-    from xai4land_seasonal.trends import Trend
-    from xai4land_seasonal.variables import Variable
 
 __all__ = ["SeasonalAccessor"]
 
@@ -59,7 +59,7 @@ class SeasonalAccessor:
         progress: bool = True,
     ) -> SeasonalEmulator:
         """Train an emulator; see :func:`xai4land_seasonal.fit`."""
-        from xai4land_seasonal.fitting import fit
+        from xai4land_seasonal.emulator.fitting import fit
 
         return fit(
             self._data,
@@ -120,7 +120,7 @@ class SeasonalAccessor:
         climatology: Climatology = None,
     ) -> xr.Dataset:
         """Seasonal means or anomalies; see :func:`xai4land_seasonal.seasonal_means`."""
-        from xai4land_seasonal.means import seasonal_means
+        from xai4land_seasonal.data.means import seasonal_means
 
         return seasonal_means(self._data, seasons, climatology=climatology)
 
@@ -132,13 +132,13 @@ class SeasonalAccessor:
         climatology: Climatology = None,
     ) -> xr.Dataset:
         """Correct mean and spread; see :func:`xai4land_seasonal.calibrate`."""
-        from xai4land_seasonal.calibration import calibrate
+        from xai4land_seasonal.products.calibration import calibrate
 
         return calibrate(self._data, obs, years=years, climatology=climatology)
 
     def combine(self, *others: xr.Dataset, weights: Sequence[float] | None = None) -> xr.Dataset:
         """This ensemble and others as one; see :func:`xai4land_seasonal.combine`."""
-        from xai4land_seasonal.calibration import combine
+        from xai4land_seasonal.products.calibration import combine
 
         forecasts: Mapping[str, xr.Dataset] = {
             f"{k} {one.attrs.get('emulator', '')}".strip(): one
@@ -165,7 +165,7 @@ class SeasonalAccessor:
         seed: int = 0,
     ) -> xr.Dataset:
         """Scores beside the references'; see :func:`xai4land_seasonal.verify`."""
-        from xai4land_seasonal.verification import DEFAULT, verify
+        from xai4land_seasonal.verification.verify import DEFAULT, verify
 
         return verify(
             self._data,
@@ -188,7 +188,7 @@ class SeasonalAccessor:
         period: tuple[int, int] | None = None,
     ) -> xr.Dataset:
         """Probabilities of terciles; see :func:`xai4land_seasonal.tercile_probabilities`."""
-        from xai4land_seasonal.terciles import tercile_probabilities
+        from xai4land_seasonal.products.terciles import tercile_probabilities
 
         return tercile_probabilities(self._data, obs, climatology=climatology, period=period)
 
@@ -197,19 +197,19 @@ class SeasonalAccessor:
 
         For scores see :func:`xai4land_seasonal.plot_scores`.
         """
-        from xai4land_seasonal.plots import plot, plot_scores
+        from xai4land_seasonal.products.plots import plot, plot_scores
 
         return (plot_scores if "forecast" in self._data.dims else plot)(self._data, **how)
 
     def plume(self, region: str | Box = "nino34", **how: Any) -> Figure:
         """Members over a region, year by year; see :func:`xai4land_seasonal.plot_plume`."""
-        from xai4land_seasonal.plots import plot_plume
+        from xai4land_seasonal.products.plots import plot_plume
 
         return plot_plume(self._data, region, **how)
 
     def reliability(self, **how: Any) -> Figure:
         """Reliability of scores; see :func:`xai4land_seasonal.plot_reliability`."""
-        from xai4land_seasonal.plots import plot_reliability
+        from xai4land_seasonal.products.plots import plot_reliability
 
         return plot_reliability(self._data, **how)
 
@@ -223,7 +223,7 @@ class SeasonalAccessor:
         intervals: int = 200,
     ) -> Path:
         """One page with maps, scores and origin; see :func:`xai4land_seasonal.report`."""
-        from xai4land_seasonal.page import report
+        from xai4land_seasonal.products.report import report
 
         return report(
             self._data,
@@ -236,6 +236,6 @@ class SeasonalAccessor:
 
     def summary(self) -> Table:
         """Scores as a table; see :func:`xai4land_seasonal.summary`."""
-        from xai4land_seasonal.verification import summary
+        from xai4land_seasonal.verification.verify import summary
 
         return summary(self._data)

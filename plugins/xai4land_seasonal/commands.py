@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from xai4land.arguments import EXISTING, WRITTEN, check_folder, check_picture
+from xai4land.commands.arguments import EXISTING, WRITTEN, check_folder, check_picture
 from xai4land.errors import InputError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def forecast(
     """Forecast seasons from the monthly fields in DATA into OUT (.zarr or .nc)."""
     from xai4land.store import open_store, write
     from xai4land_seasonal.forecasting import forecast
-    from xai4land_seasonal.plots import plot as draw
+    from xai4land_seasonal.products.plots import plot as draw
 
     check_folder(out)
     if plot is not None:
@@ -124,9 +124,9 @@ def verify(
 ) -> None:
     """Score the forecast MADE, and references, against the monthly fields in OBS."""
     from xai4land.store import open_store
-    from xai4land_seasonal.page import report as write_page
-    from xai4land_seasonal.plots import plot_scores
-    from xai4land_seasonal.verification import DEFAULT, summary, verify
+    from xai4land_seasonal.products.plots import plot_scores
+    from xai4land_seasonal.products.report import report as write_page
+    from xai4land_seasonal.verification.verify import DEFAULT, summary, verify
 
     if plot is not None:
         check_picture(plot)

@@ -9,8 +9,8 @@ import xarray as xr
 
 from xai4land.samples.climate import best_correlation
 from xai4land.tables import Table
-from xai4land_seasonal.areas import area_mean
-from xai4land_seasonal.seasons import FOUR, Season
+from xai4land_seasonal.data.areas import area_mean
+from xai4land_seasonal.data.seasons import FOUR, Season
 
 __all__ = ["demo", "shares_of_best"]
 
@@ -22,12 +22,12 @@ YEARS = range(1800, 1850)
 def demo(out: Path, progress: bool) -> None:
     """Train a small emulator on the sample climate, and hold it to the best possible forecast."""
     import xai4land
-    from xai4land_seasonal.fitting import fit
+    from xai4land_seasonal.emulator.fitting import fit
+    from xai4land_seasonal.emulator.training import Settings
     from xai4land_seasonal.forecasting import forecast
-    from xai4land_seasonal.plots import plot
-    from xai4land_seasonal.terciles import tercile_probabilities
-    from xai4land_seasonal.training import Settings
-    from xai4land_seasonal.verification import verify
+    from xai4land_seasonal.products.plots import plot
+    from xai4land_seasonal.products.terciles import tercile_probabilities
+    from xai4land_seasonal.verification.verify import verify
 
     learned = xai4land.sample("climate", seed=1, years=range(1600, 1900))[["tas"]]
     climate = xai4land.sample("climate", years=range(1500, 1850))[["tas"]]
@@ -70,7 +70,7 @@ def shares_of_best(scores: xr.Dataset) -> Table:
     >>> shares_of_best(perfect.to_dataset(name="acc"))[0]["share"]
     1.0
     """
-    from xai4land_seasonal.verification import summary
+    from xai4land_seasonal.verification.verify import summary
 
     months = [Season.of(str(name)).month for name in scores["season"].values]
     best = sum(float(area_mean(best_correlation(month))) for month in months) / len(months)

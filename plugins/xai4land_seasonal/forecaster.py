@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from xai4land.grid import Grid
-from xai4land_seasonal.history import Floats, History
-from xai4land_seasonal.seasons import Ints, Season
-from xai4land_seasonal.trends import Trend
-from xai4land_seasonal.variables import Variable
+from xai4land.grids.grid import Grid
+from xai4land_seasonal.data.history import Floats, History
+from xai4land_seasonal.data.seasons import Ints, Season
+from xai4land_seasonal.data.trends import Trend
+from xai4land_seasonal.data.variables import Variable
 
 __all__ = ["Forecaster", "Window", "generator"]
 

@@ -11,17 +11,13 @@ import numpy as np
 import xarray as xr
 from dask.delayed import delayed
 
-from xai4land import cf
 from xai4land.emulator import load_emulator
 from xai4land.errors import InputError
-from xai4land.grid import Grid
-from xai4land_seasonal.analogs import Analogs
-from xai4land_seasonal.climatology import Climatology
-from xai4land_seasonal.emulator import SeasonalEmulator
-from xai4land_seasonal.forecaster import Forecaster, Window
-from xai4land_seasonal.history import History
-from xai4land_seasonal.references import REFERENCES
-from xai4land_seasonal.seasons import (
+from xai4land.grids import cf
+from xai4land.grids.grid import Grid
+from xai4land_seasonal.data.climatology import Climatology
+from xai4land_seasonal.data.history import History
+from xai4land_seasonal.data.seasons import (
     Ints,
     Season,
     encode,
@@ -30,10 +26,14 @@ from xai4land_seasonal.seasons import (
     months_at,
     season_coords,
 )
-from xai4land_seasonal.sources import Simulations, split_sources
-from xai4land_seasonal.state import State, read_state, read_states
-from xai4land_seasonal.trends import LEAST, Trend
-from xai4land_seasonal.variables import Variable, guess_variables
+from xai4land_seasonal.data.sources import Simulations, split_sources
+from xai4land_seasonal.data.state import State, read_state, read_states
+from xai4land_seasonal.data.trends import LEAST, Trend
+from xai4land_seasonal.data.variables import Variable, guess_variables
+from xai4land_seasonal.emulator.emulator import SeasonalEmulator
+from xai4land_seasonal.forecaster import Forecaster, Window
+from xai4land_seasonal.references import REFERENCES
+from xai4land_seasonal.references.analogs import Analogs
 
 __all__ = ["forecast"]
 
@@ -258,7 +258,7 @@ def _run(
     window: Window | None,
 ) -> np.ndarray:
     """Forecasts of some starts in a window, (starts, members, targets, rows, columns)."""
-    from xai4land_seasonal.cases import STARTS
+    from xai4land_seasonal.emulator.cases import STARTS
 
     members, lead, seed = how
     made: np.ndarray | None = None
@@ -326,7 +326,7 @@ def _described(
 
 
 def _name(month: int) -> str:
-    from xai4land_seasonal.cases import STARTS
+    from xai4land_seasonal.emulator.cases import STARTS
 
     return STARTS[month].name
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
-from xai4land import cf
 from xai4land.catalogs.harmonising import (
     Calendar,
     calendar_of,
@@ -24,12 +23,13 @@ from xai4land.catalogs.joining import joined
 from xai4land.catalogs.opening import rebuilt
 from xai4land.catalogs.reading import PREFIX, open_search, opened, quiet, ready
 from xai4land.errors import InputError
+from xai4land.grids import cf
 from xai4land.schemes import LOCAL, scheme_of
 
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore
 
-    from xai4land.grid import Target
+    from xai4land.grids.grid import Target
 
 __all__ = ["Mask", "open_simulations", "stack_simulations"]
 
@@ -307,7 +307,7 @@ def _labelled(data: xr.Dataset, source: str, member: str, pieces: list[xr.Datase
 
 
 def _differences(name: str, data: xr.Dataset, first: xr.Dataset) -> list[str]:
-    from xai4land.grid import Grid
+    from xai4land.grids.grid import Grid
 
     if Grid.of(data, name) != Grid.of(first):
         return [f"{name} is on another grid than the first; open_simulations(search, grid=...)"]

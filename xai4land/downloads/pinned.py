@@ -7,7 +7,7 @@ import shutil
 from contextvars import ContextVar
 from pathlib import Path
 
-from xai4land.downloads.place import advice, alone, file_hash, folder, refuse_offline
+from xai4land.downloads.cache import advice, alone, file_hash, folder, refuse_offline
 from xai4land.downloads.urls import check_url, file_name, read_hash, shown
 from xai4land.errors import DownloadError
 

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from xai4land.downloads.place import advice, alone, file_hash, folder, refuse_offline
+from xai4land.downloads.cache import advice, alone, file_hash, folder, refuse_offline
 from xai4land.downloads.urls import check_url, file_name, shown
 from xai4land.errors import DownloadError
 

@@ -19,7 +19,7 @@ from xai4land.errors import EmulatorFileError
 if TYPE_CHECKING:
     import torch
 
-    from xai4land.grid import Target
+    from xai4land.grids.grid import Target
 
 __all__ = ["AnyEmulator", "Emulator"]
 
@@ -182,7 +182,7 @@ class Emulator(AnyEmulator):
             Listing every mismatch: missing variables, units that cannot be converted,
             fractions outside 0-1, unknown codes, coordinates, a resolution far from training.
         """
-        from xai4land.inputs import bind
+        from xai4land.emulator.inputs import bind
 
         bind(self.card, data, static, target)
 

@@ -10,25 +10,25 @@ from typing import Any
 import numpy as np
 import torch
 
+from xai4land.device import lane, share
 from xai4land.emulator.card import Input
+from xai4land.emulator.inputs import sum_problem, value_problems
 from xai4land.errors import InputError
-from xai4land.grid import Grid
-from xai4land.inference.device import lane, share
-from xai4land.inference.features import (
+from xai4land.grids.grid import Grid
+from xai4land.inference.forward import in_threads
+from xai4land.inference.plan import Plan
+from xai4land.inference.tiles import make_maps
+from xai4land.windows.cache import Shared
+from xai4land.windows.chunks import Box
+from xai4land.windows.features import (
     ClassFractions,
     Features,
     Pixels,
     class_fractions,
     make_features,
 )
-from xai4land.inference.maps import make_maps
-from xai4land.inference.network import in_threads
-from xai4land.inference.plan import Plan
-from xai4land.inference.reading import Box
-from xai4land.inference.shared import Shared
-from xai4land.inference.stacks import Stack, make_stacks
-from xai4land.inference.windows import Place
-from xai4land.inputs import sum_problem, value_problems
+from xai4land.windows.fields import Stack, make_stacks
+from xai4land.windows.lattice import Place
 
 __all__ = ["Block", "run_block"]
 

@@ -14,10 +14,10 @@ from functools import cached_property
 
 import numpy as np
 
-from xai4land.axis import Axis, Floats, Ints
-from xai4land.grid import Grid
-from xai4land.inference.reading import Box, Span
-from xai4land.inference.windows import Place, Windows
+from xai4land.grids.axis import Axis, Floats, Ints
+from xai4land.grids.grid import Grid
+from xai4land.windows.chunks import Box, Span
+from xai4land.windows.lattice import Place, Windows
 
 __all__ = ["Layout"]
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 
+from xai4land.device import keep_memory
 from xai4land.emulator import Card, Emulator
 from xai4land.emulator.reference import Reference
-from xai4land.grid import Grid
-from xai4land.inference.device import keep_memory
+from xai4land.grids.grid import Grid
+from xai4land.inference.forward import Forward
 from xai4land.inference.layout import Layout
-from xai4land.inference.network import Forward
-from xai4land.inference.reading import Box, Reader
-from xai4land.inference.shared import BRIEF, LASTING, Source
-from xai4land.inference.windows import Place
+from xai4land.windows.cache import BRIEF, LASTING, Source
+from xai4land.windows.chunks import Box, Reader
+from xai4land.windows.lattice import Place
 
 __all__ = ["Plan"]
 

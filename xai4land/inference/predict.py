@@ -11,19 +11,19 @@ from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
+from xai4land.cluster import NEIGHBOURS
+from xai4land.device import Precision, choose_device, choose_precision
 from xai4land.emulator import Emulator
+from xai4land.emulator.inputs import Bound, Layer
 from xai4land.emulator.reference import Reference
 from xai4land.errors import InputError
 from xai4land.inference.blocks import run_block
-from xai4land.inference.device import Precision, choose_device, choose_precision
 from xai4land.inference.layout import Layout
-from xai4land.inference.maps import CONFIDENCE_STEPS, MISSING
 from xai4land.inference.plan import Plan
-from xai4land.inference.reading import Reader
-from xai4land.inference.shared import LIMIT, Shared
-from xai4land.inference.windows import Windows
-from xai4land.inputs import Bound, Layer
-from xai4land.store.placing import NEIGHBOURS
+from xai4land.inference.tiles import CONFIDENCE_STEPS, MISSING
+from xai4land.windows.cache import LIMIT, Shared
+from xai4land.windows.chunks import Reader
+from xai4land.windows.lattice import Windows
 
 __all__ = ["SIDE", "Chunks", "Prediction", "predict"]
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xai4land.axis import Floats
 from xai4land.errors import InputError
+from xai4land.grids.axis import Floats
 from xai4land.regridding.grids import Curvilinear
 
 __all__ = ["read_curvilinear", "read_rotated", "rotated_axes", "sphere"]
@@ -173,9 +173,9 @@ def read_rotated(
     what: str,
 ) -> Curvilinear:
     """A grid that is regular about another pole, at its true latitudes and longitudes."""
-    from xai4land.axis import Axis
-    from xai4land.cells import edges
-    from xai4land.grid import Grid
+    from xai4land.grids.axis import Axis
+    from xai4land.grids.cells import edges
+    from xai4land.grids.grid import Grid
 
     names = str(rows.name), str(columns.name)
     values = rows.values.astype(np.float64), columns.values.astype(np.float64)

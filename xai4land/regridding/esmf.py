@@ -7,8 +7,8 @@ from importlib.metadata import version
 import numpy as np
 import xarray as xr
 
-from xai4land.axis import Floats, Ints
 from xai4land.errors import InputError
+from xai4land.grids.axis import Floats, Ints
 from xai4land.regridding.grids import Curvilinear, Horizontal, Regular
 from xai4land.regridding.interpolation import reached
 from xai4land.regridding.operators import Sparse

@@ -12,11 +12,11 @@ from xai4land.errors import InputError
 from xai4land.regridding import metadata
 from xai4land.regridding.apply import applied
 from xai4land.regridding.classes import Codes, fractions, has_flags, majority
+from xai4land.regridding.detect import no_grid, read_grid, read_target
 from xai4land.regridding.engines import Engine, Kind, choose_engine, operator
 from xai4land.regridding.grids import Horizontal
 from xai4land.regridding.means import means
 from xai4land.regridding.nearest import nearest
-from xai4land.regridding.reading import no_grid, read_grid, read_target
 
 __all__ = ["Method", "regrid"]
 

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xai4land.axis import Floats
-from xai4land.cells import edges
-from xai4land.cf import grid_coords
-from xai4land.grid import Grid
+from xai4land.grids.axis import Floats
+from xai4land.grids.cells import edges
+from xai4land.grids.cf import grid_coords
+from xai4land.grids.grid import Grid
 
 __all__ = ["Curvilinear", "Horizontal", "Regular"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xai4land.axis import Floats
+from xai4land.grids.axis import Floats
 from xai4land.regridding.grids import Horizontal, Regular
 
 __all__ = ["Bilinear", "reached"]

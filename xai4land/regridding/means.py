@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xai4land.axis import Floats
+from xai4land.grids.axis import Floats
 from xai4land.regridding.operators import Operator
 
 __all__ = ["enough", "layers", "means", "shares"]

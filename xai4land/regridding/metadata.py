@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xai4land.cf import CONVENTIONS, history
+from xai4land.grids.cf import CONVENTIONS, history
 from xai4land.regridding.classes import Codes
 
 __all__ = [

@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
-from xai4land.cells import edges, overlaps
-from xai4land.grid import Grid
+from xai4land.grids.cells import edges, overlaps
+from xai4land.grids.grid import Grid
 from xai4land.regridding.apply import applied
 from xai4land.regridding.grids import Regular
 from xai4land.regridding.means import means
@@ -57,7 +57,7 @@ def cell_means(
     --------
     >>> import xai4land
     >>> planet = xai4land.sample("land", years=[2000])
-    >>> from xai4land.axis import Axis
+    >>> from xai4land.grids.axis import Axis
     >>> grid = Grid(Axis(np.arange(-75.0, 90, 30)), Axis(np.arange(-165.0, 180, 30)))
     >>> cell_means(planet.urban, grid).shape
     (1, 6, 12)

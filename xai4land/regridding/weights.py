@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xai4land.axis import Floats, Ints
 from xai4land.errors import StoreError
+from xai4land.grids.axis import Floats, Ints
 from xai4land.options import current
 from xai4land.regridding.memory import remembered
 

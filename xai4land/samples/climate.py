@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xai4land import cf
-from xai4land.axis import Axis
-from xai4land.cells import areas
 from xai4land.errors import InputError
-from xai4land.grid import Grid
+from xai4land.grids import cf
+from xai4land.grids.axis import Axis
+from xai4land.grids.cells import areas
+from xai4land.grids.grid import Grid
 from xai4land.samples.noise import Sphere
 
 __all__ = ["best_correlation", "best_forecast", "climate", "forced"]

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xai4land.axis import Axis
-from xai4land.cf import grid_coords
-from xai4land.grid import Grid
+from xai4land.grids.axis import Axis
+from xai4land.grids.cf import grid_coords
+from xai4land.grids.grid import Grid
 from xai4land.samples.noise import Sphere
 
 __all__ = ["land_planet"]

@@ -14,9 +14,9 @@ import xarray as xr
 from xai4land.errors import InputError, StoreError
 from xai4land.progress import pixel_progress
 from xai4land.store import manifest, netcdf
-from xai4land.store.guard import alone, locked, told
-from xai4land.store.layout import Part, as_stored, encodings, fingerprint, lazy_names, parts
+from xai4land.store.locks import alone, locked, told
 from xai4land.store.manifest import STORE, Manifest
+from xai4land.store.parts import Part, as_stored, encodings, fingerprint, lazy_names, parts
 
 __all__ = ["write"]
 
@@ -152,7 +152,7 @@ def _fill(
 ) -> None:
     if not left:
         return
-    from xai4land.store.puts import put_all
+    from xai4land.store.graph import put_all
 
     # Several variables share each pixel; it counts once.
     sizes = [stored.variables[name].size for name in lazy_names(stored)]

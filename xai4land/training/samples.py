@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xai4land.axis import Axis, Floats, Ints
 from xai4land.emulator.card import Card
-from xai4land.grid import Grid
-from xai4land.inference.features import (
+from xai4land.grids.axis import Axis, Floats, Ints
+from xai4land.grids.grid import Grid
+from xai4land.windows.features import (
     PURE,
     Cells,
     ClassFractions,
@@ -23,7 +23,7 @@ from xai4land.inference.features import (
     make_features,
     missing_pixels,
 )
-from xai4land.inference.stacks import Stack
+from xai4land.windows.fields import Stack
 
 __all__ = ["UNKNOWN", "Sample", "Samples"]
 

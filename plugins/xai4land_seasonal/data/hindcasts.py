@@ -1,0 +1,134 @@
+"""Hindcasts of dynamical models, brought to the form of our forecasts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xai4land.errors import InputError
+from xai4land.grids import cf
+from xai4land_seasonal.data.seasons import Season, encode, months_at, season_coords
+
+__all__ = ["hindcast_seasons"]
+
+MEMBERS = ("realization", "member", "number", "ensemble")
+STARTS = ("init", "forecast_reference_time", "start_date", "start", "initial_time", "S")
+LEADS = ("lead", "forecastMonth", "leadtime_month", "lead_time", "leadtime", "L")
+
+
+def hindcast_seasons(
+    data: xr.Dataset, season: str, *, first: int | None = None, anomalies: bool = True
+) -> xr.Dataset:
+    """Seasonal means of a hindcast whose months are counted from each start.
+
+    Parameters
+    ----------
+    data : Dataset
+        Monthly means along starts, lead months and, where there are several, members; known by
+        the names that are common (``init``, ``lead``, ``member``, ``number``, ...).
+    season : str
+        First letters of three months.
+    first : int, optional
+        The number of the lead that is the month of the start itself; by default the smallest
+        lead there is.
+    anomalies : bool
+        Whether the mean of all starts (and members) is subtracted, which takes the model's own
+        drift away. It knows of all years; for a fair comparison do the same to what it is
+        compared with.
+
+    Returns
+    -------
+    Dataset
+        On (time, realization, ...), as :func:`xai4land_seasonal.forecast` gives it.
+
+    Raises
+    ------
+    InputError
+        If dimensions are not recognised, or the season is not within the lead months.
+
+    Examples
+    --------
+    >>> starts = np.array(["2000-11-01", "2001-11-01"], "M8[ns]")
+    >>> months = xr.DataArray(
+    ...     np.arange(12.0).reshape(2, 3, 2), {"init": starts, "lead": [1, 2, 3]},
+    ...     ("init", "lead", "member"))
+    >>> made = hindcast_seasons(xr.Dataset({"tas": months}), "NDJ")
+    >>> made.tas.values[:, 0], made.season_year.values.tolist()
+    (array([-3.5,  2.5]), [2001, 2002])
+    """
+    dims = {str(d) for array in data.data_vars.values() for d in array.dims}
+    problems: list[str] = []
+    start, lead = (
+        _dim(dims, names, what, problems)
+        for names, what in ((STARTS, "starts"), (LEADS, "lead months"))
+    )
+    member = next((name for name in MEMBERS if name in dims), None)
+    InputError.raise_if(problems)
+    wanted = Season.of(season)
+    dates = data[start]
+    months = 12 * dates.dt.year.values + dates.dt.month.values - 1
+    offsets = (wanted.month - 1 - months % 12) % 12
+    if len(set(offsets.tolist())) > 1:
+        raise InputError(
+            f"{start!r} has starts in several months; select those of one: "
+            f"ds.sel({start}=ds.{start}.dt.month == 11)"
+        )
+    number = data[lead].values.astype(int)
+    begin = int(number.min()) if first is None else first
+    needed = begin + int(offsets[0]) + np.arange(3)
+    if not set(needed.tolist()) <= set(number.tolist()):
+        raise InputError(
+            f"{wanted.name} needs lead months {needed.tolist()}, and there are {number.tolist()}; "
+            "choose a season within them, or tell the lead of the start's own month: first="
+        )
+    starts = months + offsets
+    coords: dict[str, Any] = season_coords(starts, [wanted.name] * len(starts), dates)
+    reference = xr.DataArray(
+        months_at(months, dates), dims="time", attrs={"standard_name": "forecast_reference_time"}
+    )
+    encode(reference)
+    days = np.stack(
+        [
+            [
+                float((b - a) / np.timedelta64(1, "D"))
+                if isinstance(b - a, np.timedelta64)
+                else (b - a).days
+                for a, b in zip(
+                    months_at(starts + k, dates), months_at(starts + k + 1, dates), strict=True
+                )
+            ]
+            for k in range(3)
+        ],
+        1,
+    )
+    weights = xr.DataArray(days / days.sum(1, keepdims=True), dims=(start, lead))
+    made = {}
+    for name, array in data.data_vars.items():
+        if not {start, lead} <= set(map(str, array.dims)):
+            continue
+        part = array.isel({lead: [number.tolist().index(n) for n in needed]})
+        mean = (part.drop_vars(lead) * weights).sum(lead, skipna=False)
+        mean = mean.drop_vars(start, errors="ignore").rename({start: "time"})
+        if member in array.dims:
+            mean = mean.rename({member: "realization"}) if member != "realization" else mean
+        if anomalies:
+            mean = mean - mean.mean([d for d in ("time", "realization") if d in mean.dims])
+        front = [d for d in ("time", "realization") if d in mean.dims]
+        made[name] = mean.transpose(*front, ...).assign_attrs(
+            {**array.attrs, "cell_methods": "time: mean"}
+        )
+    result = xr.Dataset(made).assign_coords(coords)
+    result = result.assign_coords(forecast_reference_time=reference)
+    result.attrs = {**data.attrs, "history": cf.history(data, f"{wanted.name} means of a hindcast")}
+    return result
+
+
+def _dim(dims: set[str], names: tuple[str, ...], what: str, problems: list[str]) -> str:
+    found = next((name for name in names if name in dims), None)
+    if found is None:
+        problems.append(
+            f"no dimension of {what} among {sorted(dims)}; rename yours to {names[0]!r}"
+        )
+    return found or ""

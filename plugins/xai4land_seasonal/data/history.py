@@ -1,0 +1,176 @@
+"""What is known of the past when a forecast is made: trends and what departs from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import cached_property
+from threading import RLock
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from xai4land_seasonal.data.seasons import Ints, Season
+from xai4land_seasonal.data.trends import Trend, before, past_trend
+
+__all__ = ["SLOW", "History", "Inputs"]
+
+Floats = npt.NDArray[np.float64]
+T = TypeVar("T")
+_MADE_OF = ("first_year", "last", "values", "days", "area", "trend")
+SLOW = 10
+"""Years whose mean departure from the trend is an input of its own."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What emulators see of a season's start, and what they are to predict.
+
+    All are departures from trends that were fitted on the years before alone.
+
+    Attributes
+    ----------
+    months : ndarray, shape (years, recent months, variables, cells)
+        The last months before the forecast, the newest first.
+    slow : ndarray, shape (years, variables, cells)
+        Mean of the same season over the last ten years.
+    trend : ndarray, shape (years, variables, cells)
+        The trend's continuation to the season.
+    target : ndarray, shape (years, variables, cells)
+        The season itself; missing where it is not known yet.
+    """
+
+    months: Floats
+    slow: Floats
+    trend: Floats
+    target: Floats
+
+    def only(self, number: int) -> Inputs:
+        """One case."""
+        at = slice(number, number + 1)
+        return Inputs(self.months[at], self.slow[at], self.trend[at], self.target[at])
+
+
+class History:
+    """Monthly anomalies of one simulation or of the observations.
+
+    Parameters
+    ----------
+    values : ndarray, shape (months, variables, cells)
+        Missing values are NaN.
+    first : int
+        Number of the first month, counted from January of year 0.
+    days : ndarray, shape (months,), optional
+        Days in each month, the weights in seasonal means; equal by default.
+    area : ndarray, shape (cells,), optional
+        Relative area of the cells; equal by default.
+    trend : str
+        What departures are from; see :func:`xai4land_seasonal.data.trends.past_trend`.
+
+    Examples
+    --------
+    A year in, year out anomaly has itself as its trend:
+
+    >>> history = History(np.ones((12 * 40, 1, 3)), first=12 * 1900)
+    >>> inputs = history.inputs(Season.of("DJF"), lead=1, years=np.array([1930]))
+    >>> inputs.trend.squeeze(), inputs.target.squeeze()
+    (array([1., 1., 1.]), array([0., 0., 0.]))
+    """
+
+    def __init__(
+        self,
+        values: Floats,
+        first: int,
+        days: Floats | None = None,
+        area: Floats | None = None,
+        trend: Trend = "line",
+    ) -> None:
+        values = np.asarray(values, np.float64)
+        ahead, length = first % 12, len(values)
+        # Four months more than the data, so that the season after the last month has a place.
+        after = -(ahead + length) % 12 + 12
+        self.first_year = first // 12
+        self.last = first + length - 1
+        shape = ((ahead, after), (0, 0), (0, 0))
+        padded = np.pad(values, shape, constant_values=np.nan)
+        self.values = padded.reshape(-1, 12, *values.shape[1:])
+        weights = np.ones(length) if days is None else np.asarray(days, np.float64)
+        self.days = np.pad(weights, (ahead, after), constant_values=30.0)
+        self.area = np.ones(values.shape[2]) if area is None else np.asarray(area, np.float64)
+        self.trend: Trend = trend
+        self._told: dict[Hashable, Any] = {}
+        self._lock = RLock()
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What follows from the history alone, made at the first call and kept.
+
+        Many forecasts share one history, perhaps in several threads.
+        """
+        with self._lock:
+            if key not in self._told:
+                self._told[key] = make()
+            found: T = self._told[key]
+            return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what can be made again."""
+        return {k: v for k, v in vars(self).items() if k in _MADE_OF}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _told={}, _lock=RLock())
+
+    @cached_property
+    def seasons(self) -> Floats:
+        """Mean of the three months that begin at each month, (years, 12, variables, cells)."""
+        flat = self.values.reshape(-1, *self.values.shape[2:])
+        weighed = flat * self.days[:, None, None]
+        total = weighed[:-2] + weighed[1:-1] + weighed[2:]
+        days = self.days[:-2] + self.days[1:-1] + self.days[2:]
+        means = np.full_like(flat, np.nan)
+        means[:-2] = total / days[:, None, None]
+        return means.reshape(self.values.shape)
+
+    @cached_property
+    def trends(self) -> tuple[Floats, Floats]:
+        """The trend's continuation to each month, and to each season, from years before alone."""
+        months, seasons = (
+            past_trend(values, self.trend, self.area) for values in (self.values, self.seasons)
+        )
+        return months, seasons
+
+    def inputs(self, season: Season, lead: int, years: Ints, recent: int = 3) -> Inputs:
+        """What is known when a season's forecast is made, for several years.
+
+        Parameters
+        ----------
+        season : Season
+        lead : int
+            Whole months between the last month that is known and the season.
+        years : ndarray of int
+            Of the seasons.
+        recent : int
+            How many of the last months.
+        """
+        starts = season.start(np.asarray(years)) - 12 * self.first_year
+        rows, month = starts // 12, season.month - 1
+        departures = self.values - self.trends[0]
+        flat = departures.reshape(-1, *departures.shape[2:])
+        latest = starts - 1 - lead
+        known = latest[:, None] - np.arange(recent)
+        inside = (known >= 0) & (known < len(flat))
+        months = np.where(inside[..., None, None], flat[known.clip(0, len(flat) - 1)], np.nan)
+        trend = self.trends[1][:, month]
+        target = self.seasons[:, month] - trend
+        slow = _running(target)
+        return Inputs(months, slow[rows], trend[rows], target[rows])
+
+
+def _running(values: Floats) -> Floats:
+    """Mean over the ten years before each, of what is known of them; else missing."""
+    known = np.isfinite(values)
+    total, count = before(np.where(known, values, 0.0)), before(known * 1.0)
+    late_total, late_count = total.copy(), count.copy()
+    late_total[SLOW:] -= total[:-SLOW]
+    late_count[SLOW:] -= count[:-SLOW]
+    return np.where(late_count > 0, late_total / np.maximum(late_count, 1), np.nan)

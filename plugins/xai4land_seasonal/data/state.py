@@ -1,0 +1,189 @@
+"""A user's monthly fields, as anomalies on the grid and in the units that an emulator takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from xai4land.errors import InputError
+from xai4land.grids.cells import areas, edges, overlaps
+from xai4land.grids.grid import Grid
+from xai4land.regridding import cell_means
+from xai4land_seasonal.data.climatology import Climatology, anomalies, describe
+from xai4land_seasonal.data.history import Floats, History
+from xai4land_seasonal.data.seasons import Ints, month_numbers
+from xai4land_seasonal.data.trends import Trend
+from xai4land_seasonal.data.variables import Variable, find_variable
+
+__all__ = ["State", "read_state", "read_states"]
+
+COVERED = 0.5
+"""Part of the grid's area that the data must lie on."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Monthly anomalies on a grid.
+
+    Attributes
+    ----------
+    data : DataArray, shape (time, variable, rows, columns)
+        Lazy if the source is.
+    months : ndarray of int
+        Number of each month, counted from January of year 0.
+    grid : Grid
+    climatology : str
+        What the anomalies are against, in words.
+    """
+
+    data: xr.DataArray
+    months: Ints
+    grid: Grid
+    climatology: str
+
+    @property
+    def time(self) -> xr.DataArray:
+        """The time axis."""
+        return self.data["time"]
+
+    def days(self) -> Floats:
+        """Days in each month."""
+        return self.time.dt.days_in_month.values.astype(np.float64)
+
+    def area(self) -> Floats:
+        """Part of the globe that each cell covers, flat."""
+        return areas(self.grid).values.ravel()
+
+    def history(self, trend: Trend = "line", months: int | None = None) -> History:
+        """The anomalies as emulators take them, of all months or the first ones; computed."""
+        values = self.data.values[:months]
+        flat = values.reshape(*values.shape[:2], -1)
+        return History(flat, int(self.months[0]), self.days()[:months], self.area(), trend)
+
+
+def read_state(
+    data: xr.Dataset,
+    variables: Sequence[Variable],
+    grid: Grid | None,
+    climatology: Climatology = None,
+    before: int | None = None,
+    absolute: bool = False,
+) -> State:
+    """Find, check and bring variables to a grid; nothing is computed.
+
+    Parameters
+    ----------
+    data : Dataset
+        Monthly fields on a regular grid.
+    variables : sequence of Variable
+    grid : Grid or None
+        By default the data's own.
+    climatology
+        See :func:`xai4land_seasonal.anomalies`.
+    before : int, optional
+        First year of the forecasts, which the climatology must not reach.
+    absolute : bool
+        Whether values are taken as they are, anomalies or not.
+
+    Raises
+    ------
+    InputError
+        Listing variables that are missing, units that cannot be converted, missing months, a
+        grid that does not cover the emulator's.
+    """
+    problems: list[str] = []
+    found: list[xr.DataArray] = []
+    differences = absolute or climatology is None
+    for variable in variables:
+        try:
+            found.append(find_variable(data, variable, differences=differences))
+        except InputError as error:
+            problems += error.problems
+    InputError.raise_if(problems)
+    grids = [Grid.of(array, f"variable {array.name!r}") for array in found]
+    times = [_time(array) for array in found]
+    months = [
+        month_numbers(array[t], f"{array.name!r}") for array, t in zip(found, times, strict=True)
+    ]
+    for array, other in zip(found[1:], months[1:], strict=True):
+        if not np.array_equal(other, months[0]):
+            problems.append(
+                f"variable {array.name!r} has other months than {found[0].name!r}; "
+                "align them: xr.align(..., join='inner')"
+            )
+    target = grids[0] if grid is None else grid
+    for array, own in zip(found, grids, strict=True):
+        problems += _grid_problems(str(array.name), own, target)
+    InputError.raise_if(problems)
+    parts = []
+    for array, own, time in zip(found, grids, times, strict=True):
+        plain = array.transpose(time, *own.names).rename({time: "time"})
+        plain = plain.assign_coords(time=plain["time"].variable)
+        plain = plain if own == target and grid is None else cell_means(plain, target, data)
+        parts.append(plain if absolute else anomalies(plain, climatology, before=before))
+    names = [variable.name for variable in variables]
+    parts = [p.drop_vars([c for c in p.coords if c not in p.dims]) for p in parts]
+    parts[1:] = [p.assign_coords(time=parts[0]["time"]) for p in parts[1:]]
+    joined = xr.concat(parts, "variable", coords="minimal", compat="override", join="override")
+    joined = joined.assign_coords(variable=names).transpose("time", "variable", *target.names)
+    return State(joined, months[0], target, describe(climatology, found[0]))
+
+
+def read_states(
+    worlds: Sequence[tuple[str, xr.Dataset]], variables: Sequence[Variable], grid: Grid | None
+) -> list[State]:
+    """Several worlds on one grid, by default the first one's; values as they are.
+
+    Raises
+    ------
+    InputError
+        Listing the problems of all worlds, each with its name.
+    """
+    states: list[State] = []
+    problems: list[str] = []
+    for number, (label, data) in enumerate(worlds):
+        try:
+            states.append(read_state(data, variables, grid, absolute=True))
+            grid = grid or states[0].grid
+        except InputError as error:
+            problems += [f"{label}: {problem}" for problem in error.problems]
+            if number == 0 and grid is None:
+                break
+    InputError.raise_if(problems)
+    return states
+
+
+def _time(array: xr.DataArray) -> str:
+    import cf_xarray  # noqa: F401  (registers .cf)
+
+    named = [n for n in array.cf.coordinates.get("time", []) if array[n].dims == (n,)]
+    named = named or [n for n in ("time",) if n in array.dims and n in array.coords]
+    if len(named) != 1:
+        raise InputError(
+            f"variable {array.name!r} has {len(named)} time axes, expected one; give it a "
+            "coordinate with standard_name='time'"
+        )
+    return str(named[0])
+
+
+def _grid_problems(name: str, own: Grid, target: Grid) -> list[str]:
+    (rows, columns), (new_rows, new_columns) = edges(own), edges(target)
+    height = overlaps(np.sin(np.deg2rad(rows)), np.sin(np.deg2rad(new_rows))).sum(1)
+    width = overlaps(columns, new_columns, 360.0).sum(1).clip(max=np.diff(new_columns)[:, 0])
+    wanted = np.diff(np.sin(np.deg2rad(new_rows))).sum() * np.diff(new_columns).sum()
+    part = height.sum() * width.sum() / wanted
+    problems = []
+    if part < COVERED:
+        problems.append(
+            f"variable {name!r} lies on {part:.0%} of the emulator's grid, expected at least "
+            f"{COVERED:.0%}; bring global fields"
+        )
+    if own.resolution > 2.01 * target.resolution:
+        problems.append(
+            f"variable {name!r} at {own.resolution:g}° is coarser than twice the emulator's "
+            f"{target.resolution:g}°; bring finer fields, or fit an emulator on this grid"
+        )
+    return problems

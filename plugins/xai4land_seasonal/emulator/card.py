@@ -1,0 +1,152 @@
+"""The card of a seasonal emulator."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from xai4land.emulator import AnyCard
+from xai4land.grids.axis import Axis
+from xai4land.grids.grid import Grid
+from xai4land_seasonal.data.areas import Box, box_text
+from xai4land_seasonal.data.history import Floats
+from xai4land_seasonal.data.seasons import Ints
+from xai4land_seasonal.data.trends import Trend
+from xai4land_seasonal.data.variables import Variable
+
+__all__ = ["SeasonalCard"]
+
+
+class SeasonalCard(AnyCard):
+    """Everything about a seasonal emulator but its weights.
+
+    Attributes
+    ----------
+    predictors : tuple of Variable
+        What it sees of the months before.
+    targets : tuple of str
+        Names of the predictors whose seasons it forecasts.
+    leads : tuple of int
+        Whole months between the last month that it sees and the season.
+    lat, lon : tuple of float
+        Centres of its grid.
+    region : tuple of float, optional
+        Southern, northern, western and eastern edge of what is forecast; by default all cells are.
+    trend : str
+        What it takes departures from; see
+        :func:`xai4land_seasonal.data.trends.past_trend`. Files that do not say it take the line.
+    sources : tuple of str
+        Worlds that it learned from; forecasts are made as of the first.
+    amplitude, spread : tuple of float
+        For each target: factors on the network's part of the mean, and on the departures of
+        members from it; chosen on validation years.
+    """
+
+    kind: Literal["seasonal"] = "seasonal"
+    predictors: Annotated[tuple[Variable, ...], Field(min_length=1)]
+    targets: Annotated[tuple[str, ...], Field(min_length=1)]
+    leads: Annotated[tuple[Annotated[int, Field(ge=0, le=9)], ...], Field(min_length=1)]
+    lat: Annotated[tuple[float, ...], Field(min_length=2, max_length=4096)]
+    lon: Annotated[tuple[float, ...], Field(min_length=2, max_length=8192)]
+    region: Box | None = None
+    trend: Trend = "line"
+    sources: Annotated[tuple[str, ...], Field(min_length=1)]
+    amplitude: tuple[Annotated[float, Field(ge=0, le=4)], ...]
+    spread: tuple[Annotated[float, Field(gt=0, le=10)], ...]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [variable.name for variable in self.predictors]
+        if len(set(names)) < len(names):
+            raise ValueError("two predictors have one name")
+        if unknown := sorted(set(self.targets) - set(names)):
+            raise ValueError(f"targets are no predictors: {unknown}")
+        if len(set(self.targets)) < len(self.targets) or len(set(self.leads)) < len(self.leads):
+            raise ValueError("a target or a lead is named twice")
+        if not len(self.amplitude) == len(self.spread) == len(self.targets):
+            raise ValueError("amplitude and spread need one number a target")
+        steps = np.diff(self.lat)
+        if max(map(abs, self.lat)) > 90 or not ((steps > 0).all() or (steps < 0).all()):
+            raise ValueError("latitudes are not sorted, or beyond 90")
+        if (np.diff(self.lon) <= 0).any() or self.lon[-1] - self.lon[0] >= 360:
+            raise ValueError("longitudes do not increase, or go around more than once")
+        if min(map(len, self.window)) < 2:
+            raise ValueError(
+                f"the region {self.region} holds {' x '.join(str(len(w)) for w in self.window)} "
+                "cells of the grid, expected 2 x 2 at least"
+            )
+        return self
+
+    @cached_property
+    def cells(self) -> Grid:
+        """The grid."""
+        lon = np.array(self.lon)
+        step = (lon[-1] - lon[0]) / (lon.size - 1)
+        around = abs(lon[-1] - lon[0] + step - 360) < 0.1 * step
+        return Grid(Axis(np.array(self.lat)), Axis(lon, periodic=bool(around), circular=True))
+
+    @cached_property
+    def window(self) -> tuple[Ints, Ints]:
+        """Positions of the rows and columns whose cells are forecast, columns from the west."""
+        lat, lon = np.array(self.lat), np.array(self.lon)
+        if self.region is None:
+            return np.arange(lat.size), np.arange(lon.size)
+        south, north, west, east = self.region
+        rows = np.flatnonzero((lat >= south) & (lat <= north))
+        beyond = (lon - west) % 360
+        columns = np.argsort(beyond, kind="stable")
+        return rows, columns[beyond[columns] <= east - west]
+
+    @cached_property
+    def target_cells(self) -> Grid:
+        """The grid of what is forecast."""
+        if self.region is None:
+            return self.cells
+        rows, columns = self.window
+        lon = np.array(self.lon)[columns]
+        lon = self.region[2] + (lon - self.region[2]) % 360
+        return Grid(Axis(np.array(self.lat)[rows]), Axis(lon, circular=True))
+
+    def inside(self) -> Floats:
+        """1 in cells that are forecast, else 0; flat."""
+        found = np.zeros((len(self.lat), len(self.lon)))
+        found[np.ix_(*self.window)] = 1.0
+        return found.ravel()
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Sizes of the network."""
+        return {
+            "rows": len(self.lat),
+            "columns": len(self.lon),
+            "predictors": len(self.predictors),
+            "targets": len(self.targets),
+            "leads": len(self.leads),
+            "sources": len(self.sources),
+        }
+
+    @property
+    def gives(self) -> str:
+        """The variables whose seasons are forecast."""
+        return f"seasonal anomalies: {', '.join(self.targets)}"
+
+    @property
+    def grid(self) -> str:
+        """Degrees between cells."""
+        return f"{self.cells.resolution:g}°"
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """Predictors, leads, grid and sources."""
+        leads = ", ".join(map(str, self.leads))
+        found = [
+            ("sees", ", ".join(f"{v.name} ({v.units})" for v in self.predictors)),
+            ("lead", f"{leads} month{'s' if leads != '1' else ''}"),
+            ("grid", f"{len(self.lat)} x {len(self.lon)} cells of {self.grid}"),
+        ]
+        if self.region is not None:
+            found.append(("region", box_text(self.region)))
+        return [*found, ("sources", ", ".join(self.sources))]

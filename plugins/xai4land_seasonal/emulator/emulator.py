@@ -1,0 +1,178 @@
+"""The seasonal emulator: from the past to members of a season to come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xai4land.emulator import AnyEmulator
+from xai4land.errors import InputError
+from xai4land.grids.grid import Grid
+from xai4land_seasonal.data.history import Floats, History, Inputs
+from xai4land_seasonal.data.seasons import Ints, Season
+from xai4land_seasonal.data.trends import Trend
+from xai4land_seasonal.data.variables import Variable
+from xai4land_seasonal.emulator.card import SeasonalCard
+from xai4land_seasonal.forecaster import Forecaster, Window, generator
+
+if TYPE_CHECKING:
+    import torch
+
+    from xai4land_seasonal.emulator.network import Ensemble
+
+__all__ = ["SeasonalEmulator"]
+
+
+class SeasonalEmulator(AnyEmulator, Forecaster):
+    """A trained conditional VAE that forecasts seasons, with a card that says how.
+
+    What it says is added to the trend of the years before; see the method's page.
+
+    Parameters
+    ----------
+    card : SeasonalCard
+    weights : mapping from str to Tensor
+    """
+
+    card_type = SeasonalCard
+    card: SeasonalCard
+
+    @property
+    def name(self) -> str:
+        """The card's name."""
+        return self.card.name
+
+    @property
+    def description(self) -> str:
+        """One sentence for the attributes of forecasts."""
+        return self.card.title or f"seasonal emulator {self.card.name}"
+
+    @property
+    def cells(self) -> Grid:
+        """The card's grid."""
+        return self.card.cells
+
+    @property
+    def trend(self) -> Trend:
+        """The card's."""
+        return self.card.trend
+
+    @property
+    def attrs(self) -> Mapping[str, str]:
+        """The file's hash."""
+        return {"emulator_sha256": self.sha256}
+
+    def predictors(self, found: Sequence[Variable]) -> tuple[Variable, ...]:
+        """The card's, whatever is there."""
+        return self.card.predictors
+
+    def targets(self, variables: Sequence[str]) -> tuple[str, ...]:
+        """Names of what is forecast."""
+        return self.card.targets
+
+    def window(self, grid: Grid) -> tuple[Grid, Window | None]:
+        """The card's region."""
+        return self.card.target_cells, self.card.window if self.card.region else None
+
+    @cached_property
+    def _network(self) -> Ensemble:
+        return self._build().eval().requires_grad_(False)  # type: ignore[return-value]
+
+    def members(
+        self, history: History, season: Season, lead: int, years: Ints, count: int, seed: int
+    ) -> Floats:
+        """Anomalies of members, shape (years, count, targets, cells).
+
+        Parameters
+        ----------
+        history : History
+            Monthly anomalies of the card's predictors on its grid.
+        season : Season
+        lead : int
+            One of the card's.
+        years : ndarray of int
+        count : int
+            Members. Those of one year depend on the seed and the year alone.
+        seed : int
+
+        Raises
+        ------
+        InputError
+            If the lead was not learned.
+        """
+        if lead not in self.card.leads:
+            raise InputError(
+                f"lead={lead}, expected one that {self.card.name!r} learned: "
+                f"{', '.join(map(str, self.card.leads))}"
+            )
+        inputs = history.inputs(season, lead, years)
+        found = np.full(
+            (len(years), count, len(self.card.targets), history.values.shape[-1]), np.nan
+        )
+        for i in range(len(years)):
+            chance = generator(seed, season, int(years[i]))
+            found[i] = self._one(inputs.only(i), season, lead, count, chance)
+        return found
+
+    def _one(
+        self,
+        inputs: Inputs,
+        season: Season,
+        lead: int,
+        count: int,
+        chance: np.random.Generator,
+    ) -> Floats:
+        """Members of one forecast, shape (count, targets, cells)."""
+        import torch
+
+        from xai4land_seasonal.emulator.cases import make_fields, persisted
+
+        network, card = self._network, self.card
+        month, at = season.month - 1, card.leads.index(lead)
+        own = [[v.name for v in card.predictors].index(name) for name in card.targets]
+        scale = network.scale.double().numpy()[:, month]
+        fields = make_fields(inputs, scale)
+        stays = persisted(fields, network.persistence[at].double().numpy(), own, month)[0]
+        shape = (len(card.lat), len(card.lon))
+        with torch.inference_mode():
+            seen = torch.from_numpy(fields).float().unflatten(-1, shape)
+            mean, departures = _draws(network, seen, (month, at), count, chance)
+        mean *= np.array(card.amplitude)[:, None]
+        departures *= np.array(card.spread)[:, None]
+        trend = inputs.trend[0, own]
+        return np.asarray(trend + scale[own] * (stays + mean + departures))
+
+
+def _draws(
+    network: Ensemble,
+    fields: torch.Tensor,
+    place: tuple[int, int],
+    count: int,
+    chance: np.random.Generator,
+) -> tuple[Floats, Floats]:
+    """The mean of the networks, (targets, cells), and the members' departures from it."""
+    import torch
+
+    from xai4land_seasonal.emulator.network import Condition
+
+    condition = Condition(*(torch.tensor([k]) for k in (*place, 0)))
+    means, departures = [], []
+    for k, one in enumerate(network.parts):
+        mine = len(range(k, count, len(network.parts)))
+        seen = one.see(fields, condition)
+        prior = one.prior(seen)
+        mean = one.decode(seen, prior.mean).flatten(2)[0].double().numpy()
+        means.append(mean)
+        if not mine:
+            continue
+        normal = torch.from_numpy(chance.standard_normal((mine, prior.mean.shape[1]))).float()
+        drawn = one.decode(seen.expand(mine, -1, -1), prior.draw(normal)).flatten(2)
+        sd = torch.exp(one.log_sd(condition.season)).flatten(2)
+        noise = torch.from_numpy(chance.standard_normal(drawn.shape)).float()
+        departures.append((drawn + sd * noise).double().numpy())
+    members = np.concatenate(departures)
+    middle = np.mean(means, 0)
+    return middle, members - (members.mean(0) if count > 1 else middle)

@@ -1,0 +1,259 @@
+"""Fitting: from a user's monthly fields to a seasonal emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, get_args
+
+import numpy as np
+import torch
+import xarray as xr
+
+from xai4land.emulator import Architecture
+from xai4land.errors import InputError
+from xai4land.grids.grid import Grid
+from xai4land.networks import build
+from xai4land_seasonal.data.areas import Box, find_box
+from xai4land_seasonal.data.history import History
+from xai4land_seasonal.data.sources import Simulations, split_sources
+from xai4land_seasonal.data.state import State, read_states
+from xai4land_seasonal.data.trends import LEAST, Trend
+from xai4land_seasonal.data.variables import Variable, guess_variables
+from xai4land_seasonal.emulator.card import SeasonalCard
+from xai4land_seasonal.emulator.cases import STARTS, Cases, years_known
+from xai4land_seasonal.emulator.emulator import SeasonalEmulator
+from xai4land_seasonal.emulator.network import Ensemble
+from xai4land_seasonal.emulator.persistence import fit_persistence, fit_scale
+from xai4land_seasonal.emulator.training import Settings, make_cases, train
+from xai4land_seasonal.emulator.tuning import tune
+
+__all__ = ["fit"]
+
+
+def fit(
+    data: xr.Dataset,
+    *,
+    simulations: Simulations = None,
+    predictors: Sequence[str | Variable] | None = None,
+    targets: Sequence[str] | None = None,
+    leads: Sequence[int] = (1,),
+    grid: xr.Dataset | xr.DataArray | None = None,
+    region: str | Box | None = None,
+    validation: int = 20,
+    trend: Trend = "shrunk",
+    name: str = "my-seasonal",
+    title: str = "",
+    licence: str = "",
+    command: str = "",
+    amplitude: Sequence[float] | None = None,
+    spread: Sequence[float] | None = None,
+    parameters: dict[str, Any] | None = None,
+    settings: Settings | None = None,
+    progress: bool = True,
+) -> SeasonalEmulator:
+    """Train a seasonal emulator.
+
+    It learns from a season that begins in each month of every year. What it learns are
+    departures from trends that are fitted, for each year, on the years before alone, so that no
+    year tells of itself.
+
+    Parameters
+    ----------
+    data : Dataset
+        Monthly fields of the world that will be forecast: observations, a reanalysis or a
+        simulation; absolute, or anomalies: departures from trends are the same. With a dimension
+        ``source_id`` (or ``member_id``), the first is that world, the others are simulations.
+    simulations : Dataset, mapping from str to Dataset, intake_esm.esm_datastore or None
+        More worlds to learn from, such as ``catalog.search(...)``; on any regular grid and
+        calendar.
+    predictors : sequence of str or Variable, optional
+        By default all monthly variables.
+    targets : sequence of str, optional
+        Predictors whose seasons are forecast; by default all.
+    leads : sequence of int
+        Whole months between the last month that is known and the season.
+    grid : Dataset or DataArray, optional
+        With the coordinates of the grid to work on; by default that of ``data``.
+    region : str or tuple of float, optional
+        What is forecast: a name among :data:`xai4land_seasonal.data.areas.REGIONS`, or southern,
+        northern, western and eastern edge; cells whose centre is inside. Predictors stay global.
+    validation : int
+        The last years of ``data`` that are kept out of the training, and that ``amplitude`` and
+        ``spread`` are chosen on; 0 to learn from all, with both as given.
+    trend : str
+        What departures are from: ``"line"``, or ``"shrunk"``, which holds slopes back by their
+        noise; see :func:`xai4land_seasonal.data.trends.past_trend`.
+    name, title, licence, command : str
+        For the card.
+    amplitude, spread : sequence of float, optional
+        For each target: factors on the network's part of the mean and on the members'
+        departures, instead of chosen ones.
+    parameters : dict, optional
+        Of :class:`xai4land_seasonal.emulator.network.CVAE`, and ``networks``, how many of them.
+    settings : Settings, optional
+    progress : bool
+
+    Returns
+    -------
+    SeasonalEmulator
+
+    Raises
+    ------
+    InputError
+        If variables, months or years are missing, grids cannot be brought together, or settings
+        are out of range.
+
+    Examples
+    --------
+    >>> import xai4land, xai4land_seasonal
+    >>> climate = xai4land.sample("climate", years=range(1900, 1960))
+    >>> emulator = xai4land_seasonal.fit(
+    ...     climate[["tas"]], validation=10, progress=False,
+    ...     parameters={"width": 16, "heads": 2}, settings=Settings(epochs=1))
+    >>> emulator.card.targets
+    ('tas',)
+    """
+    settings = settings or Settings()
+    known = {v.name: v for v in guess_variables(split_sources(data)[0][1])}
+    chosen = [p if isinstance(p, Variable) else known.get(p) for p in predictors or known]
+    wanted = tuple(targets or [v.name for v in chosen if v is not None])
+    worlds = split_sources(data) + (split_sources(simulations) if simulations is not None else [])
+    problems = settings.problems()
+    if None in chosen:
+        problems.append(f"predictors={list(predictors or [])}, but the data hold {list(known)}")
+    if len({label for label, _ in worlds}) < len(worlds):
+        problems.append(f"two sources have one name: {[label for label, _ in worlds]}; rename one")
+    if validation < 0 or (validation == 0 and (amplitude is None or spread is None)):
+        problems.append(
+            f"validation={validation}, expected years to choose amplitude and spread on, "
+            "or give both"
+        )
+    if trend not in get_args(Trend):
+        problems.append(f"trend={trend!r}, expected one of {', '.join(get_args(Trend))}")
+    for what, numbers in (("amplitude", amplitude), ("spread", spread)):
+        if numbers is not None and np.shape(numbers) != (len(wanted),):
+            problems.append(f"{what}={numbers!r}, expected one number for each of {list(wanted)}")
+    box = None
+    try:
+        if region is not None:
+            box = find_box(region)
+    except InputError as error:
+        problems += error.problems
+    InputError.raise_if(problems)
+    variables = [v for v in chosen if v is not None]
+    states = read_states(worlds, variables, None if grid is None else Grid.of(grid))
+    first, *others = [state.history(trend) for state in states]
+    labels = [label for label, _ in worlds]
+    card = _card(states[0], variables, wanted, leads, labels, box).with_(
+        name=name,
+        title=title,
+        licence=licence,
+        trend=trend,
+        architecture=Architecture(name="seasonal-cvae", parameters=parameters or {}),
+    )
+    learned = _until(states[0], validation, trend) if validation else first
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network = build(card)
+        assert isinstance(network, Ensemble)
+        told = _learn(network, card, [learned, *others], states[0], settings, progress)
+    card = card.with_(
+        training={
+            "data": ", ".join(label for label, _ in worlds),
+            "years": _span(states[0], validation),
+            "validation_years": validation,
+            "settings": asdict(settings),
+            "command": command,
+            "active_latent_dimensions": [
+                t["active"] for t in told if t["epoch"] == settings.epochs - 1
+            ],
+            "divergence_nats": [
+                round(t["divergence"], 2) for t in told if t["epoch"] == settings.epochs - 1
+            ],
+        }
+    )
+    emulator = SeasonalEmulator(card, network.state_dict())
+    if validation:
+        end = first.first_year + (first.last - 12 * first.first_year) // 12
+        years = np.arange(end - validation + 1, end + 1)
+        emulator = tune(emulator, first, years)
+    if amplitude is not None or spread is not None:
+        changes = {"amplitude": amplitude, "spread": spread}
+        changes = {k: tuple(v) for k, v in changes.items() if v is not None}
+        emulator = SeasonalEmulator(emulator.card.with_(**changes), emulator.weights)
+    return emulator
+
+
+def _card(
+    state: State,
+    variables: Sequence[Variable],
+    targets: tuple[str, ...],
+    leads: Sequence[int],
+    sources: Sequence[str],
+    region: Box | None,
+) -> SeasonalCard:
+    from pydantic import ValidationError
+
+    try:
+        return SeasonalCard(
+            name="my-seasonal",
+            architecture=Architecture(name="seasonal-cvae"),
+            predictors=tuple(variables),
+            targets=targets,
+            leads=tuple(leads),
+            lat=tuple(state.grid.lat.values.tolist()),
+            lon=tuple(state.grid.lon.values.tolist()),
+            region=region,
+            sources=tuple(sources),
+            amplitude=(1.0,) * len(targets),
+            spread=(1.0,) * len(targets),
+        )
+    except ValidationError as error:
+        raise InputError([e["msg"].removeprefix("Value error, ") for e in error.errors()]) from None
+
+
+def _until(state: State, validation: int, trend: Trend) -> History:
+    """The history without its last years."""
+    end = (int(state.months[-1]) + 1) // 12 - validation
+    return state.history(trend, months=int((state.months < 12 * end).sum()))
+
+
+def _span(state: State, validation: int) -> str:
+    return f"{int(state.months[0]) // 12}-{(int(state.months[-1]) + 1) // 12 - 1 - validation}"
+
+
+def _learn(
+    network: Ensemble,
+    card: SeasonalCard,
+    histories: Sequence[History],
+    state: State,
+    settings: Settings,
+    progress: bool,
+) -> list[dict[str, Any]]:
+    """Statistics first, then the networks."""
+    own = [[v.name for v in card.predictors].index(target) for target in card.targets]
+    few = [
+        source
+        for source, history in zip(card.sources, histories, strict=True)
+        if all(years_known(history, season, max(card.leads)).size == 0 for season in STARTS)
+    ]
+    InputError.raise_if(
+        f"{source}: no year to learn from; trends need {LEAST} years before the first"
+        for source in few
+    )
+    scale = fit_scale(histories)
+    weights = [1.0, *(settings.simulations,) * (len(histories) - 1)]
+    # Simulations persist in their own way: they steady the regression, and no more.
+    little = [weights[0], *(0.1 * weight for weight in weights[1:])]
+    area = state.area() * card.inside()
+    persistence = np.stack(
+        [fit_persistence(histories, little, scale, own, lead, area) for lead in card.leads]
+    )
+    network.scale.copy_(torch.from_numpy(scale))
+    network.persistence.copy_(torch.from_numpy(persistence))
+    cases = [
+        make_cases(history, k, weight, card.leads, own, scale, persistence, state.grid.shape)
+        for k, (history, weight) in enumerate(zip(histories, weights, strict=True))
+    ]
+    return train(network, Cases.joined(cases), area, settings, progress)

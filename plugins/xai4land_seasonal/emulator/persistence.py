@@ -1,0 +1,111 @@
+"""How much of a cell's own recent departures stays: a ridge regression shared by cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from xai4land.errors import InputError
+from xai4land_seasonal.data.history import Floats, History
+from xai4land_seasonal.data.trends import LEAST
+from xai4land_seasonal.emulator.cases import STARTS, make_fields, years_known
+from xai4land_seasonal.emulator.network import CHANNELS, HARMONICS, harmonics
+
+__all__ = ["fit_persistence", "fit_scale"]
+
+RIDGE = 100.0
+"""Cases that a cell must bring to leave the mean of all cells half-way."""
+COUNTED = 25
+"""Years of departures that a cell's standard deviation is told from."""
+STEADY = np.array([1.0, 2.0, 2.0, 4.0, 4.0])
+"""Harmonics of the year are held back more than the mean."""
+
+
+def fit_scale(histories: Sequence[History]) -> Floats:
+    """Standard deviation of seasons' departures from their trends, (variables, 12, cells).
+
+    Pooled with the seasons a month before and after. Where the first history knows fewer than 25
+    years, the next ones speak, and where none does, the median of all cells.
+
+    Raises
+    ------
+    InputError
+        If no history knows enough years of a variable anywhere.
+    """
+    scale = None
+    for history in histories:
+        departures = history.seasons - history.trends[1]
+        count = np.isfinite(departures).sum(0)
+        square = np.where(count > 0, np.nansum(departures**2, 0) / np.maximum(count, 1), np.nan)
+        pooled = (np.roll(square, 1, 0) + square + np.roll(square, -1, 0)) / 3
+        own = np.where(count >= COUNTED, np.sqrt(pooled), np.nan)
+        scale = own if scale is None else np.where(np.isfinite(scale), scale, own)
+    assert scale is not None
+    if not np.isfinite(scale).any((0, 2)).all():
+        raise InputError(
+            f"no source has {LEAST + COUNTED + 1} years to learn from: {LEAST} to fit the first "
+            f"trend on, and {COUNTED} more; bring more years, or keep fewer for validation"
+        )
+    middle = np.nanmedian(scale, (0, 2), keepdims=True)
+    filled = np.where(np.isfinite(scale) & (scale > 1e-3 * middle), scale, middle)
+    return np.asarray(filled.swapaxes(0, 1))
+
+
+def fit_persistence(
+    histories: Sequence[History],
+    weights: Sequence[float],
+    scale: Floats,
+    own: Sequence[int],
+    lead: int,
+    area: Floats,
+) -> Floats:
+    """Regress each cell's season on its own last months and years (Hoerl and Kennard 1970).
+
+    First one regression for all cells, then what each cell adds to it, held back by a ridge.
+
+    Parameters
+    ----------
+    histories : sequence of History
+    weights : sequence of float
+        What a case of each history counts.
+    scale : ndarray
+        As of :func:`fit_scale`.
+    own : sequence of int
+        Position of each target among the predictors.
+    lead : int
+    area : ndarray, shape (cells,)
+
+    Returns
+    -------
+    ndarray, shape (targets, channels, harmonics, cells)
+    """
+    cells, size = scale.shape[-1], CHANNELS * HARMONICS
+    found = np.zeros((len(own), cells, size))
+    penalty = RIDGE * np.diag(np.tile(STEADY, CHANNELS))
+    for t, v in enumerate(own):
+        square, product = np.zeros((cells, size, size)), np.zeros((cells, size))
+        for history, weight in zip(histories, weights, strict=True):
+            for season in STARTS:
+                years = years_known(history, season, lead)
+                inputs = history.inputs(season, lead, years)
+                month = season.month - 1
+                fields = make_fields(inputs, scale[:, month])
+                target = inputs.target[:, v] / scale[v, month]
+                known = np.isfinite(target)
+                recent = fields[:, CHANNELS * v : CHANNELS * (v + 1)] * known[:, None]
+                waves = harmonics(torch.tensor(month)).double().numpy()
+                terms = recent[:, :, None] * waves[:, None]
+                terms = np.ascontiguousarray(
+                    terms.reshape(len(years), size, cells).transpose(2, 0, 1)
+                )
+                square += weight * terms.swapaxes(1, 2) @ terms
+                told = np.where(known, target, 0.0).T[..., None]
+                product += weight * (terms.swapaxes(1, 2) @ told)[..., 0]
+        shared = np.linalg.solve(
+            np.tensordot(area, square, 1) + 1e-6 * np.eye(size), area @ product
+        )
+        rest = product - square @ shared
+        found[t] = shared + np.linalg.solve(square + penalty, rest[..., None])[..., 0]
+    return found.reshape(len(own), cells, CHANNELS, HARMONICS).transpose(0, 2, 3, 1)

@@ -1,0 +1,215 @@
+"""Training of the networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from xai4land.errors import InputError
+from xai4land.progress import progress_bar
+from xai4land_seasonal.data.history import Floats, History
+from xai4land_seasonal.emulator.cases import STARTS, Cases, make_fields, persisted, years_known
+from xai4land_seasonal.emulator.network import CVAE, Condition, Ensemble
+
+__all__ = ["Settings", "make_cases", "train"]
+
+FREE = 0.02
+"""Nats a latent dimension may tell without being charged (Kingma et al. 2016)."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train; all of it is written to the card.
+
+    Attributes
+    ----------
+    epochs : int
+    batch_size : int
+        Cases a batch.
+    learning_rate, weight_decay : float
+        Of AdamW; the rate rises and falls once (Smith 2018).
+    beta : float
+        Weight of the divergence of the posterior from the prior; it grows from 0 over the first
+        third of the epochs.
+    hybrid : float
+        Weight of the variational part of the loss, from 0 to 1; the rest is that of the forecast
+        that the prior's mean gives.
+    freedom : float
+        Independent cells that the likelihood counts: neighbours tell the same twice.
+    simulations : float
+        What a case of the simulations counts beside one of the state's own.
+    seed : int
+    """
+
+    epochs: int = 20
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    beta: float = 1.0
+    hybrid: float = 0.5
+    freedom: float = 200.0
+    simulations: float = 0.3
+    seed: int = 0
+
+    def problems(self) -> list[str]:
+        """What is out of range."""
+        found = [
+            f"{name}={value!r}, expected a positive number"
+            for name, value in asdict(self).items()
+            if name not in ("seed", "simulations", "weight_decay") and not value > 0
+        ]
+        whole = ("epochs", "batch_size", "seed")
+        found += [
+            f"{name}={getattr(self, name)!r}, expected a whole number"
+            for name in whole
+            if not isinstance(getattr(self, name), int)
+        ]
+        return found
+
+
+def make_cases(
+    history: History,
+    source: int,
+    weight: float,
+    leads: Sequence[int],
+    own: Sequence[int],
+    scale: Floats,
+    persistence: Floats,
+    shape: tuple[int, int],
+) -> Cases:
+    """All cases of a history: every year, a season from each month on, every lead."""
+    parts = []
+    for at, lead in enumerate(leads):
+        for season in STARTS:
+            years, month = years_known(history, season, lead), season.month - 1
+            inputs = history.inputs(season, lead, years)
+            fields = make_fields(inputs, scale[:, month])
+            target = inputs.target[:, own] / scale[own, month]
+            target = target - persisted(fields, persistence[at], own, month)
+            one = torch.ones(len(years), dtype=torch.long)
+            parts.append(
+                Cases(
+                    torch.from_numpy(fields).float().unflatten(-1, shape),
+                    torch.from_numpy(target).float().unflatten(-1, shape).clamp(-6, 6),
+                    Condition(month * one, at * one, source * one),
+                    weight * one.float(),
+                )
+            )
+    return Cases.joined(parts)
+
+
+def train(
+    ensemble: Ensemble, cases: Cases, area: Floats, settings: Settings, progress: bool = True
+) -> list[dict[str, Any]]:
+    """Train each network of an ensemble in place.
+
+    The loss of a case is that of a conditional VAE (Sohn, Lee and Yan 2015), area-weighted: the
+    negative log-likelihood of the season given z from the posterior, plus the divergence of the
+    posterior from the prior; and, so that forecasts are trained as they are made, the
+    negative log-likelihood given the prior's mean (their hybrid objective).
+
+    Returns
+    -------
+    list of dict
+        One an epoch and network: loss, divergence in nats, active latent dimensions.
+    """
+    InputError.raise_if(settings.problems())
+    told: list[dict[str, Any]] = []
+    total = len(ensemble.parts) * settings.epochs
+    with progress_bar(progress) as bar:
+        task = bar.add_task("fit", total=total, note="")
+        for k, network in enumerate(ensemble.parts):
+
+            def tell(epoch: int, facts: dict[str, float], network: int = k) -> None:
+                told.append({"network": network, "epoch": epoch, **facts})
+                bar.update(task, advance=1, note=f"loss {facts['loss']:.4f}")
+
+            _train_one(network, cases, area, settings, settings.seed + k, tell)
+    return told
+
+
+def _train_one(
+    network: CVAE,
+    cases: Cases,
+    area: Floats,
+    settings: Settings,
+    seed: int,
+    tell: Callable[[int, dict[str, float]], None],
+) -> None:
+    weights = torch.from_numpy(area / area.mean()).float().reshape(network.shape)
+    generator = torch.Generator().manual_seed(seed)
+    count, size = len(cases.weight), min(settings.batch_size, len(cases.weight))
+    steps = count // size
+    optimiser = torch.optim.AdamW(
+        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, total_steps=settings.epochs * steps + 1, pct_start=0.15
+    )
+    _begin(network, cases, weights)
+    for epoch in range(settings.epochs):
+        network.train()
+        beta = settings.beta * min(1.0, epoch / max(settings.epochs / 3, 1))
+        order = torch.randperm(count, generator=generator)
+        sums = np.zeros(2)
+        dims = torch.zeros(0)
+        for first in range(0, steps * size, size):
+            batch = cases.take(order[first : first + size])
+            loss, divergence = _loss(network, batch, weights, beta, settings)
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            dims = divergence.detach()
+            sums += loss.item(), float(dims.sum())
+        loss_mean, nats = sums / steps
+        active = int((dims > FREE).sum())
+        tell(epoch, {"loss": loss_mean, "divergence": nats, "active": active, "beta": beta})
+    network.eval()
+
+
+def _begin(network: CVAE, cases: Cases, area: torch.Tensor) -> None:
+    """Let each latent dimension begin as a leading pattern of what is to be explained.
+
+    From chance alone, most of them would never leave their prior (Lucas et al. 2019).
+    """
+    known = torch.nan_to_num(cases.target) * area.sqrt()
+    _, spread, patterns = torch.linalg.svd(known.flatten(1), full_matrices=False)
+    count = min(len(network.patterns), len(spread))
+    first = patterns[:count] * spread[:count, None] / len(known) ** 0.5
+    fields = first.unflatten(1, (-1, *network.shape)) / area.sqrt().clamp(min=1e-6)
+    with torch.no_grad():
+        network.patterns[:count] = fields.flatten(2)
+
+
+def _loss(
+    network: CVAE, batch: Cases, area: torch.Tensor, beta: float, settings: Settings
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The loss, in nats a cell, and the divergence by latent dimension."""
+    seen = network.see(batch.fields, batch.condition)
+    prior, posterior = network.prior(seen), network.posterior(seen, batch.target)
+    latent = posterior.draw(torch.randn_like(posterior.mean))
+    # Both decodings at once.
+    made = network.decode(torch.cat([seen, seen]), torch.cat([latent, prior.mean]))
+    known = torch.isfinite(batch.target)
+    target = torch.nan_to_num(batch.target)
+    weight = known * area
+    log_sd = network.log_sd(batch.condition.season)
+    square = ((made.unflatten(0, (2, -1)) - target) ** 2).unbind(0)
+    told = 0.5 * square[0] * torch.exp(-2 * log_sd) + log_sd
+    drawn, plain = (
+        (part * weight).flatten(1).sum(1) / weight.flatten(1).sum(1).clamp(min=1e-6)
+        for part in (told, 0.5 * square[1])
+    )
+    divergence = posterior.divergence(prior)
+    charged = divergence.clamp(min=FREE).sum(1)
+    variational = drawn + beta * charged / settings.freedom
+    loss = 2 * (settings.hybrid * variational + (1 - settings.hybrid) * plain)
+    share = batch.weight / batch.weight.sum()
+    return (loss * share).sum(), (divergence * share[:, None]).sum(0)

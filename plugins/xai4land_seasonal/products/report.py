@@ -1,0 +1,213 @@
+"""One page about a forecast: maps, scores beside references, and how it was made."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from xai4land.errors import InputError
+from xai4land.grids.grid import Grid
+from xai4land_seasonal.data.areas import covers
+from xai4land_seasonal.data.climatology import Climatology
+from xai4land_seasonal.products.plots import plot, plot_plume, plot_reliability, plot_scores
+from xai4land_seasonal.products.terciles import tercile_probabilities
+from xai4land_seasonal.verification.comparison import compare
+from xai4land_seasonal.verification.verify import intervals_of, scores_of, summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["report"]
+
+SHOWN = ("acc", "residual_correlation", "rmse", "msess", "spread_error", "crpss", "rpss")
+MAPPED = ("acc_pvalue", "reliability_below", "reliability_above", "rank_histogram")
+PLUMES = ("nino34", "europe")
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
+  color: #222; }
+h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
+figure { margin: 1rem 0; } img { max-width: 100%; height: auto; }
+figcaption { color: #555; font-size: .9rem; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #ddd; }
+th:first-child, td:first-child { text-align: left; } td small { color: #666; white-space: nowrap; }
+dt { font-weight: 600; } dd { margin: 0 0 .5rem 0; overflow-wrap: anywhere; white-space: pre-wrap; }
+"""
+
+
+def report(
+    forecast: xr.Dataset,
+    path: str | os.PathLike[str],
+    *,
+    obs: xr.Dataset | None = None,
+    climatology: Climatology = None,
+    references: Sequence[str] = ("climatology", "trend", "damped persistence"),
+    intervals: int = 200,
+) -> Path:
+    """Write one self-contained page (HTML) about a forecast.
+
+    Parameters
+    ----------
+    forecast : Dataset
+        On (time, realization, rows, columns).
+    path : str or path-like
+        Ending in ``.html``; replaced if it exists.
+    obs : Dataset, optional
+        Monthly observations, for terciles, plumes and scores; without them only the forecast is
+        shown. Scores need three years of a season.
+    climatology
+        Of the observations; see :func:`xai4land_seasonal.forecast`.
+    references : sequence of str
+        What scores stand beside.
+    intervals : int
+        Resamples of the years for the 90 % intervals of the scores.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        If the path is not one of a page, or its folder is not there.
+
+    Examples
+    --------
+    >>> import tempfile, xai4land, xai4land_seasonal
+    >>> climate = xai4land.sample("climate", years=range(1900, 1960))[["tas"]]
+    >>> made = xai4land_seasonal.forecast(
+    ...     climate, "DJF", members=5, years=1959, emulator="trend", climatology=(1900, 1929))
+    >>> report(made, tempfile.mkdtemp() + "/report.html").name
+    'report.html'
+    """
+    path = Path(path)
+    if path.suffix not in (".html", ".htm"):
+        raise InputError(f"{path.name} is no page's name; end it in .html")
+    if not path.parent.is_dir():
+        raise InputError(f"there is no folder {path.parent}; make it first")
+    forecast = forecast.compute()
+    parts = [_forecasts(forecast, obs, climatology)]
+    if obs is not None:
+        seasons = np.unique(forecast["season"].values, return_counts=True)[1]
+        if seasons.max() >= 3:
+            parts.append(_scores(forecast, obs, climatology, references, intervals))
+    parts.append(_made(forecast))
+    title = html.escape(str(forecast.attrs.get("title", "Seasonal forecast")))
+    page = (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
+        + "\n".join(parts)
+        + "\n</body>\n</html>\n"
+    )
+    # A page is there in whole or not at all.
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(page, encoding="utf-8")
+    draft.replace(path)
+    return path
+
+
+def _forecasts(forecast: xr.Dataset, obs: xr.Dataset | None, climatology: Climatology) -> str:
+    """The last forecast of each season, and plumes."""
+    seasons = list(dict.fromkeys(forecast["season"].values.tolist()))
+    last = [int(np.flatnonzero(forecast["season"].values == s)[-1]) for s in seasons]
+    some = forecast.isel(time=last)
+    chance = None if obs is None else tercile_probabilities(some, obs, climatology=climatology)
+    parts = ["<h2>Forecast</h2>"]
+    for at, season in enumerate(seasons):
+        year = int(some["season_year"].values[at])
+        beside = "spread of the members" if chance is None else "most likely tercile"
+        caption = f"{season} {year}: mean of the members, and {beside}."
+        parts.append(_picture(plot(some, terciles=chance, time=at), caption))
+    if obs is not None and len(last) < forecast.sizes["time"]:
+        for region in PLUMES:
+            if not covers(forecast, region):
+                continue
+            figure = plot_plume(forecast, region, obs=obs, climatology=climatology)
+            caption = f"{seasons[0]} over {region}: members of each year, and what was observed."
+            parts.append(_picture(figure, caption))
+    return "\n".join(parts)
+
+
+def _scores(
+    forecast: xr.Dataset,
+    obs: xr.Dataset,
+    climatology: Climatology,
+    references: Sequence[str],
+    intervals: int,
+) -> str:
+    # References are made once, and every field of a score once.
+    parts = compare(forecast, obs, references, climatology=climatology, load=True)
+    maps = scores_of(parts, [*SHOWN, *MAPPED], set())
+    wide = {"season", *Grid.of(forecast).names}
+    means = scores_of(parts, SHOWN, wide)
+    means = means.merge(intervals_of(parts.cases, SHOWN, wide, intervals))
+    caption = (
+        f"Means over cells by area, and over seasons; {maps.attrs['seasons']}. In small print "
+        f"90 % intervals from resampled years."
+    )
+    return "\n".join(
+        [
+            "<h2>Scores</h2>",
+            _table(means),
+            f"<p>{html.escape(caption)}</p>",
+            _picture(
+                plot_scores(maps),
+                "Anomaly correlation; dots where it is significant with the rate of false "
+                "discoveries held at 10 %.",
+            ),
+            _picture(plot_scores(maps, metric="crpss"), "Skill of the CRPS against climatology."),
+            _picture(plot_reliability(maps), "Reliability of the terciles, and rank histogram."),
+        ]
+    )
+
+
+def _table(scores: xr.Dataset) -> str:
+    """Scores with their intervals."""
+    rows = summary(scores)
+    heads = "".join(f'<th scope="col">{html.escape(k)}</th>' for k in rows[0])
+    lines = []
+    for k, row in enumerate(rows):
+        cells = []
+        for name, value in row.items():
+            if name == "forecast":
+                cells.append(f'<th scope="row">{html.escape(str(value))}</th>')
+                continue
+            text = "–" if not np.isfinite(value) else f"{value:.3f}"
+            if f"{name}_interval" in scores and np.isfinite(value):
+                low, high = scores[f"{name}_interval"].isel(forecast=k).values
+                text += f"<br><small>{low:.3f} to {high:.3f}</small>"
+            cells.append(f"<td>{text}</td>")
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    body = "\n".join(lines)
+    return (
+        f'<div class="wide"><table id="scores"><thead><tr>{heads}</tr></thead>\n'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _made(forecast: xr.Dataset) -> str:
+    items = "\n".join(
+        f"<dt>{html.escape(str(k).replace('_', ' '))}</dt><dd>{html.escape(str(v))}</dd>"
+        for k, v in forecast.attrs.items()
+    )
+    return f'<h2>How it was made</h2>\n<dl id="made">{items}</dl>'
+
+
+def _picture(figure: Figure, caption: str) -> str:
+    file = io.BytesIO()
+    figure.savefig(file, dpi=110, format="png")
+    data = base64.b64encode(file.getvalue()).decode()
+    text = html.escape(caption)
+    return (
+        f'<figure><img src="data:image/png;base64,{data}" alt="{text}">'
+        f"<figcaption>{text}</figcaption></figure>"
+    )

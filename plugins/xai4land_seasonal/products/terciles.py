@@ -1,0 +1,105 @@
+"""Probabilities of a season below, near and above what is normal."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from xai4land.errors import InputError
+from xai4land.grids import cf
+from xai4land.scores.categories import probabilities, quantile_edges
+from xai4land_seasonal.data.climatology import Climatology
+from xai4land_seasonal.verification.matching import seasonal
+
+__all__ = ["CATEGORIES", "tercile_probabilities"]
+
+CATEGORIES = ("below", "near", "above")
+LEAST = 10
+"""Years that thresholds need at least."""
+
+
+def tercile_probabilities(
+    forecast: xr.Dataset,
+    obs: xr.Dataset,
+    *,
+    climatology: Climatology = None,
+    period: tuple[int, int] | None = None,
+) -> xr.Dataset:
+    """Share of the members in each third of what was observed.
+
+    Parameters
+    ----------
+    forecast : Dataset
+        On (time, realization, ...).
+    obs : Dataset
+        Monthly, or seasonal anomalies; the forecast's own years need not be among them.
+    climatology
+        Of monthly observations; see :func:`xai4land_seasonal.forecast`.
+    period : tuple of int, optional
+        First and last year of the seasons that thresholds come from; by default all. A forecast's
+        own year is left out.
+
+    Returns
+    -------
+    Dataset
+        For each variable ``<name>_probability`` on (time, category, rows, columns), lazy if the
+        data are.
+
+    Raises
+    ------
+    InputError
+        If there is no member, or fewer than 10 years of a season are known.
+
+    Examples
+    --------
+    >>> import xai4land, xai4land_seasonal
+    >>> climate = xai4land.sample("climate", years=range(1900, 1960))[["tas"]]
+    >>> made = xai4land_seasonal.forecast(
+    ...     climate, "DJF", members=30, years=1959, emulator="trend", climatology=(1900, 1929))
+    >>> chance = tercile_probabilities(made, climate, climatology=(1900, 1929))
+    >>> bool(abs(chance.tas_probability.sum("category") - 1).max() < 1e-6)
+    True
+    """
+    truth = seasonal(obs, forecast, climatology, "the observations")
+    if period is not None:
+        years = truth["season_year"]
+        truth = truth.isel(time=np.flatnonzero((years >= period[0]) & (years <= period[1])))
+    made = {}
+    for name, members in forecast.data_vars.items():
+        if "realization" not in members.dims:
+            continue
+        edges = _edges(forecast, truth[name])
+        plain = members.drop_vars([c for c in members.coords if c not in members.dims])
+        chance = probabilities(plain, edges).assign_coords(time=forecast["time"])
+        chance = chance.assign_coords(category=list(CATEGORIES))
+        made[f"{name}_probability"] = chance.astype(np.float32).assign_attrs(
+            long_name=f"probability of the terciles of {name}", units="1"
+        )
+    if not made:
+        raise InputError("the forecast has no dimension 'realization'")
+    keep = [c for c in forecast.coords if c != "realization"]
+    found = xr.Dataset(made).assign_coords({c: forecast[c] for c in keep})
+    found["category"].attrs["long_name"] = "part of the observed seasons"
+    found.attrs = {**forecast.attrs, "history": cf.history(forecast, "tercile probabilities")}
+    return found
+
+
+def _edges(forecast: xr.Dataset, truth: xr.DataArray) -> xr.DataArray:
+    """Thresholds for each time of the forecast, shape (time, quantile, ...)."""
+    parts, problems = [], []
+    names, years = truth["season"].values, truth["season_year"].values
+    for season, year in zip(
+        forecast["season"].values, forecast["season_year"].values.tolist(), strict=True
+    ):
+        at = np.flatnonzero((names == season) & (years != year))
+        if at.size < LEAST:
+            problems.append(
+                f"{season} {year}: {at.size} other years observed, expected at least {LEAST} to "
+                "tell what is normal"
+            )
+            continue
+        some = truth.isel(time=at)
+        some = some.drop_vars([c for c in some.coords if c not in some.dims or c == "time"])
+        parts.append(quantile_edges(some))
+    InputError.raise_if(problems)
+    return xr.concat(parts, "time", coords="minimal", compat="override")

@@ -1,0 +1,27 @@
+"""The simple forecasts by name."""
+
+from __future__ import annotations
+
+from xai4land_seasonal.forecaster import Forecaster
+from xai4land_seasonal.references.analogs import Analogs
+from xai4land_seasonal.references.eof import EofRidge
+from xai4land_seasonal.references.simple import (
+    Climatology,
+    DampedPersistence,
+    Persistence,
+    Trend,
+    TrendDampedPersistence,
+)
+
+__all__ = ["REFERENCES"]
+
+_ALL: tuple[Forecaster, ...] = (
+    Climatology(),
+    Trend(),
+    Persistence(),
+    DampedPersistence(),
+    TrendDampedPersistence(),
+    EofRidge(),
+    Analogs(),
+)
+REFERENCES: dict[str, Forecaster] = {one.name: one for one in _ALL}

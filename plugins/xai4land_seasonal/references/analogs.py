@@ -1,0 +1,99 @@
+"""Analogs: what followed the most similar starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from xai4land_seasonal.data.history import Floats, History
+from xai4land_seasonal.data.seasons import Ints, Season
+from xai4land_seasonal.forecaster import Forecaster, generator
+from xai4land_seasonal.references.eof import EVERY, Patterns
+
+__all__ = ["Analogs"]
+
+LEAST = 10
+"""Analogs that there must be."""
+
+
+class Analogs(Forecaster):
+    """The trend, and the departures that followed the most similar starts (Lorenz 1969).
+
+    Similar are starts of the same season, or a month off, whose leading principal components of
+    the mean of the last three months' departures are close.
+
+    Parameters
+    ----------
+    library : sequence of History
+        Simulations to draw from, on the same grid and with the same variables. Without them, the
+        history's own past is drawn from.
+    count : int
+        Analogs; members are drawn from them, the closest first.
+    leading : int
+        Principal components that are compared.
+    """
+
+    name = "analogs"
+    description = "the trend, and the departures that followed the most similar starts"
+
+    def __init__(self, library: Sequence[History] = (), count: int = 30, leading: int = 10) -> None:
+        self.library, self.count, self.leading = tuple(library), count, leading
+
+    def drawing(self, library: Sequence[History]) -> Analogs:
+        """The same, drawn from simulations."""
+        return Analogs(library, self.count, self.leading)
+
+    def members(
+        self, history: History, season: Season, lead: int, years: Ints, count: int, seed: int
+    ) -> Floats:
+        """Anomalies of members; missing where fewer than 10 analogs are to be had."""
+        inputs = history.inputs(season, lead, years)
+        found = np.full((len(years), count, *inputs.trend.shape[1:]), np.nan)
+        library = self.library or (history,)
+        recent, followed, ends = history.once(
+            (Analogs, id(self.library), season, lead), lambda: _starts(library, season, lead)
+        )
+        known: dict[int | None, Patterns | None] = {}
+        for i, year in enumerate(years):
+            # Of the own past, what is over: a start a month off may end a year later.
+            some = slice(None) if self.library else np.flatnonzero(ends < year - 1)
+            before = None if self.library else int(year) // EVERY * EVERY
+            if before not in known:
+                early = recent if before is None else recent[ends < before - 1]
+                known[before] = (
+                    Patterns.of(early, history.area, self.leading) if len(early) >= LEAST else None
+                )
+            patterns = known[before]
+            if patterns is None:
+                continue
+            now = np.nan_to_num(inputs.months[i]).mean(0)
+            apart = patterns.project(recent[some]) - patterns.project(now[None])
+            closest = np.argsort((apart**2).sum(1))[: self.count]
+            chance = generator(seed, season, int(year))
+            rounds = -(-count // len(closest))
+            order = [closest, *(chance.permutation(closest) for _ in range(rounds - 1))]
+            drawn = followed[some][np.concatenate(order)[:count]]
+            # Where an analog is missing the others stand in.
+            there = np.isfinite(drawn)
+            told = there.sum(0)
+            middle = np.where(there, drawn, 0.0).sum(0) / np.where(told > 0, told, np.nan)
+            found[i] = inputs.trend[i] + np.where(there, drawn, middle)
+        return found
+
+
+def _starts(histories: Sequence[History], season: Season, lead: int) -> tuple[Floats, Floats, Ints]:
+    """Mean departures of the last months, what followed, and its year, of all starts."""
+    recent, followed, ends = [], [], []
+    for history in histories:
+        for shift in (-1, 0, 1):
+            beside = Season("", (season.month - 1 + shift) % 12 + 1)
+            end = history.first_year + len(history.values)
+            years = np.arange(history.first_year + beside.crosses, end)
+            inputs = history.inputs(beside, lead, years)
+            known = np.isfinite(inputs.months[:, 0]).any((1, 2))
+            known &= np.isfinite(inputs.target).any((1, 2))
+            recent.append(np.nan_to_num(inputs.months[known]).mean(1))
+            followed.append(inputs.target[known])
+            ends.append(years[known])
+    return np.concatenate(recent), np.concatenate(followed), np.concatenate(ends)

@@ -1,0 +1,102 @@
+"""What the simple forecasts share: means from the past, and members around them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from xai4land_seasonal.data.history import Floats, History
+from xai4land_seasonal.data.seasons import Ints, Season
+from xai4land_seasonal.forecaster import Forecaster, generator
+from xai4land_seasonal.references.dressing import dress
+
+__all__ = ["Reference", "by_year", "departures", "latest", "past_slope"]
+
+WINDOW = 60
+"""Years whose errors dress a forecast."""
+
+
+class Reference(Forecaster):
+    """A mean for each year of the history, made from the years before alone."""
+
+    name = ""
+    description = ""
+
+    @abstractmethod
+    def means(self, history: History, season: Season, lead: int) -> Floats:
+        """The mean for every year of the history, shape (years, variables, cells)."""
+
+    def members(
+        self, history: History, season: Season, lead: int, years: Ints, count: int, seed: int
+    ) -> Floats:
+        """Anomalies of members; see :class:`xai4land_seasonal.forecaster.Forecaster`."""
+        # For all years at once, whichever are asked for.
+        key = (type(self), *sorted(vars(self).items()), season, lead)
+        means = history.once(key, lambda: self.means(history, season, lead))
+        errors = by_year(history, history.seasons, season) - means
+        found = []
+        for year in years:
+            at = int(year) - history.first_year
+            past = errors[max(at - WINDOW, 0) : at]  # over before the forecast is made
+            found.append(dress(means[at], past, count, generator(seed, season, int(year))))
+        return np.stack(found)
+
+
+def departures(history: History) -> tuple[Floats, Floats]:
+    """Months and seasons, as departures from their past trends."""
+
+    def make() -> tuple[Floats, Floats]:
+        return history.values - history.trends[0], history.seasons - history.trends[1]
+
+    return history.once("departures", make)
+
+
+def past_slope(
+    history: History, months: Floats, seasons: Floats, season: Season, lead: int
+) -> Floats:
+    """Regression of a season on its last known month in the years before each, from 0 to 1.
+
+    Pooled with the seasons that begin a month earlier and later, which triples the cases; through
+    the origin, since both are anomalies.
+
+    Parameters
+    ----------
+    months, seasons : ndarray, shape (years, 12, variables, cells)
+    """
+    products, squares = [], []
+    for shift in (-1, 0, 1):
+        beside = Season("", (season.month - 1 + shift) % 12 + 1)
+        x = latest(history, months, beside, lead)
+        y = by_year(history, seasons, beside)
+        known = np.isfinite(x) & np.isfinite(y)
+        # A season a month off may end after the forecast is made: one year less of these.
+        late = int(shift != 0)
+        products.append(_before(np.where(known, x * y, 0.0), late))
+        squares.append(_before(np.where(known, x * x, 0.0), late))
+    square = sum(squares[1:], squares[0])
+    product = sum(products[1:], products[0])
+    return np.clip(product / np.where(square > 0, square, 1.0), 0.0, 1.0)
+
+
+def _before(values: Floats, late: int) -> Floats:
+    """Sum over the years before each; the last of them left out if it is late."""
+    total = np.concatenate([np.zeros_like(values[:1]), np.cumsum(values, 0)])[: len(values)]
+    return np.concatenate([np.zeros_like(total[:1]), total[:-1]]) if late else total
+
+
+def by_year(history: History, values: Floats, season: Season) -> Floats:
+    """A season's own month, by the season's year rather than that of its first month."""
+    own = values[:, season.month - 1]
+    if not season.crosses:
+        return own
+    return np.concatenate([np.full_like(own[:1], np.nan), own[:-1]])
+
+
+def latest(history: History, values: Floats, season: Season, lead: int) -> Floats:
+    """The last known month before each year's season."""
+    flat = values.reshape(-1, *values.shape[2:])
+    years = np.arange(history.first_year, history.first_year + len(values))
+    at = season.start(years) - 12 * history.first_year - 1 - lead
+    inside = (at >= 0) & (at < len(flat))
+    return np.where(inside[:, None, None], flat[at.clip(0, len(flat) - 1)], np.nan)

@@ -1,0 +1,214 @@
+"""A forecast, its references and what was observed, on the same seasons and cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from dask.base import compute
+
+from xai4land.errors import InputError
+from xai4land.grids.cells import areas
+from xai4land.grids.grid import Grid
+from xai4land_seasonal.data.areas import Box, region_mean
+from xai4land_seasonal.data.climatology import Climatology
+from xai4land_seasonal.data.seasons import Season
+from xai4land_seasonal.data.variables import usual_variable
+from xai4land_seasonal.forecasting import forecast as make_forecast
+from xai4land_seasonal.references import REFERENCES
+from xai4land_seasonal.verification.matching import match, same_level, seasonal
+from xai4land_seasonal.verification.metrics import Case, Truth
+
+__all__ = ["Cases", "Comparison", "compare"]
+
+BASE = "climatology"
+References = Sequence[str] | Mapping[str, xr.Dataset]
+Regions = Sequence[str] | Mapping[str, Box] | None
+Cases = dict[str, dict[str, tuple[Case, npt.NDArray[np.int64]]]]
+"""Of each forecast and season, with the seasons' years."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What scores are made of.
+
+    Attributes
+    ----------
+    cases : dict
+        The forecast first, then its references.
+    area : DataArray or None
+        Of the cells; None if fields are means over regions.
+    units : str
+        Of the data.
+    attrs : dict
+        What scores say of themselves.
+    """
+
+    cases: Cases
+    area: xr.DataArray | None
+    units: str
+    attrs: dict[str, str]
+
+
+def problems_of(forecast: xr.Dataset, obs: xr.Dataset, references: References) -> list[str]:
+    """Why a comparison cannot be made."""
+    named = [] if isinstance(references, Mapping) else list(references)
+    found = [
+        f"reference {r!r}, expected one of {', '.join(REFERENCES)}"
+        for r in named
+        if r not in REFERENCES
+    ]
+    if named and "season_year" in obs.coords:
+        found.append(
+            "references by name are made from monthly observations, and these are seasonal; give "
+            "the monthly ones, or references={name: forecast}"
+        )
+    return found
+
+
+def compare(
+    forecast: xr.Dataset,
+    obs: xr.Dataset,
+    references: References,
+    *,
+    climatology: Climatology = None,
+    regions: Regions = None,
+    variable: str | None = None,
+    seed: int = 0,
+    load: bool = False,
+) -> Comparison:
+    """Make references, and bring all to the seasons that all have.
+
+    Parameters
+    ----------
+    forecast, obs, references, climatology, regions, variable, seed
+        See :func:`xai4land_seasonal.verify`.
+    load : bool
+        Whether to compute now what would be computed for each score anew.
+
+    Raises
+    ------
+    InputError
+        If a reference is unknown, or observations do not cover the forecast.
+    """
+    InputError.raise_if(problems_of(forecast, obs, references))
+    name = variable or usual_variable(forecast)
+    own = forecast[[name]]
+    truth = seasonal(obs, own, climatology, "the observations")
+    own, truth = match(own, truth, "the observations")
+    pool = dict(references) if isinstance(references, Mapping) else {}
+    names = [] if isinstance(references, Mapping) else list(references)
+    if "season_year" not in obs.coords:
+        names += [judge for judge in (BASE, "trend") if judge not in references]
+    if names or not isinstance(references, Mapping):
+        pool |= _made(names, own, obs, climatology, seed)
+    pool = {k: seasonal(v, own, None, f"{k!r}") for k, v in pool.items()}
+    for k, other in pool.items():
+        own, _ = match(own, other, f"{k!r}")
+    truth = match(own, truth, "the observations")[1]
+    label = str(forecast.attrs.get("emulator", "forecast"))
+    label = label if label not in references else f"{label} (forecast)"
+    fields = {label: own[name]} | {
+        k: match(own, other, f"{k!r}")[1][name] for k, other in pool.items()
+    }
+    fields = {k: same_level(field, truth[name], f"{k!r}") for k, field in fields.items()}
+    if regions is not None:
+        fields = {k: _regional(v, regions) for k, v in fields.items()}
+        truth = truth.assign({name: _regional(truth[name], regions)})
+    seen = truth[name]
+    if load:
+        fields, seen = compute(fields, seen)
+    return Comparison(
+        _cases(fields, seen, [label, *references]),
+        areas(Grid.of(own), seen) if regions is None else None,
+        str(seen.attrs.get("units", "1")),
+        {
+            "title": f"verification of {label}",
+            "seasons": f"{own.sizes['time']} seasons, {int(own['season_year'].min())}-"
+            f"{int(own['season_year'].max())}",
+        },
+    )
+
+
+def _made(
+    names: Sequence[str],
+    own: xr.Dataset,
+    obs: xr.Dataset,
+    climatology: Climatology,
+    seed: int,
+) -> dict[str, xr.Dataset]:
+    """References from the observations, as the forecast was made."""
+    lead = _lead(own)
+    seasons = np.unique(own["season"].values).tolist()
+    years = np.unique(own["season_year"].values).tolist()
+    grid = Grid.of(own)
+    members = own.sizes.get("realization", 1)
+    made = {}
+    for name in names:
+        made[name] = make_forecast(
+            obs,
+            seasons,
+            members=max(members, 2),
+            lead=lead,
+            years=years,
+            emulator=REFERENCES[name],
+            climatology=climatology,
+            seed=seed,
+            grid=grid,
+            variables=[str(n) for n in own.data_vars],
+        )
+    return made
+
+
+def _lead(own: xr.Dataset) -> int:
+    """Whole months between the reference time and the season."""
+    if "forecast_reference_time" not in own.coords:
+        raise InputError(
+            "the forecast has no coordinate 'forecast_reference_time' that tells the lead of "
+            "references by name; give references={name: forecast}"
+        )
+    reference = own["forecast_reference_time"]
+    months = 12 * reference.dt.year.values + reference.dt.month.values - 1
+    starts = [
+        Season.of(str(season)).start(int(year))
+        for season, year in zip(own["season"].values, own["season_year"].values, strict=True)
+    ]
+    leads = np.unique(starts - months)
+    if leads.size != 1:
+        raise InputError(f"the forecast has leads {leads.tolist()}; verify one at a time")
+    return int(leads[0])
+
+
+def _cases(fields: Mapping[str, xr.DataArray], truth: xr.DataArray, names: Sequence[str]) -> Cases:
+    made: Cases = {name: {} for name in names}
+    for season in dict.fromkeys(truth["season"].values.tolist()):
+        at = np.flatnonzero(truth["season"].values == season)
+        obs = _plain(truth.isel(time=at))
+        years = truth["season_year"].values[at]
+        nothing = _ensemble(xr.zeros_like(obs))
+        parts = {k: _ensemble(_plain(field.isel(time=at))) for k, field in fields.items()}
+        judge = Truth(obs, parts.get(BASE, nothing), parts.get("trend", nothing))
+        for name in names:
+            made[name][season] = Case(parts[name], judge), years
+    return made
+
+
+def _plain(array: xr.DataArray) -> xr.DataArray:
+    keep = {"realization", *map(str, array.dims)} - {"time"}
+    return array.drop_vars([c for c in array.coords if str(c) not in keep])
+
+
+def _ensemble(array: xr.DataArray) -> xr.DataArray:
+    return array if "realization" in array.dims else array.expand_dims(realization=1)
+
+
+def _regional(array: xr.DataArray, regions: Sequence[str] | Mapping[str, Box]) -> xr.DataArray:
+    boxes: dict[str, str | Box] = (
+        dict(regions) if isinstance(regions, Mapping) else {name: name for name in regions}
+    )
+    parts = [region_mean(array, box) for box in boxes.values()]
+    made = xr.concat(parts, "region", coords="minimal", compat="override")
+    return made.assign_coords(region=list(boxes)).transpose("time", ...)

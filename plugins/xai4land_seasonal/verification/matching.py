@@ -1,0 +1,145 @@
+"""Observations, and other forecasts, at the times and on the grid of a forecast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xai4land.errors import InputError
+from xai4land.grids.grid import Grid
+from xai4land.regridding import cell_means
+from xai4land.scores.ensembles import ensemble_mean
+from xai4land_seasonal.data.climatology import STEADY, Climatology, checked
+from xai4land_seasonal.data.means import seasonal_means
+from xai4land_seasonal.data.seasons import month_numbers
+from xai4land_seasonal.data.variables import KNOWN, Variable, find_variable
+
+__all__ = ["match", "same_level", "seasonal"]
+
+
+def seasonal(data: xr.Dataset, like: xr.Dataset, climatology: Climatology, what: str) -> xr.Dataset:
+    """Seasonal anomalies of data that are monthly, or seasonal already.
+
+    Parameters
+    ----------
+    data : Dataset
+    like : Dataset
+        A forecast: its variables, seasons and grid.
+    climatology : tuple of int, Dataset, DataArray or None
+        Of monthly data.
+    what : str
+        How to call the data in errors.
+    """
+    names = [str(name) for name, array in like.data_vars.items() if "time" in array.dims]
+    differences = climatology is None
+    grid = Grid.of(like[names[0]], "the forecast")
+    problems, found = [], {}
+    for name in names:
+        try:
+            array = find_variable(data, _variable(name, like), differences=differences)
+            own = Grid.of(array, f"{what}: {name!r}")
+            found[name] = array if own == grid else cell_means(array, grid, data)
+        except InputError as error:
+            problems += [f"{what}: {problem}" for problem in error.problems]
+    InputError.raise_if(problems)
+    made = xr.Dataset({n: a.rename(n).assign_coords(grid.coords()) for n, a in found.items()})
+    if "season_year" in data.coords:
+        return made.assign_coords(
+            {k: data[k] for k in ("season", "season_year") if k in data.coords}
+        )
+    month_numbers(made["time"], what)
+    if differences:
+        made = made.map(checked, absolute=False)
+    return seasonal_means(made, np.unique(like["season"].values).tolist(), climatology=climatology)
+
+
+def match(forecast: xr.Dataset, data: xr.Dataset, what: str) -> tuple[xr.Dataset, xr.Dataset]:
+    """A forecast and seasonal data at the seasons that both have, in the forecast's order.
+
+    Raises
+    ------
+    InputError
+        If fewer than two seasons are shared.
+
+    Examples
+    --------
+    >>> from xai4land_seasonal.data.seasons import season_coords
+    >>> import pandas as pd
+    >>> like = xr.DataArray(pd.date_range("2000-01-01", periods=2), dims="time")
+    >>> def made(starts):
+    ...     coords = season_coords(np.array(starts), ["MAM"] * len(starts), like)
+    ...     return xr.Dataset({"tas": ("time", np.arange(float(len(starts))))}, coords)
+    >>> one, other = match(made([24002, 24014, 24026]), made([24014, 24026, 24038]), "obs")
+    >>> one.tas.values, other.tas.values
+    (array([1., 2.]), array([0., 1.]))
+    """
+    keys = [_keys(part, name) for part, name in ((forecast, "the forecast"), (data, what))]
+    place = {key: k for k, key in enumerate(keys[1])}
+    mine = [k for k, key in enumerate(keys[0]) if key in place]
+    if len(mine) < 2:
+        have = [
+            f"{keys[k][0][0]} {keys[k][0][1]} to {keys[k][-1][0]} {keys[k][-1][1]}" for k in (0, 1)
+        ]
+        raise InputError(
+            f"{what} ({have[1]}) and the forecast ({have[0]}) share {len(mine)} seasons, expected "
+            "at least two; bring others, or forecast other years"
+        )
+    theirs = [place[keys[0][k]] for k in mine]
+    one, other = forecast.isel(time=mine), data.isel(time=theirs)
+    other = other.drop_vars([c for c in other.coords if "time" in other[c].dims])
+    return one, other.assign_coords(time=one["time"])
+
+
+def same_level(forecast: xr.DataArray, obs: xr.DataArray, what: str) -> xr.DataArray:
+    """A forecast, refused when it is absolute and the observations are anomalies, or the reverse.
+
+    Their means over time are then further apart than any bias; lazy data are looked at when they
+    are computed.
+
+    Examples
+    --------
+    >>> obs = xr.DataArray(np.sin(np.arange(20.0)), dims="time")
+    >>> same_level(obs + 1, obs, "ours").equals(obs + 1)
+    True
+    """
+    mean = ensemble_mean(forecast).mean("time") - obs.mean("time")
+    apart, varying = (mean**2).mean(), ((obs - obs.mean("time")) ** 2).mean()
+    checked: xr.DataArray = xr.apply_ufunc(
+        _level,
+        forecast,
+        apart,
+        varying,
+        kwargs={"what": what},
+        dask="parallelized",
+        output_dtypes=[forecast.dtype],
+        keep_attrs="override",
+    )
+    return checked
+
+
+def _level(values: np.ndarray, apart: Any, varying: Any, what: str) -> np.ndarray:
+    if values.size and float(apart) > STEADY**2 * float(varying) > 0:
+        raise InputError(
+            f"{what} and the observations are {float(apart) ** 0.5:.3g} apart in the mean, and "
+            f"these vary by {float(varying) ** 0.5:.3g}: one is absolute, the other anomalies; "
+            "take anomalies of both (climatology=, hindcast_seasons(anomalies=True))"
+        )
+    return values
+
+
+def _keys(data: xr.Dataset, what: str) -> list[tuple[str, int]]:
+    if not {"season", "season_year"} <= set(map(str, data.coords)):
+        raise InputError(
+            f"{what}: no coordinates 'season' and 'season_year'; make seasonal means with "
+            "xai4land_seasonal.seasonal_means(ds), or seasons of a hindcast with "
+            "xai4land_seasonal.hindcast_seasons(ds)"
+        )
+    pairs = zip(data["season"].values.tolist(), data["season_year"].values.tolist(), strict=True)
+    return [(str(season), int(year)) for season, year in pairs]
+
+
+def _variable(name: str, like: xr.Dataset) -> Variable:
+    known = next((v for v in KNOWN if v.name == name), None)
+    return known or Variable(name=name, units=str(like[name].attrs.get("units", "1")))

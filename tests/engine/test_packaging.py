@@ -1,0 +1,200 @@
+"""What an import costs, and what plugins may do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+import xai4land
+
+ROOT = Path(__file__).parents[2]
+
+
+def python(code: str, *path: Path) -> str:
+    """Output of a fresh interpreter, with more folders to import from."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path))}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        env=env,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_importing_loads_nothing_heavy():
+    loaded = python(
+        """
+        import sys, xarray
+        before = set(sys.modules)
+        import xai4land
+        xarray.Dataset.ai4land, xarray.Dataset.seasonal
+        print(*sorted(set(sys.modules) - before))
+        """
+    ).split()
+    heavy = {"torch", "dask.array", "matplotlib", "cf_xarray", "pydantic", "rich", "click", "zarr"}
+    heavy |= {"pooch", "requests", "urllib3"}
+    assert not heavy & set(loaded)
+    assert "xai4land" in loaded
+
+
+def test_public_names():
+    for name in xai4land.__all__:
+        assert getattr(xai4land, name).__doc__
+    with pytest.raises(AttributeError, match="nonsense"):
+        xai4land.nonsense  # noqa: B018
+
+
+def test_function_twins_have_the_accessors_signatures():
+    import inspect
+
+    import xai4land_land
+    import xai4land_seasonal
+    from xai4land_land.accessor import LandAccessor
+    from xai4land_seasonal.accessor import SeasonalAccessor
+
+    twins = [
+        (
+            LandAccessor,
+            xai4land_land,
+            ("reconstruct", "fit", "evaluate", "regrid", "write", "plot"),
+        ),
+        (SeasonalAccessor, xai4land_seasonal, ("fit", "forecast", "calibrate", "report")),
+    ]
+    for accessor, package, name in ((a, p, n) for a, p, names in twins for n in names):
+        method = inspect.signature(getattr(accessor, name))
+        function = inspect.signature(getattr(package, name))
+        own = [(p.name, p.kind, p.default) for p in list(method.parameters.values())[1:]]
+        twin = [(p.name, p.kind, p.default) for p in list(function.parameters.values())[1:]]
+        assert own == twin, name
+
+
+def test_first_party_plugins_are_whole():
+    rows = xai4land.plugins()
+    assert not [row for row in rows if row["problem"]]
+    assert {row["name"] for row in rows if row["kind"] == "accessors"} >= {"ai4land", "seasonal"}
+
+
+def test_bundled_emulators_are_whole_and_small():
+    names = [row["name"] for row in xai4land.emulators()]
+    assert "sample-landcover" in names
+    for row in xai4land.emulators():
+        assert not row["problem"]
+        emulator = xai4land.load_emulator(row["name"])
+        assert emulator.card.training["command"].startswith("python recipes/")
+        assert emulator.card.licence
+        assert len(emulator._content) < 5_000_000
+
+
+def test_seasonal_says_what_it_needs():
+    with pytest.raises(xai4land.InputError, match="no variable along time"):
+        xr.Dataset().seasonal.forecast()
+
+
+def metadata(folder: Path, name: str, entries: str) -> None:
+    """An installed distribution that offers entry points."""
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(textwrap.dedent(entries))
+
+
+def test_a_broken_plugin_is_listed_and_breaks_nothing(tmp_path):
+    metadata(
+        tmp_path,
+        "broken",
+        """
+        [xai4land.accessors]
+        faulty = broken_module:Thing
+        [xai4land.emulators]
+        faulty = broken_module:FILES
+        """,
+    )
+    (tmp_path / "broken_module.py").write_text("import a_module_that_is_not_there")
+    out = python(
+        """
+        import xai4land, xarray as xr
+        print(xai4land.plugins())
+        print(xai4land.emulators())
+        print(hasattr(xr.Dataset(), "ai4land"))
+        try:
+            xr.Dataset().faulty
+        except xai4land.PluginError as error:
+            print("refused:", error)
+        """,
+        tmp_path,
+    )
+    assert out.count("a_module_that_is_not_there") >= 3
+    assert "sample-landcover" in out
+    assert "True" in out
+    assert "refused: the plugin 'faulty' of broken" in out
+
+
+def test_two_plugins_that_claim_a_name_are_both_named(tmp_path):
+    for name in ("first", "second"):
+        metadata(tmp_path, name, f"[xai4land.accessors]\nclaimed = {name}_module:Thing\n")
+    out = python(
+        """
+        import xai4land, xarray as xr
+        try:
+            xr.Dataset().claimed
+        except xai4land.PluginError as error:
+            print(error)
+        """,
+        tmp_path,
+    )
+    assert "'claimed'" in out
+    assert "first (first_module:Thing)" in out
+    assert "second (second_module:Thing)" in out
+
+
+def test_the_example_plugin_adds_an_accessor_and_an_architecture(tmp_path):
+    """Built and installed as a third party would, beside an untouched xai4land."""
+    source = tmp_path / "source"
+    subprocess.run(["cp", "-r", str(ROOT / "plugins" / "example"), str(source)], check=True)
+    options = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--target"]
+    command = [sys.executable, "-m", "pip", "install", *options, str(tmp_path / "site")]
+    subprocess.run([*command, str(source)], check=True, timeout=300)
+    out = python(
+        f"""
+        import sys
+        sys.path.append({str(ROOT / "tests")!r})
+        import xai4land
+        from conftest import small_world
+        from land_training import QUICK
+
+        world = small_world(times=1)
+        how = {{**QUICK, "parameters": {{"hidden": 16}}}}
+        emulator = world.drop_vars("truth").ai4land.fit(
+            world.truth, architecture="pointwise", **how
+        )
+        emulator.save({str(tmp_path / "mine.safetensors")!r})
+        made = world.ai4land.reconstruct({str(tmp_path / "mine.safetensors")!r})
+        diversity = made.landscape.diversity(4)
+        print(emulator.card.architecture.name, diversity.shape, float(diversity.max()) > 0)
+        rows = xai4land.plugins()
+        print([row["name"] for row in rows if row["distribution"] == "xai4land-example"])
+        """,
+        tmp_path / "site",
+    )
+    assert "pointwise (1, 18, 36) True" in out
+    assert "['landscape', 'pointwise']" in out
+    # Without the plugin, the emulator says what is missing.
+    with pytest.raises(xai4land.EmulatorFileError, match="architecture 'pointwise'"):
+        xai4land.load_emulator(tmp_path / "mine.safetensors")
+
+
+def test_versions_are_shown(capsys):
+    xai4land.show_versions()
+    out = capsys.readouterr().out
+    for name in ("python", "xarray", "torch", "xai4land"):
+        assert name in out

@@ -1,0 +1,240 @@
+"""Verification: a forecast and its references on equal terms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+import xai4land
+from seasonal_worlds import monthly, red_noise
+from xai4land import InputError
+from xai4land.cli import main
+from xai4land_seasonal import (
+    anomalies,
+    calibrate,
+    combine,
+    forecast,
+    report,
+    seasonal_means,
+    summary,
+    tercile_probabilities,
+    verify,
+)
+
+YEARS = range(1930, 1960)
+
+
+@pytest.fixture(scope="module")
+def world() -> xr.Dataset:
+    return monthly(red_noise(60, 6, 12))
+
+
+@pytest.fixture(scope="module")
+def made(world) -> xr.Dataset:
+    how = {"years": YEARS, "members": 12, "emulator": "persistence"}
+    return forecast(world, ("DJF", "JJA"), **how).compute()
+
+
+def test_a_reference_is_made_at_the_forecasts_own_lead(world, made):
+    scores = verify(made, world, references=["persistence"], metrics=["acc", "rmse"])
+    np.testing.assert_allclose(scores.acc[0], scores.acc[1])
+    np.testing.assert_allclose(scores.rmse[0], scores.rmse[1])
+
+
+def test_scores_are_those_of_each_cell_and_season(world, made):
+    scores = verify(made, world, references=[], metrics=["acc", "rmse"])
+    truth = seasonal_means(world, "JJA").tas.sel(time=slice("1930", "1959"))
+    mine = made.tas.isel(time=np.flatnonzero(made.season == "JJA")).mean("realization")
+    expected = np.corrcoef(mine[:, 2, 3], truth[:, 2, 3])[0, 1]
+    assert float(scores.acc.sel(season="JJA")[0, 2, 3]) == pytest.approx(expected, abs=1e-6)
+    error = np.sqrt(((mine.values - truth.values) ** 2).mean(0))
+    np.testing.assert_allclose(scores.rmse.sel(season="JJA")[0], error, rtol=1e-5)
+    assert summary(scores)[0]["forecast"] == "persistence"
+
+
+def test_intervals_hold_the_score_and_gains_over_itself_are_nought(world, made):
+    scores = verify(
+        made,
+        world,
+        references=["trend", "persistence"],
+        metrics=["acc", "crpss"],
+        dim=("time", "season", "lat", "lon"),
+        intervals=100,
+    ).compute()
+    low, high = scores.crpss_interval.isel(forecast=0).values
+    assert low < float(scores.crpss[0]) < high
+    assert scores.acc_gain_interval.sel(forecast="trend").min() > 0
+    assert scores.acc_gain_interval.isel(forecast=0).values.tolist() == [0, 0]
+    with pytest.raises(InputError, match="intervals of single cells"):
+        verify(made, world, intervals=10)
+
+
+def test_members_missing_and_unequal_ensembles(world, made):
+    fewer = made.isel(realization=slice(5)).copy(deep=True)
+    fewer.tas[3, 2:4] = np.nan
+    scores = verify(made, world, references={"fewer": fewer}, metrics=["crps", "rmse"]).compute()
+    assert np.isfinite(scores.crps).all()
+    assert scores.forecast.values.tolist() == ["persistence", "fewer"]
+
+
+def test_roc_areas_are_half_without_skill_and_one_with_perfect_skill(world, made):
+    """Thresholds are the same for all years, so that leaving out a year favours nobody."""
+    truth = seasonal_means(world, ("DJF", "JJA")).sel(time=slice("1929-12", "1959"))
+    never = made.copy(deep=True)
+    never["tas"] = made.tas.isel(time=0, drop=True) + xr.zeros_like(made.tas)
+    never["tas"] = never.tas.transpose(*made.tas.dims)
+    knows = made.copy(deep=True)
+    mine = truth.tas.transpose("time", "lat", "lon").values
+    knows["tas"] = xr.zeros_like(made.tas) + xr.DataArray(mine, dims=("time", "lat", "lon"))
+    knows["tas"] = knows.tas.transpose(*made.tas.dims)
+    others = {"never": never, "knows": knows}
+    metrics = ["roc_below", "roc_above"]
+    scores = verify(made, world, references=others, metrics=metrics).compute()
+    for metric in metrics:
+        assert (scores[metric].sel(forecast="never") == 0.5).all()
+        assert (scores[metric].sel(forecast="knows") == 1.0).all()
+        assert 0.5 < float(scores[metric][0].mean()) < 1
+    at = np.flatnonzero(made.season == "JJA")
+    seen = mine[at, 2, 3]
+    chance = (made.tas.values[at, :, 2, 3] >= np.quantile(seen, 2 / 3)).mean(1)
+    event = seen >= np.quantile(seen, 2 / 3)
+    wins = stats.mannwhitneyu(chance[event], chance[~event]).statistic
+    expected = wins / (event.sum() * (~event).sum())
+    assert float(scores.roc_above.sel(season="JJA")[0, 2, 3]) == pytest.approx(expected)
+
+
+def test_pooled_metrics_and_regions(world, made):
+    metrics = ["reliability_above", "rank_histogram"]
+    scores = verify(made, world, references=[], metrics=metrics).compute()
+    np.testing.assert_allclose(scores.rank_histogram.sum("bin"), 1)
+    np.testing.assert_allclose(scores.reliability_above_weight.sum("bin"), 1)
+    boxes = {"north": (0, 90, -180, 180)}
+    scores = verify(made, world, references=[], metrics=["acc"], regions=boxes)
+    assert scores.acc.dims == ("forecast", "season", "region")
+
+
+def test_bad_requests_are_refused_together(world, made):
+    with pytest.raises(InputError, match="metric 'skill'") as caught:
+        verify(made, world, metrics=["skill"], references=["guess"])
+    assert "reference 'guess'" in str(caught.value)
+    with pytest.raises(InputError, match="share 0 seasons"):
+        verify(made, world.sel(time=slice(None, "1925")), references={})
+
+
+def test_absolute_observations_of_anomalies_are_refused(world, made):
+    absolute = world.copy()
+    absolute["tas"] = (world.tas + 12).assign_attrs(units="degC")
+    with pytest.raises(InputError, match="absolute values, not anomalies; give climatology="):
+        verify(made, absolute, references=[])
+    how = {"references": [], "metrics": ["acc", "rmse"]}
+    expected = verify(made, anomalies(world.tas + 12, (1900, 1929)).to_dataset(), **how)
+    scores = verify(made, absolute, climatology=(1900, 1929), **how)
+    np.testing.assert_allclose(scores.rmse, expected.rmse, atol=1e-6)
+
+
+def test_absolute_forecasts_of_anomalies_are_refused_by_name(world, made):
+    absolute = made + 280
+    with pytest.raises(InputError, match="'theirs' and the observations are 280 apart"):
+        verify(made, world, references={"theirs": absolute}, metrics=["acc"]).compute()
+    truth = seasonal_means(world + 280)
+    with pytest.raises(InputError, match="one is absolute, the other anomalies"):
+        verify(made.chunk(time=10), truth, references={}, metrics=["acc"]).compute()
+    scores = verify(absolute, truth, references={}, metrics=["bias"]).compute()
+    assert abs(float(scores.bias.mean())) < 1
+
+
+def test_calibration_mends_bias_and_spread(world, made):
+    wrong = made.copy(deep=True)
+    mean = made.tas.mean("realization")
+    wrong["tas"] = mean + 2.0 + 0.1 * (made.tas - mean)
+    wrong["tas"] = wrong.tas.transpose(*made.tas.dims)
+    right = calibrate(wrong, world)
+    raw, mended = (
+        verify(x, world, references=[], metrics=["bias", "spread_error", "crps"]).mean().compute()
+        for x in (wrong, right)
+    )
+    assert abs(float(mended.bias)) < 0.1 < 1.5 < float(raw.bias)
+    assert float(mended.spread_error) == pytest.approx(1, abs=0.15)
+    assert float(mended.crps) < float(raw.crps)
+    past = calibrate(wrong, world, years="past")
+    assert past.tas[0].identical(wrong.tas[0])  # the first year has no past
+
+
+def test_several_ensembles_become_one(world, made):
+    other = forecast(world, ("DJF", "JJA"), years=YEARS, members=4, emulator="trend").compute()
+    both = combine({"a": made, "b": other})
+    assert both.sizes["realization"] == 8
+    assert both.source.values.tolist() == ["a"] * 4 + ["b"] * 4
+
+
+def test_the_page_makes_each_reference_once(world, made, tmp_path, monkeypatch):
+    from xai4land_seasonal.verification import comparison
+
+    asked = []
+
+    def counted(data, *how, emulator, **more):
+        asked.append(emulator.name)
+        return forecast(data, *how, emulator=emulator, **more)
+
+    monkeypatch.setattr(comparison, "make_forecast", counted)
+    page = report(made, tmp_path / "a.html", obs=world, intervals=20, references=["persistence"])
+    assert sorted(asked) == ["climatology", "persistence", "trend"]  # two judge all scores
+    text = page.read_text()
+    scores = verify(
+        made,
+        world,
+        references=["persistence"],
+        metrics=["acc", "crpss"],
+        dim=("time", "season", "lat", "lon"),
+        intervals=20,
+    ).compute()
+    for metric in ("acc", "crpss"):
+        low, high = scores[f"{metric}_interval"].isel(forecast=1).values
+        text_of = f"{float(scores[metric][1]):.3f}<br><small>{low:.3f} to {high:.3f}</small>"
+        assert text_of in text
+
+
+def test_terciles_page_and_commands(world, made, tmp_path, capsys):
+    chance = tercile_probabilities(made, world).tas_probability
+    np.testing.assert_allclose(chance.sum("category"), 1, atol=1e-6)
+    np.testing.assert_allclose(chance.mean(), 1 / 3, atol=1e-6)
+    page = report(made, tmp_path / "report.html", obs=world, intervals=10).read_text()
+    assert page.count("data:image/png;base64,") == page.count("<img") >= 6
+    assert not [word for word in ('src="http', "href=", "<script") if word in page]
+    world.to_netcdf(tmp_path / "obs.nc")
+    out = tmp_path / "fc.nc"
+    main(
+        ["forecast", str(tmp_path / "obs.nc"), str(out), "--emulator", "persistence", "--years",
+         "1940-1950", "--members", "5", "--quiet"]
+    )  # fmt: skip
+    main(["verify", str(out), str(tmp_path / "obs.nc"), "--reference", "trend"])
+    assert "persistence" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("ending", ["nc", "zarr"])
+def test_scores_are_the_same_of_a_forecast_that_was_written(tmp_path, ending):
+    from xai4land.store import open_store, write
+
+    climate = xai4land.sample("climate", years=range(1960, 2006))
+    made = climate.seasonal.forecast(
+        "DJF",
+        members=2,
+        years=range(1999, 2005),
+        emulator="damped persistence",
+        climatology=(1970, 1998),
+    )
+    assert set(made.data_vars) == {"tas", "psl"}
+
+    def acc(forecast):
+        scores = forecast.seasonal.verify(
+            climate, references=["climatology"], metrics=["acc"], climatology=(1970, 1998)
+        )
+        return scores.acc.compute().values
+
+    path = write(made, tmp_path / f"made.{ending}", progress=False)
+    np.testing.assert_allclose(acc(open_store(path)), acc(made), atol=1e-5)
+    engine = "zarr" if ending == "zarr" else "netcdf4"
+    with xr.open_dataset(path, engine=engine, chunks={}) as plain:
+        np.testing.assert_allclose(acc(plain), acc(made), atol=1e-5)

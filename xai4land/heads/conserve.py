@@ -1,0 +1,158 @@
+"""Probabilities that agree with the fractions of their coarse cells."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from xai4land.windows.features import PURE, Cells
+
+__all__ = ["ROUNDS", "conserve"]
+
+ROUNDS = 8
+OVER = 1.5
+"""Exponent of the factors: over-relaxed, 8 rounds come as close as 12 plain ones."""
+TINY = 1e-7
+"""Less than this counts as this, of a pixel's probability and of a cell's mean."""
+
+
+def conserve(
+    probability: torch.Tensor, cells: Cells, groups: torch.Tensor, rounds: int = ROUNDS
+) -> torch.Tensor:
+    """Fit class probabilities to the coarse fractions by iterative proportional fitting.
+
+    Each round scales the classes so that their mean over each coarse cell is the cell's
+    fraction, then scales each pixel so that its probabilities sum to one (Deming and Stephan
+    1940); after the first round the factors are over-relaxed, as Thibault et al. (2021) do for
+    Sinkhorn's algorithm, which is the same. The limit is the closest in relative entropy that
+    meets both (Csiszar 1975); where a cell is pure it is pure. Cells whose fractions are missing
+    are left alone.
+
+    Parameters
+    ----------
+    probability : Tensor, shape (classes, rows, columns)
+        Sums to one in each pixel.
+    cells : Cells
+        Whole cells: each mean is taken over the pixels that are in the box.
+    groups : Tensor of int64, shape (classes,)
+        Group of each class among ``cells.fractions``.
+    rounds : int
+
+    Returns
+    -------
+    Tensor, shape (classes, rows, columns)
+
+    Examples
+    --------
+    >>> cells = Cells(torch.zeros(2, dtype=int), torch.zeros(2, dtype=int),
+    ...               torch.tensor([0.25, 0.75])[:, None, None])
+    >>> likely = torch.tensor([[[0.9, 0.5], [0.5, 0.1]]])
+    >>> fitted = conserve(torch.cat([likely, 1 - likely]), cells, torch.tensor([0, 1]), 50)
+    >>> fitted.mean((1, 2))
+    tensor([0.2500, 0.7500])
+    """
+    size, count = cells.fractions.shape[-2:], cells.fractions.shape[-2:].numel()
+    wanted = cells.fractions.reshape(-1, count)
+    down, across = (_Members.of(*line) for line in zip(cells[:2], size, strict=True))
+    # A class that the network rules out in all of a cell could not be raised there.
+    by_cell = _to_cells(probability.clamp(min=TINY), down, across)
+    inside = _to_cells(torch.ones_like(probability[:1]), down, across)[0]
+    grouped = _grouped(by_cell, groups, wanted.shape[0])
+    # A pure cell needs one round: only the others go on.
+    factor = _factors(grouped, torch.ones_like(wanted), wanted, inside, 1, 1.0)
+    mixed = (wanted.amax(0) <= PURE).nonzero()[:, 0]
+    if mixed.numel() == count:
+        factor = _factors(grouped, factor, wanted, inside, rounds - 1)
+    elif mixed.numel():
+        part = _factors(
+            grouped[..., mixed], factor[:, mixed], wanted[:, mixed], inside[:, mixed], rounds - 1
+        )
+        factor = factor.index_copy(1, mixed, part)
+    scaled = by_cell * factor[groups][:, None]
+    return _to_pixels(scaled / scaled.sum(0).clamp(min=1e-12), down, across)
+
+
+def _factors(
+    grouped: torch.Tensor,
+    factor: torch.Tensor,
+    wanted: torch.Tensor,
+    inside: torch.Tensor,
+    rounds: int,
+    power: float = OVER,
+) -> torch.Tensor:
+    """Go on with the factor of each group and cell; a pixel's divisor follows from them."""
+    known = torch.isfinite(wanted)
+    wanted = torch.where(known, wanted, 0.0)  # a missing one would make all gradients missing
+    pixels = inside.sum(0).clamp(min=1)
+    # Without gradients one buffer serves all rounds.
+    work = None if grouped.requires_grad else torch.empty_like(grouped)
+    for _ in range(rounds):
+        scaled = torch.mul(grouped, factor[:, None], out=work)
+        share = inside / scaled.sum(0).clamp(min=1e-12)
+        mean = torch.mul(scaled, share, out=work).sum(1) / pixels
+        factor = factor * torch.where(known, wanted / mean.clamp(min=TINY), 1.0) ** power
+    return factor
+
+
+class _Members(NamedTuple):
+    """Which pixels each cell holds along an axis.
+
+    Cells with fewer pixels than others are filled up with pixels beyond the last one.
+
+    Attributes
+    ----------
+    cells, most : int
+        Number of cells, and of pixels in the largest.
+    places : Tensor or None, shape (cells * most,)
+        Pixel at each place, cell by cell; none where that is all pixels in order.
+    back : Tensor or None, shape (pixels,)
+        Place of each pixel.
+    """
+
+    cells: int
+    most: int
+    places: torch.Tensor | None
+    back: torch.Tensor | None
+
+    @classmethod
+    def of(cls, cell: torch.Tensor, cells: int) -> _Members:
+        """From the cell of each pixel."""
+        sizes = torch.bincount(cell, minlength=cells)
+        most = int(sizes.max())
+        if cells * most == cell.numel() and bool((cell.diff() >= 0).all()):
+            return cls(cells, most, None, None)
+        first = sizes.cumsum(0) - sizes
+        order = torch.argsort(cell, stable=True)
+        number = torch.arange(cell.numel(), device=cell.device)
+        filled = cell[order] * most + (number - first[cell[order]])
+        places = torch.full((cells * most,), cell.numel(), device=cell.device)
+        return cls(cells, most, places.scatter(0, filled, order), filled[torch.argsort(order)])
+
+
+def _to_cells(values: torch.Tensor, down: _Members, across: _Members) -> torch.Tensor:
+    """From (layers, rows, columns) to (layers, pixels of a cell, cells); zero where filled up."""
+    if down.places is not None:
+        values = torch.nn.functional.pad(values, (0, 0, 0, 1)).index_select(1, down.places)
+    if across.places is not None:
+        values = torch.nn.functional.pad(values, (0, 1)).index_select(2, across.places)
+    parted = values.reshape(-1, down.cells, down.most, across.cells, across.most)
+    return parted.permute(0, 2, 4, 1, 3).reshape(
+        -1, down.most * across.most, down.cells * across.cells
+    )
+
+
+def _to_pixels(values: torch.Tensor, down: _Members, across: _Members) -> torch.Tensor:
+    """Back from :func:`_to_cells`."""
+    parted = values.reshape(-1, down.most, across.most, down.cells, across.cells)
+    values = parted.permute(0, 3, 1, 4, 2).reshape(
+        -1, down.cells * down.most, across.cells * across.most
+    )
+    values = values if down.back is None else values.index_select(1, down.back)
+    return values if across.back is None else values.index_select(2, across.back)
+
+
+def _grouped(probability: torch.Tensor, groups: torch.Tensor, count: int) -> torch.Tensor:
+    if count == groups.numel() and bool((groups.diff() > 0).all()):
+        return probability
+    return torch.stack([probability[groups == k].sum(0) for k in range(count)])

@@ -1,0 +1,182 @@
+"""Whether a score differs from chance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xai4land.scores.ensembles import _mean, _pairs
+
+__all__ = ["block_bootstrap", "correlation_pvalue", "effective_size", "fdr", "random_walk"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def effective_size(one: xr.DataArray, other: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
+    """Independent pairs among those of two series (Bretherton et al. 1999).
+
+    n (1 - a b) / (1 + a b) with the lag-1 autocorrelations a and b, from 3 to n.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=(2, 500))
+    >>> one, other = (xr.DataArray(series, dims="time") for series in noise)
+    >>> bool(effective_size(one, other) > 450)
+    True
+    """
+    return _pairs(_effective, one, other, dim=dim)
+
+
+def _effective(x: Floats, y: Floats) -> Floats:
+    n = np.isfinite(x).sum(-1)
+    product = _lag_one(x) * _lag_one(y)
+    return np.asarray(np.clip(n * (1 - product) / (1 + product), 3, np.maximum(n, 3)))
+
+
+def _lag_one(x: Floats) -> Floats:
+    x = x - _mean(x)[..., None]
+    square = _mean(x * x)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lag = _mean(x[..., 1:] * x[..., :-1]) / square
+    return np.where(square > 1e-24, np.clip(lag, -0.99, 0.99), 0.0)
+
+
+def correlation_pvalue(correlation: xr.DataArray, size: xr.DataArray | float) -> xr.DataArray:
+    """One-sided p-value of a positive correlation, by Fisher's transformation.
+
+    Parameters
+    ----------
+    correlation : DataArray
+    size : DataArray or float
+        Independent pairs; see :func:`effective_size`. With three or fewer it is 1.
+
+    Examples
+    --------
+    >>> p = correlation_pvalue(xr.DataArray([0.0, 0.43]), 21)
+    >>> p.values.round(3)
+    array([0.5  , 0.026])
+    """
+    pairs = size + 0 * correlation
+    z = np.arctanh(correlation.clip(-0.999999, 0.999999)) * np.sqrt(
+        (size - 3 + 0 * correlation).clip(0)
+    )
+    tail = xr.apply_ufunc(_normal_tail, z, dask="parallelized", output_dtypes=[np.float64])
+    made: xr.DataArray = tail.where(pairs > 3, 1.0).where(correlation.notnull())
+    return made
+
+
+_normal_tail = np.vectorize(lambda z: 0.5 * math.erfc(z / math.sqrt(2)), otypes=[np.float64])
+
+
+def random_walk(better: xr.DataArray, *, dim: str = "time") -> xr.Dataset:
+    """Whether one forecast is closer more often than another (DelSole and Tippett 2016).
+
+    Parameters
+    ----------
+    better : DataArray
+        Score of the other forecast less that of the first, in each time: positive where the first
+        is better. Ties count for none.
+
+    Returns
+    -------
+    Dataset
+        ``wins`` and ``losses``, and the two-sided ``pvalue`` of the exact sign test.
+
+    Examples
+    --------
+    >>> found = random_walk(xr.DataArray([1.0] * 9 + [-1.0], dims="time"))
+    >>> int(found.wins), round(float(found.pvalue), 4)
+    (9, 0.0215)
+    """
+    wins, losses = (better > 0).sum(dim), (better < 0).sum(dim)
+    pvalue = xr.apply_ufunc(
+        _sign_test, wins, losses, dask="parallelized", output_dtypes=[np.float64]
+    )
+    return xr.Dataset({"wins": wins, "losses": losses, "pvalue": pvalue})
+
+
+@np.vectorize
+def _sign_test(wins: int, losses: int) -> float:
+    total = int(wins + losses)
+    few = int(min(wins, losses))
+    tail = sum(math.comb(total, k) for k in range(few + 1)) / 2**total
+    return float(min(1.0, 2 * tail))
+
+
+def block_bootstrap(
+    statistic: Callable[..., xr.DataArray],
+    *arrays: xr.DataArray,
+    dim: str = "time",
+    block: int = 4,
+    samples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> xr.DataArray:
+    """Interval of a statistic, by drawing blocks of times with replacement (Künsch 1989).
+
+    Parameters
+    ----------
+    statistic : callable
+        Of the arrays; all are drawn alike. Blocks go around the end (Politis and Romano 1992).
+    *arrays : DataArray
+        With ``dim``; computed.
+    block : int
+        Times that stay together: for four seasons a year, 4 keeps years whole.
+    samples : int
+    level : float
+        Share of the samples in the interval.
+    seed : int
+
+    Returns
+    -------
+    DataArray, shape (bound, ...)
+        ``bound`` is ``lower`` and ``upper``.
+
+    Examples
+    --------
+    >>> noise = xr.DataArray(np.random.default_rng(0).normal(size=200), dims="time")
+    >>> found = block_bootstrap(lambda x: x.mean("time"), noise, samples=200)
+    >>> bool(found[0] < 0.1), bool(found[1] > -0.1)
+    (True, True)
+    """
+    rng = np.random.default_rng(seed)
+    arrays = tuple(array.compute() for array in arrays)
+    size = arrays[0].sizes[dim]
+    block = min(block, size)
+    made = []
+    for _ in range(samples):
+        starts = rng.integers(0, size, -(-size // block))
+        at = ((starts[:, None] + np.arange(block)) % size).ravel()[:size]
+        made.append(statistic(*(array.isel({dim: at}) for array in arrays)))
+    drawn = xr.concat(made, "sample", coords="minimal", compat="override")
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    found = drawn.quantile(tails, "sample").rename(quantile="bound")
+    return found.assign_coords(bound=["lower", "upper"])
+
+
+def fdr(pvalues: xr.DataArray, *, alpha: float = 0.1) -> xr.DataArray:
+    """Where hypotheses are rejected when the rate of false discoveries is held (Wilks 2016).
+
+    Benjamini and Hochberg's procedure over all values that are known.
+
+    Parameters
+    ----------
+    pvalues : DataArray
+        Computed.
+    alpha : float
+        Rate of false discoveries.
+
+    Examples
+    --------
+    >>> fdr(xr.DataArray([0.01, 0.04, 0.06, np.nan, 0.9]), alpha=0.1).values
+    array([ True,  True,  True, False, False])
+    """
+    values = np.asarray(pvalues.values, np.float64)
+    known = np.sort(values[np.isfinite(values)])
+    under = known <= alpha * np.arange(1, known.size + 1) / max(known.size, 1)
+    limit = known[under].max() if under.any() else -1.0
+    return pvalues.copy(data=np.isfinite(values) & (values <= limit))

@@ -1,0 +1,204 @@
+"""Compute the parts of a store and put them there, in one dask graph.
+
+It is one graph so that what several parts need (all outputs of a block come from one task) is
+computed once. It is run by whatever dask would use: threads here, or the workers of a client.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Container, Sequence
+from functools import lru_cache
+from inspect import ismethod
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+from dask.base import get_scheduler
+from dask.callbacks import local_callbacks
+from dask.highlevelgraph import HighLevelGraph
+
+from xai4land.cluster import persist
+from xai4land.errors import Xai4landError
+from xai4land.store.locks import putting, told
+from xai4land.store.manifest import STORE
+from xai4land.store.parts import Part
+
+__all__ = ["put_all"]
+
+Put = Callable[[Part], None]
+
+
+def put_all(
+    stored: xr.Dataset, parts: Sequence[Part], folder: Path, fingerprint: str, done: Put
+) -> None:
+    """Compute parts and put them into an unfinished store.
+
+    Parameters
+    ----------
+    stored : Dataset
+        As it was encoded for the store.
+    parts : sequence of Part
+    folder : Path
+        The unfinished store; absolute, for workers elsewhere.
+    fingerprint : str
+        What the store's manifest must say.
+    done : callable
+        Called with each part that was put.
+
+    Raises
+    ------
+    StoreError
+        If a part cannot be put.
+    Exception
+        What a task raised, with a note that names the parts that need the task.
+    """
+    puts = _graph(stored, parts, folder, fingerprint)
+    if ismethod(get_scheduler(collections=[puts])):  # a client's
+        _follow(persist(puts), parts, done)
+        return
+    # Given to this run: of those that dask keeps for all, other runs of the process take what they
+    # find, and tasks that compute in turn do so too.
+    with local_callbacks() as others:
+        puts.persist(callbacks=[*others, _watched(puts.name, parts, done)])
+
+
+def _graph(stored: xr.Dataset, parts: Sequence[Part], folder: Path, fingerprint: str) -> da.Array:
+    """An array of one value a part, and one more; to compute the value is to put the part.
+
+    dask works towards the end of a graph. Left with many ends, it would begin all shards and
+    finish none until late; so one end, ``(name, len(parts))``, hangs on the parts one by one.
+    """
+    name = f"put-{uuid4().hex}"
+    arrays = {part.variable: stored.variables[part.variable].data for part in parts}
+    graph: dict[Any, Any] = {}
+    after: list[Any] = []
+    for k, part in enumerate(parts):
+        keys = _keys(arrays[part.variable].name, part)
+        graph[name, k] = (_put, keys, str(folder), fingerprint, part)
+        graph[f"{name}-after", k] = (_after, [(name, k), *after])
+        after = [(f"{name}-after", k)]
+    graph[name, len(parts)] = (_after, after)
+    layers = HighLevelGraph.from_collections(name, graph, dependencies=list(arrays.values()))
+    return da.Array(layers, name, chunks=((1,) * (len(parts) + 1),), dtype=bool)
+
+
+def _after(_puts: Any) -> np.ndarray:
+    return np.ones(1, bool)
+
+
+def _keys(name: str, part: Part) -> Any:
+    """Keys of the part's dask chunks: one, or nested lists of them."""
+    if all(len(block) == 1 for block in part.blocks):
+        return (name, *(block.start for block in part.blocks))
+
+    def nested(index: tuple[int, ...]) -> Any:
+        if len(index) == len(part.blocks):
+            return (name, *index)
+        return [nested((*index, i)) for i in part.blocks[len(index)]]
+
+    return nested(())
+
+
+def _put(values: Any, folder: str, fingerprint: str, part: Part) -> np.ndarray:
+    """Put one part, then note that it is done."""
+    whole = np.block(values) if isinstance(values, list) else values
+    with told(Path(folder)), putting(Path(folder), fingerprint, part.label):
+        _array(folder, part.variable, fingerprint)[part.region] = whole
+    return np.ones(1, bool)
+
+
+@lru_cache(maxsize=64)
+def _array(folder: str, name: str, _fingerprint: str) -> Any:
+    """Opened once a process; the fingerprint stands for its layout."""
+    import zarr
+
+    return zarr.open_array(f"{folder}/{STORE}/{name}", mode="r+")
+
+
+def _watched(name: str, parts: Sequence[Part], done: Put) -> tuple[Any, ...]:
+    """What dask calls in a run here, by place: count the puts, name the parts if a task fails."""
+
+    def part(key: Any) -> Part | None:
+        mine = isinstance(key, tuple) and key[0] == name and key[1] < len(parts)
+        return parts[key[1]] if mine else None
+
+    def count(key: Any, *_about: Any) -> None:
+        if found := part(key):
+            done(found)
+
+    def finish(_graph: Any, state: Any, _failed: bool) -> None:
+        error = sys.exception()
+        if isinstance(error, Exception):
+            dependents = state["dependents"]
+            waiting = _needing(_failed_key(error, dependents), dependents)
+            _name(error, [found for key in waiting if (found := part(key))])
+
+    return None, None, None, count, finish
+
+
+def _needing(key: Any, dependents: dict[Any, set[Any]]) -> set[Any]:
+    """A task and all that wait for it."""
+    seen, todo = {key}, [key]
+    while todo:
+        new = dependents.get(todo.pop(), set()) - seen
+        seen |= new
+        todo += new
+    return seen
+
+
+def _failed_key(error: Exception, keys: Container[Any]) -> Any:
+    """The task that raised: the innermost frame of dask's own around it that has one of the keys.
+
+    Frames further in are of what a task computes in turn.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [f.f_locals for f in frames if f.f_globals.get("__name__") == "dask.local"]
+    return next((n["key"] for n in reversed(own) if "key" in n and n["key"] in keys), None)
+
+
+def _name(error: Exception, parts: Sequence[Part], most: int = 4) -> None:
+    # Our own errors already say where.
+    if isinstance(error, Xai4landError) or not parts:
+        return
+    names = sorted(map(str, parts))
+    more = f", and {len(names) - most} more" if len(names) > most else ""
+    error.add_note(f"could not make {', '.join(names[:most])}{more}")
+
+
+def _distributed() -> Any:
+    """The package, if it is there."""
+    try:
+        import distributed
+    except ImportError:
+        return None
+    return distributed
+
+
+def _follow(made: da.Array, parts: Sequence[Part], done: Put) -> None:
+    """Wait for a client's puts, if one computes, and forget each as it is done."""
+    distributed = _distributed()
+    waiting = {f.key[1]: f for f in distributed.futures_of(made)} if distributed else {}
+    if not waiting:
+        return
+    end = waiting.pop(len(parts))
+    try:
+        for future in distributed.as_completed(list(waiting.values())):
+            # It has set the order; kept, it would have lost puts done again.
+            end.release()
+            part = parts[future.key[1]]
+            if future.status != "finished":
+                try:
+                    future.result()
+                except Exception as error:
+                    _name(error, [part])
+                    raise
+            waiting.pop(future.key[1]).release()
+            done(part)
+    finally:
+        if waiting:
+            distributed.get_client().cancel([end, *waiting.values()])

@@ -1,0 +1,193 @@
+"""Values of inputs around a place: the coarse data that a block or a training run holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from xai4land.device import upload
+from xai4land.emulator.card import Input
+from xai4land.grids.axis import Axis, Floats, Ints
+from xai4land.grids.grid import Grid
+from xai4land.windows.buffers import empty_tensor
+from xai4land.windows.chunks import Box
+
+__all__ = ["Field", "Stack", "make_stacks"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """Layers of numbers on a grid, around a place.
+
+    Parameters
+    ----------
+    grid : Grid
+        The whole grid.
+    start : tuple of int
+        Row and column on ``grid`` of ``values[:, 0, 0]``.
+    values : Tensor, shape (layers, rows, columns)
+        Floats with NaN where missing, or positions among codes (0: missing).
+    """
+
+    grid: Grid
+    start: tuple[int, int]
+    values: torch.Tensor
+
+    def at(self, rows: Ints, columns: Ints) -> torch.Tensor:
+        """Values of cells, shape (layers, rows, columns); missing beyond the grid."""
+        found = self.edged(rows, columns)
+        inside = self.grid.lat.inside(rows)[:, None] & self.grid.lon.inside(columns)
+        if not inside.all():
+            nothing = torch.nan if self.values.is_floating_point() else 0
+            found = torch.where(self._on_device(inside), found, nothing)
+        return found
+
+    def edged(self, rows: Ints, columns: Ints) -> torch.Tensor:
+        """Values of cells; beyond the grid those of its edge."""
+        lat, lon = self.grid.lat, self.grid.lon
+        across = lon.wrapped(columns) - self.start[1]
+        if lon.periodic:
+            across %= len(lon)
+        across = across.clip(0, self.values.shape[2] - 1)
+        down = (lat.wrapped(rows) - self.start[0]).clip(0, self.values.shape[1] - 1)
+        return self._picked(self._picked(self.values, 1, down), 2, across)
+
+    def _picked(self, values: torch.Tensor, dim: int, cells: Ints) -> torch.Tensor:
+        if (np.diff(cells) == 1).all():  # a view, not a copy
+            return values.narrow(dim, int(cells[0]), cells.size)
+        return values.index_select(dim, self._on_device(cells))
+
+    def nearest(self, lat: Floats, lon: Floats) -> torch.Tensor:
+        """Values of the cells that hold the points."""
+        return self.at(self.grid.lat.cell(lat), self.grid.lon.cell(lon))
+
+    def interpolated(
+        self, lat: Floats, lon: Floats, spacings: tuple[float, float]
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Values at points from the cells that are not missing, and the weight of those.
+
+        No weight stands for one everywhere.
+        """
+        rows, left = self._operator(0, lat, spacings[0])
+        columns, right = self._operator(1, lon, spacings[1])
+        part = self.edged(rows, columns)
+        if self.complete or bool((valid := torch.isfinite(part)).all()):
+            return _carried(left, part, right), None
+        weight = _carried(left, valid.float(), right)
+        weight = torch.where(weight > 1e-6, weight, 0.0)
+        values = _carried(left, torch.where(valid, part, 0.0), right)
+        return torch.where(weight > 0, values / weight.clamp(min=1e-6), 0.0), weight
+
+    @cached_property
+    def complete(self) -> bool:
+        """Whether no value is missing."""
+        # One missing value makes both ends missing; a mask would be as large as the values.
+        return all(bool(torch.isfinite(end)) for end in torch.aminmax(self.values))
+
+    def _operator(
+        self, dim: int, points: Floats, spacing: float
+    ) -> tuple[Ints, torch.Tensor | None]:
+        """Cells along an axis, and the matrix that carries them to points; none if they are alike.
+
+        Remembered, since windows come in rows and columns.
+        """
+        key = (dim, float(points[0]), points.size, spacing)
+        if key not in self._operators:
+            cells, matrix = _taps((self.grid.lat, self.grid.lon)[dim], points, spacing)
+            if matrix is None:
+                self._operators[key] = cells, None
+            else:
+                turned = matrix.T if dim else matrix
+                self._operators[key] = cells, self._on_device(turned.astype(np.float32))
+        return self._operators[key]
+
+    @cached_property
+    def _operators(self) -> dict[Any, tuple[Ints, torch.Tensor | None]]:
+        return {}
+
+    def _on_device(self, values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self.values.device)
+
+
+@dataclass(frozen=True)
+class Stack(Field):
+    """Values of the inputs of one kind that share a grid; one layer an input."""
+
+    specs: tuple[Input, ...]
+
+    @property
+    def categorical(self) -> bool:
+        """Whether the values are codes."""
+        return self.specs[0].role == "categorical"
+
+    def only(self, names: Sequence[str]) -> Stack | None:
+        """The part with some names, if there is any."""
+        keep = [k for k, spec in enumerate(self.specs) if spec.name in names]
+        if not keep or len(keep) == len(self.specs):
+            return self if keep else None
+        specs = tuple(self.specs[k] for k in keep)
+        return Stack(self.grid, self.start, self.values[keep], specs)
+
+    def to(self, device: torch.device) -> Stack:
+        """The stack on a device."""
+        return Stack(self.grid, self.start, upload(self.values, device), self.specs)
+
+
+def _taps(axis: Axis, points: Floats, spacing: float) -> tuple[Ints, Floats | None]:
+    if abs(spacing / axis.spacing - 1) < 1e-3 and axis.on_cells(points):
+        return axis.cell(points), None
+    first, matrix = axis.taps(points, spacing)
+    return np.arange(first, first + matrix.shape[1]), matrix
+
+
+def _carried(
+    left: torch.Tensor | None, values: torch.Tensor, right: torch.Tensor | None
+) -> torch.Tensor:
+    values = values if left is None else left @ values
+    return values if right is None else values @ right
+
+
+def make_stacks(
+    specs: Sequence[Input],
+    grids: Sequence[Grid],
+    boxes: Sequence[Box],
+    values: Iterable[np.ndarray],
+) -> list[Stack]:
+    """Stack what shares a grid, a box and a kind.
+
+    All arguments are in the order of the inputs. Values are taken one after another, so that they
+    may be read meanwhile and no more than one lies beside the stacks.
+    """
+    keys = [
+        (grid, box, spec.role == "categorical")
+        for spec, grid, box in zip(specs, grids, boxes, strict=True)
+    ]
+    members: dict[tuple[Grid, Box, bool], list[Input]] = {}
+    for key, spec in zip(keys, specs, strict=True):
+        members.setdefault(key, []).append(spec)
+    stacks = {key: _empty_stack(*key, alike) for key, alike in members.items()}
+    layers = {key: iter(stack.values.numpy()) for key, stack in stacks.items()}
+    for found, key, spec in zip(values, keys, specs, strict=True):
+        next(layers[key])[...] = _numbers(spec, found)
+    return list(stacks.values())
+
+
+def _empty_stack(grid: Grid, box: Box, codes: bool, specs: Sequence[Input]) -> Stack:
+    (top, bottom), (left, right) = box
+    dtype = torch.int64 if codes else torch.float32
+    values = empty_tensor((len(specs), bottom - top, right - left), dtype)
+    return Stack(grid, (top, left), values, tuple(specs))
+
+
+def _numbers(spec: Input, values: np.ndarray) -> np.ndarray:
+    """Values as they are; codes as their positions among the card's, from one."""
+    if spec.role != "categorical":
+        return values
+    known = np.sort(np.array(spec.codes))
+    place = np.searchsorted(known, np.nan_to_num(values, nan=known[0])).clip(0, known.size - 1)
+    return np.where(known[place] == values, place + 1, 0)
