@@ -84,7 +84,7 @@ def test_uk_hilda_is_fitted_and_carried_to_2012(shared_land):
     made = states.isel(time=[1]).ai4land.reconstruct(emulator, static=static)
     scores = made.ai4land.evaluate(truth.isel(time=[1])).compute().data
     assert float(scores.accuracy.sel(source="emulator")) > 0.6
-    assert [c.name for c in emulator.card.classes][1] == "urban"
+    assert [c.name for c in emulator.card.outputs.classes][1] == "urban"
 
 
 def test_the_real_grids_are_read_or_refused(shared_land):

@@ -50,7 +50,7 @@ def load_emulator(name: str | os.PathLike[str] | AnyEmulator) -> Any:
     Examples
     --------
     >>> import xai4land
-    >>> xai4land.load_emulator("sample-landcover").card.output
+    >>> xai4land.load_emulator("sample-landcover").card.outputs.name
     'land_cover'
     """
     if isinstance(name, AnyEmulator):

@@ -10,13 +10,13 @@ import xarray as xr
 from pydantic import Field
 
 from xai4land.catalogs.variables import known_variables
-from xai4land.emulator import Part
+from xai4land.emulator import Schema
 from xai4land.errors import InputError
 
 __all__ = ["KNOWN", "Variable", "convert", "find_variable", "guess_variables", "usual_variable"]
 
 
-class Variable(Part):
+class Variable(Schema):
     """One variable.
 
     Attributes
