@@ -283,7 +283,7 @@ def _split(
     """Side of the blocks, which pixels are for training, and the blocks with known ones."""
     from xai4land.training.split import block_numbers, split_blocks
 
-    lat, lon = bound.target.points()
+    lat, lon = bound.target.pixel_coords()
     known = (codes != UNKNOWN).any(0)
     degrees, held = split_blocks(known, lat, lon, BLOCK * bound.states.resolution, share, seed)
     blocks = block_numbers(lat, lon, degrees)

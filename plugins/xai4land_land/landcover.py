@@ -206,6 +206,6 @@ def _describe(made: Prediction, bound: Bound, emulator: Emulator, source: xr.Dat
             units="1",
         )
     what = f"land cover reconstructed by emulator {card.name}"
-    attrs = cf.provenance(source, card.title or "Land cover", what, what)
+    attrs = cf.global_attrs(source, card.title or "Land cover", what, what)
     attrs |= {"emulator": card.name, "emulator_sha256": emulator.sha256}
     return xr.Dataset(variables, {name: coords[name] for name in coords}, attrs)

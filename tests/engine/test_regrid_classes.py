@@ -12,7 +12,7 @@ from test_regrid import PLAIN, check_cf, own_cache  # noqa: F401
 
 from regrid_worlds import ENGINES, XESMF, cells, regular
 from xai4land import InputError, regrid
-from xai4land.grids.cells import areas
+from xai4land.grids.cells import cell_areas
 from xai4land.grids.grid import Grid
 
 FLAGS = {"flag_values": np.array([1, 3, 7], "u1"), "flag_meanings": "wood field town"}
@@ -30,7 +30,7 @@ def cover(grid: xr.Dataset, seed: int = 0, missing: float = 0.0, **sizes: int) -
 
 def plain(field: xr.DataArray, box: tuple[int, int], least: float):
     """Majority and fractions of whole blocks, cell by cell."""
-    area = areas(Grid.of(field)).values
+    area = cell_areas(Grid.of(field)).values
     shape = field.shape[0] // box[0], field.shape[1] // box[1]
     most = np.full(shape, 255, "u1")
     parts = np.full((3, *shape), np.nan)

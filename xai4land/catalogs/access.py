@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from xai4land.options import current
+from xai4land.options import get_options
 from xai4land.schemes import LOCAL
 
 __all__ = ["storage_options"]
@@ -19,7 +19,7 @@ def storage_options(scheme: str) -> dict[str, Any] | None:
     >>> storage_options("file") is None
     True
     """
-    timeout = current().timeout
+    timeout = get_options().timeout
     if scheme in LOCAL:
         return None
     if scheme in ("gs", "gcs"):

@@ -19,7 +19,7 @@ from xai4land.catalogs.reading import (
     variables_of,
 )
 from xai4land.errors import InputError, StoreError
-from xai4land.options import current
+from xai4land.options import get_options
 from xai4land.schemes import LOCAL, scheme_of
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def prefetch(
 
 
 def _room() -> None:
-    folder = current().cache / "copies"
+    folder = get_options().cache / "copies"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -139,10 +139,10 @@ def _copied(address: str, years: tuple[int, int] | None, names: set[str], progre
     copy = Copy(address, place, tuple(sorted(names)), years)
     if place.exists():
         return copy
-    if current().offline:
+    if get_options().offline:
         raise InputError(f"{address} is away and xai4land is offline; prefetch it elsewhere")
     last: Exception | None = None
-    for attempt in range(current().retries + 1):
+    for attempt in range(get_options().retries + 1):
         if attempt:
             time.sleep(PAUSE * 2 ** (attempt - 1))
         try:

@@ -300,7 +300,9 @@ def _labelled(data: xr.Dataset, source: str, member: str, pieces: list[xr.Datase
         "experiment_id": experiments,
         "institution": institutions,
         "license": "; ".join(filter(None, licences)),
-        "history": cf.history(xr.Dataset(), "opened from a catalog, names and units harmonised"),
+        "history": cf.extend_history(
+            xr.Dataset(), "opened from a catalog, names and units harmonised"
+        ),
     }
     data.attrs = {name: text for name, text in about.items() if text}
     return data

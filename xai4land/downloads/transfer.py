@@ -16,7 +16,7 @@ from xai4land.downloads.part import Part
 from xai4land.downloads.session import FAULTS, CutError, Session, status_words, why
 from xai4land.downloads.urls import file_name, shown
 from xai4land.errors import DownloadError
-from xai4land.options import current
+from xai4land.options import get_options
 from xai4land.progress import byte_progress
 
 __all__ = ["Transfer"]
@@ -76,7 +76,7 @@ class Transfer:
             os.replace(part.path, output_file)
 
     def _attempts(self, session: Session, part: Part, here: Here) -> None:
-        tries = 1 + current().retries
+        tries = 1 + get_options().retries
         for attempt in range(1, tries + 1):
             try:
                 return self._attempt(session, part, here)
@@ -106,7 +106,7 @@ class Transfer:
                 self._receive(answer, part, here, "Range" in asked)
 
     def _call(self, session: Session, asked: dict[str, str]) -> requests.Response:
-        timeout = current().timeout
+        timeout = get_options().timeout
         limits = (min(CONNECT, timeout), timeout)
         try:
             return session.get(self.url, headers=asked, stream=True, timeout=limits)
@@ -124,7 +124,7 @@ class Transfer:
             part.begin(answer.headers)
         most = self.size if total is None else total
         with part.path.open("ab") as stream:
-            for piece in _pieces(answer, current().timeout):
+            for piece in _pieces(answer, get_options().timeout):
                 stream.write(piece)
                 here(stream.tell(), most)
                 if most is not None and stream.tell() > most:

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xai4land.grids.spacing import Floats, even
+from xai4land.grids.spacing import regular_spacing
+from xai4land.typing import Floats, Ints
 
-__all__ = ["Axis", "Floats", "Ints"]
-
-Ints = npt.NDArray[np.int64]
+__all__ = ["Axis"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +54,7 @@ class Axis:
 
     @cached_property
     def _line(self) -> tuple[float, float] | None:
-        return even(self.values)
+        return regular_spacing(self.values)
 
     @property
     def regular(self) -> bool:
@@ -81,10 +80,10 @@ class Axis:
         return abs(float(self.values[-1] - self.values[0])) / (len(self) - 1)
 
     @cached_property
-    def widest(self) -> float:
+    def max_cell_width(self) -> float:
         """Degrees that no cell exceeds."""
         largest = float(np.abs(np.diff(self.centres)).max(initial=0))
-        return largest if self.circular else 1.5 * largest  # to the pole, see cell()
+        return largest if self.circular else 1.5 * largest  # to the pole, see cell_index()
 
     @cached_property
     def _end_steps(self) -> tuple[float, float]:
@@ -108,7 +107,7 @@ class Axis:
         """Whether the values increase."""
         return bool(self.values[-1] > self.values[0])
 
-    def index(self, points: Floats) -> Floats:
+    def fractional_index(self, points: Floats) -> Floats:
         """Fractional index of each point; beyond the ends it goes on counting.
 
         Rounded to 1e-6 of a cell, so that the noise of coordinates decides no tie.
@@ -135,20 +134,20 @@ class Axis:
         rounded: Floats = np.round(found, 6)
         return rounded
 
-    def on_cells(self, points: Floats) -> bool:
+    def has_centres_at(self, points: Floats) -> bool:
         """Whether the points are centres of neighbouring cells, or lie beyond the ends."""
-        at = self.index(points)
+        at = self.fractional_index(points)
         if not self.periodic:
             at = np.clip(at, 0, len(self) - 1)
         return bool((at == np.round(at)).all())
 
-    def cell(self, points: Floats) -> Ints:
+    def cell_index(self, points: Floats) -> Ints:
         """Index of the cell that holds each point, counting on beyond the ends.
 
         A point between two cells is in the southern or the eastern one, whichever way the axis
         runs. The last cell before a pole reaches to it: Gaussian rows leave more than half a cell.
         """
-        at = self.index(points)
+        at = self.fractional_index(points)
         south = self.ascending and not self.circular
         found: Ints = (np.ceil(at - 0.5) if south else np.floor(at + 0.5)).astype(np.int64)
         if self.periodic:
@@ -160,30 +159,30 @@ class Axis:
             found = np.maximum(found, 0)
         return np.minimum(found, len(self) - 1) if last else found
 
-    def inside(self, cells: Ints) -> npt.NDArray[np.bool_]:
+    def contains_cells(self, cells: Ints) -> npt.NDArray[np.bool_]:
         """Which indices, counted on beyond the ends, are cells of this axis."""
         if self.periodic:
             return np.ones(cells.shape, bool)
         found: npt.NDArray[np.bool_] = (cells >= 0) & (cells < len(self))
         return found
 
-    def holds(self, points: Floats) -> npt.NDArray[np.bool_]:
+    def contains_points(self, points: Floats) -> npt.NDArray[np.bool_]:
         """Which points lie in a cell of this axis."""
-        return self.inside(self.cell(points))
+        return self.contains_cells(self.cell_index(points))
 
-    def wrapped(self, cells: Ints) -> Ints:
+    def wrap_or_clip(self, cells: Ints) -> Ints:
         """Indices counted on beyond the ends, as cells: around the globe, or at the edge."""
         return cells % len(self) if self.periodic else np.clip(cells, 0, len(self) - 1)
 
-    def needed(self, points: Floats, spacing: float) -> tuple[int, int]:
-        """First cell and number of cells that :meth:`taps` and :meth:`cell` touch between ends.
+    def stencil(self, points: Floats, spacing: float) -> tuple[int, int]:
+        """Return the first cell and the number of cells that points are made from.
 
         Never more than all of them; the first counts on past a periodic axis' ends.
         """
-        low, high = self._span(self.index(points), self._reach(spacing))
+        low, high = self._span(self.fractional_index(points), self._reach(spacing))
         return (0, len(self)) if high - low >= len(self) else (low, high - low)
 
-    def taps(self, points: Floats, spacing: float) -> tuple[int, Floats]:
+    def resampling_matrix(self, points: Floats, spacing: float) -> tuple[int, Floats]:
         """Matrix that carries values on this axis to ``points`` that lie ``spacing`` apart.
 
         Linear where this axis is coarser or alike, the mean over each target cell where it is
@@ -196,7 +195,7 @@ class Axis:
         matrix : ndarray, shape (len(points), cells needed)
             Rows sum to one.
         """
-        at = self.index(points)
+        at = self.fractional_index(points)
         reach = self._reach(spacing)
         low, high = self._span(at, reach)
         if not self.periodic:

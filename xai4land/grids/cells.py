@@ -8,19 +8,19 @@ import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.grids.axis import Floats
 from xai4land.grids.grid import Grid
+from xai4land.typing import Floats
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["areas", "edges", "overlaps"]
+__all__ = ["cell_areas", "cell_edges", "overlap_matrix"]
 
-Edges = tuple[Floats, Floats]
+CellEdges = tuple[Floats, Floats]
 
 
-def edges(grid: Grid, data: xr.Dataset | xr.DataArray | None = None) -> Edges:
-    """Edges of the rows and of the columns of a grid.
+def cell_edges(grid: Grid, data: xr.Dataset | xr.DataArray | None = None) -> CellEdges:
+    """Compute the edges of the rows and of the columns of a grid.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def edges(grid: Grid, data: xr.Dataset | xr.DataArray | None = None) -> Edges:
     --------
     >>> from xai4land.grids.axis import Axis
     >>> grid = Grid(Axis(np.array([90.0, 80.0])), Axis(np.array([0.0, 10.0])))
-    >>> edges(grid)[0]
+    >>> cell_edges(grid)[0]
     array([[85., 90.],
            [75., 85.]])
     """
@@ -105,7 +105,7 @@ def _bounds(data: xr.Dataset | xr.DataArray, name: str, centres: Floats) -> Floa
     return values
 
 
-def overlaps(of: Floats, on: Floats, period: float | None = None) -> csr_array:
+def overlap_matrix(of: Floats, on: Floats, period: float | None = None) -> csr_array:
     """How much of intervals lies on others.
 
     Parameters
@@ -120,7 +120,7 @@ def overlaps(of: Floats, on: Floats, period: float | None = None) -> csr_array:
 
     Examples
     --------
-    >>> overlaps(np.array([[0.0, 2.0], [2.0, 4.0]]), np.array([[1.0, 4.0]])).toarray()
+    >>> overlap_matrix(np.array([[0.0, 2.0], [2.0, 4.0]]), np.array([[1.0, 4.0]])).toarray()
     array([[1., 2.]])
     """
     from scipy.sparse import coo_array
@@ -143,17 +143,17 @@ def overlaps(of: Floats, on: Floats, period: float | None = None) -> csr_array:
     return coo_array((sizes, (rows, columns)), shape=(len(on), len(of))).tocsr()
 
 
-def areas(grid: Grid, data: xr.Dataset | xr.DataArray | None = None) -> xr.DataArray:
+def cell_areas(grid: Grid, data: xr.Dataset | xr.DataArray | None = None) -> xr.DataArray:
     """Part of the globe that each cell covers, shape (rows, columns).
 
     Examples
     --------
     >>> from xai4land.grids.axis import Axis
     >>> lat, lon = np.arange(-85.0, 90, 10), np.arange(0.0, 360, 10)
-    >>> round(float(areas(Grid(Axis(lat), Axis(lon))).sum()), 12)
+    >>> round(float(cell_areas(Grid(Axis(lat), Axis(lon))).sum()), 12)
     1.0
     """
-    rows, columns = edges(grid, data)
+    rows, columns = cell_edges(grid, data)
     height = np.diff(np.sin(np.deg2rad(rows)))[:, 0] / 2
     width = np.diff(columns)[:, 0] / 360
     return xr.DataArray(height[:, None] * width, grid.coords(), grid.names, name="cell_area")

@@ -11,15 +11,15 @@ import xarray as xr
 
 from xai4land.emulator.card import OutputClass
 from xai4land.errors import InputError
-from xai4land.grids.cells import Edges, edges
+from xai4land.grids.cells import CellEdges, cell_edges
 from xai4land.grids.grid import Grid
 
-__all__ = ["annual_bounds", "flags", "grid_coords", "history", "provenance"]
+__all__ = ["annual_bounds", "extend_history", "flags", "global_attrs", "grid_coords"]
 
 CONVENTIONS = "CF-1.11"
 
 
-def grid_coords(grid: Grid, cells: Edges | None = None) -> dict[str, xr.DataArray]:
+def grid_coords(grid: Grid, cells: CellEdges | None = None) -> dict[str, xr.DataArray]:
     """Latitude, longitude and their bounds, as coordinates of an output.
 
     Parameters
@@ -37,7 +37,7 @@ def grid_coords(grid: Grid, cells: Edges | None = None) -> dict[str, xr.DataArra
            [1., 2.]])
     """
     coords = grid.coords()
-    for name, pairs in zip(grid.names, cells or edges(grid), strict=True):
+    for name, pairs in zip(grid.names, cells or cell_edges(grid), strict=True):
         centre = coords[name]
         upward = centre.values[-1] >= centre.values[0]
         centre.attrs["bounds"] = f"{name}_bnds"
@@ -100,7 +100,7 @@ def flags(classes: Sequence[OutputClass]) -> dict[str, Any]:
     }
 
 
-def history(source: xr.Dataset, what: str) -> str:
+def extend_history(source: xr.Dataset, what: str) -> str:
     """The source's history with one line more, the newest first."""
     from xai4land import __version__
 
@@ -109,14 +109,14 @@ def history(source: xr.Dataset, what: str) -> str:
     return "\n".join([line, *filter(None, [str(source.attrs.get("history", ""))])])
 
 
-def provenance(source: xr.Dataset, title: str, made_by: str, what: str) -> dict[str, str]:
+def global_attrs(source: xr.Dataset, title: str, made_by: str, what: str) -> dict[str, str]:
     """Global attributes of an output."""
     return {
         "Conventions": CONVENTIONS,
         "title": title,
         "institution": str(source.attrs.get("institution", "unknown")),
         "source": made_by,
-        "history": history(source, what),
+        "history": extend_history(source, what),
         "references": "https://github.com/xai4land/xai4land",
         "comment": f"made from: {source.attrs.get('title', 'untitled input')}",
     }

@@ -10,8 +10,9 @@ import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.grids.axis import Axis, Floats, Ints
-from xai4land.grids.spacing import whole
+from xai4land.grids.axis import Axis
+from xai4land.grids.spacing import snap_step
+from xai4land.typing import Floats, Ints
 
 __all__ = ["Grid", "Target", "global_grid", "target_grid"]
 
@@ -80,14 +81,14 @@ class Grid:
         return next((s for s in reversed(self.spacings) if np.isfinite(s)), float("nan"))
 
     @cached_property
-    def lattice(self) -> tuple[int, int]:
+    def lattice_shape(self) -> tuple[int, int]:
         """Rows from pole to pole and columns around the globe, at this spacing."""
         dy, dx = self.spacings
-        phase = (90 - self._north) / dy - self.origin[0]
+        phase = (90 - self._north) / dy - self.lattice_origin[0]
         return _turned(180 / dy - phase) + 1, max(round(360 / dx), 1)
 
     @cached_property
-    def origin(self) -> tuple[int, int]:
+    def lattice_origin(self) -> tuple[int, int]:
         """Lattice position of the northernmost row and of the first column."""
         dy, dx = self.spacings
         column = ((float(self.lon.centres[0]) + 180) % 360) / dx
@@ -104,17 +105,19 @@ class Grid:
 
     def lattice_lat(self, rows: Ints) -> Floats:
         """Latitudes of lattice rows, on from the grid's own northernmost one."""
-        values: Floats = self._north - (rows - self.origin[0]).astype(np.float64) * self.spacings[0]
+        values: Floats = (
+            self._north - (rows - self.lattice_origin[0]).astype(np.float64) * self.spacings[0]
+        )
         return values
 
     def lattice_lon(self, columns: Ints) -> Floats:
         """Longitudes of lattice columns, on from the grid's own first one."""
-        values: Floats = self.lon.centres[0] + (columns - self.origin[1]) * self.spacings[1]
+        values: Floats = self.lon.centres[0] + (columns - self.lattice_origin[1]) * self.spacings[1]
         return values
 
-    def points(self) -> tuple[Floats, Floats]:
+    def pixel_coords(self) -> tuple[Floats, Floats]:
         """Latitudes, from the north, and longitudes of the grid's own pixels."""
-        (top, left), (height, width) = self.origin, self.shape
+        (top, left), (height, width) = self.lattice_origin, self.shape
         rows, columns = np.arange(top, top + height), np.arange(left, left + width)
         return self.lattice_lat(rows), self.lattice_lon(columns)
 
@@ -212,7 +215,7 @@ def global_grid(resolution: float, like: Grid | None = None) -> Grid:
 
 
 def _dividing(resolution: float) -> float:
-    resolution = whole(resolution, 360)
+    resolution = snap_step(resolution, 360)
     for span, what in ((180, "pole to pole"), (360, "around the globe")):
         count = span / resolution
         if abs(count - round(count)) > 1e-3:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = ["Floats", "even", "whole"]
+from xai4land.typing import Floats
 
-Floats = npt.NDArray[np.float64]
+__all__ = ["regular_spacing", "snap_step"]
 
 FLOAT32 = 2.0**-14
 """Degrees between neighbouring float32 numbers of 512 to 1,024, which no longitude exceeds."""
@@ -24,7 +23,7 @@ PHASES = 120
 """Parts of a cell at which a grid may begin: halves, thirds, quarters, fifths."""
 
 
-def even(values: Floats) -> tuple[float, float] | None:
+def regular_spacing(values: Floats) -> tuple[float, float] | None:
     """First value and step of coordinates in degrees that lie evenly; none if they do not.
 
     float32 misses a coordinate by up to 1e-3 of a cell of 0.01°, each in its own way: a grid and a
@@ -35,9 +34,9 @@ def even(values: Floats) -> tuple[float, float] | None:
 
     Examples
     --------
-    >>> even(np.array([0.05, 0.15, 0.25], "f4").astype(float))
+    >>> regular_spacing(np.array([0.05, 0.15, 0.25], "f4").astype(float))
     (0.05, 0.1)
-    >>> even(np.array([0.0, 1.0, 3.0]))
+    >>> regular_spacing(np.array([0.0, 1.0, 3.0]))
     """
     steps = values.size - 1
     if steps < 1:
@@ -50,7 +49,7 @@ def even(values: Floats) -> tuple[float, float] | None:
     if off > max(noise, EXACT):
         return None
     if off < EXACT and not single:
-        return first, whole(step, 360)
+        return first, snap_step(step, 360)
     step = _simple(step, 2 * noise / steps)
     mean = float(np.mean(values - step * count))
     places = (round(mean / step * PHASES) / PHASES * step, round(mean, 3))
@@ -74,10 +73,10 @@ def _simple(step: float, noise: float) -> float:
     size = abs(step)
     parts = (round(size, 2), 1 / round(1 / size) if size < 1 else 0.0)
     found = next((part for part in parts if part and abs(part - size) <= noise), None)
-    return math.copysign(found, step) if found else whole(step, 360, noise)
+    return math.copysign(found, step) if found else snap_step(step, 360, noise)
 
 
-def whole(step: float, span: float, noise: float = 0.0) -> float:
+def snap_step(step: float, span: float, noise: float = 0.0) -> float:
     """The step that divides a span evenly, if noise alone keeps a step from that."""
     count = round(span / abs(step))
     exact = math.copysign(span / count, step) if count else step

@@ -95,7 +95,7 @@ def predict(
         Layout(
             bound.target,
             bound.states,
-            Windows(bound.target.lattice, card.window),
+            Windows(bound.target.lattice_shape, card.window),
             sizes,
             card.conserve,
         ),

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.grids.axis import Floats
 from xai4land.regridding.grids import Curvilinear
+from xai4land.typing import Floats
 
 __all__ = ["read_curvilinear", "read_rotated", "rotated_axes", "sphere"]
 
@@ -174,7 +174,7 @@ def read_rotated(
 ) -> Curvilinear:
     """A grid that is regular about another pole, at its true latitudes and longitudes."""
     from xai4land.grids.axis import Axis
-    from xai4land.grids.cells import edges
+    from xai4land.grids.cells import cell_edges
     from xai4land.grids.grid import Grid
 
     names = str(rows.name), str(columns.name)
@@ -183,7 +183,7 @@ def read_rotated(
         steps = np.diff(axis)
         if axis.size < 2 or not ((steps > 0).all() or (steps < 0).all()):
             raise InputError(f"{what}: {name!r} is not sorted; run ds.sortby({name!r})")
-    pairs = edges(Grid(Axis(values[0]), Axis(values[1]), names), data)
+    pairs = cell_edges(Grid(Axis(values[0]), Axis(values[1]), names), data)
     corners = [_joined(pair, axis) for pair, axis in zip(pairs, values, strict=True)]
     centres = _unrotated(*values, pole)
     vertices = _unrotated(corners[0], corners[1], pole)

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.grids.cells import edges
+from xai4land.grids.cells import cell_edges
 from xai4land.grids.grid import global_grid
 from xai4land.regridding.curvilinear import read_curvilinear, read_rotated, rotated_axes
 from xai4land.regridding.grids import Horizontal, Regular
@@ -118,7 +118,7 @@ def read_target(target: float | Data, like: Horizontal) -> Horizontal:
         return Regular.of(target, "target") if found is None else found
     if isinstance(target, int | float | np.number):
         grid = global_grid(float(target), like.grid if isinstance(like, Regular) else None)
-        return Regular(grid, *edges(grid))
+        return Regular(grid, *cell_edges(grid))
     raise InputError(
         f"target={target!r} is neither a resolution in degrees (e.g. 1.0) nor a dataset on a grid"
     )

@@ -8,11 +8,11 @@ import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.grids.axis import Floats, Ints
 from xai4land.regridding.grids import Curvilinear, Horizontal, Regular
 from xai4land.regridding.interpolation import reached
 from xai4land.regridding.operators import Sparse
 from xai4land.regridding.weights import Weights, kept
+from xai4land.typing import Floats, Ints
 
 __all__ = ["esmf_operator"]
 

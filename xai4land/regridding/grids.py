@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xai4land.grids.axis import Floats
-from xai4land.grids.cells import edges
+from xai4land.grids.cells import cell_edges
 from xai4land.grids.cf import grid_coords
 from xai4land.grids.grid import Grid
+from xai4land.typing import Floats
 
 __all__ = ["Curvilinear", "Horizontal", "Regular"]
 
@@ -45,7 +45,7 @@ class Regular:
     ) -> Regular:
         """Read from CF coordinates, with the bounds that they or another dataset have."""
         grid = Grid.of(data, what)
-        return cls(grid, *edges(grid, data if bounds is None else bounds))
+        return cls(grid, *cell_edges(grid, data if bounds is None else bounds))
 
     @property
     def dims(self) -> tuple[str, str]:

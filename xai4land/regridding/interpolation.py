@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xai4land.grids.axis import Floats
 from xai4land.regridding.grids import Horizontal, Regular
+from xai4land.typing import Floats
 
 __all__ = ["Bilinear", "reached"]
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xai4land.grids.axis import Floats
 from xai4land.regridding.operators import Operator
+from xai4land.typing import Floats
 
 __all__ = ["enough", "layers", "means", "shares"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xai4land.grids.cf import CONVENTIONS, history
+from xai4land.grids.cf import CONVENTIONS, extend_history
 from xai4land.regridding.classes import Codes
 
 __all__ = [
@@ -89,5 +89,5 @@ def no_longer_true(data: xr.Dataset) -> set[str]:
 
 def recorded(made: xr.Dataset, data: xr.Dataset, what: str) -> xr.Dataset:
     """A dataset with a line more in its history."""
-    made.attrs = {**data.attrs, "Conventions": CONVENTIONS, "history": history(data, what)}
+    made.attrs = {**data.attrs, "Conventions": CONVENTIONS, "history": extend_history(data, what)}
     return made

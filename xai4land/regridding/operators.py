@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from xai4land.grids.axis import Floats, Ints
+from xai4land.typing import Floats, Ints
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
-from xai4land.grids.cells import edges, overlaps
+from xai4land.grids.cells import cell_edges, overlap_matrix
 from xai4land.grids.grid import Grid
 from xai4land.regridding.apply import applied
 from xai4land.regridding.grids import Regular
@@ -21,8 +21,8 @@ def overlap(source: Regular, target: Regular) -> Separable:
     """Part of each target cell that each source cell covers (first-order; Jones 1999)."""
     from scipy.sparse import diags_array
 
-    rows = overlaps(source.sines, target.sines)
-    columns = overlaps(source.columns, target.columns, 360.0)
+    rows = overlap_matrix(source.sines, target.sines)
+    columns = overlap_matrix(source.columns, target.columns, 360.0)
     return Separable(
         (diags_array(1 / np.diff(target.sines)[:, 0]) @ rows).tocsr(),
         (diags_array(1 / np.diff(target.columns)[:, 0]) @ columns).tocsr(),
@@ -62,7 +62,7 @@ def cell_means(
     >>> cell_means(planet.urban, grid).shape
     (1, 6, 12)
     """
-    source, target = Regular.of(data, bounds=bounds), Regular(grid, *edges(grid))
+    source, target = Regular.of(data, bounds=bounds), Regular(grid, *cell_edges(grid))
     block = partial(means, operator=overlap(source, target), least=least)
     made = applied(data.astype(np.float64), block, source, target, np.dtype(np.float64))
     named: xr.DataArray = made.assign_coords(grid.coords())

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xai4land.errors import StoreError
-from xai4land.grids.axis import Floats, Ints
-from xai4land.options import current
+from xai4land.options import get_options
 from xai4land.regridding.memory import remembered
+from xai4land.typing import Floats, Ints
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -89,7 +89,7 @@ def kept(contents: Sequence[str], make: Callable[[], Weights]) -> Weights:
     make : callable
     """
     name = hashlib.sha256("\n".join([LAYOUT, *contents]).encode()).hexdigest()
-    path = current().cache / "weights" / f"{name}.npz"
+    path = get_options().cache / "weights" / f"{name}.npz"
     found = _read(path)
     if found is None:
         found = make()

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import torch
 
 from xai4land.emulator.card import Card
-from xai4land.grids.axis import Axis, Floats, Ints
+from xai4land.grids.axis import Axis
 from xai4land.grids.grid import Grid
+from xai4land.typing import Floats, Ints
 from xai4land.windows.features import (
     PURE,
     Cells,
@@ -67,7 +68,7 @@ class Samples:
         """The window whose corner is at a row and column of the target, from the north-west."""
         size = self.card.window.size
         down, across = np.arange(row, row + size), np.arange(column, column + size)
-        top, left = self.target.origin
+        top, left = self.target.lattice_origin
         pixels = Pixels.of(self.target, down + top, across + left)
         stacks, fractions = self.stacks[time], self._fractions[time]
         features = make_features(self.card, stacks, fractions, pixels)
@@ -155,7 +156,7 @@ class Samples:
 
     def _mixed(self, time: int) -> npt.NDArray[np.bool_]:
         """Pixels whose class their coarse cell leaves open."""
-        top, left = self.target.origin
+        top, left = self.target.lattice_origin
         (height, width), target = self.target.shape, self.target
         pixels = Pixels.of(target, np.arange(height) + top, np.arange(width) + left)
         cells = self._fractions[time].cells(pixels)
@@ -187,5 +188,5 @@ class Samples:
 
 
 def _same_cell(axis: Axis, points: Callable[[Ints], Floats], inside: int, outside: int) -> bool:
-    pair = axis.cell(points(np.array([min(inside, outside), max(inside, outside)])))
+    pair = axis.cell_index(points(np.array([min(inside, outside), max(inside, outside)])))
     return bool(pair[0] == pair[1])

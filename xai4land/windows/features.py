@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 from xai4land.emulator.card import Card
-from xai4land.grids.axis import Axis, Floats, Ints
+from xai4land.grids.axis import Axis
 from xai4land.grids.grid import Grid
+from xai4land.typing import Floats, Ints
 from xai4land.windows.fields import Field, Stack
 
 __all__ = [
@@ -162,7 +163,7 @@ class ClassFractions:
         """The cells under points; remembered, since windows come in rows and columns."""
         key = (dim, float(points[0]), points.size)
         if key not in self._lines:
-            found = axis.cell(points)
+            found = axis.cell_index(points)
             cells = np.arange(found.min(), found.max() + 1)
             device = self.groups.values.device
             numbers = torch.from_numpy(found - cells[0]).to(device)
@@ -258,7 +259,9 @@ def missing_pixels(grids: Sequence[Grid], stacks: Sequence[Stack], pixels: Pixel
     """
     reached = np.ones(pixels.shape, bool)
     for grid in grids:
-        reached &= grid.lat.holds(pixels.lat)[:, None] & grid.lon.holds(pixels.lon)
+        reached &= grid.lat.contains_points(pixels.lat)[:, None] & grid.lon.contains_points(
+            pixels.lon
+        )
     missing = torch.from_numpy(~reached).to(stacks[0].values.device)
     for stack in stacks:
         part = stack.only([spec.name for spec in stack.specs if not spec.fillable])
