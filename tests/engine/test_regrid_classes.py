@@ -28,7 +28,7 @@ def cover(grid: xr.Dataset, seed: int = 0, missing: float = 0.0, **sizes: int) -
     return made
 
 
-def plain(field: xr.DataArray, box: tuple[int, int], least: float):
+def plain(field: xr.DataArray, box: tuple[int, int], min_coverage: float):
     """Majority and fractions of whole blocks, cell by cell."""
     area = cell_areas(Grid.of(field)).values
     shape = field.shape[0] // box[0], field.shape[1] // box[1]
@@ -38,7 +38,7 @@ def plain(field: xr.DataArray, box: tuple[int, int], least: float):
         block = slice(i * box[0], (i + 1) * box[0]), slice(j * box[1], (j + 1) * box[1])
         values, weights = field.values[block], area[block]
         sums = [weights[values == code].sum() for code in FLAGS["flag_values"]]
-        if sum(sums) >= least * weights.sum() - 1e-12 and sum(sums):
+        if sum(sums) >= min_coverage * weights.sum() - 1e-12 and sum(sums):
             parts[:, i, j] = np.array(sums) / sum(sums)
             # The first of those that are as large as the largest.
             first = next(k for k in range(3) if sums[k] > max(sums) * (1 - 1e-9))
@@ -58,7 +58,7 @@ def test_they_are_those_of_a_slow_plain_version(seed, box, missing):
         data.lat.values.reshape(-1, box[0]).mean(1), data.lon.values.reshape(-1, box[1]).mean(1)
     )
     most, parts = plain(data.cover, box, 0.55)
-    how = {"least": 0.55, "engine": PLAIN}
+    how = {"min_coverage": 0.55, "engine": PLAIN}
     made = regrid(data, target, "fractions", **how).cover_fraction
     np.testing.assert_allclose(made, parts, atol=1e-6)
     np.testing.assert_array_equal(regrid(data, target, "majority", **how).cover, most)

@@ -105,7 +105,7 @@ def _integer(kind: Any) -> np.dtype[Any] | None:
 
 
 def majority(
-    values: npt.NDArray[Any], operator: Operator, least: float, codes: Codes
+    values: npt.NDArray[Any], operator: Operator, min_coverage: float, codes: Codes
 ) -> npt.NDArray[Any]:
     """The class that covers most of what is known of each cell; of equal ones the smaller code.
 
@@ -113,7 +113,7 @@ def majority(
     ----------
     values : ndarray, shape (..., rows, columns)
     operator : Operator
-    least : float
+    min_coverage : float
         Part of a cell that must be known.
     codes : Codes
 
@@ -130,14 +130,14 @@ def majority(
             more = area > largest + TIE
             out[more], largest[more] = code, area[more]
             total += area
-        out[~enough(total, least)] = codes.fill
+        out[~enough(total, min_coverage)] = codes.fill
     return made
 
 
 def fractions(
     values: npt.NDArray[Any],
     operator: Operator,
-    least: float,
+    min_coverage: float,
     codes: Codes,
     classes: tuple[int, ...],
 ) -> npt.NDArray[Any]:
@@ -162,6 +162,6 @@ def fractions(
             raise InputError(f"there are codes {odd[:5]}, expected flag_values {list(classes)}")
         areas = np.stack([operator((whole == c).astype(np.float64)) for c in classes], 1)
         total = areas.sum(1, keepdims=True)
-        valid = enough(total, least)
+        valid = enough(total, min_coverage)
         out.reshape(areas.shape)[:] = np.where(valid, areas / np.where(valid, total, 1), np.nan)
     return made

@@ -31,7 +31,7 @@ def regrid(
     method: Method = "conservative",
     *,
     engine: Engine = "auto",
-    least: float = 0.5,
+    min_coverage: float = 0.5,
 ) -> Data:
     """Bring fields to another grid, lazily.
 
@@ -52,9 +52,9 @@ def regrid(
     engine : {"auto", "xesmf", "xarray-regrid"}
         By default xESMF where it is installed. The other does regular grids alone. The nearest
         needs no engine.
-    least : float
+    min_coverage : float
         Part of a target cell that must be known, from 0 to 1. What is known makes the mean,
-        whatever its part; below ``least`` the cell is missing. Cells beyond the source are.
+        whatever its part; below ``min_coverage`` the cell is missing. Cells beyond the source are.
 
     Returns
     -------
@@ -81,25 +81,25 @@ def regrid(
     >>> cover.dtype
     dtype('uint8')
     """
-    _check(method, least)
+    _check(method, min_coverage)
     name = choose_engine(engine)
     if isinstance(data, xr.DataArray):
         called = data.name or UNNAMED
-        made = _regridded(data.to_dataset(name=called), target, method, name, least)
+        made = _regridded(data.to_dataset(name=called), target, method, name, min_coverage)
         array = made[called if called in made else f"{called}_fraction"]
         array.attrs["history"] = made.attrs["history"]
         for coord in array.coords.values():
             coord.attrs.pop("bounds", None)  # an array has no place for them
         return array if data.name else array.rename(None)
-    return _regridded(data, target, method, name, least)
+    return _regridded(data, target, method, name, min_coverage)
 
 
-def _check(method: str, least: float) -> None:
+def _check(method: str, min_coverage: float) -> None:
     problems = []
     if method not in get_args(Method):
         problems.append(f"method={method!r} is none of {', '.join(map(repr, get_args(Method)))}")
-    if not 0 <= least <= 1:
-        problems.append(f"least={least!r}, expected a part of a cell from 0 to 1")
+    if not 0 <= min_coverage <= 1:
+        problems.append(f"min_coverage={min_coverage!r}, expected a part of a cell from 0 to 1")
     InputError.raise_if(problems)
 
 
@@ -108,7 +108,7 @@ def _regridded(
     target: float | xr.Dataset | xr.DataArray,
     method: str,
     engine: str,
-    least: float,
+    min_coverage: float,
 ) -> xr.Dataset:
     old = metadata.no_longer_true(data)
     sources = _sources(data, old)
@@ -117,7 +117,7 @@ def _regridded(
     made: dict[str, xr.DataArray] = {}
     for name, source in sources.items():
         try:
-            new = _variable(data[name], source, wanted, method, engine, least)
+            new = _variable(data[name], source, wanted, method, engine, min_coverage)
             made[str(new.name)] = new
         except InputError as error:
             problems += error.problems
@@ -171,14 +171,14 @@ def _variable(
     target: Horizontal,
     method: str,
     engine: str,
-    least: float,
+    min_coverage: float,
 ) -> xr.DataArray:
     """One variable on the new grid."""
     what = f"variable {array.name!r}"
     if method == "nearest":
         return _taken(array, source, target, what)
     if method in ("majority", "fractions"):
-        return _classes(array, source, target, method, engine, least, what)
+        return _classes(array, source, target, method, engine, min_coverage, what)
     if has_flags(array):
         raise InputError(
             f"{what} has classes (flags), of which there is no mean; use method='majority' or "
@@ -186,7 +186,7 @@ def _variable(
         )
     kind: Kind = "bilinear" if method == "bilinear" else "overlap"
     weights = operator(engine, kind, source, target)
-    block = partial(means, operator=weights, least=least)
+    block = partial(means, operator=weights, min_coverage=min_coverage)
     made = applied(array, block, source, target, np.result_type(array.dtype, np.float32))
     return metadata.described(made, array, method)
 
@@ -209,18 +209,20 @@ def _classes(
     target: Horizontal,
     method: str,
     engine: str,
-    least: float,
+    min_coverage: float,
     what: str,
 ) -> xr.DataArray:
     """The majority of classes, or their fractions."""
     codes = Codes.of(array, what)
     weights = operator(engine, "overlap", source, target)
     if method == "majority":
-        block = partial(majority, operator=weights, least=least, codes=codes)
+        block = partial(majority, operator=weights, min_coverage=min_coverage, codes=codes)
         made = applied(array, block, source, target, codes.kind)
         return metadata.stored(metadata.described(made, array, method), array, codes)
     classes = codes.known or _seen(array, codes, what)
-    block = partial(fractions, operator=weights, least=least, codes=codes, classes=classes)
+    block = partial(
+        fractions, operator=weights, min_coverage=min_coverage, codes=codes, classes=classes
+    )
     axis = metadata.fraction_axis(array, classes, codes)
     new = (str(axis.name), len(classes))
     made = applied(array, block, source, target, np.dtype(np.float32), new)

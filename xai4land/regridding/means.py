@@ -23,14 +23,14 @@ NUMBERS = 2**21
 """Numbers of a block that are worked on at once: what fits the processor's memory."""
 
 
-def means(values: npt.NDArray[Any], operator: Operator, least: float) -> npt.NDArray[Any]:
+def means(values: npt.NDArray[Any], operator: Operator, min_coverage: float) -> npt.NDArray[Any]:
     """Weighted means of what is known, in the type of floating point values.
 
     Parameters
     ----------
     values : ndarray, shape (..., rows, columns)
     operator : Operator
-    least : float
+    min_coverage : float
         Share of the weights that must be known.
 
     Returns
@@ -45,7 +45,7 @@ def means(values: npt.NDArray[Any], operator: Operator, least: float) -> npt.NDA
         known = np.isfinite(part)
         filled = np.where(known, part, 0).astype(np.float64, copy=False)
         share = whole if known.all() else shares(known, operator)
-        valid = enough(share, least)
+        valid = enough(share, min_coverage)
         out[:] = np.where(valid, operator(filled) / np.where(valid, share, 1), np.nan)
     return made
 
@@ -57,9 +57,9 @@ def shares(known: npt.NDArray[np.bool_], operator: Operator) -> Floats:
     return operator(known.astype(np.float64))
 
 
-def enough(share: Floats, least: float) -> npt.NDArray[np.bool_]:
+def enough(share: Floats, min_coverage: float) -> npt.NDArray[np.bool_]:
     """Where the share that is known suffices; never where nothing is."""
-    found: npt.NDArray[np.bool_] = (share >= least - ROUNDING) & (share > ROUNDING)
+    found: npt.NDArray[np.bool_] = (share >= min_coverage - ROUNDING) & (share > ROUNDING)
     return found
 
 

@@ -33,7 +33,7 @@ def cell_means(
     data: xr.DataArray,
     grid: Grid,
     bounds: xr.Dataset | xr.DataArray | None = None,
-    least: float = 0.5,
+    min_coverage: float = 0.5,
 ) -> xr.DataArray:
     """Area means of a field over the cells of a grid.
 
@@ -45,7 +45,7 @@ def cell_means(
         What it is brought to.
     bounds : Dataset, optional
         Where the bounds of the data's cells are, if the data do not carry them.
-    least : float
+    min_coverage : float
         Part of a cell that must be known. The mean is that of the known part.
 
     Returns
@@ -63,7 +63,7 @@ def cell_means(
     (1, 6, 12)
     """
     source, target = Regular.of(data, bounds=bounds), Regular(grid, *cell_edges(grid))
-    block = partial(means, operator=overlap(source, target), least=least)
+    block = partial(means, operator=overlap(source, target), min_coverage=min_coverage)
     made = applied(data.astype(np.float64), block, source, target, np.dtype(np.float64))
     named: xr.DataArray = made.assign_coords(grid.coords())
     return named
