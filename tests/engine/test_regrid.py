@@ -416,7 +416,7 @@ def test_arguments_are_checked_at_once():
     ("values", "words"),
     [
         (np.zeros((18, 3)), "have shape"),
-        (np.stack([np.arange(18.0), np.arange(18.0) + 1], -1), "do not hold their centres"),
+        (np.stack([np.arange(18.0), np.arange(18.0) + 1], -1), "do not contain their centres"),
         (regular(10.0).lat.values[:, None] + [-10, 10], "overlap"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ CONVENTIONS = "CF-1.11"
 
 
 def grid_coords(grid: Grid, cells: CellEdges | None = None) -> dict[str, xr.DataArray]:
-    """Latitude, longitude and their bounds, as coordinates of an output.
+    """Make latitude, longitude and their bounds, as coordinates of an output.
 
     Parameters
     ----------
@@ -50,7 +51,12 @@ def grid_coords(grid: Grid, cells: CellEdges | None = None) -> dict[str, xr.Data
 
 
 def annual_bounds(time: xr.DataArray) -> dict[str, xr.DataArray]:
-    """The time axis of annual maps, with the calendar year of each step as its bounds.
+    """Make the time axis of annual maps, with the calendar year of each step as its bounds.
+
+    Raises
+    ------
+    InputError
+        If a year has several steps.
 
     Examples
     --------
@@ -83,17 +89,17 @@ def annual_bounds(time: xr.DataArray) -> dict[str, xr.DataArray]:
     encoding = {"units": "days since 1850-01-01", "dtype": "float64", "_FillValue": None}
     if not np.issubdtype(time.dtype, np.datetime64):
         encoding["calendar"] = time.values[0].calendar
-    made = {
+    coords = {
         name: xr.DataArray(time.values, dims=name, attrs=attrs, name=name),
         f"{name}_bnds": xr.DataArray(edges, dims=(name, "bnds")),
     }
-    for variable in made.values():
-        variable.encoding = dict(encoding)
-    return made
+    for coord in coords.values():
+        coord.encoding = dict(encoding)
+    return coords
 
 
 def flags(classes: Sequence[OutputClass]) -> dict[str, Any]:
-    """``flag_values`` (uint8) and ``flag_meanings`` of a legend."""
+    """Return ``flag_values`` (uint8) and ``flag_meanings`` of a legend."""
     return {
         "flag_values": np.array([c.value for c in classes], np.uint8),
         "flag_meanings": " ".join(c.name for c in classes),
@@ -101,16 +107,14 @@ def flags(classes: Sequence[OutputClass]) -> dict[str, Any]:
 
 
 def extend_history(source: xr.Dataset, what: str) -> str:
-    """The source's history with one line more, the newest first."""
-    from xai4land import __version__
-
+    """Return the source's history with a line on top that says what was done."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    line = f"{now}: {what} (xai4land {__version__})"
+    line = f"{now}: {what} (xai4land {version('xai4land')})"
     return "\n".join([line, *filter(None, [str(source.attrs.get("history", ""))])])
 
 
 def global_attrs(source: xr.Dataset, title: str, made_by: str, what: str) -> dict[str, str]:
-    """Global attributes of an output."""
+    """Return the global attributes of an output."""
     return {
         "Conventions": CONVENTIONS,
         "title": title,
