@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -102,10 +103,8 @@ def flags(classes: Sequence[OutputClass]) -> dict[str, Any]:
 
 def history(source: xr.Dataset, what: str) -> str:
     """The source's history with one line more, the newest first."""
-    from xai4land import __version__
-
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    line = f"{now}: {what} (xai4land {__version__})"
+    line = f"{now}: {what} (xai4land {version('xai4land')})"
     return "\n".join([line, *filter(None, [str(source.attrs.get("history", ""))])])
 
 
