@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from xai4land.catalogs.access import storage_options
+from xai4land.catalogs.access import LOCAL, REMOTE, scheme_of, storage_options
 from xai4land.errors import InputError
 from xai4land.options import get_options
-from xai4land.schemes import LOCAL, REMOTE, scheme_of
 
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore

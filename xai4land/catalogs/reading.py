@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import xarray as xr
 
-from xai4land.catalogs.access import storage_options
+from xai4land.catalogs.access import LOCAL, scheme_of, storage_options
 from xai4land.catalogs.harmonising import decode_years
 from xai4land.catalogs.opening import named_variables, rebuilt, with_copies
 from xai4land.errors import InputError, StoreError
 from xai4land.options import get_options
-from xai4land.schemes import LOCAL, scheme_of
 
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore

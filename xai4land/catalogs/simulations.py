@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
+from xai4land.catalogs.access import LOCAL, scheme_of
 from xai4land.catalogs.harmonising import (
     Calendar,
     calendar_of,
@@ -24,7 +25,6 @@ from xai4land.catalogs.opening import rebuilt
 from xai4land.catalogs.reading import PREFIX, open_search, opened, quiet, ready
 from xai4land.errors import InputError
 from xai4land.grids import cf
-from xai4land.schemes import LOCAL, scheme_of
 
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore

@@ -8,8 +8,8 @@ from typing import Literal
 
 from xai4land.errors import InputError
 from xai4land.regridding.grids import Horizontal, Regular
-from xai4land.regridding.memory import remembered
 from xai4land.regridding.operators import Operator
+from xai4land.regridding.weights import remembered
 
 __all__ = ["Engine", "Kind", "choose_engine", "operator"]
 

@@ -13,8 +13,8 @@ import pandas as pd
 from xai4land.grids.axis import Axis
 from xai4land.regridding.curvilinear import sphere
 from xai4land.regridding.grids import Curvilinear, Horizontal, Regular
-from xai4land.regridding.memory import remembered
 from xai4land.regridding.operators import Lookup
+from xai4land.regridding.weights import remembered
 from xai4land.typing import Floats, Ints
 
 __all__ = ["nearest"]

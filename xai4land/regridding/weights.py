@@ -10,28 +10,35 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import threading
 import warnings
 import zipfile
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from xai4land.errors import StoreError
 from xai4land.options import get_options
-from xai4land.regridding.memory import remembered
 from xai4land.typing import Floats, Ints
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["Weights", "kept"]
+__all__ = ["Weights", "kept", "remembered"]
+
+T = TypeVar("T")
 
 LAYOUT = "1"
 """Of the file; a new one makes the old files strangers."""
+REMEMBERED = 8
+"""Operators that a process keeps: those that it needed last."""
+_KEPT: OrderedDict[tuple[str, ...], Any] = OrderedDict()
+_LOCK = threading.RLock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +103,25 @@ def kept(contents: Sequence[str], make: Callable[[], Weights]) -> Weights:
         if _write(path, found):
             found = replace(found, path=path)
     return found
+
+
+def remembered(key: tuple[str, ...], make: Callable[[], T]) -> T:
+    """What was made for a key; made now if it was not, by one thread at a time.
+
+    Parameters
+    ----------
+    key : tuple of str
+        All that it depends on.
+    make : callable
+    """
+    with _LOCK:
+        if key not in _KEPT:
+            _KEPT[key] = make()
+        _KEPT.move_to_end(key)
+        while len(_KEPT) > REMEMBERED:
+            _KEPT.popitem(last=False)
+        found: T = _KEPT[key]
+        return found
 
 
 def _opened(path: str) -> Weights:

@@ -12,10 +12,10 @@ import torch
 
 from xai4land.device import bfloat16_pays, choose_device
 from xai4land.emulator import Card, Emulator
+from xai4land.emulator.build import build
 from xai4land.errors import InputError
 from xai4land.heads.choice import choice_weights
 from xai4land.heads.conserve import conserve
-from xai4land.networks import build
 from xai4land.progress import progress_bar
 from xai4land.training.samples import UNKNOWN, Sample, Samples
 from xai4land.windows.features import Features
