@@ -353,12 +353,12 @@ def test_nearest_invents_nothing_at_the_poles():
 
 
 def test_weights_are_not_made_again(monkeypatch):
-    from xai4land.regridding import memory, overlap
+    from xai4land.regridding import overlap, weights
 
     made = []
-    real = overlap.overlap
-    monkeypatch.setattr(overlap, "overlap", lambda *a: made.append(a) or real(*a))
-    monkeypatch.setattr(memory, "_KEPT", type(memory._KEPT)())
+    real = overlap.make_overlap_operator
+    monkeypatch.setattr(overlap, "make_overlap_operator", lambda *a: made.append(a) or real(*a))
+    monkeypatch.setattr(weights, "_OPERATORS", type(weights._OPERATORS)())
     for seed in range(3):
         regrid(noise(regular(6.0), seed), 20.0, engine=PLAIN)
     assert len(made) == 1
@@ -367,7 +367,7 @@ def test_weights_are_not_made_again(monkeypatch):
     assert len(made) == 2
     for size in np.arange(4.0, 4.2, 0.01):
         regrid(noise(regular(6.0)), cells(np.arange(-80, 80, size), np.arange(0, 90, size)))
-    assert len(memory._KEPT) == memory.REMEMBERED
+    assert len(weights._OPERATORS) == weights.MAX_CACHED_OPERATORS
 
 
 def mesh() -> xr.Dataset:
@@ -431,7 +431,7 @@ def test_bounds_that_do_not_fit_are_refused(values, words):
 def test_an_engine_that_is_not_there_is_named_with_the_way_to_it(monkeypatch):
     from xai4land.regridding import engines
 
-    monkeypatch.setattr(engines, "_missing", lambda: "No module named 'esmpy'")
+    monkeypatch.setattr(engines, "_xesmf_problem", lambda: "No module named 'esmpy'")
     field = noise(regular(10.0))
     with pytest.raises(InputError, match="conda install -c conda-forge xesmf"):
         regrid(field, 20.0, engine="xesmf")

@@ -156,7 +156,7 @@ def test_classes_that_are_not_told():
     data.cover.attrs = {}
     made = regrid(data, 20.0, "fractions", engine=PLAIN)
     assert made.cover_class.values.tolist() == [1, 3, 7]
-    with pytest.raises(InputError, match="lazy and does not say its classes"):
+    with pytest.raises(InputError, match="lazy and has no flag_values"):
         regrid(data.chunk(), 20.0, "fractions", engine=PLAIN)
     assert (regrid(data.chunk(), 20.0, "majority", engine=PLAIN).cover < 8).all()
     data.cover.attrs = FLAGS

@@ -1,4 +1,4 @@
-"""Area means between regular grids: cells overlap by rows and by columns, exactly."""
+"""Area means between regular grids, whose cells overlap by rows and by columns."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import xarray as xr
 
 from xai4land.grids.cells import cell_edges, overlap_matrix
 from xai4land.grids.grid import Grid
-from xai4land.regridding.apply import applied
+from xai4land.regridding.apply import apply_over_grid
 from xai4land.regridding.grids import Regular
-from xai4land.regridding.means import means
+from xai4land.regridding.means import weighted_means
 from xai4land.regridding.operators import Separable
 
-__all__ = ["cell_means", "overlap"]
+__all__ = ["cell_means", "make_overlap_operator"]
 
 
-def overlap(source: Regular, target: Regular) -> Separable:
-    """Part of each target cell that each source cell covers (first-order; Jones 1999)."""
+def make_overlap_operator(source: Regular, target: Regular) -> Separable:
+    """Make the operator of first-order conservative regridding (Jones 1999)."""
     from scipy.sparse import diags_array
 
     rows = overlap_matrix(source.sines, target.sines)
@@ -35,18 +35,18 @@ def cell_means(
     bounds: xr.Dataset | xr.DataArray | None = None,
     min_coverage: float = 0.5,
 ) -> xr.DataArray:
-    """Area means of a field over the cells of a grid.
+    """Compute area means of a field over the cells of a grid.
 
     Parameters
     ----------
     data : DataArray, shape (..., rows, columns)
         On a regular grid with CF coordinates. Lazy data stay lazy.
     grid : Grid
-        What it is brought to.
+        The target.
     bounds : Dataset, optional
-        Where the bounds of the data's cells are, if the data do not carry them.
+        Data with the bounds of the cells, if ``data`` lack them.
     min_coverage : float
-        Part of a cell that must be known. The mean is that of the known part.
+        Part of a cell that must be known (not missing). The mean is that of the known part.
 
     Returns
     -------
@@ -63,7 +63,8 @@ def cell_means(
     (1, 6, 12)
     """
     source, target = Regular.of(data, bounds=bounds), Regular(grid, *cell_edges(grid))
-    block = partial(means, operator=overlap(source, target), min_coverage=min_coverage)
-    made = applied(data.astype(np.float64), block, source, target, np.dtype(np.float64))
-    named: xr.DataArray = made.assign_coords(grid.coords())
-    return named
+    operator = make_overlap_operator(source, target)
+    function = partial(weighted_means, operator=operator, min_coverage=min_coverage)
+    means = apply_over_grid(data.astype(np.float64), function, source, target, np.dtype(np.float64))
+    result: xr.DataArray = means.assign_coords(grid.coords())
+    return result
