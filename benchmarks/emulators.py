@@ -6,7 +6,7 @@ import torch
 from world import STATES, STATICS, World
 
 from xai4land.emulator import Architecture, Card, Emulator, Input, OutputClass, Resolution, Window
-from xai4land.networks import build
+from xai4land.emulator.build import build
 
 __all__ = ["CHANNELS", "NETWORKS", "make_card", "make_emulator", "make_network", "warm"]
 

@@ -68,8 +68,8 @@ def table(settings: Settings) -> Table:
 def _windows(world: World, card: Card, folder: Path) -> int:
     """How many windows of the lattice the region touches."""
     grid = Grid.of(world.open(folder)["height"])
-    (top, left), (height, width) = grid.origin, grid.shape
-    touching = Windows(grid.lattice, card.window).touching
+    (top, left), (height, width) = grid.lattice_origin, grid.shape
+    touching = Windows(grid.lattice_shape, card.window).touching
     return len(touching((top, top + height), (left, left + width)))
 
 

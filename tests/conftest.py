@@ -15,7 +15,7 @@ import xarray as xr
 
 import xai4land
 from xai4land.emulator import Architecture, Card, Emulator, Input, OutputClass, Resolution, Window
-from xai4land.networks import build
+from xai4land.emulator.build import build
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

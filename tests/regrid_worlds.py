@@ -8,7 +8,7 @@ import xarray as xr
 
 from conftest import coordinate
 from xai4land.errors import InputError
-from xai4land.grids.cells import areas
+from xai4land.grids.cells import cell_areas
 from xai4land.grids.grid import Grid
 from xai4land.regridding.engines import choose_engine
 
@@ -78,4 +78,4 @@ def noise(grid: xr.Dataset, seed: int = 0, **sizes: int) -> xr.Dataset:
 
 def total(data: xr.Dataset, name: str) -> float:
     """Integral over the sphere, whose area is one."""
-    return float((data[name] * areas(Grid.of(data[name]), data).values).sum())
+    return float((data[name] * cell_areas(Grid.of(data[name]), data).values).sum())

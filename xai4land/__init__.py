@@ -7,6 +7,7 @@ heavy is imported at first use.
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from xai4land.discovery import plugins, register_accessors
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from xai4land.samples import sample
     from xai4land.versions import show_versions
 
-__version__ = "0.1.0"
+__version__ = version("xai4land")
 
 __all__ = [
     "DownloadError",

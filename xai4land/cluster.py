@@ -1,7 +1,11 @@
-"""Which worker computes which block: neighbours go to one, since they share windows."""
+"""The active client of dask.distributed, and which of its workers computes which block.
+
+Neighbours go to one worker, since they share windows.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any
@@ -10,13 +14,23 @@ import dask.array as da
 from dask.base import annotate, get_annotations
 from dask.core import flatten
 
-from xai4land.client import client_workers
-
-__all__ = ["NEIGHBOURS", "persist"]
+__all__ = ["NEIGHBOURS", "client_workers", "persist"]
 
 NEIGHBOURS = "neighbours share results"
 """Marks a layer of dask's graph, with the parts of its tasks' keys by which neighbours follow one
 another: the last changes first."""
+
+
+def client_workers() -> dict[str, Any] | None:
+    """What the active client's scheduler knows of its workers, by address; none without a client.
+
+    The package is not imported for that: without it there is no client.
+    """
+    try:
+        client = sys.modules["distributed"].default_client()
+    except (KeyError, ValueError):
+        return None
+    return dict(client.scheduler_info(n_workers=-1)["workers"])
 
 
 def persist(array: da.Array) -> da.Array:

@@ -13,7 +13,7 @@ from typing import Any, TypedDict, Unpack
 
 from xai4land.errors import InputError
 
-__all__ = ["current", "set_options"]
+__all__ = ["get_options", "set_options"]
 
 _SET: dict[str, Any] = {}  # by set_options; what is not here comes from the environment
 
@@ -98,7 +98,7 @@ timeout, retries, registries
         _SET.update(self._before)
 
 
-def current() -> Options:
+def get_options() -> Options:
     """The options as they are now.
 
     Raises

@@ -141,12 +141,12 @@ class LandAccessor:
         method: Method = "conservative",
         *,
         engine: Engine = "auto",
-        least: float = 0.5,
+        min_coverage: float = 0.5,
     ) -> xr.Dataset:
         """Bring fields to another grid; see :func:`xai4land.regrid`."""
         from xai4land.regridding import regrid
 
-        return regrid(self._data, target, method, engine=engine, least=least)
+        return regrid(self._data, target, method, engine=engine, min_coverage=min_coverage)
 
     def write(
         self, path: str | os.PathLike[str], *, overwrite: bool = False, progress: bool = True

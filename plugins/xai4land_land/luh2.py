@@ -138,11 +138,14 @@ def _share(
     shares[list(table)] = list(table.values())
     codes = koppen.transpose(*climate.names).values
     fine = shares[np.nan_to_num(codes).astype(np.int64).clip(0, 255)]
-    if not (climate.lat.holds(grid.lat.values).all() and climate.lon.holds(grid.lon.values).all()):
+    if not (
+        climate.lat.contains_points(grid.lat.values).all()
+        and climate.lon.contains_points(grid.lon.values).all()
+    ):
         raise InputError("koppen does not reach over all of the states; give a larger one")
-    row, down = climate.lat.taps(grid.lat.values, grid.lat.spacing)
-    column, across = climate.lon.taps(grid.lon.values, grid.lon.spacing)
-    rows = climate.lat.wrapped(np.arange(row, row + down.shape[1]))
-    columns = climate.lon.wrapped(np.arange(column, column + across.shape[1]))
+    row, down = climate.lat.resampling_matrix(grid.lat.values, grid.lat.spacing)
+    column, across = climate.lon.resampling_matrix(grid.lon.values, grid.lon.spacing)
+    rows = climate.lat.wrap_or_clip(np.arange(row, row + down.shape[1]))
+    columns = climate.lon.wrap_or_clip(np.arange(column, column + across.shape[1]))
     coarse = down @ fine[np.ix_(rows, columns)] @ across.T
     return xr.DataArray(coarse.astype(np.float32), dims=grid.names)

@@ -319,7 +319,7 @@ def _described(
         made[name] = xr.DataArray(values[:, :, k], dims=dims, attrs=attrs)
         made[name].encoding["_FillValue"] = np.float32(np.nan)
     what = f"seasonal forecast by {chosen.name}"
-    attrs = cf.provenance(source, f"Seasonal anomalies: {chosen.name}", what, what)
+    attrs = cf.global_attrs(source, f"Seasonal anomalies: {chosen.name}", what, what)
     attrs["comment"] = f"{chosen.description}; {attrs['comment']}"
     attrs |= {"emulator": chosen.name, **chosen.attrs, "climatology_period": state.climatology}
     return xr.Dataset(made, coords, attrs)

@@ -35,7 +35,7 @@ def cmip6_table(monkeypatch, tmp_path):
     path = tmp_path / "cmip6.csv"
     old = CMIP6.replace("20190429", "20180101")
     path.write_text(f"{columns}\n{row},{CMIP6},,20190429\n{row},{old},,20180101\n")
-    monkeypatch.setattr("xai4land.catalogs.prefetching.fetch_table", lambda *_, **__: path)
+    monkeypatch.setattr("xai4land.catalogs.opening.fetch_table", lambda *_, **__: path)
     return path
 
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from conftest import coordinate, globe
 from xai4land import InputError
 from xai4land.grids.axis import Axis
-from xai4land.grids.cells import areas, edges
+from xai4land.grids.cells import cell_areas, cell_edges
 from xai4land.grids.grid import Grid
 from xai4land.regridding import cell_means
 
 
 def mean(field: xr.DataArray) -> float:
-    return float((field * areas(Grid.of(field)).values).sum())
+    return float((field * cell_areas(Grid.of(field)).values).sum())
 
 
 @settings(max_examples=25, deadline=None)
@@ -57,8 +57,8 @@ def test_missing_cells_are_left_out_and_stay_local():
 
 def test_cells_centred_on_the_poles_are_half():
     grid = Grid(Axis(np.arange(-90.0, 91, 10)), Axis(np.arange(0.0, 360, 10), True, True))
-    assert edges(grid)[0][0].tolist() == [-90, -85]
-    assert float(areas(grid).sum()) == pytest.approx(1)
+    assert cell_edges(grid)[0][0].tolist() == [-90, -85]
+    assert float(cell_areas(grid).sum()) == pytest.approx(1)
 
 
 def test_lazy_fields_stay_lazy_and_bad_bounds_are_refused():

@@ -23,7 +23,7 @@ from local_server import Site, cut, no_range, redirect, silent, status, trickle,
 from xai4land import DownloadError, InputError, StoreError
 from xai4land.downloads import cached_path, fetch, fetch_unpinned, transfer
 from xai4land.downloads.urls import problem
-from xai4land.options import current
+from xai4land.options import get_options
 
 CONTENT = bytes(range(256)) * 40
 PIECES = ["https://", "http://", "a.org", "127.0.0.1", "localhost", "[::1]", "@", ":", "\\", "/"]
@@ -70,7 +70,7 @@ def get(site: Site, content: bytes = CONTENT, **how) -> Path:
 
 def kept(cache: Path | None = None) -> list[str]:
     """Names of the files in the cache, but for the locks."""
-    files = (cache or current().cache).rglob("*")
+    files = (cache or get_options().cache).rglob("*")
     return sorted(p.name for p in files if p.is_file() and p.parent.name != ".locks")
 
 
@@ -450,7 +450,7 @@ def test_a_cache_that_cannot_be_written(site, monkeypatch, tmp_path):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_cache_that_is_only_read_serves_what_it_has(site):
     path = get(site)
-    for folder in (path.parent, current().cache):
+    for folder in (path.parent, get_options().cache):
         folder.chmod(0o555)
     assert get(site) == path
     with pytest.raises(StoreError, match="could not write"):
@@ -460,7 +460,7 @@ def test_a_cache_that_is_only_read_serves_what_it_has(site):
 def test_names_cannot_climb_out_of_the_cache(site):
     for name in ("%2e%2e%2f%2e%2e%2fevil", "a/..", "x/%00", "..\\evil", "", "y" * 300):
         inside = cached_path(f"https://example.org/{name}", "0" * 64)
-        assert inside.resolve().parent == (current().cache / "downloads").resolve()
+        assert inside.resolve().parent == (get_options().cache / "downloads").resolve()
         assert len(inside.name) < 120
 
 

@@ -22,7 +22,7 @@ from xai4land.cli import cli
 from xai4land.downloads import transfer
 from xai4land.emulator.names import pull, show, verify
 from xai4land.emulator.registry import Entry, Registry, place_of, read_registry
-from xai4land.options import current
+from xai4land.options import get_options
 
 
 @pytest.fixture(scope="module")
@@ -371,7 +371,7 @@ def test_the_page_speaks_true():
     for command in re.findall(r"xai4land emulators (\w+)", page):
         assert command in cli.commands["emulators"].commands, command
     for name in re.findall(r"^\| `(\w+)`, `XAI4LAND_(\w+)`", page, re.M):
-        assert hasattr(current(), name[0])
+        assert hasattr(get_options(), name[0])
         assert name[0].upper() == name[1]
 
 

@@ -18,7 +18,7 @@ def test_linear_taps_agree_with_numpy():
     axis = Axis(np.linspace(80, -80, 17))
     points = np.linspace(79, -79, 200)
     values = np.random.default_rng(0).normal(size=17)
-    start, matrix = axis.taps(points, 0.8)
+    start, matrix = axis.resampling_matrix(points, 0.8)
     found = matrix @ values[start : start + matrix.shape[1]]
     # Positions are rounded to 1e-6 of a cell.
     expected = np.interp(points, axis.values[::-1], values[::-1])
@@ -27,7 +27,7 @@ def test_linear_taps_agree_with_numpy():
 
 def test_irregular_latitudes_are_interpolated_between_neighbours():
     axis = Axis(np.array([0.0, 1.0, 3.0, 7.0]))
-    start, matrix = axis.taps(np.array([2.0, 5.0]), 0.5)
+    start, matrix = axis.resampling_matrix(np.array([2.0, 5.0]), 0.5)
     np.testing.assert_allclose(matrix @ axis.values[start : start + matrix.shape[1]], [2.0, 5.0])
 
 
@@ -35,7 +35,7 @@ def test_irregular_latitudes_are_interpolated_between_neighbours():
 def test_finer_data_are_averaged_exactly(cells, ratio):
     fine = Axis(np.arange(cells * ratio) + 0.5)
     centres = (np.arange(cells) + 0.5) * ratio
-    start, matrix = fine.taps(centres, float(ratio))
+    start, matrix = fine.resampling_matrix(centres, float(ratio))
     values = np.random.default_rng(cells).normal(size=cells * ratio)
     found = matrix @ values[start : start + matrix.shape[1]]
     expected = values.reshape(cells, ratio).mean(1) if ratio > 1 else values
@@ -46,7 +46,7 @@ def test_finer_data_are_averaged_exactly(cells, ratio):
 def test_weights_sum_to_one_and_wrap(west, spacing):
     axis = Axis(np.arange(36) * 10.0 + 5, periodic=True)
     points = west + spacing * np.arange(20)
-    _, matrix = axis.taps(points, spacing)
+    _, matrix = axis.resampling_matrix(points, spacing)
     np.testing.assert_allclose(matrix.sum(1), 1)
     assert (matrix >= 0).all()
 
@@ -126,9 +126,9 @@ def test_unstructured_coordinates_are_refused_with_the_way_out():
 def test_the_lattice_is_the_same_wherever_a_grid_starts(west):
     lon = np.mod(west + 0.125 + 0.25 * np.arange(1440) + 180, 360) - 180
     grid = Grid.of(array(89.875 - 0.25 * np.arange(720), lon))
-    assert grid.lattice == (720, 1440)
+    assert grid.lattice_shape == (720, 1440)
     assert grid.lon.periodic
-    column = grid.origin[1]
+    column = grid.lattice_origin[1]
     assert (-180 + 0.25 * (column + 0.5)) % 360 == pytest.approx((west + 0.125) % 360)
 
 

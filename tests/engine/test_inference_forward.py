@@ -20,9 +20,9 @@ import torch
 from conftest import random_emulator, small_card
 from xai4land import device as devices
 from xai4land.device import bfloat16_pays, choose_precision, lane, upload
+from xai4land.emulator.build import build, fold
 from xai4land.errors import InputError
 from xai4land.inference.forward import Forward, in_threads
-from xai4land.networks import build, folded
 from xai4land.networks.unet import UNet
 from xai4land.windows.features import Features
 from xai4land_land import reconstruct
@@ -341,7 +341,7 @@ def test_a_folded_network_says_the_same(size, norm):
     torch.nn.init.normal_(network.head.weight)
     x, codes = torch.randn(2, 3, size, size), torch.randint(4, (2, 1, size, size))
     plain = network(x, codes)
-    made = folded(copy.deepcopy(network))
+    made = fold(copy.deepcopy(network))
     assert made.state_dict().keys() <= network.state_dict().keys()
     np.testing.assert_allclose(made(x, codes), plain, atol=1e-5 * float(plain.abs().max()))
 
@@ -349,9 +349,9 @@ def test_a_folded_network_says_the_same(size, norm):
 @torch.inference_mode()
 def test_only_processors_get_more_weights_than_the_network_has():
     network = build(small_card()).eval()
-    on_device = folded(copy.deepcopy(network).to("meta"))
+    on_device = fold(copy.deepcopy(network).to("meta"))
     assert not list(on_device.buffers())
-    assert list(folded(network).buffers())
+    assert list(fold(network).buffers())
 
 
 @torch.inference_mode()
@@ -369,6 +369,6 @@ def test_batch_normalisation_is_folded_into_convolutions():
     network.eval()
     x, codes = windows(1)[0].continuous[None], windows(1)[0].codes[None]
     plain = network(x, codes)
-    made = folded(network)
+    made = fold(network)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in made.modules())
     np.testing.assert_allclose(made(x, codes), plain, atol=1e-4 * float(plain.abs().max()))

@@ -9,7 +9,7 @@ import xarray as xr
 from conftest import coordinate, random_emulator, small_card
 from xai4land.emulator.card import Resolution, Window
 from xai4land.grids.grid import Grid, target_grid
-from xai4land.grids.spacing import even
+from xai4land.grids.spacing import regular_spacing
 from xai4land_land import reconstruct
 
 SIZE = 16
@@ -219,7 +219,7 @@ def test_noise_of_storage_is_told_from_another_grid(step, first, count):
     stored = [exact, exact.astype("f4").astype(float)]
     stored += [np.round(exact, 5)] if count > 5 else []
     for values in stored:
-        found = even(values)
+        found = regular_spacing(values)
         assert found is not None
         np.testing.assert_allclose(found, (exact[0], step), rtol=0, atol=1e-9)
 
@@ -227,5 +227,5 @@ def test_noise_of_storage_is_told_from_another_grid(step, first, count):
 @pytest.mark.parametrize("count", [48, 96, 320])
 def test_gaussian_rows_are_not_even(count):
     lat = gaussian(count)
-    assert even(lat) is None
-    assert even(lat[:12]) is None
+    assert regular_spacing(lat) is None
+    assert regular_spacing(lat[:12]) is None

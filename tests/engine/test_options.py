@@ -8,20 +8,20 @@ import pytest
 
 import xai4land
 from xai4land import InputError
-from xai4land.options import current
+from xai4land.options import get_options
 
 
 def test_a_block_ends_and_a_call_stays(monkeypatch):
     monkeypatch.setenv("XAI4LAND_TIMEOUT", "7")
     with xai4land.set_options(timeout=3, retries=0):
         with xai4land.set_options(timeout=2):
-            assert (current().timeout, current().retries) == (2, 0)
-        assert current().timeout == 3
-    assert (current().timeout, current().retries) == (7, 3)
+            assert (get_options().timeout, get_options().retries) == (2, 0)
+        assert get_options().timeout == 3
+    assert (get_options().timeout, get_options().retries) == (7, 3)
     before = xai4land.set_options(timeout=1)
-    assert current().timeout == 1
+    assert get_options().timeout == 1
     before.__exit__(None, None, None)
-    assert current().timeout == 7
+    assert get_options().timeout == 7
 
 
 def test_the_environment(monkeypatch, tmp_path):
@@ -32,29 +32,29 @@ def test_the_environment(monkeypatch, tmp_path):
         ("REGISTRIES", "/a/one.json, https://b.org/two.json#sha256=0,"),
     ):
         monkeypatch.setenv(f"XAI4LAND_{name}", text)
-    options = current()
+    options = get_options()
     assert options.cache == Path.home() / "some"
     assert options.offline is True
     assert options.retries == 9
     assert options.registries == ("/a/one.json", "https://b.org/two.json#sha256=0")
     monkeypatch.setenv("XAI4LAND_CACHE", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert current().cache == tmp_path / "xai4land"
+    assert get_options().cache == tmp_path / "xai4land"
 
 
 def test_every_fault_is_listed(monkeypatch):
-    before = current()
+    before = get_options()
     with pytest.raises(InputError) as caught:
         xai4land.set_options(
             cach="x", cache=3, offline="maybe", timeout=-1, retries=True, registries=[1]
         )
     assert len(caught.value.problems) == 6
     assert "is it 'cache'?" in str(caught.value)
-    assert current() == before
+    assert get_options() == before
     monkeypatch.setenv("XAI4LAND_TIMEOUT", "soon")
     monkeypatch.setenv("XAI4LAND_OFFLINE", "2")
     with pytest.raises(InputError, match="XAI4LAND_TIMEOUT is 'soon'") as caught:
-        current()
+        get_options()
     assert len(caught.value.problems) == 2
     for value in (float("nan"), float("inf"), 0, None):
         with pytest.raises(InputError, match="positive number"):

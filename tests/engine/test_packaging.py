@@ -47,6 +47,23 @@ def test_importing_loads_nothing_heavy():
     assert "xai4land" in loaded
 
 
+def test_maps_are_made_where_there_is_no_fcntl():
+    """As on Windows: an import of a lock or of a store there must not keep maps from being made."""
+    done = python(
+        """
+        import sys
+        sys.modules["fcntl"] = None
+        import xai4land
+        import xai4land_land.landcover
+
+        planet = xai4land.sample("land").drop_vars("land_cover")
+        made = xai4land_land.reconstruct(planet.isel(time=[0]), "sample-landcover")
+        print(made.land_cover[0, :2, :2].compute().shape)
+        """
+    )
+    assert done == "(2, 2)"
+
+
 def test_public_names():
     for name in xai4land.__all__:
         assert getattr(xai4land, name).__doc__

@@ -196,7 +196,7 @@ def test_the_mean_over_a_tripolar_ocean_is_that_of_its_cells():
     field = data.votemper.values.astype(float)
     wet = np.isfinite(field)
     mean = (field[wet] * area[wet]).sum() / area[wet].sum()
-    made = regrid(data, 1.0, least=0.0, engine="xesmf").votemper
+    made = regrid(data, 1.0, min_coverage=0.0, engine="xesmf").votemper
     share = regrid(data.assign(votemper=data.votemper.notnull() * 1.0), 1.0, engine="xesmf")
     weights = np.cos(np.deg2rad(made.lat)) * share.votemper.fillna(0)
     # Target cells that the grid covers in part count wholly: 0.02 of a range of 32 K.

@@ -101,8 +101,8 @@ def slow_mean(values, rows, columns, box):
 
 
 @settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 1000), least=st.sampled_from([0.05, 0.31, 0.77]))
-def test_means_are_those_of_a_slow_plain_version(seed, least):
+@given(seed=st.integers(0, 1000), min_coverage=st.sampled_from([0.05, 0.31, 0.77]))
+def test_means_are_those_of_a_slow_plain_version(seed, min_coverage):
     """Irregular cells with bounds, a region, missing values."""
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.uniform(-90, 90, 7))
@@ -111,11 +111,11 @@ def test_means_are_those_of_a_slow_plain_version(seed, least):
     source = cells(*(p.mean(1) for p in pairs), lat=pairs[0], lon=pairs[1])
     field = noise(source, seed)
     field["x"] = field.x.where(rng.random((6, 8)) > 0.3)
-    made = regrid(field, 30.0, least=least, engine=PLAIN)
+    made = regrid(field, 30.0, min_coverage=min_coverage, engine=PLAIN)
     for i, (south, north) in enumerate(made.lat_bnds.values):
         for j, (west, east) in enumerate(made.lon_bnds.values):
             mean, share = slow_mean(field.x.values, *pairs, (south, north, west, east))
-            expected = mean if share >= least else np.nan
+            expected = mean if share >= min_coverage else np.nan
             np.testing.assert_allclose(made.x.values[i, j], expected, atol=1e-9)
 
 
@@ -137,11 +137,16 @@ def test_a_missing_value_stays_where_it_is(engine, method):
 def test_what_is_known_makes_the_mean_down_to_a_share(engine):
     """Cells of 5° of which a known number are missing, in cells of 10°."""
     field = noise(regular(5.0))
-    for count, least, known in ((1, 0.5, True), (3, 0.5, False), (3, 0.2, True), (4, 0.01, False)):
+    for count, min_coverage, known in (
+        (1, 0.5, True),
+        (3, 0.5, False),
+        (3, 0.2, True),
+        (4, 0.01, False),
+    ):
         holed = field.copy(deep=True)
         block = holed.x.values[18:20, 36:38]
         block[np.unravel_index(range(count), (2, 2))] = np.nan
-        made = regrid(holed, 10.0, least=least, engine=engine).x
+        made = regrid(holed, 10.0, min_coverage=min_coverage, engine=engine).x
         assert bool(np.isfinite(made[9, 18])) == known
         assert int(made.isnull().sum()) == (not known)
         if known:
@@ -348,12 +353,12 @@ def test_nearest_invents_nothing_at_the_poles():
 
 
 def test_weights_are_not_made_again(monkeypatch):
-    from xai4land.regridding import memory, overlap
+    from xai4land.regridding import overlap, weights
 
     made = []
-    real = overlap.overlap
-    monkeypatch.setattr(overlap, "overlap", lambda *a: made.append(a) or real(*a))
-    monkeypatch.setattr(memory, "_KEPT", type(memory._KEPT)())
+    real = overlap.make_overlap_operator
+    monkeypatch.setattr(overlap, "make_overlap_operator", lambda *a: made.append(a) or real(*a))
+    monkeypatch.setattr(weights, "_OPERATORS", type(weights._OPERATORS)())
     for seed in range(3):
         regrid(noise(regular(6.0), seed), 20.0, engine=PLAIN)
     assert len(made) == 1
@@ -362,7 +367,7 @@ def test_weights_are_not_made_again(monkeypatch):
     assert len(made) == 2
     for size in np.arange(4.0, 4.2, 0.01):
         regrid(noise(regular(6.0)), cells(np.arange(-80, 80, size), np.arange(0, 90, size)))
-    assert len(memory._KEPT) == memory.REMEMBERED
+    assert len(weights._OPERATORS) == weights.MAX_CACHED_OPERATORS
 
 
 def mesh() -> xr.Dataset:
@@ -396,7 +401,7 @@ def test_meshes_and_grids_that_are_no_grids_are_refused(engine):
 def test_arguments_are_checked_at_once():
     field = noise(regular(10.0))
     with pytest.raises(InputError) as caught:
-        regrid(field, 10.0, "cubic", least=50)
+        regrid(field, 10.0, "cubic", min_coverage=50)
     assert len(caught.value.problems) == 2
     for target, words in ((7.0, "divide"), (-1.0, "resolution"), ("1x1", "neither a resolution")):
         with pytest.raises(InputError, match=words):
@@ -411,7 +416,7 @@ def test_arguments_are_checked_at_once():
     ("values", "words"),
     [
         (np.zeros((18, 3)), "have shape"),
-        (np.stack([np.arange(18.0), np.arange(18.0) + 1], -1), "do not hold their centres"),
+        (np.stack([np.arange(18.0), np.arange(18.0) + 1], -1), "do not contain their centres"),
         (regular(10.0).lat.values[:, None] + [-10, 10], "overlap"),
     ],
 )
@@ -426,7 +431,7 @@ def test_bounds_that_do_not_fit_are_refused(values, words):
 def test_an_engine_that_is_not_there_is_named_with_the_way_to_it(monkeypatch):
     from xai4land.regridding import engines
 
-    monkeypatch.setattr(engines, "_missing", lambda: "No module named 'esmpy'")
+    monkeypatch.setattr(engines, "_xesmf_problem", lambda: "No module named 'esmpy'")
     field = noise(regular(10.0))
     with pytest.raises(InputError, match="conda install -c conda-forge xesmf"):
         regrid(field, 20.0, engine="xesmf")

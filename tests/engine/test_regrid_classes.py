@@ -12,7 +12,7 @@ from test_regrid import PLAIN, check_cf, own_cache  # noqa: F401
 
 from regrid_worlds import ENGINES, XESMF, cells, regular
 from xai4land import InputError, regrid
-from xai4land.grids.cells import areas
+from xai4land.grids.cells import cell_areas
 from xai4land.grids.grid import Grid
 
 FLAGS = {"flag_values": np.array([1, 3, 7], "u1"), "flag_meanings": "wood field town"}
@@ -28,9 +28,9 @@ def cover(grid: xr.Dataset, seed: int = 0, missing: float = 0.0, **sizes: int) -
     return made
 
 
-def plain(field: xr.DataArray, box: tuple[int, int], least: float):
+def plain(field: xr.DataArray, box: tuple[int, int], min_coverage: float):
     """Majority and fractions of whole blocks, cell by cell."""
-    area = areas(Grid.of(field)).values
+    area = cell_areas(Grid.of(field)).values
     shape = field.shape[0] // box[0], field.shape[1] // box[1]
     most = np.full(shape, 255, "u1")
     parts = np.full((3, *shape), np.nan)
@@ -38,7 +38,7 @@ def plain(field: xr.DataArray, box: tuple[int, int], least: float):
         block = slice(i * box[0], (i + 1) * box[0]), slice(j * box[1], (j + 1) * box[1])
         values, weights = field.values[block], area[block]
         sums = [weights[values == code].sum() for code in FLAGS["flag_values"]]
-        if sum(sums) >= least * weights.sum() - 1e-12 and sum(sums):
+        if sum(sums) >= min_coverage * weights.sum() - 1e-12 and sum(sums):
             parts[:, i, j] = np.array(sums) / sum(sums)
             # The first of those that are as large as the largest.
             first = next(k for k in range(3) if sums[k] > max(sums) * (1 - 1e-9))
@@ -58,7 +58,7 @@ def test_they_are_those_of_a_slow_plain_version(seed, box, missing):
         data.lat.values.reshape(-1, box[0]).mean(1), data.lon.values.reshape(-1, box[1]).mean(1)
     )
     most, parts = plain(data.cover, box, 0.55)
-    how = {"least": 0.55, "engine": PLAIN}
+    how = {"min_coverage": 0.55, "engine": PLAIN}
     made = regrid(data, target, "fractions", **how).cover_fraction
     np.testing.assert_allclose(made, parts, atol=1e-6)
     np.testing.assert_array_equal(regrid(data, target, "majority", **how).cover, most)
@@ -156,7 +156,7 @@ def test_classes_that_are_not_told():
     data.cover.attrs = {}
     made = regrid(data, 20.0, "fractions", engine=PLAIN)
     assert made.cover_class.values.tolist() == [1, 3, 7]
-    with pytest.raises(InputError, match="lazy and does not say its classes"):
+    with pytest.raises(InputError, match="lazy and has no flag_values"):
         regrid(data.chunk(), 20.0, "fractions", engine=PLAIN)
     assert (regrid(data.chunk(), 20.0, "majority", engine=PLAIN).cover < 8).all()
     data.cover.attrs = FLAGS

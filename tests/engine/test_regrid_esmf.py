@@ -14,9 +14,9 @@ from test_regrid import check_cf
 from conftest import coordinate
 from regrid_worlds import ENGINES, XESMF, cells, harmonic, noise, regular, smooth, total
 from xai4land import InputError, regrid
-from xai4land.regridding import engines, memory
-from xai4land.regridding.curvilinear import sphere
-from xai4land.regridding.weights import Weights, kept
+from xai4land.regridding import engines, weights
+from xai4land.regridding.curvilinear import to_xyz
+from xai4land.regridding.weights import Weights, load_or_make
 
 ESMF = pytest.mark.usefixtures("needs_esmf")
 
@@ -31,7 +31,7 @@ def needs_esmf():
 def folder(tmp_path, monkeypatch):
     """A cache of its own, and nothing remembered."""
     monkeypatch.setenv("XAI4LAND_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(memory, "_KEPT", type(memory._KEPT)())
+    monkeypatch.setattr(weights, "_OPERATORS", type(weights._OPERATORS)())
     return tmp_path / "cache" / "weights"
 
 
@@ -41,7 +41,7 @@ def some(seed: int = 0) -> Weights:
 
 
 def forget() -> None:
-    memory._KEPT.clear()
+    weights._OPERATORS.clear()
 
 
 # The cache itself needs no ESMF.
@@ -50,10 +50,10 @@ def forget() -> None:
 def test_weights_come_back_as_they_were(folder):
     calls = []
     for _ in range(3):
-        found = kept(["a", "b"], lambda: calls.append(1) or some())
+        found = load_or_make(["a", "b"], lambda: calls.append(1) or some())
         np.testing.assert_array_equal(found.matrix.toarray(), some().matrix.toarray())
     assert len(calls) == 1
-    kept(["a", "c"], lambda: calls.append(1) or some())
+    load_or_make(["a", "c"], lambda: calls.append(1) or some())
     assert len(calls) == 2
     assert len(list(folder.iterdir())) == 2
     with np.load(next(folder.iterdir()), allow_pickle=False) as file:
@@ -62,7 +62,7 @@ def test_weights_come_back_as_they_were(folder):
 
 @pytest.mark.parametrize("harm", ["cut", "empty", "flip", "other", "text"])
 def test_damaged_files_are_made_again(folder, harm):
-    kept(["a"], some)
+    load_or_make(["a"], some)
     (path,) = folder.iterdir()
     content = bytearray(path.read_bytes())
     if harm == "flip":
@@ -73,29 +73,29 @@ def test_damaged_files_are_made_again(folder, harm):
     changed = {"cut": content[: len(content) // 2], "empty": b"", "text": b"not weights"}
     path.write_bytes(changed.get(harm, bytes(content)))
     calls = []
-    found = kept(["a"], lambda: calls.append(1) or some())
+    found = load_or_make(["a"], lambda: calls.append(1) or some())
     assert len(calls) == 1
     np.testing.assert_array_equal(found.values, some().values)
-    kept(["a"], lambda: calls.append(1) or some())
+    load_or_make(["a"], lambda: calls.append(1) or some())
     assert len(calls) == 1
 
 
 def test_a_file_that_would_run_code_is_not_read(folder):
-    kept(["a"], some)
+    load_or_make(["a"], some)
     (path,) = folder.iterdir()
     np.savez(path, rows=np.array([print], object), sha256=np.zeros(32, "u1"))
-    assert kept(["a"], some).shape == (9, 5)
+    assert load_or_make(["a"], some).shape == (9, 5)
 
 
 def test_several_processes_may_write_at_once(folder):
     code = """
 import numpy as np
-from xai4land.regridding.curvilinear import sphere
-from xai4land.regridding.weights import Weights, kept
+from xai4land.regridding.curvilinear import to_xyz
+from xai4land.regridding.weights import Weights, load_or_make
 for turn in range(40):
     cells = np.arange(20_000)
     big = Weights(cells, cells, np.full(20_000, float(turn)), (20_000, 20_000))
-    found = kept([f"{turn}"], lambda: big)
+    found = load_or_make([f"{turn}"], lambda: big)
     assert (found.values == turn).all() and found.matrix.shape == (20_000, 20_000)
 """
     runs = [subprocess.Popen([sys.executable, "-c", code], env=os.environ) for _ in range(3)]
@@ -108,7 +108,7 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XAI4LAND_CACHE", str(tmp_path / "file"))
     with pytest.warns(UserWarning, match="XAI4LAND_CACHE"):
-        assert kept(["a"], some).shape == (9, 5)
+        assert load_or_make(["a"], some).shape == (9, 5)
 
 
 # What follows runs ESMF.
@@ -187,11 +187,11 @@ def _two():
 
 def tilted(rows: int, columns: int, bounds: bool, tilt: float = 30.0) -> xr.Dataset:
     """A global grid whose poles are elsewhere, as a tripolar or a rotated one has them."""
-    from xai4land.regridding.curvilinear import _unrotated
+    from xai4land.regridding.rotated import to_geographic
 
     pole = {"grid_north_pole_latitude": 90 - tilt, "grid_north_pole_longitude": 40.0}
     ends = np.linspace(-90, 90, rows + 1), np.linspace(-180, 180, columns + 1)
-    lat, lon = _unrotated(*((e[1:] + e[:-1]) / 2 for e in ends), pole)
+    lat, lon = to_geographic(*((e[1:] + e[:-1]) / 2 for e in ends), pole)
     dims = ("j", "i")
     grid = xr.Dataset(
         coords={
@@ -200,7 +200,7 @@ def tilted(rows: int, columns: int, bounds: bool, tilt: float = 30.0) -> xr.Data
         }
     )
     if bounds:
-        for name, corner in zip(("nav_lat", "nav_lon"), _unrotated(*ends, pole), strict=True):
+        for name, corner in zip(("nav_lat", "nav_lon"), to_geographic(*ends, pole), strict=True):
             four = corner[:-1, :-1], corner[:-1, 1:], corner[1:, 1:], corner[1:, :-1]
             grid[name].attrs["bounds"] = f"{name}_bnds"
             grid[f"{name}_bnds"] = ((*dims, "vertex"), np.stack(four, -1))
@@ -288,8 +288,8 @@ def test_curvilinear_targets_have_cf_coordinates(tmp_path):
 def test_the_nearest_is_that_of_all_centres(engine):
     data = curved(tilted(20, 40, bounds=False))
     made = regrid(data, 9.0, "nearest", engine=engine).tas
-    points = sphere(made.lat.values[:, None], made.lon.values[None, :]).reshape(-1, 1, 3)
-    centres = sphere(data.nav_lat.values, data.nav_lon.values).reshape(1, -1, 3)
+    points = to_xyz(made.lat.values[:, None], made.lon.values[None, :]).reshape(-1, 1, 3)
+    centres = to_xyz(data.nav_lat.values, data.nav_lon.values).reshape(1, -1, 3)
     taken = data.tas.values.ravel()[np.linalg.norm(points - centres, axis=-1).argmin(1)]
     np.testing.assert_array_equal(made, taken.reshape(made.shape))
 

@@ -7,7 +7,7 @@ import pytest
 
 import xai4land
 from xai4land import InputError
-from xai4land.grids.cells import areas
+from xai4land.grids.cells import cell_areas
 from xai4land.samples import climate as module
 from xai4land.samples.climate import best_correlation, best_forecast, forced
 
@@ -36,7 +36,7 @@ def test_a_seed_is_a_weather_not_a_climate():
 
 def test_the_best_forecast_is_as_good_as_the_laws_say(long):
     field = anomalies(long)
-    weights = areas(module.GRID).values
+    weights = cell_areas(module.GRID).values
     for month in (12, 6):
         told = best_forecast(long, month).values[1:-1]
         start = 12 * np.arange(1, 499) + month - 1

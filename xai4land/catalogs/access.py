@@ -1,14 +1,31 @@
-"""How an address is reached."""
+"""Kinds of addresses, and how each is reached."""
 
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
-from xai4land.options import current
-from xai4land.schemes import LOCAL
+from xai4land.options import get_options
 
-__all__ = ["storage_options"]
+__all__ = ["LOCAL", "REMOTE", "scheme_of", "storage_options"]
+
+LOCAL = ("", "file", "local", "memory")
+"""What lies on this machine."""
+REMOTE = ("https", "http", "gs", "gcs", "s3")
+"""What is reached by a network, and may be named by a catalog."""
+
+
+def scheme_of(address: str) -> str:
+    """Kind of an address; empty for a path.
+
+    Examples
+    --------
+    >>> scheme_of("gs://cmip6/CMIP6")
+    'gs'
+    """
+    found = re.match(r"([a-z0-9]+)://", address)
+    return found[1] if found else ""
 
 
 def storage_options(scheme: str) -> dict[str, Any] | None:
@@ -19,7 +36,7 @@ def storage_options(scheme: str) -> dict[str, Any] | None:
     >>> storage_options("file") is None
     True
     """
-    timeout = current().timeout
+    timeout = get_options().timeout
     if scheme in LOCAL:
         return None
     if scheme in ("gs", "gcs"):

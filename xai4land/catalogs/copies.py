@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from xai4land.options import current
+from xai4land.options import get_options
 
 __all__ = ["Copy", "copy_place", "find_copy", "local_copies", "note_copy"]
 
@@ -118,7 +118,7 @@ def local_copies() -> dict[str, list[Copy]]:
 
 
 def _folder() -> Path:
-    return current().cache / "copies"
+    return get_options().cache / "copies"
 
 
 def _digest(address: str, variables: Collection[str] = (), years: Years = None) -> str:

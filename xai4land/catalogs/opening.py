@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PACKAGED",
+    "fetch_table",
     "named_variables",
     "open_catalog",
     "rebuilt",
@@ -81,6 +82,14 @@ def open_catalog(
     return with_copies(made)
 
 
+def fetch_table(name: str, address: str, *, refresh: bool = False, progress: bool = True) -> Path:
+    """The table of a catalog that is published elsewhere, downloaded once."""
+    from xai4land.downloads import fetch_unpinned
+
+    command = f"xai4land prefetch {name}"
+    return fetch_unpinned(address, refresh=refresh, command=command, progress=progress)
+
+
 def refresh_table(name: str, *, progress: bool = True) -> None:
     """Download the newest table of a catalog whose table is published elsewhere.
 
@@ -95,8 +104,6 @@ def refresh_table(name: str, *, progress: bool = True) -> None:
         address = str(description["catalog_file"])
     if not address.startswith("https://"):
         raise InputError(f"the table of {name!r} is not downloaded; leave --refresh out")
-    from xai4land.catalogs.prefetching import fetch_table
-
     fetch_table(name, address, refresh=True, progress=progress)
 
 
@@ -133,12 +140,7 @@ def _packaged(name: str) -> tuple[dict[str, Any], pd.DataFrame]:
         path = sample_catalog()
     description = json.loads(path.read_text())
     place = description.pop("catalog_file")
-    if place.startswith("https://"):
-        from xai4land.catalogs.prefetching import fetch_table
-
-        path = fetch_table(name, place)
-    else:
-        path = path.with_name(place)
+    path = fetch_table(name, place) if place.startswith("https://") else path.with_name(place)
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     for column in table:
         table[column] = tuples(table[column])

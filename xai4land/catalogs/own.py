@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from xai4land.catalogs.access import storage_options
+from xai4land.catalogs.access import LOCAL, REMOTE, scheme_of, storage_options
 from xai4land.errors import InputError
-from xai4land.options import current
-from xai4land.schemes import LOCAL, REMOTE, scheme_of
+from xai4land.options import get_options
 
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore
@@ -46,7 +45,7 @@ def own_catalog(datastore: Any, name: str, how: dict[str, Any]) -> esm_datastore
     away = scheme_of(name) not in LOCAL
     if away and (reason := _refused(name)):
         raise InputError(f"{name} is not opened: {reason}; give an https address, or a path")
-    if away and current().offline:
+    if away and get_options().offline:
         raise InputError(f"{name} is away and xai4land is offline; copy the catalog here")
     try:
         opened = _loaded(datastore, name, away, how)

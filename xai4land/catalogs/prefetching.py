@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xai4land.catalogs.access import storage_options
+from xai4land.catalogs.access import LOCAL, scheme_of, storage_options
 from xai4land.catalogs.copies import Copy, copy_place, find_copy, local_copies, note_copy
 from xai4land.catalogs.harmonising import decode_years, in_years
 from xai4land.catalogs.reading import (
@@ -19,27 +19,18 @@ from xai4land.catalogs.reading import (
     variables_of,
 )
 from xai4land.errors import InputError, StoreError
-from xai4land.options import current
-from xai4land.schemes import LOCAL, scheme_of
+from xai4land.options import get_options
 
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore
 
-__all__ = ["fetch_table", "prefetch"]
+__all__ = ["prefetch"]
 
 PAUSE = 1.0
 """Seconds before the first new try; each one after it waits twice as long."""
 EVERY = (-(10**6), 10**6)
 """Years, of which none lacks."""
 ENCODING = ("units", "calendar", "dtype", "_FillValue")
-
-
-def fetch_table(name: str, address: str, *, refresh: bool = False, progress: bool = True) -> Path:
-    """The table of a catalog that is published elsewhere, downloaded once."""
-    from xai4land.downloads import fetch_unpinned
-
-    command = f"xai4land prefetch {name}"
-    return fetch_unpinned(address, refresh=refresh, command=command, progress=progress)
 
 
 def prefetch(
@@ -110,7 +101,7 @@ def prefetch(
 
 
 def _room() -> None:
-    folder = current().cache / "copies"
+    folder = get_options().cache / "copies"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -139,10 +130,10 @@ def _copied(address: str, years: tuple[int, int] | None, names: set[str], progre
     copy = Copy(address, place, tuple(sorted(names)), years)
     if place.exists():
         return copy
-    if current().offline:
+    if get_options().offline:
         raise InputError(f"{address} is away and xai4land is offline; prefetch it elsewhere")
     last: Exception | None = None
-    for attempt in range(current().retries + 1):
+    for attempt in range(get_options().retries + 1):
         if attempt:
             time.sleep(PAUSE * 2 ** (attempt - 1))
         try:

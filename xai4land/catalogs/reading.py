@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import xarray as xr
 
-from xai4land.catalogs.access import storage_options
+from xai4land.catalogs.access import LOCAL, scheme_of, storage_options
 from xai4land.catalogs.harmonising import decode_years
 from xai4land.catalogs.opening import named_variables, rebuilt, with_copies
 from xai4land.errors import InputError, StoreError
-from xai4land.options import current
-from xai4land.schemes import LOCAL, scheme_of
+from xai4land.options import get_options
 
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore
@@ -156,7 +155,7 @@ def _unopenable(search: esm_datastore, schemes: list[str], kinds: list[str]) -> 
             problems.append(f"{address} is an archive; prefetch it, unpack it and open its files")
         elif kind == "netcdf" and scheme not in LOCAL:
             problems.append(f"{address} is a file to download first; {_hint(search)}")
-        elif scheme not in LOCAL and current().offline:
+        elif scheme not in LOCAL and get_options().offline:
             problems.append(f"{address} is away and xai4land is offline; {_hint(search)}")
     return problems
 
@@ -216,7 +215,7 @@ def _opened(search: esm_datastore, scheme: str, kind: str) -> list[xr.Dataset]:
     backend = {} if kind == "netcdf" else {"storage_options": storage_options(scheme)}
     how = {"chunks": {}, "decode_times": False, "decode_coords": "all", "backend_kwargs": backend}
     last: Exception | None = None
-    tries = 1 if scheme in LOCAL else current().retries + 1
+    tries = 1 if scheme in LOCAL else get_options().retries + 1
     for _ in range(tries):
         try:
             found = search.to_dataset_dict(

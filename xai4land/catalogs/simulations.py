@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
+from xai4land.catalogs.access import LOCAL, scheme_of
 from xai4land.catalogs.harmonising import (
     Calendar,
     calendar_of,
@@ -24,7 +25,6 @@ from xai4land.catalogs.opening import rebuilt
 from xai4land.catalogs.reading import PREFIX, open_search, opened, quiet, ready
 from xai4land.errors import InputError
 from xai4land.grids import cf
-from xai4land.schemes import LOCAL, scheme_of
 
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore
@@ -300,7 +300,9 @@ def _labelled(data: xr.Dataset, source: str, member: str, pieces: list[xr.Datase
         "experiment_id": experiments,
         "institution": institutions,
         "license": "; ".join(filter(None, licences)),
-        "history": cf.history(xr.Dataset(), "opened from a catalog, names and units harmonised"),
+        "history": cf.extend_history(
+            xr.Dataset(), "opened from a catalog, names and units harmonised"
+        ),
     }
     data.attrs = {name: text for name, text in about.items() if text}
     return data

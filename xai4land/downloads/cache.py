@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from xai4land.downloads.urls import shown
 from xai4land.errors import DownloadError, StoreError, Xai4landError
-from xai4land.options import current
+from xai4land.options import get_options
 
 __all__ = ["advice", "alone", "file_hash", "folder", "refuse_offline"]
 
@@ -21,7 +21,7 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 def folder() -> Path:
     """The folder of downloads in the cache."""
-    return current().cache / "downloads"
+    return get_options().cache / "downloads"
 
 
 def file_hash(path: Path, algorithm: str) -> str | None:
@@ -88,7 +88,7 @@ def refuse_offline(
     ------
     DownloadError
     """
-    if current().offline:
+    if get_options().offline:
         damaged = "was damaged here" if target.exists() else "is not here"
         here = "cannot be renewed" if whole else damaged
         raise DownloadError(

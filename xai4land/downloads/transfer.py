@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from xai4land.downloads.part import Part
 from xai4land.downloads.session import FAULTS, CutError, Session, status_words, why
 from xai4land.downloads.urls import file_name, shown
-from xai4land.errors import DownloadError
-from xai4land.options import current
+from xai4land.errors import DownloadError, StoreError
+from xai4land.options import get_options
 from xai4land.progress import byte_progress
 
 __all__ = ["Transfer"]
@@ -69,14 +69,14 @@ class Transfer:
         StoreError
             If the disk has no room.
         """
-        part = Part(Path(output_file).with_name("part"))
+        part = Partial(Path(output_file).with_name("part"))
         with Session() as session, byte_progress(file_name(self.url), self.progress) as here:
             self._attempts(session, part, here)
         if not self.same:
             os.replace(part.path, output_file)
 
-    def _attempts(self, session: Session, part: Part, here: Here) -> None:
-        tries = 1 + current().retries
+    def _attempts(self, session: Session, part: Partial, here: Here) -> None:
+        tries = 1 + get_options().retries
         for attempt in range(1, tries + 1):
             try:
                 return self._attempt(session, part, here)
@@ -94,7 +94,7 @@ class Transfer:
         least = int(asked) if re.fullmatch(r"[0-9]{1,9}", asked) else 0
         return float(min(max(PAUSE * 2 ** (attempt - 1), least), LONGEST_PAUSE))
 
-    def _attempt(self, session: Session, part: Part, here: Here) -> None:
+    def _attempt(self, session: Session, part: Partial, here: Here) -> None:
         self.headers = {}
         asked = part.request or ({"If-None-Match": self.unless} if self.unless else {})
         # As it lies there: a compressed copy would have another hash, and other ranges.
@@ -106,7 +106,7 @@ class Transfer:
                 self._receive(answer, part, here, "Range" in asked)
 
     def _call(self, session: Session, asked: dict[str, str]) -> requests.Response:
-        timeout = current().timeout
+        timeout = get_options().timeout
         limits = (min(CONNECT, timeout), timeout)
         try:
             return session.get(self.url, headers=asked, stream=True, timeout=limits)
@@ -115,7 +115,9 @@ class Transfer:
         except OSError as error:  # of certificates that are not where REQUESTS_CA_BUNDLE says
             raise self._failed(str(error)) from None
 
-    def _receive(self, answer: requests.Response, part: Part, here: Here, resuming: bool) -> None:
+    def _receive(
+        self, answer: requests.Response, part: Partial, here: Here, resuming: bool
+    ) -> None:
         total = self._total(answer, part, resuming)
         if self.size is not None and total not in (None, self.size):
             raise self._failed(f"the server has {total} bytes, expected {self.size}")
@@ -124,7 +126,7 @@ class Transfer:
             part.begin(answer.headers)
         most = self.size if total is None else total
         with part.path.open("ab") as stream:
-            for piece in _pieces(answer, current().timeout):
+            for piece in _pieces(answer, get_options().timeout):
                 stream.write(piece)
                 here(stream.tell(), most)
                 if most is not None and stream.tell() > most:
@@ -132,7 +134,7 @@ class Transfer:
         if total is not None and part.size < total:
             raise CutError(f"the connection was cut after {part.size} of {total} bytes")
 
-    def _total(self, answer: requests.Response, part: Part, resuming: bool) -> int | None:
+    def _total(self, answer: requests.Response, part: Partial, resuming: bool) -> int | None:
         """Bytes of the whole file, if the server says; any answer without the file is a fault."""
         status = answer.status_code
         if status == HTTPStatus.OK:
@@ -151,6 +153,58 @@ class Transfer:
 
     def _failed(self, reason: str) -> DownloadError:
         return DownloadError(f"could not download {shown(self.url)}: {reason}")
+
+
+class Partial:
+    """The first bytes of a file, and the server's mark of the version that they are of.
+
+    The mark keeps bytes of two versions from being put together. It is written before the first
+    byte, so a killed process leaves no bytes with another's mark.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._mark = path.with_name(f"{path.name}.version")
+
+    @property
+    def size(self) -> int:
+        """Bytes that are here."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    @property
+    def request(self) -> dict[str, str]:
+        """Headers that ask for the rest, if it is still the same version."""
+        mark = self._mark.read_text("latin-1") if self._mark.exists() else ""
+        return {"Range": f"bytes={self.size}-", "If-Range": mark} if mark and self.size else {}
+
+    def begin(self, headers: Mapping[str, str]) -> None:
+        """Forget what is here; what comes now is of the version that the headers tell."""
+        self._mark.unlink(missing_ok=True)
+        self.path.write_bytes(b"")
+        # A weak tag says that two versions mean the same, not that they have the same bytes.
+        tag = headers.get("ETag", "")
+        mark = tag if tag.startswith('"') else headers.get("Last-Modified", "")
+        if mark:
+            self._mark.write_text(mark, "latin-1")
+
+    def check_room(self, total: int | None) -> None:
+        """Look before the download whether the disk holds it.
+
+        Raises
+        ------
+        StoreError
+        """
+        free = shutil.disk_usage(self.path.parent).free
+        if total is not None and total - self.size > free:
+            raise StoreError(
+                f"no room for {total / 1e6:.1f} MB in {self.path.parent.parent}, where "
+                f"{free / 1e6:.1f} MB are free; make room, or choose another folder by "
+                "XAI4LAND_CACHE or xai4land.set_options(cache=...)"
+            )
 
 
 def _pieces(answer: requests.Response, timeout: float) -> Iterator[bytes]:

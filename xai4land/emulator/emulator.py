@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import xarray as xr
 
+from xai4land.emulator.build import build, fold
 from xai4land.emulator.card import AnyCard, Card, MapCard
 from xai4land.emulator.file import pack, read_bytes, unpack, write_file
 from xai4land.errors import EmulatorFileError
@@ -111,8 +112,6 @@ class AnyEmulator:
         return hashlib.sha256(self._content).hexdigest()
 
     def _build(self) -> torch.nn.Module:
-        from xai4land.networks import build
-
         return build(self.card, self.weights)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -197,12 +196,10 @@ class Emulator(AnyEmulator):
         """
         import torch
 
-        from xai4land.networks import folded
-
         key = (self.sha256, device, dtype or torch.float32)
         with _LOCK:
             if key not in _NETWORKS:
-                made = folded(self._build().eval().requires_grad_(False).to(device)).to(key[2])
+                made = fold(self._build().eval().requires_grad_(False).to(device)).to(key[2])
                 _NETWORKS[key] = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
                 if device.startswith("cuda"):  # others will use it in streams of their own
                     torch.cuda.synchronize(device)

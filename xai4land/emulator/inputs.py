@@ -299,10 +299,12 @@ def _time_problems(layers: list[Layer]) -> list[str]:
 
 def _overlap_problems(layers: list[Layer], target: Grid) -> list[str]:
     """Inputs that lie elsewhere on the globe than the target."""
-    lat, lon = target.points()
+    lat, lon = target.pixel_coords()
     problems = []
     for layer in layers:
-        if not (layer.grid.lat.holds(lat).any() and layer.grid.lon.holds(lon).any()):
+        if not (
+            layer.grid.lat.contains_points(lat).any() and layer.grid.lon.contains_points(lon).any()
+        ):
             problems.append(
                 f"variable {layer.spec.name!r} and the target have no pixel in common; "
                 "compare their latitudes and longitudes"

@@ -15,7 +15,7 @@ from xai4land.downloads import fetch
 from xai4land.downloads.urls import shown
 from xai4land.emulator.registry import Entry, called, place_of, read_registry
 from xai4land.errors import EmulatorFileError, Xai4landError
-from xai4land.options import current
+from xai4land.options import get_options
 
 __all__ = ["Offer", "bundled", "find", "registered"]
 
@@ -69,7 +69,7 @@ class Offer:
         """
         if self.entry is None or not self.url:
             return
-        if not (self.here or current().offline):
+        if not (self.here or get_options().offline):
             print(self.card, file=sys.stderr)
         command = f"xai4land emulators pull {self.full_name}"
         fetch(self.url, self.entry.sha256, size=self.entry.size, command=command)
@@ -112,7 +112,7 @@ def registered(fetching: bool) -> tuple[list[Offer], dict[str, str]]:
     offers: list[Offer] = []
     broken: dict[str, str] = {}
     places: dict[str, str] = {}
-    for place in (OWN, *current().registries):
+    for place in (OWN, *get_options().registries):
         try:
             registry = read_registry(place, fetching)
             other = places.setdefault(registry.name, place)

@@ -9,7 +9,7 @@ from typing import Any
 
 from xai4land.emulator.emulator import Emulator
 from xai4land.errors import EmulatorFileError, StoreError
-from xai4land.options import current
+from xai4land.options import get_options
 
 __all__ = ["Reference"]
 
@@ -58,7 +58,7 @@ class Reference:
             return Reference._to, self._place
         path = self.emulator.path
         if path is None or not self._lies_in(path):
-            path = current().cache / "emulators" / f"{self.emulator.sha256}.safetensors"
+            path = get_options().cache / "emulators" / f"{self.emulator.sha256}.safetensors"
             if not self._lies_in(path):
                 try:
                     path.parent.mkdir(parents=True, exist_ok=True)

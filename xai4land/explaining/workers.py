@@ -10,7 +10,7 @@ import dask
 import numpy as np
 from dask.system import CPU_COUNT
 
-from xai4land.client import client_workers
+from xai4land.cluster import client_workers
 from xai4land.device import LANES, lanes
 from xai4land.errors import InputError
 

@@ -1,0 +1,1 @@
+"""Latitude-longitude grids, their cells, and the CF metadata that describe them."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Literal
 
 import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.grids.cells import Edges, edges
+from xai4land.grids.cells import CellEdges, cell_edges
 from xai4land.grids.grid import Grid
 
-__all__ = ["Period", "grid_coords", "history", "provenance", "time_bounds"]
+__all__ = ["Period", "extend_history", "global_attrs", "grid_coords", "time_bounds"]
 
 Period = Literal["year", "month"]
 """What a time step stands for."""
@@ -20,8 +21,8 @@ Period = Literal["year", "month"]
 CONVENTIONS = "CF-1.11"
 
 
-def grid_coords(grid: Grid, cells: Edges | None = None) -> dict[str, xr.DataArray]:
-    """Latitude, longitude and their bounds, as coordinates of an output.
+def grid_coords(grid: Grid, cells: CellEdges | None = None) -> dict[str, xr.DataArray]:
+    """Make latitude, longitude and their bounds, as coordinates of an output.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ def grid_coords(grid: Grid, cells: Edges | None = None) -> dict[str, xr.DataArra
            [1., 2.]])
     """
     coords = grid.coords()
-    for name, pairs in zip(grid.names, cells or edges(grid), strict=True):
+    for name, pairs in zip(grid.names, cells or cell_edges(grid), strict=True):
         centre = coords[name]
         upward = centre.values[-1] >= centre.values[0]
         centre.attrs["bounds"] = f"{name}_bnds"
@@ -102,32 +103,30 @@ def time_bounds(time: xr.DataArray, period: Period) -> dict[str, xr.DataArray]:
     encoding = {"units": "days since 1850-01-01", "dtype": "float64", "_FillValue": None}
     if not np.issubdtype(time.dtype, np.datetime64):
         encoding["calendar"] = time.values[0].calendar
-    made = {
+    coords = {
         name: xr.DataArray(time.values, dims=name, attrs=attrs, name=name),
         f"{name}_bnds": xr.DataArray(edges, dims=(name, "bnds")),
     }
-    for variable in made.values():
-        variable.encoding = dict(encoding)
-    return made
+    for coord in coords.values():
+        coord.encoding = dict(encoding)
+    return coords
 
 
-def history(source: xr.Dataset, what: str) -> str:
-    """The source's history with one line more, the newest first."""
-    from xai4land import __version__
-
+def extend_history(source: xr.Dataset, what: str) -> str:
+    """Return the source's history with a line on top that says what was done."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    line = f"{now}: {what} (xai4land {__version__})"
+    line = f"{now}: {what} (xai4land {version('xai4land')})"
     return "\n".join([line, *filter(None, [str(source.attrs.get("history", ""))])])
 
 
-def provenance(source: xr.Dataset, title: str, made_by: str, what: str) -> dict[str, str]:
-    """Global attributes of an output."""
+def global_attrs(source: xr.Dataset, title: str, made_by: str, what: str) -> dict[str, str]:
+    """Return the global attributes of an output."""
     return {
         "Conventions": CONVENTIONS,
         "title": title,
         "institution": str(source.attrs.get("institution", "unknown")),
         "source": made_by,
-        "history": history(source, what),
+        "history": extend_history(source, what),
         "references": "https://github.com/xai4land/xai4land",
         "comment": f"made from: {source.attrs.get('title', 'untitled input')}",
     }

@@ -81,7 +81,7 @@ def apply_bound(emulator: Emulator, bound: Bound, source: xr.Dataset, **how: Any
         coords |= {str(name): source[name] for name in scalar_dates(source)}
     card = emulator.card
     what = f"{head.title} reconstructed by emulator {card.name}"
-    attrs = cf.provenance(source, card.title or head.title.capitalize(), what, what)
+    attrs = cf.global_attrs(source, card.title or head.title.capitalize(), what, what)
     attrs |= {"emulator": card.name, "emulator_sha256": emulator.sha256}
     dims = (*(() if bound.time is None else (str(bound.time.name),)), *bound.target.names)
     return to_dataset(head.outputs, arrays, dims, coords, attrs)

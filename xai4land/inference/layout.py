@@ -14,8 +14,9 @@ from functools import cached_property
 
 import numpy as np
 
-from xai4land.grids.axis import Axis, Floats, Ints
+from xai4land.grids.axis import Axis
 from xai4land.grids.grid import Grid
+from xai4land.typing import Floats, Ints
 from xai4land.windows.chunks import Box, Span
 from xai4land.windows.lattice import Place, Windows
 
@@ -65,7 +66,7 @@ class Layout:
     @cached_property
     def rows(self) -> Line:
         """Blocks from the target's first row to its last."""
-        top, height = self.target.origin[0], self.target.shape[0]
+        top, height = self.target.lattice_origin[0], self.target.shape[0]
         spans = _spans(self.sizes[0])
         if self.target.ascending:
             spans = [(height - b, height - a) for a, b in spans]
@@ -75,13 +76,13 @@ class Layout:
             self.target.lattice_lat,
             self.target.spacings[0],
             self.windows.rows_touching,
-            (0, self.target.lattice[0]),
+            (0, self.target.lattice_shape[0]),
         )
 
     @cached_property
     def columns(self) -> Line:
         """Blocks from the target's first column to its last."""
-        left = self.target.origin[1]
+        left = self.target.lattice_origin[1]
         return self._line(
             [(left + a, left + b) for a, b in _spans(self.sizes[1])],
             self.coarse.lon,
@@ -139,7 +140,7 @@ class Layout:
 
     def same(self, place: Place) -> Place:
         """One name for a window that is met again after a turn around the globe."""
-        around = self.target.lattice[1]
+        around = self.target.lattice_shape[1]
         closed = abs(around * self.target.spacings[1] - 360) < 1e-6
         return place[0], place[1] % around if closed else place[1]
 
@@ -180,9 +181,9 @@ def _spans(sizes: tuple[int, ...]) -> list[Span]:
 
 def _grown(span: Span, axis: Axis, points: Callable[[Ints], Floats], spacing: float) -> Span:
     """The span, grown until no cell is cut."""
-    reach = int(np.ceil(axis.widest / spacing)) + 1
+    reach = int(np.ceil(axis.max_cell_width / spacing)) + 1
     around = np.arange(span[0] - reach, span[1] + reach)
-    cells = axis.cell(points(around))
+    cells = axis.cell_index(points(around))
     return span[0] - _alike(cells[reach::-1]), span[1] + _alike(cells[-reach - 1 :])
 
 

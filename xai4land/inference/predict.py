@@ -74,7 +74,7 @@ def predict(
         Layout(
             bound.target,
             bound.coarse,
-            Windows(bound.target.lattice, card.window),
+            Windows(bound.target.lattice_shape, card.window),
             sizes,
             card.outputs.whole_cells,
         ),

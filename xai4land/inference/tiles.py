@@ -14,10 +14,11 @@ import numpy as np
 import torch
 
 from xai4land.device import download
-from xai4land.grids.axis import Axis, Floats, Ints
+from xai4land.grids.axis import Axis
 from xai4land.heads.base import FirstGuess
 from xai4land.inference.forward import in_threads
 from xai4land.inference.plan import Plan
+from xai4land.typing import Floats, Ints
 from xai4land.windows.buffers import empty_tensor
 from xai4land.windows.chunks import Box, Span
 from xai4land.windows.features import Pixels, missing_pixels
@@ -146,7 +147,7 @@ def _overlap(one: Box, other: Box) -> tuple[tuple[slice, slice], tuple[slice, sl
 
 def _tiles(span: Span, axis: Axis, points: Callable[[Ints], Floats], size: int) -> list[Span]:
     """Cut a range of pixels into tiles of whole cells, alike and about a size long."""
-    cells = axis.cell(points(np.arange(*span)))
+    cells = axis.cell_index(points(np.arange(*span)))
     starts = np.flatnonzero(np.diff(cells, prepend=cells[0] - 1))
     numbers = starts * max(round(cells.size / size), 1) // cells.size
     firsts = starts[np.diff(numbers, prepend=-1) > 0] + span[0]

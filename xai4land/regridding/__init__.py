@@ -1,4 +1,4 @@
-"""Fields on other grids: means over cells, interpolation, classes; by two engines alike."""
+"""Regridding: area means, interpolation and classes, by xESMF or xarray-regrid."""
 
 from xai4land.regridding.fields import regrid
 from xai4land.regridding.overlap import cell_means

@@ -1,4 +1,4 @@
-"""A function of blocks of cells, applied to a variable: lazily if it is lazy."""
+"""Apply a function of whole grids to a variable, lazily if the variable is lazy."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ import xarray as xr
 
 from xai4land.regridding.grids import Horizontal
 
-__all__ = ["applied"]
+__all__ = ["apply_over_grid"]
 
-Block = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+GridFunction = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 
 
-def applied(
+def apply_over_grid(
     array: xr.DataArray,
-    block: Block,
+    function: GridFunction,
     source: Horizontal,
     target: Horizontal,
     dtype: np.dtype[Any],
-    classes: tuple[str, int] | None = None,
+    new_dim: tuple[str, int] | None = None,
 ) -> xr.DataArray:
     """Apply a function of all rows and columns; other dimensions keep their chunks.
 
     Parameters
     ----------
     array : DataArray, shape (..., rows, columns)
-    block : callable
+    function : callable
         From (..., rows, columns) of the source to (..., rows, columns) of the target.
     source, target : Regular or Curvilinear
     dtype : dtype
-        Of what ``block`` returns.
-    classes : tuple of str and int, optional
-        Name and size of a dimension that ``block`` puts before the rows. It comes first.
+        Of what ``function`` returns.
+    new_dim : tuple of str and int, optional
+        Name and size of a dimension that ``function`` adds before the rows. It comes first.
 
     Returns
     -------
     DataArray
-        Without coordinates of the rows and columns. Dimensions stand where they stood.
+        Without coordinates of the rows and columns; other dimensions stay in their order.
     """
     sizes = {f"_{name}": n for name, n in zip(target.dims, target.shape, strict=True)}
     rows_columns = list(sizes)
-    if classes is not None:
-        sizes = {classes[0]: classes[1], **sizes}
+    if new_dim is not None:
+        sizes = {new_dim[0]: new_dim[1], **sizes}
     if array.chunks is not None:
         array = array.chunk(dict.fromkeys(source.dims, -1))
-    made: xr.DataArray = xr.apply_ufunc(
-        block,
+    result: xr.DataArray = xr.apply_ufunc(
+        function,
         array,
         input_core_dims=[list(source.dims)],
         output_core_dims=[list(sizes)],
@@ -58,7 +58,7 @@ def applied(
         output_dtypes=[dtype],
         keep_attrs=True,
     )
-    named = dict(zip(source.dims, target.dims, strict=True))
-    made = made.rename(dict(zip(rows_columns, target.dims, strict=True)))
-    order = [named.get(str(dim), dim) for dim in array.dims]
-    return made.transpose(*([classes[0]] if classes else []), *order)
+    new_names = dict(zip(source.dims, target.dims, strict=True))
+    result = result.rename(dict(zip(rows_columns, target.dims, strict=True)))
+    order = [new_names.get(str(dim), dim) for dim in array.dims]
+    return result.transpose(*([new_dim[0]] if new_dim else []), *order)

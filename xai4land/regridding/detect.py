@@ -1,4 +1,4 @@
-"""The grid of a variable or of a target, found by CF metadata."""
+"""Find the grid of a variable or of a target by its CF metadata."""
 
 from __future__ import annotations
 
@@ -8,88 +8,90 @@ import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.grids.cells import edges
+from xai4land.grids.cells import cell_edges
 from xai4land.grids.grid import global_grid
-from xai4land.regridding.curvilinear import read_curvilinear, read_rotated, rotated_axes
+from xai4land.regridding.curvilinear import read_curvilinear
 from xai4land.regridding.grids import Horizontal, Regular
+from xai4land.regridding.rotated import read_rotated, rotated_axes
 
-__all__ = ["horizontal_coords", "no_grid", "read_grid", "read_target"]
+__all__ = ["find_horizontal_coords", "no_grid_error", "read_grid", "read_target"]
 
 Data = xr.Dataset | xr.DataArray
-KINDS = ("latitude", "longitude")
+COORDINATES = ("latitude", "longitude")
 
 
-def horizontal_coords(data: Data) -> dict[str, list[xr.DataArray]]:
-    """Coordinates of latitude and of longitude that are not scalars; of several, the axes."""
+def find_horizontal_coords(data: Data) -> dict[str, list[xr.DataArray]]:
+    """Find coordinates of latitude and of longitude, no scalars; of several those with an axis."""
     import cf_xarray  # noqa: F401  (registers .cf)
 
     found = {}
-    for kind in KINDS:
+    for kind in COORDINATES:
         named = [data[n] for n in sorted(set(data.cf.coordinates.get(kind, [])))]
         named = [c for c in named if c.ndim]
-        own = [c for c in named if c.dims == (c.name,)]
-        found[kind] = own if len(named) > 1 and own else named
+        axes = [c for c in named if c.dims == (c.name,)]
+        found[kind] = axes if len(named) > 1 and axes else named
     return found
 
 
 def read_grid(array: Data, data: Data, what: str) -> Horizontal | None:
-    """The grid of a variable, or None if it has none.
+    """Read the grid of a variable; None if it has none.
 
     Parameters
     ----------
     array : DataArray or Dataset
-        What lies on the grid.
+        Data on the grid.
     data : Dataset or DataArray
-        Where bounds and grid mappings are.
+        Data with the bounds and grid mappings.
     what : str
-        How to call it in errors.
+        Name of the variable in errors.
 
     Raises
     ------
     InputError
-        If the grid is unstructured, half there or broken.
+        If the grid is unstructured, incomplete or broken.
     """
     if (rotated := rotated_axes(array, data)) is not None:
         return read_rotated(*rotated, data, what)
-    found = horizontal_coords(array)
+    found = find_horizontal_coords(array)
     if not any(found.values()):
         return None
     if all(len(coords) == 1 for coords in found.values()):
-        lat, lon = (found[kind][0] for kind in KINDS)
+        lat, lon = (found[kind][0] for kind in COORDINATES)
         if lat.ndim == lon.ndim == 1 and lat.dims == lon.dims:
-            raise InputError(_mesh(lat.dims[0]))
+            raise InputError(_mesh_message(lat.dims[0]))
         if lat.ndim == lon.ndim == 2 and set(lat.dims) == set(lon.dims):
             return read_curvilinear(lat, lon, data, what)
     elif min(len(coords) for coords in found.values()) == 0:
-        seen = next(kind for kind in KINDS if found[kind])
+        seen = next(kind for kind in COORDINATES if found[kind])
         raise InputError(
             f"{what} has a {seen} and not the other coordinate; drop it, or regrid it by itself"
         )
     return Regular.of(array, what, bounds=data)
 
 
-def _mesh(dim: Hashable) -> str:
+def _mesh_message(dim: Hashable) -> str:
+    """Say that data on a mesh cannot be regridded."""
     return (
         f"the data lie on an unstructured mesh (latitude and longitude along {dim!r}), expected "
         "rows and columns; bring it to a grid first: cdo remapdis,global_1 in.nc out.nc"
     )
 
 
-def no_grid(data: xr.Dataset) -> InputError:
-    """What to say of a dataset no variable of which has a grid."""
+def no_grid_error(data: xr.Dataset) -> InputError:
+    """Make the error for a dataset without any grid."""
     units = {"latitude": "degrees_north", "longitude": "degrees_east"}
-    loose = {
+    data_variables = {
         kind: [
             str(name)
             for name, array in data.data_vars.items()
             if array.attrs.get("standard_name") == kind or array.attrs.get("units") == units[kind]
         ]
-        for kind in KINDS
+        for kind in COORDINATES
     }
-    if all(loose.values()):
-        lat, lon = (data[loose[kind][0]] for kind in KINDS)
+    if all(data_variables.values()):
+        lat, lon = (data[data_variables[kind][0]] for kind in COORDINATES)
         if lat.dims == lon.dims and lat.ndim == 1:
-            return InputError(_mesh(lat.dims[0]))
+            return InputError(_mesh_message(lat.dims[0]))
         names = [str(lat.name), str(lon.name)]
         return InputError(f"{names} are no coordinates; make them: ds.set_coords({names})")
     return InputError(
@@ -99,14 +101,14 @@ def no_grid(data: xr.Dataset) -> InputError:
 
 
 def read_target(target: float | Data, like: Horizontal) -> Horizontal:
-    """The grid to bring fields to.
+    """Read the grid to regrid to.
 
     Parameters
     ----------
     target : float, Dataset or DataArray
-        Degrees, over the whole globe; or what has the grid.
+        Degrees, for a grid of the whole globe; or data on the grid.
     like : Regular or Curvilinear
-        The source: its names and its order are kept where ``target`` says nothing.
+        The source, whose names and order a grid of the whole globe takes over.
 
     Raises
     ------
@@ -118,7 +120,7 @@ def read_target(target: float | Data, like: Horizontal) -> Horizontal:
         return Regular.of(target, "target") if found is None else found
     if isinstance(target, int | float | np.number):
         grid = global_grid(float(target), like.grid if isinstance(like, Regular) else None)
-        return Regular(grid, *edges(grid))
+        return Regular(grid, *cell_edges(grid))
     raise InputError(
         f"target={target!r} is neither a resolution in degrees (e.g. 1.0) nor a dataset on a grid"
     )

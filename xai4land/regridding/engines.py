@@ -1,4 +1,4 @@
-"""Which engine gives the operator."""
+"""Choose the engine, and get its operators."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Literal
 
 from xai4land.errors import InputError
 from xai4land.regridding.grids import Horizontal, Regular
-from xai4land.regridding.memory import remembered
 from xai4land.regridding.operators import Operator
+from xai4land.regridding.weights import get_or_make
 
-__all__ = ["Engine", "Kind", "choose_engine", "operator"]
+__all__ = ["Engine", "Kind", "choose_engine", "get_operator"]
 
 Engine = Literal["auto", "xesmf", "xarray-regrid"]
 Kind = Literal["overlap", "bilinear"]
 
 
 def choose_engine(engine: str) -> str:
-    """The engine by its name, or the one that is there.
+    """Return the name of the engine to use.
 
     Raises
     ------
@@ -26,19 +26,19 @@ def choose_engine(engine: str) -> str:
         If there is no such engine, or it is not installed.
     """
     if engine == "auto":
-        return "xesmf" if not _missing() else "xarray-regrid"
+        return "xesmf" if not _xesmf_problem() else "xarray-regrid"
     if engine not in ("xesmf", "xarray-regrid"):
         raise InputError(f"engine={engine!r} is none of 'auto', 'xesmf', 'xarray-regrid'")
-    if engine == "xesmf" and (why := _missing()):
+    if engine == "xesmf" and (why := _xesmf_problem()):
         raise InputError(
-            f"engine='xesmf' is not to be had ({why}); run: conda install -c conda-forge xesmf"
+            f"engine='xesmf' is not available ({why}); run: conda install -c conda-forge xesmf"
         )
     return engine
 
 
 @cache
-def _missing() -> str:
-    """Why xESMF cannot be used, or nothing."""
+def _xesmf_problem() -> str:
+    """Return why xESMF cannot be used; empty if it can."""
     try:
         import esmpy  # noqa: F401
     except Exception as error:  # an ESMPy that does not find its library raises many things
@@ -46,23 +46,23 @@ def _missing() -> str:
     return "" if find_spec("xesmf") is not None else "No module named 'xesmf'"
 
 
-def operator(engine: str, kind: Kind, source: Horizontal, target: Horizontal) -> Operator:
-    """Weights for area means or bilinear interpolation.
+def get_operator(engine: str, kind: Kind, source: Horizontal, target: Horizontal) -> Operator:
+    """Get the operator for area means or bilinear interpolation, made once for each pair of grids.
 
     Raises
     ------
     InputError
-        If the engine cannot do it on these grids.
+        If the engine cannot regrid between these grids.
     """
     key = engine, kind, source.digest, target.digest
-    return remembered(key, lambda: _made(engine, kind, source, target))
+    return get_or_make(key, lambda: _make_operator(engine, kind, source, target))
 
 
-def _made(engine: str, kind: Kind, source: Horizontal, target: Horizontal) -> Operator:
+def _make_operator(engine: str, kind: Kind, source: Horizontal, target: Horizontal) -> Operator:
     if engine == "xesmf":
-        from xai4land.regridding.esmf import esmf_operator
+        from xai4land.regridding.esmf import make_esmf_operator
 
-        return esmf_operator(kind, source, target)
+        return make_esmf_operator(kind, source, target)
     if not isinstance(source, Regular) or not isinstance(target, Regular):
         which = "source" if not isinstance(source, Regular) else "target"
         raise InputError(
@@ -70,9 +70,9 @@ def _made(engine: str, kind: Kind, source: Horizontal, target: Horizontal) -> Op
             "install the other: conda install -c conda-forge xesmf"
         )
     if kind == "overlap":
-        from xai4land.regridding.overlap import overlap
+        from xai4land.regridding.overlap import make_overlap_operator
 
-        return overlap(source, target)
+        return make_overlap_operator(source, target)
     if min(source.shape) < 2:
         raise InputError(
             f"the source has {source.shape} cells, bilinear needs 2 x 2; use method='nearest'"

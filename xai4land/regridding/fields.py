@@ -1,28 +1,23 @@
-"""``regrid``: the variables of a dataset that lie on a grid, brought to another."""
+"""``regrid``: bring all variables of a dataset from their grids to another."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal, TypeVar, get_args
 
-import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.regridding import metadata
-from xai4land.regridding.apply import applied
-from xai4land.regridding.classes import Codes, fractions, has_flags, majority
-from xai4land.regridding.detect import no_grid, read_grid, read_target
-from xai4land.regridding.engines import Engine, Kind, choose_engine, operator
+from xai4land.regridding.detect import no_grid_error, read_grid, read_target
+from xai4land.regridding.engines import Engine, choose_engine
 from xai4land.regridding.grids import Horizontal
-from xai4land.regridding.means import means
-from xai4land.regridding.nearest import nearest
+from xai4land.regridding.variables import regrid_variable
 
 __all__ = ["Method", "regrid"]
 
 Method = Literal["conservative", "bilinear", "nearest", "majority", "fractions"]
 Data = TypeVar("Data", xr.Dataset, xr.DataArray)
-UNNAMED = "field"
+DEFAULT_NAME = "field"
 
 
 def regrid(
@@ -31,45 +26,45 @@ def regrid(
     method: Method = "conservative",
     *,
     engine: Engine = "auto",
-    least: float = 0.5,
+    min_coverage: float = 0.5,
 ) -> Data:
     """Bring fields to another grid, lazily.
 
     Parameters
     ----------
     data : Dataset or DataArray
-        With CF coordinates of latitude and longitude, found by their attributes. Their bounds are
-        used if there are any (a DataArray's must be coordinates). All variables on a grid are
-        regridded, each from its own; the others are passed on.
+        With CF coordinates of latitude and longitude, recognised by their attributes. Their bounds
+        are used if there are any (a DataArray's must be coordinates). All variables on a grid are
+        regridded, each from its own; other variables are kept as they are.
     target : float, Dataset or DataArray
-        Degrees, for a grid of the whole globe; or what lies on the wanted grid.
+        Degrees, for a grid of the whole globe; or data on the wanted grid.
     method : {"conservative", "bilinear", "nearest", "majority", "fractions"}
-        ``"conservative"``: the mean over the area of each cell. ``"bilinear"``: between the four
-        centres around each centre. ``"nearest"``: the nearest centre's value, missing or not.
-        For classes: ``"majority"``, the one with the largest area (of equal ones the smaller
-        code), and ``"fractions"``, the part of the area that each has, along a new first
-        dimension.
+        ``"conservative"``: the mean over the area of each cell. ``"bilinear"``: interpolated
+        between the four centres around. ``"nearest"``: the value of the nearest centre, also if
+        it is missing. For classes: ``"majority"``, the class with the largest area (of equal ones
+        the smaller code), and ``"fractions"``, the part of the area of each class, along a new
+        first dimension.
     engine : {"auto", "xesmf", "xarray-regrid"}
-        By default xESMF where it is installed. The other does regular grids alone. The nearest
-        needs no engine.
-    least : float
-        Part of a target cell that must be known, from 0 to 1. What is known makes the mean,
-        whatever its part; below ``least`` the cell is missing. Cells beyond the source are.
+        By default xESMF if it is installed. xarray-regrid handles only regular grids.
+        ``method="nearest"`` needs no engine.
+    min_coverage : float
+        Part of a target cell that must be covered by values that are not missing, from 0 to 1. A
+        cell with less is missing, one with more the mean of what is known. Cells beyond the source
+        are missing.
 
     Returns
     -------
     Dataset or DataArray
-        Of the type that came in, lazy where it was lazy. float32 stays float32; classes keep
-        their integer type, missing ones marked by their ``_FillValue``. Coordinates along the
-        old grid, areas of its cells and its mapping are left out. Fractions of ``x`` are called
-        ``x_fraction``.
+        Of the same type as ``data``, and lazy where it was lazy. float32 stays float32; classes
+        keep their integer type and ``_FillValue``. Coordinates along the old grid, areas of its
+        cells and its grid mapping are dropped. Fractions of ``x`` are named ``x_fraction``.
 
     Raises
     ------
     InputError
-        If there is no grid, an unstructured mesh, one that the engine cannot do; an engine that
-        is not there; classes for which means are asked, or the reverse. All variables are
-        listed.
+        If there is no grid, an unstructured mesh or one that the engine does not support; if the
+        engine is not installed; if the method does not fit the variable (means of classes, classes
+        of numbers). All variables with a problem are listed.
 
     Examples
     --------
@@ -81,59 +76,60 @@ def regrid(
     >>> cover.dtype
     dtype('uint8')
     """
-    _check(method, least)
+    _check_arguments(method, min_coverage)
     name = choose_engine(engine)
     if isinstance(data, xr.DataArray):
-        called = data.name or UNNAMED
-        made = _regridded(data.to_dataset(name=called), target, method, name, least)
-        array = made[called if called in made else f"{called}_fraction"]
-        array.attrs["history"] = made.attrs["history"]
+        variable = data.name or DEFAULT_NAME
+        dataset = data.to_dataset(name=variable)
+        result = _regrid_dataset(dataset, target, method, name, min_coverage)
+        array = result[variable if variable in result else f"{variable}_fraction"]
+        array.attrs["history"] = result.attrs["history"]
         for coord in array.coords.values():
-            coord.attrs.pop("bounds", None)  # an array has no place for them
+            coord.attrs.pop("bounds", None)  # a DataArray cannot hold them
         return array if data.name else array.rename(None)
-    return _regridded(data, target, method, name, least)
+    return _regrid_dataset(data, target, method, name, min_coverage)
 
 
-def _check(method: str, least: float) -> None:
+def _check_arguments(method: str, min_coverage: float) -> None:
     problems = []
     if method not in get_args(Method):
         problems.append(f"method={method!r} is none of {', '.join(map(repr, get_args(Method)))}")
-    if not 0 <= least <= 1:
-        problems.append(f"least={least!r}, expected a part of a cell from 0 to 1")
+    if not 0 <= min_coverage <= 1:
+        problems.append(f"min_coverage={min_coverage!r}, expected a part of a cell from 0 to 1")
     InputError.raise_if(problems)
 
 
-def _regridded(
+def _regrid_dataset(
     data: xr.Dataset,
     target: float | xr.Dataset | xr.DataArray,
     method: str,
     engine: str,
-    least: float,
+    min_coverage: float,
 ) -> xr.Dataset:
-    old = metadata.no_longer_true(data)
-    sources = _sources(data, old)
+    stale = metadata.stale_variables(data)
+    sources = _find_sources(data, stale)
     wanted = read_target(target, next(iter(sources.values())))
     problems: list[str] = []
-    made: dict[str, xr.DataArray] = {}
+    regridded: dict[str, xr.DataArray] = {}
     for name, source in sources.items():
         try:
-            new = _variable(data[name], source, wanted, method, engine, least)
-            made[str(new.name)] = new
+            new = regrid_variable(data[name], source, wanted, method, engine, min_coverage)
+            regridded[str(new.name)] = new
         except InputError as error:
             problems += error.problems
     InputError.raise_if(problems)
-    gone = {dim for source in sources.values() for dim in source.dims}
-    kept = [n for n, v in data.variables.items() if not gone & set(v.dims) and n not in old]
-    merged = data[[n for n in kept if n in data.data_vars]].assign(made)
+    old_dims = {dim for source in sources.values() for dim in source.dims}
+    kept = [n for n, v in data.variables.items() if not old_dims & set(v.dims) and n not in stale]
+    merged = data[[n for n in kept if n in data.data_vars]].assign(regridded)
     merged = merged.assign_coords({n: data[n] for n in kept if n in data.coords})
     rows, columns = wanted.shape
-    by = "" if method == "nearest" else f", engine {engine}"
-    what = f"regridded to {rows} x {columns} cells, method {method}{by}"
-    return metadata.recorded(merged.assign_coords(wanted.coords()), data, what)
+    by_engine = "" if method == "nearest" else f", engine {engine}"
+    what = f"regridded to {rows} x {columns} cells, method {method}{by_engine}"
+    return metadata.add_history(merged.assign_coords(wanted.coords()), data, what)
 
 
-def _sources(data: xr.Dataset, old: set[str]) -> dict[str, Horizontal]:
-    """The grid of each variable that has one.
+def _find_sources(data: xr.Dataset, stale: set[str]) -> dict[str, Horizontal]:
+    """Find the grid of each variable that has one.
 
     Raises
     ------
@@ -141,18 +137,18 @@ def _sources(data: xr.Dataset, old: set[str]) -> dict[str, Horizontal]:
         Listing every variable whose grid is broken or unknown; or if none has one.
     """
     found: dict[str, Horizontal] = {}
-    same: dict[frozenset[object], Horizontal | None] = {}
+    by_coords: dict[frozenset[object], Horizontal | None] = {}
     problems: list[str] = []
-    helpers = old | {v.attrs.get("bounds", f"{n}_bnds") for n, v in data.variables.items()}
+    helpers = stale | {v.attrs.get("bounds", f"{n}_bnds") for n, v in data.variables.items()}
     for name, array in data.data_vars.items():
         if name in helpers:
             continue
         what = f"variable {name!r}"
         key = frozenset({*array.dims, *array.coords})
         try:
-            if key not in same:
-                same[key] = read_grid(array, data, what)
-            if (grid := same[key]) is None:
+            if key not in by_coords:
+                by_coords[key] = read_grid(array, data, what)
+            if (grid := by_coords[key]) is None:
                 continue
             if array.dtype.kind not in "biuf":
                 problems.append(f"{what} has {array.dtype} values; drop it: ds.drop_vars({name!r})")
@@ -161,80 +157,5 @@ def _sources(data: xr.Dataset, old: set[str]) -> dict[str, Horizontal]:
             problems += error.problems
     InputError.raise_if(problems)
     if not found:
-        raise no_grid(data)
+        raise no_grid_error(data)
     return found
-
-
-def _variable(
-    array: xr.DataArray,
-    source: Horizontal,
-    target: Horizontal,
-    method: str,
-    engine: str,
-    least: float,
-) -> xr.DataArray:
-    """One variable on the new grid."""
-    what = f"variable {array.name!r}"
-    if method == "nearest":
-        return _taken(array, source, target, what)
-    if method in ("majority", "fractions"):
-        return _classes(array, source, target, method, engine, least, what)
-    if has_flags(array):
-        raise InputError(
-            f"{what} has classes (flags), of which there is no mean; use method='majority' or "
-            "'fractions'"
-        )
-    kind: Kind = "bilinear" if method == "bilinear" else "overlap"
-    weights = operator(engine, kind, source, target)
-    block = partial(means, operator=weights, least=least)
-    made = applied(array, block, source, target, np.result_type(array.dtype, np.float32))
-    return metadata.described(made, array, method)
-
-
-def _taken(array: xr.DataArray, source: Horizontal, target: Horizontal, what: str) -> xr.DataArray:
-    """The nearest value, in its own type."""
-    index = nearest(source, target)
-    if array.dtype.kind == "f":
-        made = applied(array, partial(index, missing=np.nan), source, target, array.dtype)
-        return metadata.described(made, array, "nearest")
-    codes = Codes.of(array, what)
-    block = partial(index, missing=codes.fill)
-    made = applied(array.astype(codes.kind), block, source, target, codes.kind)
-    return metadata.stored(metadata.described(made, array, "nearest"), array, codes)
-
-
-def _classes(
-    array: xr.DataArray,
-    source: Horizontal,
-    target: Horizontal,
-    method: str,
-    engine: str,
-    least: float,
-    what: str,
-) -> xr.DataArray:
-    """The majority of classes, or their fractions."""
-    codes = Codes.of(array, what)
-    weights = operator(engine, "overlap", source, target)
-    if method == "majority":
-        block = partial(majority, operator=weights, least=least, codes=codes)
-        made = applied(array, block, source, target, codes.kind)
-        return metadata.stored(metadata.described(made, array, method), array, codes)
-    classes = codes.known or _seen(array, codes, what)
-    block = partial(fractions, operator=weights, least=least, codes=codes, classes=classes)
-    axis = metadata.fraction_axis(array, classes, codes)
-    new = (str(axis.name), len(classes))
-    made = applied(array, block, source, target, np.dtype(np.float32), new)
-    made = made.assign_coords({axis.name: axis}).rename(f"{array.name}_fraction")
-    made.encoding, made.attrs = {}, metadata.fraction_attrs(array)
-    return made
-
-
-def _seen(array: xr.DataArray, codes: Codes, what: str) -> tuple[int, ...]:
-    """The classes of values in memory."""
-    if array.chunks is not None:
-        raise InputError(
-            f"{what} is lazy and does not say its classes; give it its codes: "
-            "array.attrs['flag_values'] = [...]"
-        )
-    found = np.unique(codes(array.values))
-    return tuple(found[found != codes.fill].astype(int).tolist())

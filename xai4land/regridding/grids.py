@@ -1,4 +1,4 @@
-"""Grids that fields are brought from and to: regular ones, and those with 2-D coordinates."""
+"""Source and target grids: regular ones, and those with 2-D coordinates."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xai4land.grids.axis import Floats
-from xai4land.grids.cells import edges
+from xai4land.grids.cells import cell_edges
 from xai4land.grids.cf import grid_coords
 from xai4land.grids.grid import Grid
+from xai4land.typing import Booleans, Floats
 
 __all__ = ["Curvilinear", "Horizontal", "Regular"]
 
@@ -43,9 +43,9 @@ class Regular:
         what: str = "the grid",
         bounds: xr.Dataset | xr.DataArray | None = None,
     ) -> Regular:
-        """Read from CF coordinates, with the bounds that they or another dataset have."""
+        """Read a grid from CF coordinates, with their bounds or those in another dataset."""
         grid = Grid.of(data, what)
-        return cls(grid, *edges(grid, data if bounds is None else bounds))
+        return cls(grid, *cell_edges(grid, data if bounds is None else bounds))
 
     @property
     def dims(self) -> tuple[str, str]:
@@ -59,9 +59,9 @@ class Regular:
 
     @property
     def sines(self) -> Floats:
-        """Edges of the rows, as area counts them."""
-        found: Floats = np.sin(np.deg2rad(self.rows))
-        return found
+        """Sines of the edges of the rows, whose differences are proportional to area."""
+        sines: Floats = np.sin(np.deg2rad(self.rows))
+        return sines
 
     @property
     def centres(self) -> tuple[Floats, Floats]:
@@ -69,12 +69,12 @@ class Regular:
         return self.grid.lat.values[:, None], self.grid.lon.values[None, :]
 
     def coords(self) -> dict[str, xr.DataArray]:
-        """CF coordinates with bounds."""
+        """Make CF coordinates with bounds."""
         return grid_coords(self.grid, (self.rows, self.columns))
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all that weights depend on."""
+        """SHA-256 of everything that weights depend on."""
         axes = self.grid.lat.values, self.grid.lon.values
         return _digest(f"regular {self.grid.lon.periodic}", *axes, self.rows, self.columns)
 
@@ -92,9 +92,9 @@ class Curvilinear:
     lat, lon : ndarray, shape (rows, columns)
         Centres in degrees.
     lat_corners, lon_corners : ndarray, shape (rows + 1, columns + 1)
-    whole : ndarray of bool, shape (rows, columns)
-        Whether the corners are the cell's: not at a tear in the grid.
-    around : bool
+    connected : ndarray of bool, shape (rows, columns)
+        Whether a cell's corners are shared with its neighbours: not at a gap in the grid.
+    periodic : bool
         Whether the last column touches the first.
     """
 
@@ -104,8 +104,8 @@ class Curvilinear:
     lon: Floats
     lat_corners: Floats
     lon_corners: Floats
-    whole: npt.NDArray[np.bool_]
-    around: bool
+    connected: Booleans
+    periodic: bool
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -118,7 +118,7 @@ class Curvilinear:
         return self.lat, self.lon
 
     def coords(self) -> dict[str, xr.DataArray]:
-        """CF coordinates with bounds of four vertices."""
+        """Make CF coordinates with bounds of four vertices."""
         return dict(self._coords())
 
     def _coords(self) -> Iterator[tuple[str, xr.DataArray]]:
@@ -128,26 +128,26 @@ class Curvilinear:
             self.names, kinds, self.centres, corners, strict=True
         ):
             attrs = {"standard_name": kind, "long_name": kind, "units": units}
-            made = xr.DataArray(centre, dims=self.dims, attrs=attrs | {"bounds": f"{name}_bnds"})
-            four = (corner[:-1, :-1], corner[:-1, 1:], corner[1:, 1:], corner[1:, :-1])
-            bounds = xr.DataArray(np.stack(four, -1), dims=(*self.dims, "vertices"))
-            for key, variable in ((name, made), (f"{name}_bnds", bounds)):
+            coord = xr.DataArray(centre, dims=self.dims, attrs=attrs | {"bounds": f"{name}_bnds"})
+            vertices = (corner[:-1, :-1], corner[:-1, 1:], corner[1:, 1:], corner[1:, :-1])
+            bounds = xr.DataArray(np.stack(vertices, -1), dims=(*self.dims, "vertices"))
+            for key, variable in ((name, coord), (f"{name}_bnds", bounds)):
                 variable.encoding["_FillValue"] = None  # CF has none on coordinates
                 yield key, variable
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all that weights depend on."""
+        """SHA-256 of everything that weights depend on."""
         corners = self.lat_corners, self.lon_corners
-        return _digest(f"curvilinear {self.around}", self.lat, self.lon, *corners, self.whole)
+        return _digest(f"curvilinear {self.periodic}", self.lat, self.lon, *corners, self.connected)
 
 
 Horizontal = Regular | Curvilinear
 
 
 def _digest(what: str, *arrays: npt.NDArray[Any]) -> str:
-    found = hashlib.sha256(what.encode())
+    digest = hashlib.sha256(what.encode())
     for array in arrays:
-        found.update(repr(array.shape).encode())
-        found.update(np.ascontiguousarray(array, "<f8").tobytes())
-    return found.hexdigest()
+        digest.update(repr(array.shape).encode())
+        digest.update(np.ascontiguousarray(array, "<f8").tobytes())
+    return digest.hexdigest()

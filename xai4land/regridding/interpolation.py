@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
-from xai4land.grids.axis import Floats
 from xai4land.regridding.grids import Horizontal, Regular
+from xai4land.typing import Booleans, Floats
 
-__all__ = ["Bilinear", "reached"]
+__all__ = ["Bilinear", "interpolation_mask"]
 
 
 @dataclass(frozen=True, eq=False)
 class Bilinear:
-    """What xarray-regrid interpolates, as an operator."""
+    """Interpolation by xarray-regrid, as an operator."""
 
     source: Regular
     target: Regular
@@ -27,22 +26,22 @@ class Bilinear:
         return self.target.shape
 
     def __call__(self, values: Floats) -> Floats:
-        """Linear along both axes; beyond the last row toward a pole, to the mean of that row."""
+        """Interpolate linearly along both axes; toward a pole, to the mean of the last row."""
         from xarray_regrid import Regridder
 
-        field = xr.DataArray(values, _axes(self.source), ("layer", "lat", "lon"))
-        made = Regridder(field).linear(xr.Dataset(coords=_axes(self.target)))
-        found = np.nan_to_num(made.transpose("layer", "lat", "lon").to_numpy())
-        return np.where(reached(self.source, self.target), found, 0.0)
+        field = xr.DataArray(values, _coords(self.source), ("layer", "lat", "lon"))
+        result = Regridder(field).linear(xr.Dataset(coords=_coords(self.target)))
+        filled = np.nan_to_num(result.transpose("layer", "lat", "lon").to_numpy())
+        return np.where(interpolation_mask(self.source, self.target), filled, 0.0)
 
 
-def _axes(cells: Regular) -> dict[str, Floats]:
-    """Coordinates under the names that xarray-regrid knows."""
+def _coords(cells: Regular) -> dict[str, Floats]:
+    """Return coordinates under the names that xarray-regrid expects."""
     return {"lat": cells.grid.lat.values, "lon": cells.grid.lon.values}
 
 
-def reached(source: Regular, target: Horizontal) -> npt.NDArray[np.bool_]:
-    """Which centres lie between the source's centres, or between its last row and a pole."""
+def interpolation_mask(source: Regular, target: Horizontal) -> Booleans:
+    """Tell which centres lie between the source's, or between its last row and a pole."""
     lat, lon = (centres.round(9) for centres in target.centres)
     axis = source.grid.lat.values
     south, north = axis.min().round(9), axis.max().round(9)
@@ -53,5 +52,5 @@ def reached(source: Regular, target: Horizontal) -> npt.NDArray[np.bool_]:
     else:
         first, last = source.grid.lon.values[[0, -1]].round(9)
         inside = (lon - first) % 360 <= last - first
-    found: npt.NDArray[np.bool_] = inside & (lat >= south) & (lat <= north)
-    return found
+    mask: Booleans = inside & (lat >= south) & (lat <= north)
+    return mask

@@ -1,7 +1,7 @@
-"""The one rule for missing values, whatever the engine and the method.
+"""The rule for missing values, the same for all engines and methods.
 
-A target cell is the weighted mean of what is known in it. It is missing where less than a given
-part of it is known.
+A target cell is the weighted mean of the known (not missing) values in it. It is missing where
+less than a given part of it is known.
 """
 
 from __future__ import annotations
@@ -12,25 +12,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xai4land.grids.axis import Floats
 from xai4land.regridding.operators import Operator
+from xai4land.typing import Booleans, Floats
 
-__all__ = ["enough", "layers", "means", "shares"]
+__all__ = ["is_covered", "iterate_layers", "known_share", "weighted_means"]
 
-ROUNDING = 1e-6
-"""How far a share may be off: exactly half of a cell must count as half for every engine."""
-NUMBERS = 2**21
-"""Numbers of a block that are worked on at once: what fits the processor's memory."""
+SHARE_TOLERANCE = 1e-6
+"""Rounding error of a share: exactly half of a cell must count as half for every engine."""
+MAX_LAYER_NUMBERS = 2**21
+"""Most numbers that are worked on at once: about what fits the processor's cache."""
 
 
-def means(values: npt.NDArray[Any], operator: Operator, least: float) -> npt.NDArray[Any]:
-    """Weighted means of what is known, in the type of floating point values.
+def weighted_means(
+    values: npt.NDArray[Any], operator: Operator, min_coverage: float
+) -> npt.NDArray[Any]:
+    """Compute weighted means of the known values.
 
     Parameters
     ----------
     values : ndarray, shape (..., rows, columns)
     operator : Operator
-    least : float
+    min_coverage : float
         Share of the weights that must be known.
 
     Returns
@@ -38,42 +40,47 @@ def means(values: npt.NDArray[Any], operator: Operator, least: float) -> npt.NDA
     ndarray, shape (..., rows, columns) of the target
         Summed in float64; float32 values and small integers give float32.
     """
-    kind = np.result_type(values.dtype, np.float32)
-    made = np.empty((*values.shape[:-2], *operator.shape), kind)
-    whole = operator(np.ones((1, *values.shape[-2:])))
-    for part, out in zip(layers(values), layers(made, values), strict=True):
+    dtype = np.result_type(values.dtype, np.float32)
+    result = np.empty((*values.shape[:-2], *operator.shape), dtype)
+    full_share = operator(np.ones((1, *values.shape[-2:])))
+    for part, out in zip(iterate_layers(values), iterate_layers(result, values), strict=True):
         known = np.isfinite(part)
         filled = np.where(known, part, 0).astype(np.float64, copy=False)
-        share = whole if known.all() else shares(known, operator)
-        valid = enough(share, least)
+        share = full_share if known.all() else known_share(known, operator)
+        valid = is_covered(share, min_coverage)
         out[:] = np.where(valid, operator(filled) / np.where(valid, share, 1), np.nan)
-    return made
+    return result
 
 
-def shares(known: npt.NDArray[np.bool_], operator: Operator) -> Floats:
-    """Part of each target cell that is known; once for all layers that have one mask."""
+def known_share(known: Booleans, operator: Operator) -> Floats:
+    """Compute the part of each target cell that is known; once for layers with the same mask."""
     if len(known) > 1 and (known == known[0]).all():
         known = known[:1]
     return operator(known.astype(np.float64))
 
 
-def enough(share: Floats, least: float) -> npt.NDArray[np.bool_]:
-    """Where the share that is known suffices; never where nothing is."""
-    found: npt.NDArray[np.bool_] = (share >= least - ROUNDING) & (share > ROUNDING)
-    return found
+def is_covered(share: Floats, min_coverage: float) -> Booleans:
+    """Tell where the known share is large enough, and not zero."""
+    covered: Booleans = (share >= min_coverage - SHARE_TOLERANCE) & (share > SHARE_TOLERANCE)
+    return covered
 
 
-def layers(values: npt.NDArray[Any], like: npt.NDArray[Any] | None = None) -> Iterator[Any]:
-    """Parts of an array along what comes before rows and columns, of a bounded size.
+def iterate_layers(values: npt.NDArray[Any], like: npt.NDArray[Any] | None = None) -> Iterator[Any]:
+    """Iterate over parts of an array along its leading dimensions, of bounded size.
 
     Parameters
     ----------
     values : ndarray, shape (..., rows, columns)
     like : ndarray, optional
-        Another array with the same leading dimensions, whose parts decide.
+        Another array with the same leading dimensions, whose size decides.
+
+    Yields
+    ------
+    ndarray, shape (layers, rows, columns)
+        A view.
     """
     cells = int(np.prod((values if like is None else like).shape[-2:]))
-    step = max(NUMBERS // max(cells, 1), 1)
+    step = max(MAX_LAYER_NUMBERS // max(cells, 1), 1)
     flat = values.reshape(-1, *values.shape[-2:])
     for first in range(0, len(flat), step):
         yield flat[first : first + step]

@@ -1,4 +1,4 @@
-"""What an engine gives: linear operators on the two horizontal dimensions of an array."""
+"""Linear operators on the two horizontal dimensions of an array, which engines make."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from xai4land.grids.axis import Floats, Ints
+from xai4land.typing import Floats, Ints
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -30,9 +30,9 @@ class Operator(Protocol):
         ...
 
     def __call__(self, values: Floats) -> Floats:
-        """Shape (n, rows, columns) of the source to (n, rows, columns) of the target.
+        """Bring values of shape (n, rows, columns) from the source to the target.
 
-        There are no missing values among them: :mod:`xai4land.regridding.means` sees to that.
+        No value is missing: :mod:`xai4land.regridding.means` replaces missing ones before.
         """
         ...
 
@@ -50,11 +50,11 @@ class Separable:
         return self.rows.shape[0], self.columns.shape[0]
 
     def __call__(self, values: Floats) -> Floats:
-        """Rows first; the columns then see fewer of them where the target is coarser."""
-        made = np.empty((len(values), *self.shape))
-        for layer, out in zip(values, made, strict=True):
+        """Sum over rows first: where the target is coarser, fewer are left for the columns."""
+        result = np.empty((len(values), *self.shape))
+        for layer, out in zip(values, result, strict=True):
             out[:] = (self.columns @ np.ascontiguousarray((self.rows @ layer).T)).T
-        return made
+        return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,22 +65,22 @@ class Sparse:
     shape: tuple[int, int]
 
     def __call__(self, values: Floats) -> Floats:
-        """Layer by layer: no transposed copy is made."""
-        made = np.empty((len(values), *self.shape))
-        for layer, out in zip(values, made, strict=True):
+        """Sum layer by layer, so that no transposed copy is made."""
+        result = np.empty((len(values), *self.shape))
+        for layer, out in zip(values, result, strict=True):
             out[:] = (self.weights.matrix @ layer.ravel()).reshape(self.shape)
-        return made
+        return result
 
 
 @dataclass(frozen=True, eq=False)
 class Lookup:
-    """The source cell that each target cell takes, counted along the rows; -1 is none."""
+    """The index of the source cell of each target cell, counted along the rows; -1 for none."""
 
     cells: Ints
     """Shape (rows, columns) of the target."""
 
     def __call__(self, values: npt.NDArray[Any], missing: Any) -> npt.NDArray[Any]:
-        """Shape (..., rows, columns) of the source to that of the target, in the same type."""
+        """Take values of shape (..., rows, columns) to the target, in the same type."""
         found = values.reshape(*values.shape[:-2], -1)[..., self.cells.clip(0)]
-        made: npt.NDArray[Any] = np.where(self.cells >= 0, found, values.dtype.type(missing))
-        return made
+        taken: npt.NDArray[Any] = np.where(self.cells >= 0, found, values.dtype.type(missing))
+        return taken

@@ -1,8 +1,8 @@
-"""Weights that are costly to make, kept on disk by their contents.
+"""Regridding weights, cached on disk and in memory.
 
-A file is named after the SHA-256 of all that its weights depend on (coordinates, corners, method,
-versions of the libraries), and holds the SHA-256 of what is in it. So it can never be taken for
-another's, and a damaged one is made again. It holds plain arrays, no pickles.
+A file is named after the SHA-256 of everything that its weights depend on (coordinates, corners,
+method, versions of the libraries), and holds the SHA-256 of its contents. So it is never mistaken
+for another, and a damaged one is made again. It holds plain arrays, no pickles.
 """
 
 from __future__ import annotations
@@ -10,28 +10,35 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import threading
 import warnings
 import zipfile
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from xai4land.errors import StoreError
-from xai4land.grids.axis import Floats, Ints
-from xai4land.options import current
-from xai4land.regridding.memory import remembered
+from xai4land.options import get_options
+from xai4land.typing import Floats, Ints
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["Weights", "kept"]
+__all__ = ["Weights", "get_or_make", "load_or_make"]
 
-LAYOUT = "1"
-"""Of the file; a new one makes the old files strangers."""
+T = TypeVar("T")
+
+FORMAT_VERSION = "1"
+"""Version of the file format; files of another version are not read."""
+MAX_CACHED_OPERATORS = 8
+"""Operators that a process keeps, the most recently used ones."""
+_OPERATORS: OrderedDict[tuple[str, ...], Any] = OrderedDict()
+_LOCK = threading.RLock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +53,7 @@ class Weights:
     shape : tuple of int
         Number of target cells and of source cells.
     path : Path, optional
-        The file that has them: all that a graph carries to another process.
+        Their file, which is all that a dask graph carries to another process.
     """
 
     rows: Ints
@@ -57,18 +64,18 @@ class Weights:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.path is not None and self.path.exists():
-            return _opened, (str(self.path),)
+            return _open, (str(self.path),)
         return Weights, (self.rows, self.columns, self.values, self.shape)
 
     @cached_property
     def matrix(self) -> csr_array:
-        """The same, to multiply with."""
+        """The weights as a sparse matrix."""
         from scipy.sparse import coo_array
 
         return coo_array((self.values, (self.rows, self.columns)), shape=self.shape).tocsr()
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """As a file has them."""
+        """Return the arrays of a file."""
         return {
             "rows": self.rows.astype("<i8"),
             "columns": self.columns.astype("<i8"),
@@ -77,29 +84,48 @@ class Weights:
         }
 
 
-def kept(contents: Sequence[str], make: Callable[[], Weights]) -> Weights:
-    """Weights from their file; made, and kept for the next time, if there is none.
+def load_or_make(contents: Sequence[str], make: Callable[[], Weights]) -> Weights:
+    """Load weights from their file, or make and save them if there is none.
 
-    Several processes may do so at once: a file appears whole or not at all.
+    Several processes may do so at once: a file appears complete or not at all.
 
     Parameters
     ----------
     contents : sequence of str
-        All that the weights depend on.
+        Everything that the weights depend on.
     make : callable
     """
-    name = hashlib.sha256("\n".join([LAYOUT, *contents]).encode()).hexdigest()
-    path = current().cache / "weights" / f"{name}.npz"
-    found = _read(path)
-    if found is None:
-        found = make()
-        if _write(path, found):
-            found = replace(found, path=path)
-    return found
+    name = hashlib.sha256("\n".join([FORMAT_VERSION, *contents]).encode()).hexdigest()
+    path = get_options().cache / "weights" / f"{name}.npz"
+    weights = _read(path)
+    if weights is None:
+        weights = make()
+        if _write(path, weights):
+            weights = replace(weights, path=path)
+    return weights
 
 
-def _opened(path: str) -> Weights:
-    """Weights in another process, read once.
+def get_or_make(key: tuple[str, ...], make: Callable[[], T]) -> T:
+    """Get what was made for a key, or make it, by one thread at a time.
+
+    Parameters
+    ----------
+    key : tuple of str
+        Everything that the result depends on.
+    make : callable
+    """
+    with _LOCK:
+        if key not in _OPERATORS:
+            _OPERATORS[key] = make()
+        _OPERATORS.move_to_end(key)
+        while len(_OPERATORS) > MAX_CACHED_OPERATORS:
+            _OPERATORS.popitem(last=False)
+        found: T = _OPERATORS[key]
+        return found
+
+
+def _open(path: str) -> Weights:
+    """Load weights in another process, once.
 
     Raises
     ------
@@ -108,18 +134,18 @@ def _opened(path: str) -> Weights:
     """
 
     def read() -> Weights:
-        if (found := _read(Path(path))) is None:
+        if (weights := _read(Path(path))) is None:
             raise StoreError(
                 f"this worker cannot read the weights {path}; set XAI4LAND_CACHE to a folder "
                 "that all workers share"
             )
-        return found
+        return weights
 
-    return remembered((path,), read)
+    return get_or_make((path,), read)
 
 
 def _read(path: Path) -> Weights | None:
-    """What a file holds, if it is whole."""
+    """Read a file; None if it is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -134,7 +160,7 @@ def _read(path: Path) -> Weights | None:
 
 
 def _write(path: Path, weights: Weights) -> bool:
-    """Whether it could be written."""
+    """Write a file, and tell whether that succeeded."""
     arrays = weights.arrays()
     arrays["sha256"] = np.frombuffer(_digest(arrays), np.uint8)
     try:
@@ -149,7 +175,7 @@ def _write(path: Path, weights: Weights) -> bool:
                 raise
     except OSError as error:
         warnings.warn(
-            f"weights could not be kept in {path.parent} ({error.strerror}) and will be made "
+            f"weights could not be saved in {path.parent} ({error.strerror}) and will be made "
             "again; set XAI4LAND_CACHE to a folder that can be written",
             stacklevel=2,
         )
@@ -158,8 +184,8 @@ def _write(path: Path, weights: Weights) -> bool:
 
 
 def _digest(arrays: dict[str, np.ndarray]) -> bytes:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for name in sorted(arrays):
-        found.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
-        found.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return found.digest()
+        digest.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.digest()

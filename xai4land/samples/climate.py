@@ -21,7 +21,7 @@ import xarray as xr
 from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land.grids.axis import Axis
-from xai4land.grids.cells import areas
+from xai4land.grids.cells import cell_areas
 from xai4land.grids.grid import Grid
 from xai4land.samples.noise import Sphere
 
@@ -75,7 +75,7 @@ class Laws:
 @cache
 def laws() -> Laws:
     """The laws."""
-    area = areas(GRID).values.ravel()
+    area = cell_areas(GRID).values.ravel()
     lat, lon = (part.ravel() for part in np.meshgrid(LAT, LON, indexing="ij"))
     land = 1 / (1 + np.exp(-3 * (Sphere(LAT, LON, 20).noise(1.5, 2).ravel() - 0.6)))
 
@@ -163,7 +163,7 @@ def forced(years: npt.ArrayLike) -> xr.DataArray:
     mean = 300 - 45 * np.sin(np.deg2rad(lat)) ** 2 + (4 + 10 * law.land) * summer
     since = np.clip(years - 1900, 0, None) / 120.0
     pattern = 0.7 + 0.5 * law.land + 0.8 * np.clip(np.sin(np.deg2rad(lat)), 0, None) ** 4
-    weights = areas(GRID).values.ravel()
+    weights = cell_areas(GRID).values.ravel()
     pattern = pattern / (pattern * weights).sum()
     values = mean[None] + (since**2)[:, None, None] * pattern
     coords = {"year": years, "month": np.arange(1, 13), **GRID.coords()}

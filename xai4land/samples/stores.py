@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from xai4land.errors import StoreError
-from xai4land.options import current
+from xai4land.options import get_options
 from xai4land.samples import sample
 
 __all__ = ["sample_catalog"]
@@ -47,7 +47,7 @@ def sample_catalog() -> Path:
     StoreError
         If they cannot be written.
     """
-    folder = current().cache / f"sample-{EDITION}"
+    folder = get_options().cache / f"sample-{EDITION}"
     if not (folder / "sample.json").exists():
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)

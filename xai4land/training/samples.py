@@ -11,9 +11,10 @@ import numpy.typing as npt
 import torch
 
 from xai4land.emulator.card import MapCard
-from xai4land.grids.axis import Axis, Floats, Ints
+from xai4land.grids.axis import Axis
 from xai4land.heads.base import Head, TrainingWindow
 from xai4land.training.truth import PIECE, Truth
+from xai4land.typing import Floats, Ints
 from xai4land.windows.cache import ResultCache
 from xai4land.windows.cells import Cells
 from xai4land.windows.features import Features, Pixels, make_features, missing_pixels
@@ -182,5 +183,5 @@ class Samples:
 
 
 def _in_one_cell(axis: Axis, points: Callable[[Ints], Floats], one: int, other: int) -> bool:
-    pair = axis.cell(points(np.array([min(one, other), max(one, other)])))
+    pair = axis.cell_index(points(np.array([min(one, other), max(one, other)])))
     return bool(pair[0] == pair[1])

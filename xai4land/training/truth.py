@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xai4land.grids.axis import Ints
 from xai4land.grids.grid import Grid
 from xai4land.training.split import Split, block_numbers
+from xai4land.typing import Ints
 from xai4land.windows.cache import ResultCache
 from xai4land.windows.chunks import Box, Reader
 from xai4land.windows.sources import as_chunks
@@ -110,7 +110,7 @@ class Truth:
 
     def part(self, rows: Ints, columns: Ints) -> Box:
         """Return the part of the target's lattice that a box is."""
-        top, left = self.target.origin
+        top, left = self.target.lattice_origin
         return (
             (int(rows[0]) + top, int(rows[-1]) + 1 + top),
             (int(columns[0]) + left, int(columns[-1]) + 1 + left),

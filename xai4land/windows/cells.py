@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from xai4land.grids.axis import Axis, Floats, Ints
+from xai4land.grids.axis import Axis
 from xai4land.grids.grid import Grid
+from xai4land.typing import Floats, Ints
 from xai4land.windows.features import Pixels
 from xai4land.windows.fields import Field
 
@@ -78,7 +79,7 @@ class CellLookup:
         """Return the cells under points; remembered, since windows come in rows and columns."""
         key = (dim, float(points[0]), points.size)
         if key not in self._remembered:
-            found = axis.cell(points)
+            found = axis.cell_index(points)
             cells = np.arange(found.min(), found.max() + 1)
             numbers = torch.from_numpy(found - cells[0]).to(self.device)
             members = numbers[:, None] == torch.arange(cells.size, device=self.device)

@@ -13,8 +13,8 @@ import numpy as np
 from dask.core import flatten, get_dependencies
 from dask.local import get_sync
 
-from xai4land.grids.axis import Ints
 from xai4land.grids.grid import Grid
+from xai4land.typing import Ints
 from xai4land.windows.buffers import apart, empty
 from xai4land.windows.cache import ResultCache, Source
 

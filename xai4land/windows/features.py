@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from xai4land.emulator.card import MapCard
-from xai4land.grids.axis import Floats, Ints
 from xai4land.grids.grid import Grid
+from xai4land.typing import Floats, Ints
 from xai4land.windows.fields import Field, Stack
 
 __all__ = ["Features", "GuessChannels", "Pixels", "make_features", "missing_pixels"]
@@ -124,7 +124,9 @@ def missing_pixels(grids: Sequence[Grid], stacks: Sequence[Stack], pixels: Pixel
     """
     reached = np.ones(pixels.shape, bool)
     for grid in grids:
-        reached &= grid.lat.holds(pixels.lat)[:, None] & grid.lon.holds(pixels.lon)
+        reached &= grid.lat.contains_points(pixels.lat)[:, None] & grid.lon.contains_points(
+            pixels.lon
+        )
     missing = torch.from_numpy(~reached).to(stacks[0].values.device)
     for stack in stacks:
         part = stack.only([spec.name for spec in stack.specs if not spec.fillable])

@@ -12,8 +12,9 @@ import torch
 
 from xai4land.device import upload
 from xai4land.emulator.card import Input
-from xai4land.grids.axis import Axis, Floats, Ints
+from xai4land.grids.axis import Axis
 from xai4land.grids.grid import Grid
+from xai4land.typing import Floats, Ints
 from xai4land.windows.buffers import empty_tensor
 from xai4land.windows.chunks import Box
 
@@ -41,7 +42,7 @@ class Field:
     def at(self, rows: Ints, columns: Ints) -> torch.Tensor:
         """Values of cells, shape (layers, rows, columns); missing beyond the grid."""
         found = self.edged(rows, columns)
-        inside = self.grid.lat.inside(rows)[:, None] & self.grid.lon.inside(columns)
+        inside = self.grid.lat.contains_cells(rows)[:, None] & self.grid.lon.contains_cells(columns)
         if not inside.all():
             nothing = torch.nan if self.values.is_floating_point() else 0
             found = torch.where(self._on_device(inside), found, nothing)
@@ -50,11 +51,11 @@ class Field:
     def edged(self, rows: Ints, columns: Ints) -> torch.Tensor:
         """Values of cells; beyond the grid those of its edge."""
         lat, lon = self.grid.lat, self.grid.lon
-        across = lon.wrapped(columns) - self.start[1]
+        across = lon.wrap_or_clip(columns) - self.start[1]
         if lon.periodic:
             across %= len(lon)
         across = across.clip(0, self.values.shape[2] - 1)
-        down = (lat.wrapped(rows) - self.start[0]).clip(0, self.values.shape[1] - 1)
+        down = (lat.wrap_or_clip(rows) - self.start[0]).clip(0, self.values.shape[1] - 1)
         return self._picked(self._picked(self.values, 1, down), 2, across)
 
     def _picked(self, values: torch.Tensor, dim: int, cells: Ints) -> torch.Tensor:
@@ -64,7 +65,7 @@ class Field:
 
     def nearest(self, lat: Floats, lon: Floats) -> torch.Tensor:
         """Values of the cells that hold the points."""
-        return self.at(self.grid.lat.cell(lat), self.grid.lon.cell(lon))
+        return self.at(self.grid.lat.cell_index(lat), self.grid.lon.cell_index(lon))
 
     def interpolated(
         self, lat: Floats, lon: Floats, spacings: tuple[float, float]
@@ -139,9 +140,9 @@ class Stack(Field):
 
 
 def _taps(axis: Axis, points: Floats, spacing: float) -> tuple[Ints, Floats | None]:
-    if abs(spacing / axis.spacing - 1) < 1e-3 and axis.on_cells(points):
-        return axis.cell(points), None
-    first, matrix = axis.taps(points, spacing)
+    if abs(spacing / axis.spacing - 1) < 1e-3 and axis.has_centres_at(points):
+        return axis.cell_index(points), None
+    first, matrix = axis.resampling_matrix(points, spacing)
     return np.arange(first, first + matrix.shape[1]), matrix
 
 

@@ -92,7 +92,7 @@ class Sources:
         """Return the same along rows (0) or columns (1)."""
         axis = (grid.lat, grid.lon)[dim]
         points = (self.target.lattice_lat, self.target.lattice_lon)[dim](np.arange(*span))
-        first, count = axis.needed(points, self.target.spacings[dim])
+        first, count = axis.stencil(points, self.target.spacings[dim])
         return first, first + count
 
     def _values(

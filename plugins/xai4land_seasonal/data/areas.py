@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.grids.cells import areas, edges, overlaps
+from xai4land.grids.cells import cell_areas, cell_edges, overlap_matrix
 from xai4land.grids.grid import Grid
 
 __all__ = [
@@ -86,7 +86,7 @@ def area_mean(data: xr.DataArray, weights: xr.DataArray | None = None) -> xr.Dat
     ----------
     data : DataArray, shape (..., rows, columns)
     weights : DataArray, optional
-        By default :func:`xai4land.grids.cells.areas`.
+        By default :func:`xai4land.grids.cells.cell_areas`.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def area_mean(data: xr.DataArray, weights: xr.DataArray | None = None) -> xr.Dat
     """
     grid = Grid.of(data)
     if weights is None:
-        weights = areas(grid, data)
+        weights = cell_areas(grid, data)
     weights = weights.rename(dict(zip(weights.dims, grid.names, strict=True)))
     weights = weights.assign_coords({name: data[name] for name in grid.names})
     return data.weighted(weights).mean(grid.names)
@@ -136,10 +136,10 @@ def _shared(data: xr.DataArray | xr.Dataset, region: str | Box) -> xr.DataArray:
     """Sine of latitude times degrees of longitude that cells and a box share."""
     south, north, west, east = find_box(region)
     grid = Grid.of(data)
-    rows, columns = edges(grid, data)
+    rows, columns = cell_edges(grid, data)
     sines = np.sin(np.deg2rad(rows)), np.sin(np.deg2rad([[south, north]]))
-    height = overlaps(*sines).toarray()[0]
-    width = overlaps(columns, np.array([[west, east]]), 360.0).toarray()[0]
+    height = overlap_matrix(*sines).toarray()[0]
+    width = overlap_matrix(columns, np.array([[west, east]]), 360.0).toarray()[0]
     weights = height[:, None] * width
     return xr.DataArray(weights, {n: data[n] for n in grid.names}, grid.names)
 

@@ -121,7 +121,10 @@ def hindcast_seasons(
         )
     result = xr.Dataset(made).assign_coords(coords)
     result = result.assign_coords(forecast_reference_time=reference)
-    result.attrs = {**data.attrs, "history": cf.history(data, f"{wanted.name} means of a hindcast")}
+    result.attrs = {
+        **data.attrs,
+        "history": cf.extend_history(data, f"{wanted.name} means of a hindcast"),
+    }
     return result
 
 

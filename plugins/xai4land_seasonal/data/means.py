@@ -93,7 +93,7 @@ def seasonal_means(
             .assign_attrs({**array.attrs, "cell_methods": "time: mean"})
         )
     made = xr.Dataset(means).assign_coords(coords)
-    made.attrs = {**data.attrs, "history": cf.history(data, "seasonal means")}
+    made.attrs = {**data.attrs, "history": cf.extend_history(data, "seasonal means")}
     if climatology is not None:
         made.attrs["climatology_period"] = describe(climatology, next(iter(variables.values())))
     if dropped:

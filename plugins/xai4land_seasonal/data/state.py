@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.grids.cells import areas, edges, overlaps
+from xai4land.grids.cells import cell_areas, cell_edges, overlap_matrix
 from xai4land.grids.grid import Grid
 from xai4land.regridding import cell_means
 from xai4land_seasonal.data.climatology import Climatology, anomalies, describe
@@ -55,7 +55,7 @@ class State:
 
     def area(self) -> Floats:
         """Part of the globe that each cell covers, flat."""
-        return areas(self.grid).values.ravel()
+        return cell_areas(self.grid).values.ravel()
 
     def history(self, trend: Trend = "line", months: int | None = None) -> History:
         """The anomalies as emulators take them, of all months or the first ones; computed."""
@@ -170,9 +170,9 @@ def _time(array: xr.DataArray) -> str:
 
 
 def _grid_problems(name: str, own: Grid, target: Grid) -> list[str]:
-    (rows, columns), (new_rows, new_columns) = edges(own), edges(target)
-    height = overlaps(np.sin(np.deg2rad(rows)), np.sin(np.deg2rad(new_rows))).sum(1)
-    width = overlaps(columns, new_columns, 360.0).sum(1).clip(max=np.diff(new_columns)[:, 0])
+    (rows, columns), (new_rows, new_columns) = cell_edges(own), cell_edges(target)
+    height = overlap_matrix(np.sin(np.deg2rad(rows)), np.sin(np.deg2rad(new_rows))).sum(1)
+    width = overlap_matrix(columns, new_columns, 360.0).sum(1).clip(max=np.diff(new_columns)[:, 0])
     wanted = np.diff(np.sin(np.deg2rad(new_rows))).sum() * np.diff(new_columns).sum()
     part = height.sum() * width.sum() / wanted
     problems = []

@@ -11,9 +11,9 @@ import torch
 import xarray as xr
 
 from xai4land.emulator import Architecture
+from xai4land.emulator.build import build
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
-from xai4land.networks import build
 from xai4land_seasonal.data.areas import Box, find_box
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.sources import Simulations, split_sources

@@ -86,7 +86,7 @@ def calibrate(
         ).transpose(*array.dims)
     how = {"others": "all other years", "past": "earlier years"}[years]
     result = forecast.assign(made)
-    result.attrs["history"] = cf.history(forecast, f"calibrated on {how}")
+    result.attrs["history"] = cf.extend_history(forecast, f"calibrated on {how}")
     return result
 
 
@@ -193,5 +193,8 @@ def combine(
         source=("realization", np.array(labels), {"long_name": "forecast that the member is of"}),
     )
     made = made.transpose("time", "realization", ...)
-    made.attrs = {**first.attrs, "history": cf.history(first, f"combined: {', '.join(forecasts)}")}
+    made.attrs = {
+        **first.attrs,
+        "history": cf.extend_history(first, f"combined: {', '.join(forecasts)}"),
+    }
     return made

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.grids.cells import edges
+from xai4land.grids.cells import cell_edges
 from xai4land.grids.grid import Grid
 from xai4land.scores.ensembles import ensemble_mean
 from xai4land.scores.significance import fdr
@@ -341,7 +341,7 @@ def _maps(figure: Figure, rows: int, columns: int, field: xr.DataArray) -> np.nd
 def _draw(ax: Any, field: xr.DataArray, **how: Any) -> Any:
     """Cells in their true edges, and coasts."""
     grid = Grid.of(field)
-    rows, columns = edges(grid, field)
+    rows, columns = cell_edges(grid, field)
     order = np.argsort(grid.lat.values)
     lat = np.append(rows[order, 0], rows[order[-1], 1])
     lon = _across(ax, grid, np.append(columns[:, 0], columns[-1, 1]))

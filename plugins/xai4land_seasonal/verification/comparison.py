@@ -11,7 +11,7 @@ import xarray as xr
 from dask.base import compute
 
 from xai4land.errors import InputError
-from xai4land.grids.cells import areas
+from xai4land.grids.cells import cell_areas
 from xai4land.grids.grid import Grid
 from xai4land_seasonal.data.areas import Box, region_mean
 from xai4land_seasonal.data.climatology import Climatology
@@ -123,7 +123,7 @@ def compare(
         fields, seen = compute(fields, seen)
     return Comparison(
         _cases(fields, seen, [label, *references]),
-        areas(Grid.of(own), seen) if regions is None else None,
+        cell_areas(Grid.of(own), seen) if regions is None else None,
         str(seen.attrs.get("units", "1")),
         {
             "title": f"verification of {label}",

@@ -135,7 +135,7 @@ def verify(
     found = scores_of(parts, metrics, wide)
     if intervals:
         found = found.merge(intervals_of(parts.cases, metrics, wide, intervals, seed))
-    return found.assign_attrs(history=cf.history(forecast, "verified"))
+    return found.assign_attrs(history=cf.extend_history(forecast, "verified"))
 
 
 def scores_of(parts: Comparison, metrics: Sequence[str], wide: set[str]) -> xr.Dataset:
