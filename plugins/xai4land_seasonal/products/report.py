@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
+from xai4land.files import translate_os_errors, write_file
 from xai4land.grids.grid import Grid
 from xai4land_seasonal.data.areas import covers
 from xai4land_seasonal.data.climatology import Climatology
@@ -78,6 +79,8 @@ def report(
     ------
     InputError
         If the path is not one of a page, or its folder is not there.
+    StoreError
+        If it cannot be written.
 
     Examples
     --------
@@ -108,10 +111,8 @@ def report(
         + "\n".join(parts)
         + "\n</body>\n</html>\n"
     )
-    # A page is there in whole or not at all.
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(page, encoding="utf-8")
-    draft.replace(path)
+    with translate_os_errors(path, "choose a folder that can be written"):
+        write_file(path, page)
     return path
 
 
