@@ -48,7 +48,7 @@ def main(folder: Path, out: Path) -> None:
         dim=("time", "season", "lat", "lon"),
         intervals=500,
     )
-    print(summary(scores))
+    print(summary(scores).to_string())
     for name in ("acc", "msess", "crpss", "rpss"):
         print(f"{name}: gain over the others, 90 % intervals")
         print(scores[f"{name}_gain_interval"].to_pandas().round(3))

@@ -103,12 +103,12 @@ def main(folder: Path, out: Path, epochs: int, networks: int) -> None:
     chosen = fitted(obs, simulations, 1980, validation=20, **how).card
     how |= {"validation": 0, "amplitude": chosen.amplitude, "spread": chosen.spread}
     scores = report(fitted(obs, simulations, 1980, **how), obs)
-    print(summary(scores))
+    print(summary(scores).to_string())
     for name in ("acc", "msess", "crpss", "rpss"):
         print(f"{name}: gain over the others, 90 % intervals")
         print(scores[f"{name}_gain_interval"].to_pandas().round(3))
     emulator = fitted(obs, simulations, 2000, **how)
-    ours = summary(scores)[0]
+    ours = summary(scores).iloc[0]
     metrics = {f"{k} 1981-2000": round(v, 3) for k, v in ours.items() if k != "forecast"}
     card = emulator.card.with_(metrics=metrics)
     SeasonalEmulator(card, emulator.weights).save(out)

@@ -12,15 +12,15 @@ with its reason; it never breaks ``import xai4land``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import xarray as xr
 
 from xai4land.errors import PluginError
-from xai4land.tables import Table
 
 __all__ = ["emulator_files", "load", "names", "plugins", "register_accessors"]
 
@@ -112,21 +112,21 @@ def _offers() -> Iterator[Plugin]:
                 yield Plugin(kind, name, entry.value, _distribution(entry), problem)
 
 
-def plugins() -> Table:
+def plugins() -> pd.DataFrame:
     """List the plugins that are installed, with the reason for each that is broken.
 
     Returns
     -------
-    Table
-        Rows of ``kind, name, target, distribution, problem``; prints as text.
+    DataFrame
+        One row a plugin: ``kind``, ``name``, ``target``, ``distribution``, ``problem``.
 
     Examples
     --------
     >>> import xai4land
-    >>> [row["name"] for row in xai4land.plugins() if row["kind"] == "accessors"]
+    >>> xai4land.plugins().query("kind == 'accessors'").name.tolist()
     ['ai4land', 'seasonal']
     """
-    return Table([vars(plugin) for plugin in _offers()])
+    return pd.DataFrame(_offers(), columns=[field.name for field in fields(Plugin)])
 
 
 def emulator_files() -> tuple[dict[str, Path], dict[str, str]]:

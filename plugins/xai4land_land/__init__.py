@@ -14,23 +14,24 @@ if TYPE_CHECKING:
     from xai4land_land.legends import HILDA, LAND_STATES, Legend
     from xai4land_land.luh2 import states_from_luh2
     from xai4land_land.luh2_files import open_luh2
-    from xai4land_land.plots import plot
-    from xai4land_land.scores import Scores, evaluate
+    from xai4land_land.plots import plot, plot_scores
+    from xai4land_land.scores import evaluate, summarise
 
 __all__ = [
     "HILDA",
     "LAND_STATES",
     "Explanation",
     "Legend",
-    "Scores",
     "evaluate",
     "explain",
     "fit",
     "open_luh2",
     "plot",
+    "plot_scores",
     "reconstruct",
     "regrid",
     "states_from_luh2",
+    "summarise",
     "write",
 ]
 
@@ -38,13 +39,14 @@ _LATE = {
     "HILDA": "legends",
     "LAND_STATES": "legends",
     "Legend": "legends",
-    "Scores": "scores",
     "evaluate": "scores",
     "fit": "fitting",
     "open_luh2": "luh2_files",
     "plot": "plots",
+    "plot_scores": "plots",
     "reconstruct": "landcover",
     "states_from_luh2": "luh2",
+    "summarise": "scores",
 }
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from xai4land.regridding.engines import Engine
     from xai4land.regridding.fields import Method
     from xai4land_land.legends import Legend
-    from xai4land_land.scores import Scores
 
 __all__ = ["LandAccessor"]
 
@@ -129,11 +128,17 @@ class LandAccessor:
         *,
         name: str = "land_cover",
         legend: str | Legend | None = None,
-    ) -> Scores:
+    ) -> xr.Dataset:
         """Scores beside the baselines, lazily; see :func:`xai4land_land.evaluate`."""
         from xai4land_land.scores import evaluate
 
         return evaluate(self._data, truth, name=name, legend=legend)
+
+    def summarise(self) -> Any:
+        """Scores as a table; see :func:`xai4land_land.summarise`."""
+        from xai4land_land.scores import summarise
+
+        return summarise(self._data)
 
     def regrid(
         self,

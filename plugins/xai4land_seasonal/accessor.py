@@ -11,10 +11,10 @@ import xarray as xr
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from xai4land.grids.grid import Grid
-    from xai4land.tables import Table
     from xai4land_seasonal.data.areas import Box
     from xai4land_seasonal.data.climatology import Climatology
     from xai4land_seasonal.data.sources import Simulations
@@ -234,7 +234,7 @@ class SeasonalAccessor:
             intervals=intervals,
         )
 
-    def summary(self) -> Table:
+    def summary(self) -> pd.DataFrame:
         """Scores as a table; see :func:`xai4land_seasonal.summary`."""
         from xai4land_seasonal.verification.verify import summary
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from xai4land.commands.arguments import EXISTING, WRITTEN, check_folder, check_picture
+from xai4land.commands.tables import format_table
 from xai4land.errors import InputError
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def verify(
         regions=regions or None,
         climatology=period,
     ).compute()
-    click.echo(repr(summary(scores)))
+    click.echo(format_table(summary(scores)))
     if plot is not None:
         plot_scores(scores, metric=(metrics or DEFAULT)[0]).savefig(plot, dpi=150)
         click.echo(f"wrote {plot}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import pandas as pd
 import xarray as xr
 
+from xai4land.commands.tables import format_table
 from xai4land.samples.climate import best_correlation
-from xai4land.tables import Table
 from xai4land_seasonal.data.areas import area_mean
 from xai4land_seasonal.data.seasons import FOUR, Season
 
@@ -47,7 +48,7 @@ def demo(out: Path, progress: bool) -> None:
         f"sample climate, {YEARS[0]}-{YEARS[-1]}, four seasons a month ahead; share: of the best "
         "possible correlation"
     )
-    click.echo(repr(shares_of_best(scores.compute())))
+    click.echo(format_table(shares_of_best(scores.compute())))
     chance = tercile_probabilities(made, climate, climatology=CLIMATOLOGY)
     plot(made, terciles=chance, time=-4).savefig(out / "season.png", dpi=150)
     made.seasonal.plume("nino34", obs=climate, climatology=CLIMATOLOGY).savefig(
@@ -56,7 +57,7 @@ def demo(out: Path, progress: bool) -> None:
     click.echo(f"wrote {out / 'season.png'} and {out / 'nino34.png'}")
 
 
-def shares_of_best(scores: xr.Dataset) -> Table:
+def shares_of_best(scores: xr.Dataset) -> pd.DataFrame:
     """Scores on the sample climate, and their share of the best possible correlation.
 
     Parameters
@@ -67,11 +68,12 @@ def shares_of_best(scores: xr.Dataset) -> Table:
     Examples
     --------
     >>> perfect = best_correlation(12).expand_dims(forecast=["best"], season=["DJF"])
-    >>> shares_of_best(perfect.to_dataset(name="acc"))[0]["share"]
-    1.0
+    >>> shares_of_best(perfect.to_dataset(name="acc")).share.tolist()
+    [1.0]
     """
     from xai4land_seasonal.verification.verify import summary
 
     months = [Season.of(str(name)).month for name in scores["season"].values]
     best = sum(float(area_mean(best_correlation(month))) for month in months) / len(months)
-    return Table([row | {"share": round(row["acc"] / best, 6)} for row in summary(scores)])
+    table = summary(scores)
+    return table.assign(share=(table.acc / best).round(6))

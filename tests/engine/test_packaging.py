@@ -79,17 +79,17 @@ def test_function_twins_have_the_accessors_signatures():
 
 
 def test_first_party_plugins_are_whole():
-    rows = xai4land.plugins()
-    assert not [row for row in rows if row["problem"]]
-    assert {row["name"] for row in rows if row["kind"] == "accessors"} >= {"ai4land", "seasonal"}
+    table = xai4land.plugins()
+    assert not table.problem.any()
+    assert {"ai4land", "seasonal"} <= set(table.query("kind == 'accessors'").name)
 
 
 def test_bundled_emulators_are_whole_and_small():
-    names = [row["name"] for row in xai4land.emulators()]
-    assert "sample-landcover" in names
-    for row in xai4land.emulators():
-        assert not row["problem"]
-        emulator = xai4land.load_emulator(row["name"])
+    table = xai4land.emulators()
+    assert "sample-landcover" in table.name.values
+    assert not table.problem.any()
+    for name in table.name:
+        emulator = xai4land.load_emulator(name)
         assert emulator.card.training["command"].startswith("python recipes/")
         assert emulator.card.licence
         assert len(emulator._content) < 5_000_000
@@ -123,8 +123,8 @@ def test_a_broken_plugin_is_listed_and_breaks_nothing(tmp_path):
     out = python(
         """
         import xai4land, xarray as xr
-        print(xai4land.plugins())
-        print(xai4land.emulators())
+        print(*xai4land.plugins().problem)
+        print(*xai4land.emulators().name, *xai4land.emulators().problem)
         print(hasattr(xr.Dataset(), "ai4land"))
         try:
             xr.Dataset().faulty
@@ -181,8 +181,8 @@ def test_the_example_plugin_adds_an_accessor_and_an_architecture(tmp_path):
         made = world.ai4land.reconstruct({str(tmp_path / "mine.safetensors")!r})
         diversity = made.landscape.diversity(4)
         print(emulator.card.architecture.name, diversity.shape, float(diversity.max()) > 0)
-        rows = xai4land.plugins()
-        print([row["name"] for row in rows if row["distribution"] == "xai4land-example"])
+        table = xai4land.plugins()
+        print(table.query("distribution == 'xai4land-example'").name.tolist())
         """,
         tmp_path / "site",
     )

@@ -51,7 +51,7 @@ def test_scores_are_those_of_each_cell_and_season(world, made):
     assert float(scores.acc.sel(season="JJA")[0, 2, 3]) == pytest.approx(expected, abs=1e-6)
     error = np.sqrt(((mine.values - truth.values) ** 2).mean(0))
     np.testing.assert_allclose(scores.rmse.sel(season="JJA")[0], error, rtol=1e-5)
-    assert summary(scores)[0]["forecast"] == "persistence"
+    assert summary(scores).forecast[0] == "persistence"
 
 
 def test_intervals_hold_the_score_and_gains_over_itself_are_nought(world, made):

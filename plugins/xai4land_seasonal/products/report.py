@@ -172,7 +172,7 @@ def _scores(
 
 def _table(scores: xr.Dataset) -> str:
     """Scores with their intervals."""
-    rows = summary(scores)
+    rows = summary(scores).to_dict("records")
     heads = "".join(f'<th scope="col">{html.escape(k)}</th>' for k in rows[0])
     lines = []
     for k, row in enumerate(rows):

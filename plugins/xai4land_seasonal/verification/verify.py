@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 from dask.base import compute
 
 from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land.grids.grid import Grid
-from xai4land.tables import Table
 from xai4land_seasonal.data.areas import Box
 from xai4land_seasonal.data.climatology import Climatology
 from xai4land_seasonal.data.variables import usual_variable
@@ -239,7 +239,7 @@ def _joined(parts: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
     return xr.concat(parts, dim, coords="minimal", compat="override")
 
 
-def summary(scores: xr.Dataset) -> Table:
+def summary(scores: xr.Dataset) -> pd.DataFrame:
     """Scores as a table: a row a forecast, area-weighted means over cells, means over seasons.
 
     Parameters
@@ -251,8 +251,8 @@ def summary(scores: xr.Dataset) -> Table:
     --------
     >>> scores = xr.Dataset({"acc": (("forecast", "season"), [[0.25, 0.75]])}, {"forecast": ["a"]})
     >>> summary(scores)
-    forecast    acc
-    a         0.500
+      forecast  acc
+    0        a  0.5
     """
     extra = {"bin", "bound"}
     plain = {k: v for k, v in scores.data_vars.items() if not extra & set(map(str, v.dims))}
@@ -268,4 +268,4 @@ def summary(scores: xr.Dataset) -> Table:
             row: dict[str, Any] = {"forecast": str(label)}
             row |= {} if region is None else {"region": str(region)}
             rows.append(row | {str(k): float(v) for k, v in part.data_vars.items()})
-    return Table(rows)
+    return pd.DataFrame(rows)
