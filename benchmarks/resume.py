@@ -15,7 +15,7 @@ from common import Settings, clock, in_turn, middle
 from emulators import make_card, make_emulator, warm
 from world import region
 
-from xai4land.store import write
+from xai4land import write
 from xai4land_land import reconstruct
 
 __all__ = ["table"]

@@ -11,7 +11,7 @@ with its reason; it never breaks ``import xai4land``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from xai4land.errors import PluginError
+from xai4land.errors import InputError, PluginError
 
 __all__ = ["emulator_files", "load", "names", "plugins", "register_accessors"]
 
@@ -87,20 +87,31 @@ def load(kind: str, name: str) -> Any:
 
 
 def register_accessors() -> None:
-    """Give xarray the accessors' names; their code is imported at first use."""
+    """Register the accessors' names with xarray; their code is imported at first use."""
     for name in _entries("accessors"):
         if not hasattr(xr.Dataset, name):
-            xr.register_dataset_accessor(name)(_late(name))
+            xr.register_dataset_accessor(name)(_import_late(name))
+        if not hasattr(xr.DataArray, name):
+            xr.register_dataarray_accessor(name)(_import_late(name))
 
 
-def _late(name: str) -> Any:
-    def accessor(dataset: xr.Dataset) -> Any:
-        return load("accessors", name)(dataset)
+def _import_late(name: str) -> Callable[[xr.Dataset | xr.DataArray], Any]:
+    def accessor(data: xr.Dataset | xr.DataArray) -> Any:
+        from xai4land.accessors import Accessor
+
+        found = load("accessors", name)
+        derived = isinstance(found, type) and issubclass(found, Accessor)
+        if isinstance(data, xr.DataArray) and not derived:
+            raise InputError(
+                f"the accessor {name!r} takes a Dataset, this is a DataArray; "
+                f"array.to_dataset(name=...).{name} has it"
+            )
+        return found(data)
 
     return accessor
 
 
-def _offers() -> Iterator[Plugin]:
+def _list_plugins() -> Iterator[Plugin]:
     for kind in GROUPS:
         for name, entries in sorted(_entries(kind).items()):
             try:
@@ -126,7 +137,7 @@ def plugins() -> pd.DataFrame:
     >>> xai4land.plugins().query("kind == 'accessors'").name.tolist()
     ['ai4land', 'seasonal']
     """
-    return pd.DataFrame(_offers(), columns=[field.name for field in fields(Plugin)])
+    return pd.DataFrame(_list_plugins(), columns=[field.name for field in fields(Plugin)])
 
 
 def emulator_files() -> tuple[dict[str, Path], dict[str, str]]:

@@ -111,8 +111,8 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``source``, ``accuracy``, ``mean_iou``, ``macro_f1``, and the intersection over
-        union of each class that the truth has, as ``IoU forest``.
+        Indexed by ``source``; columns ``accuracy``, ``mean_iou``, ``macro_f1``, and the
+        intersection over union of each class that the truth has, as ``IoU forest``.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
     >>> import xai4land
     >>> planet = xai4land.sample("land", years=[2000])
     >>> scores = planet.ai4land.reconstruct().ai4land.evaluate(planet.land_cover)
-    >>> scores.ai4land.summarise().source.tolist()
+    >>> scores.ai4land.summarise().index.tolist()
     ['emulator', 'bilinear', 'nearest']
     """
     means = ["accuracy", "mean_iou", "macro_f1"]
@@ -136,7 +136,7 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
     scores = scores[[*means, "iou"]].compute()
     table = scores[means].to_dataframe()[means]
     classes = scores.iou.to_pandas().dropna(axis="columns", how="all").add_prefix("IoU ")
-    return table.join(classes).reset_index()
+    return table.join(classes)
 
 
 def _positions(

@@ -127,7 +127,7 @@ def verify(
     from xai4land.store import open_store
     from xai4land_seasonal.products.plots import plot_scores
     from xai4land_seasonal.products.report import report as write_page
-    from xai4land_seasonal.verification.verify import DEFAULT, summary, verify
+    from xai4land_seasonal.verification.verify import DEFAULT, summarise, verify
 
     if plot is not None:
         check_picture(plot)
@@ -143,7 +143,7 @@ def verify(
         regions=regions or None,
         climatology=period,
     ).compute()
-    click.echo(format_table(summary(scores)))
+    click.echo(format_table(summarise(scores)))
     if plot is not None:
         plot_scores(scores, metric=(metrics or DEFAULT)[0]).savefig(plot, dpi=150)
         click.echo(f"wrote {plot}")

@@ -51,7 +51,7 @@ def demo(out: Path, progress: bool) -> None:
     click.echo(format_table(shares_of_best(scores.compute())))
     chance = tercile_probabilities(made, climate, climatology=CLIMATOLOGY)
     plot(made, terciles=chance, time=-4).savefig(out / "season.png", dpi=150)
-    made.seasonal.plume("nino34", obs=climate, climatology=CLIMATOLOGY).savefig(
+    made.seasonal.plot_plume("nino34", obs=climate, climatology=CLIMATOLOGY).savefig(
         out / "nino34.png", dpi=150
     )
     click.echo(f"wrote {out / 'season.png'} and {out / 'nino34.png'}")
@@ -71,9 +71,9 @@ def shares_of_best(scores: xr.Dataset) -> pd.DataFrame:
     >>> shares_of_best(perfect.to_dataset(name="acc")).share.tolist()
     [1.0]
     """
-    from xai4land_seasonal.verification.verify import summary
+    from xai4land_seasonal.verification.verify import summarise
 
     months = [Season.of(str(name)).month for name in scores["season"].values]
     best = sum(float(area_mean(best_correlation(month))) for month in months) / len(months)
-    table = summary(scores)
+    table = summarise(scores)
     return table.assign(share=(table.acc / best).round(6))

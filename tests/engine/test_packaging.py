@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -54,28 +55,14 @@ def test_public_names():
         xai4land.nonsense  # noqa: B018
 
 
-def test_function_twins_have_the_accessors_signatures():
-    import inspect
-
-    import xai4land_land
-    import xai4land_seasonal
-    from xai4land_land.accessor import LandAccessor
-    from xai4land_seasonal.accessor import SeasonalAccessor
-
-    twins = [
-        (
-            LandAccessor,
-            xai4land_land,
-            ("reconstruct", "fit", "evaluate", "regrid", "write", "plot"),
-        ),
-        (SeasonalAccessor, xai4land_seasonal, ("fit", "forecast", "calibrate", "report")),
-    ]
-    for accessor, package, name in ((a, p, n) for a, p, names in twins for n in names):
-        method = inspect.signature(getattr(accessor, name))
-        function = inspect.signature(getattr(package, name))
-        own = [(p.name, p.kind, p.default) for p in list(method.parameters.values())[1:]]
-        twin = [(p.name, p.kind, p.default) for p in list(function.parameters.values())[1:]]
-        assert own == twin, name
+@pytest.mark.parametrize(
+    "package", ["xai4land", "xai4land.catalogs", "xai4land_land", "xai4land_seasonal"]
+)
+def test_dir_shows_the_public_names_and_no_other(package):
+    module = import_module(package)
+    assert dir(module) == sorted(module.__all__)
+    for name in module.__all__:
+        assert getattr(module, name) is not None
 
 
 def test_first_party_plugins_are_whole():
@@ -137,6 +124,23 @@ def test_a_broken_plugin_is_listed_and_breaks_nothing(tmp_path):
     assert "sample-landcover" in out
     assert "True" in out
     assert "refused: the plugin 'faulty' of broken" in out
+
+
+def test_an_accessor_of_datasets_is_refused_on_an_array(tmp_path):
+    metadata(tmp_path, "plain", "[xai4land.accessors]\nplain = plain_module:Plain\n")
+    (tmp_path / "plain_module.py").write_text("class Plain:\n    def __init__(self, data): pass\n")
+    out = python(
+        """
+        import xai4land, xarray as xr
+        xr.Dataset().plain
+        try:
+            xr.DataArray(1).plain
+        except xai4land.InputError as error:
+            print(error)
+        """,
+        tmp_path,
+    )
+    assert "'plain' takes a Dataset, this is a DataArray" in out
 
 
 def test_two_plugins_that_claim_a_name_are_both_named(tmp_path):

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import coordinate
-from xai4land import InputError
-from xai4land.store import open_store, write
+from xai4land import InputError, open_store, write
 from xai4land_land import evaluate, plot_scores, summarise
 
 MEANINGS = {"flag_values": np.array([0, 1, 2], np.uint8), "flag_meanings": "wood field town"}
@@ -111,9 +110,11 @@ def test_other_resolutions_and_classes_are_refused():
 def test_text_and_picture(world, emulator):
     scores = world.ai4land.reconstruct(emulator).ai4land.evaluate(world.truth)
     table = scores.ai4land.summarise()
-    assert table.source.tolist() == ["emulator", "bilinear", "nearest"]
+    assert table.index.tolist() == ["emulator", "bilinear", "nearest"]
     assert {"accuracy", "mean_iou", "macro_f1", "IoU town"} <= set(table)
-    assert table["IoU town"][0] == float(scores.iou.sel(source="emulator", land_cover_class="town"))
+    assert table.loc["emulator", "IoU town"] == float(
+        scores.iou.sel(source="emulator", land_cover_class="town")
+    )
     assert len(plot_scores(scores).axes) == 2
     with pytest.raises(InputError, match="no accuracy.*evaluate"):
         world.ai4land.summarise()
@@ -124,7 +125,7 @@ def test_a_class_that_the_truth_lacks_is_no_column():
     made = map_of(np.array([[0, 2], [1, 1]], np.uint8))
     table = summarise(evaluate(made.to_dataset(name="land_cover"), truth))
     assert [c for c in table if c.startswith("IoU")] == ["IoU wood", "IoU field"]
-    assert table["IoU field"][0] == 1
+    assert table.loc["emulator", "IoU field"] == 1
 
 
 def test_scores_can_be_kept(world, emulator, tmp_path):

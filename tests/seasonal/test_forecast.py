@@ -12,8 +12,7 @@ import xarray as xr
 import xai4land
 from compliance import complaints
 from seasonal_worlds import monthly, red_noise
-from xai4land import InputError
-from xai4land.store import write
+from xai4land import InputError, write
 from xai4land_seasonal import SeasonalEmulator, Settings, Variable, fit, forecast
 from xai4land_seasonal.emulator.training import FREE
 

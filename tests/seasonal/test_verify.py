@@ -18,7 +18,7 @@ from xai4land_seasonal import (
     forecast,
     report,
     seasonal_means,
-    summary,
+    summarise,
     tercile_probabilities,
     verify,
 )
@@ -51,7 +51,7 @@ def test_scores_are_those_of_each_cell_and_season(world, made):
     assert float(scores.acc.sel(season="JJA")[0, 2, 3]) == pytest.approx(expected, abs=1e-6)
     error = np.sqrt(((mine.values - truth.values) ** 2).mean(0))
     np.testing.assert_allclose(scores.rmse.sel(season="JJA")[0], error, rtol=1e-5)
-    assert summary(scores).forecast[0] == "persistence"
+    assert summarise(scores).index[0] == "persistence"
 
 
 def test_intervals_hold_the_score_and_gains_over_itself_are_nought(world, made):
@@ -215,7 +215,7 @@ def test_terciles_page_and_commands(world, made, tmp_path, capsys):
 
 @pytest.mark.parametrize("ending", ["nc", "zarr"])
 def test_scores_are_the_same_of_a_forecast_that_was_written(tmp_path, ending):
-    from xai4land.store import open_store, write
+    from xai4land import open_store, write
 
     climate = xai4land.sample("climate", years=range(1960, 2006))
     made = climate.seasonal.forecast(

@@ -18,6 +18,8 @@ def format_table(table: pd.DataFrame) -> str:
     unet 0.500
     vit  0.250
     """
+    if any(table.index.names):
+        table = table.reset_index()
     if table.empty:
         return "(nothing)"
     table = table.loc[:, ~(table.isna() | (table == "")).all()]

@@ -20,7 +20,7 @@ from xai4land_seasonal.data.climatology import Climatology
 from xai4land_seasonal.products.plots import plot, plot_plume, plot_reliability, plot_scores
 from xai4land_seasonal.products.terciles import tercile_probabilities
 from xai4land_seasonal.verification.comparison import compare
-from xai4land_seasonal.verification.verify import intervals_of, scores_of, summary
+from xai4land_seasonal.verification.verify import intervals_of, scores_of, summarise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -172,7 +172,7 @@ def _scores(
 
 def _table(scores: xr.Dataset) -> str:
     """Scores with their intervals."""
-    rows = summary(scores).to_dict("records")
+    rows = summarise(scores).reset_index().to_dict("records")
     heads = "".join(f'<th scope="col">{html.escape(k)}</th>' for k in rows[0])
     lines = []
     for k, row in enumerate(rows):
