@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from xai4land_seasonal.emulator.card import SeasonalCard
     from xai4land_seasonal.emulator.emulator import SeasonalEmulator
     from xai4land_seasonal.emulator.fitting import fit
-    from xai4land_seasonal.emulator.training import Settings
+    from xai4land_seasonal.emulator.settings import Settings
     from xai4land_seasonal.forecasting import forecast
     from xai4land_seasonal.products.calibration import calibrate, combine
     from xai4land_seasonal.products.plots import plot, plot_plume, plot_reliability, plot_scores
     from xai4land_seasonal.products.report import report
     from xai4land_seasonal.products.terciles import tercile_probabilities
     from xai4land_seasonal.references import REFERENCES
-    from xai4land_seasonal.verification.verify import summary, verify
+    from xai4land_seasonal.verification.verify import summarise, verify
 
 _LATE = {
     "REFERENCES": "references",
     "SeasonalCard": "emulator.card",
     "SeasonalEmulator": "emulator.emulator",
-    "Settings": "emulator.training",
+    "Settings": "emulator.settings",
     "Variable": "data.variables",
     "anomalies": "data.climatology",
     "calibrate": "products.calibration",
@@ -40,7 +40,7 @@ _LATE = {
     "plot_scores": "products.plots",
     "report": "products.report",
     "seasonal_means": "data.means",
-    "summary": "verification.verify",
+    "summarise": "verification.verify",
     "tercile_probabilities": "products.terciles",
     "verify": "verification.verify",
 }
@@ -63,7 +63,7 @@ __all__ = [
     "plot_scores",
     "report",
     "seasonal_means",
-    "summary",
+    "summarise",
     "tercile_probabilities",
     "verify",
 ]

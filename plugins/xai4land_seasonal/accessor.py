@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import xarray as xr
 
+from xai4land_seasonal.verification.defaults import DEFAULT_METRICS, DEFAULT_REFERENCES
+
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
     from matplotlib.figure import Figure
 
-    from xai4land.grids.grid import Grid
-    from xai4land.tables import Table
+    from xai4land.grids.grid import Target
     from xai4land_seasonal.data.areas import Box
     from xai4land_seasonal.data.climatology import Climatology
     from xai4land_seasonal.data.sources import Simulations
     from xai4land_seasonal.data.trends import Trend
     from xai4land_seasonal.data.variables import Variable
     from xai4land_seasonal.emulator.emulator import SeasonalEmulator
-    from xai4land_seasonal.emulator.training import Settings
+    from xai4land_seasonal.emulator.settings import Settings
     from xai4land_seasonal.forecaster import Forecaster
 
 __all__ = ["SeasonalAccessor"]
@@ -44,7 +46,7 @@ class SeasonalAccessor:
         predictors: Sequence[str | Variable] | None = None,
         targets: Sequence[str] | None = None,
         leads: Sequence[int] = (1,),
-        grid: xr.Dataset | xr.DataArray | None = None,
+        grid: Target = None,
         region: str | Box | None = None,
         validation: int = 20,
         trend: Trend = "shrunk",
@@ -54,9 +56,10 @@ class SeasonalAccessor:
         command: str = "",
         amplitude: Sequence[float] | None = None,
         spread: Sequence[float] | None = None,
-        parameters: dict[str, Any] | None = None,
-        settings: Settings | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
         progress: bool = True,
+        **changes: Any,
     ) -> SeasonalEmulator:
         """Train an emulator; see :func:`xai4land_seasonal.fit`."""
         from xai4land_seasonal.emulator.fitting import fit
@@ -80,40 +83,41 @@ class SeasonalAccessor:
             parameters=parameters,
             settings=settings,
             progress=progress,
+            **changes,
         )
 
     def forecast(
         self,
-        season: str | Sequence[str] = "DJF",
+        seasons: str | Sequence[str] = "DJF",
         *,
-        members: int = 100,
         lead: int = 1,
         years: int | Sequence[int] | None = None,
+        members: int = 100,
         emulator: str | os.PathLike[str] | Forecaster | None = None,
         climatology: Climatology = None,
         simulations: Simulations = None,
-        seed: int = 0,
-        grid: Grid | None = None,
+        grid: Target = None,
         variables: Sequence[str] | None = None,
+        seed: int = 0,
     ) -> xr.Dataset:
         """Forecast seasons as a lazy ensemble; see :func:`xai4land_seasonal.forecast`."""
         from xai4land_seasonal.forecasting import forecast
 
         return forecast(
             self._data,
-            season,
-            members=members,
+            seasons,
             lead=lead,
             years=years,
+            members=members,
             emulator=emulator,
             climatology=climatology,
             simulations=simulations,
-            seed=seed,
             grid=grid,
             variables=variables,
+            seed=seed,
         )
 
-    def means(
+    def seasonal_means(
         self,
         seasons: str | Sequence[str] = ("DJF", "MAM", "JJA", "SON"),
         *,
@@ -136,27 +140,20 @@ class SeasonalAccessor:
 
         return calibrate(self._data, obs, years=years, climatology=climatology)
 
-    def combine(self, *others: xr.Dataset, weights: Sequence[float] | None = None) -> xr.Dataset:
-        """This ensemble and others as one; see :func:`xai4land_seasonal.combine`."""
+    def combine(
+        self, others: Mapping[str, xr.Dataset], *, weights: Sequence[float] | None = None
+    ) -> xr.Dataset:
+        """Join this ensemble and others into one; see :func:`xai4land_seasonal.combine`."""
         from xai4land_seasonal.products.calibration import combine
 
-        forecasts: Mapping[str, xr.Dataset] = {
-            f"{k} {one.attrs.get('emulator', '')}".strip(): one
-            for k, one in enumerate((self._data, *others))
-        }
-        share = None if weights is None else dict(zip(forecasts, weights, strict=True))
-        return combine(forecasts, weights=share)
+        return combine(self._data, others, weights=weights)
 
     def verify(
         self,
         obs: xr.Dataset,
         *,
-        references: Sequence[str] | Mapping[str, xr.Dataset] = (
-            "climatology",
-            "trend",
-            "persistence",
-        ),
-        metrics: Sequence[str] | None = None,
+        references: Sequence[str] | Mapping[str, xr.Dataset] = DEFAULT_REFERENCES,
+        metrics: Sequence[str] = DEFAULT_METRICS,
         dim: str | Sequence[str] = "time",
         regions: Sequence[str] | Mapping[str, Box] | None = None,
         intervals: int = 0,
@@ -165,13 +162,13 @@ class SeasonalAccessor:
         seed: int = 0,
     ) -> xr.Dataset:
         """Scores beside the references'; see :func:`xai4land_seasonal.verify`."""
-        from xai4land_seasonal.verification.verify import DEFAULT, verify
+        from xai4land_seasonal.verification.verify import verify
 
         return verify(
             self._data,
             obs,
             references=references,
-            metrics=DEFAULT if metrics is None else metrics,
+            metrics=metrics,
             dim=dim,
             regions=regions,
             intervals=intervals,
@@ -180,7 +177,7 @@ class SeasonalAccessor:
             seed=seed,
         )
 
-    def terciles(
+    def tercile_probabilities(
         self,
         obs: xr.Dataset,
         *,
@@ -192,26 +189,60 @@ class SeasonalAccessor:
 
         return tercile_probabilities(self._data, obs, climatology=climatology, period=period)
 
-    def plot(self, **how: Any) -> Figure:
-        """A forecast's maps (:func:`xai4land_seasonal.plot`), or those of scores.
+    def plot(
+        self,
+        *,
+        terciles: xr.Dataset | None = None,
+        time: int = -1,
+        variable: str | None = None,
+    ) -> Figure:
+        """Draw a forecast's maps; see :func:`xai4land_seasonal.plot`."""
+        from xai4land_seasonal.products.plots import plot
 
-        For scores see :func:`xai4land_seasonal.plot_scores`.
-        """
-        from xai4land_seasonal.products.plots import plot, plot_scores
+        return plot(self._data, terciles=terciles, time=time, variable=variable)
 
-        return (plot_scores if "forecast" in self._data.dims else plot)(self._data, **how)
+    def plot_scores(
+        self, *, metric: str = "acc", forecast: str | None = None, alpha: float = 0.1
+    ) -> Figure:
+        """Draw maps of a score; see :func:`xai4land_seasonal.plot_scores`."""
+        from xai4land_seasonal.products.plots import plot_scores
 
-    def plume(self, region: str | Box = "nino34", **how: Any) -> Figure:
-        """Members over a region, year by year; see :func:`xai4land_seasonal.plot_plume`."""
+        return plot_scores(self._data, metric=metric, forecast=forecast, alpha=alpha)
+
+    def plot_plume(
+        self,
+        region: str | Box = "nino34",
+        *,
+        obs: xr.Dataset | None = None,
+        climatology: Climatology = None,
+        season: str | None = None,
+        variable: str | None = None,
+    ) -> Figure:
+        """Draw members over a region by year; see :func:`xai4land_seasonal.plot_plume`."""
         from xai4land_seasonal.products.plots import plot_plume
 
-        return plot_plume(self._data, region, **how)
+        return plot_plume(
+            self._data,
+            region,
+            obs=obs,
+            climatology=climatology,
+            season=season,
+            variable=variable,
+        )
 
-    def reliability(self, **how: Any) -> Figure:
-        """Reliability of scores; see :func:`xai4land_seasonal.plot_reliability`."""
+    def plot_reliability(self, *, forecasts: Sequence[str] | None = None) -> Figure:
+        """Draw reliability diagrams; see :func:`xai4land_seasonal.plot_reliability`."""
         from xai4land_seasonal.products.plots import plot_reliability
 
-        return plot_reliability(self._data, **how)
+        return plot_reliability(self._data, forecasts=forecasts)
+
+    def hindcast_seasons(
+        self, season: str, *, first: int | None = None, anomalies: bool = True
+    ) -> xr.Dataset:
+        """Compute seasons of a hindcast; see :func:`xai4land_seasonal.hindcast_seasons`."""
+        from xai4land_seasonal.data.hindcasts import hindcast_seasons
+
+        return hindcast_seasons(self._data, season, first=first, anomalies=anomalies)
 
     def report(
         self,
@@ -234,8 +265,8 @@ class SeasonalAccessor:
             intervals=intervals,
         )
 
-    def summary(self) -> Table:
-        """Scores as a table; see :func:`xai4land_seasonal.summary`."""
-        from xai4land_seasonal.verification.verify import summary
+    def summarise(self) -> pd.DataFrame:
+        """Return scores as a table; see :func:`xai4land_seasonal.summarise`."""
+        from xai4land_seasonal.verification.verify import summarise
 
-        return summary(self._data)
+        return summarise(self._data)
