@@ -251,10 +251,8 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
     Examples
     --------
     >>> scores = xr.Dataset({"acc": (("forecast", "season"), [[0.25, 0.75]])}, {"forecast": ["a"]})
-    >>> summarise(scores)
-              acc
-    forecast
-    a         0.5
+    >>> summarise(scores)["acc"].to_dict()
+    {'a': 0.5}
     """
     extra = {"bin", "bound"}
     plain = {k: v for k, v in scores.data_vars.items() if not extra & set(map(str, v.dims))}
