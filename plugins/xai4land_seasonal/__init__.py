@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from xai4land_seasonal.emulator.card import SeasonalCard
     from xai4land_seasonal.emulator.emulator import SeasonalEmulator
     from xai4land_seasonal.emulator.fitting import fit
-    from xai4land_seasonal.emulator.training import Settings
+    from xai4land_seasonal.emulator.settings import Settings
     from xai4land_seasonal.forecasting import forecast
     from xai4land_seasonal.products.calibration import calibrate, combine
     from xai4land_seasonal.products.plots import plot, plot_plume, plot_reliability, plot_scores
@@ -52,7 +52,7 @@ __getattr__, __dir__ = import_lazily(
         "REFERENCES": ".references",
         "SeasonalCard": ".emulator.card",
         "SeasonalEmulator": ".emulator.emulator",
-        "Settings": ".emulator.training",
+        "Settings": ".emulator.settings",
         "Variable": ".data.variables",
         "anomalies": ".data.climatology",
         "calibrate": ".products.calibration",

@@ -164,9 +164,13 @@ def test_calibration_mends_bias_and_spread(world, made):
 
 def test_several_ensembles_become_one(world, made):
     other = forecast(world, ("DJF", "JJA"), years=YEARS, members=4, emulator="trend").compute()
-    both = combine({"a": made, "b": other})
+    both = combine(made, {"b": other})
     assert both.sizes["realization"] == 8
-    assert both.source.values.tolist() == ["a"] * 4 + ["b"] * 4
+    assert both.source.values.tolist() == ["persistence"] * 4 + ["b"] * 4
+    with pytest.raises(InputError, match="weights=\\[1.0\\], expected a share for each"):
+        combine(made, {"b": other}, weights=[1.0])
+    with pytest.raises(InputError, match="none named 'persistence' like the first"):
+        combine(made, {"persistence": other})
 
 
 def test_the_page_makes_each_reference_once(world, made, tmp_path, monkeypatch):

@@ -171,19 +171,18 @@ def _scores(
 
 
 def _table(scores: xr.Dataset) -> str:
-    """Scores with their intervals."""
-    rows = summarise(scores).reset_index().to_dict("records")
-    heads = "".join(f'<th scope="col">{html.escape(k)}</th>' for k in rows[0])
+    """Return scores with their intervals as an HTML table."""
+    table = summarise(scores)
+    heads = "".join(
+        f'<th scope="col">{html.escape(str(name))}</th>' for name in ("forecast", *table.columns)
+    )
     lines = []
-    for k, row in enumerate(rows):
-        cells = []
+    for label, row in table.iterrows():
+        cells = [f'<th scope="row">{html.escape(str(label))}</th>']
         for name, value in row.items():
-            if name == "forecast":
-                cells.append(f'<th scope="row">{html.escape(str(value))}</th>')
-                continue
             text = "–" if not np.isfinite(value) else f"{value:.3f}"
             if f"{name}_interval" in scores and np.isfinite(value):
-                low, high = scores[f"{name}_interval"].isel(forecast=k).values
+                low, high = scores[f"{name}_interval"].sel(forecast=label).values
                 text += f"<br><small>{low:.3f} to {high:.3f}</small>"
             cells.append(f"<td>{text}</td>")
         lines.append(f"<tr>{''.join(cells)}</tr>")

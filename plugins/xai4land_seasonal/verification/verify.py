@@ -17,6 +17,7 @@ from xai4land_seasonal.data.areas import Box
 from xai4land_seasonal.data.climatology import Climatology
 from xai4land_seasonal.data.variables import usual_variable
 from xai4land_seasonal.verification.comparison import Cases, Comparison, compare, problems_of
+from xai4land_seasonal.verification.defaults import DEFAULT_METRICS, DEFAULT_REFERENCES
 from xai4land_seasonal.verification.metrics import METRICS, mean_over
 
 __all__ = ["METRICS", "intervals_of", "scores_of", "summarise", "verify"]
@@ -25,19 +26,14 @@ BATCH = 50
 """Resamples at once."""
 RESAMPLED = 2
 """Years that a resample keeps together."""
-DEFAULT = ("acc", "residual_correlation", "rmse", "msess", "spread_error", "crpss", "rpss")
 
 
 def verify(
     forecast: xr.Dataset,
     obs: xr.Dataset,
     *,
-    references: Sequence[str] | Mapping[str, xr.Dataset] = (
-        "climatology",
-        "trend",
-        "persistence",
-    ),
-    metrics: Sequence[str] = DEFAULT,
+    references: Sequence[str] | Mapping[str, xr.Dataset] = DEFAULT_REFERENCES,
+    metrics: Sequence[str] = DEFAULT_METRICS,
     dim: str | Sequence[str] = "time",
     regions: Sequence[str] | Mapping[str, Box] | None = None,
     intervals: int = 0,
@@ -255,8 +251,8 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
     Examples
     --------
     >>> scores = xr.Dataset({"acc": (("forecast", "season"), [[0.25, 0.75]])}, {"forecast": ["a"]})
-    >>> summarise(scores).loc["a"].to_dict()
-    {'acc': 0.5}
+    >>> summarise(scores)["acc"].to_dict()
+    {'a': 0.5}
     """
     extra = {"bin", "bound"}
     plain = {k: v for k, v in scores.data_vars.items() if not extra & set(map(str, v.dims))}
