@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ import xarray as xr
 from xai4land.emulator import Classes, Emulator
 from xai4land.emulator.inputs import time_name
 from xai4land.grids.grid import Grid
+from xai4land.settings import resolve_settings
+from xai4land.training.settings import MapSettings
 from xai4land_land.legends import Legend, find_legend
 from xai4land_land.truth import as_variable, match_years, recode
 
@@ -19,6 +23,7 @@ __all__ = ["fit"]
 
 def fit(
     data: xr.Dataset,
+    /,
     truth: xr.Dataset | xr.DataArray,
     *,
     static: xr.Dataset | None = None,
@@ -32,15 +37,11 @@ def fit(
     parameters: dict[str, Any] | None = None,
     window: int | None = None,
     conserve: bool = True,
-    epochs: int = 20,
-    steps: int = 50,
-    batch_size: int = 8,
-    learning_rate: float = 2e-3,
-    weight_decay: float = 0.05,
     validation: float = 0.15,
-    seed: int = 0,
+    settings: MapSettings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     device: str = "auto",
     progress: bool = True,
+    **changes: Any,
 ) -> Emulator:
     """Train an emulator that reconstructs ``truth`` from coarse states.
 
@@ -70,15 +71,15 @@ def fit(
         Pixels along a side of a window. By default 32 coarse cells, from 32 to 160 pixels.
     conserve : bool
         Whether the map's class fractions are fitted to the states in each coarse cell.
-    epochs, steps, batch_size : int
-        Validation rounds, batches between them, and windows a batch.
-    learning_rate, weight_decay : float
     validation : float
         Share of the blocks that is held out.
-    seed : int
-        Same seed, data and machine: same emulator.
+    settings : MapSettings, dict or path-like, optional
+        How to train: a :class:`xai4land_land.MapSettings`, a dictionary of its attributes, or a
+        JSON or TOML file of them.
     device : str
     progress : bool
+    **changes
+        Single settings, such as ``epochs=5``; they override those of ``settings``.
 
     Returns
     -------
@@ -101,7 +102,6 @@ def fit(
     8
     """
     from xai4land.training.fit import fit_maps
-    from xai4land.training.settings import MapSettings
 
     reference = as_variable(truth)
     chosen = find_legend(reference, legend)
@@ -123,10 +123,13 @@ def fit(
         parameters=parameters,
         window=window,
         validation=validation,
-        settings=MapSettings(epochs, steps, batch_size, learning_rate, weight_decay, seed=seed),
+        settings=resolve_settings(MapSettings, settings, changes, parameters=_PARAMETERS),
         device=device,
         progress=progress,
     )
+
+
+_PARAMETERS = tuple(inspect.signature(fit).parameters)
 
 
 def _titles(*sources: xr.Dataset | xr.DataArray | None) -> str:

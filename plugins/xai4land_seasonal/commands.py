@@ -126,7 +126,8 @@ def verify(
     from xai4land.store import open_store
     from xai4land_seasonal.products.plots import plot_scores
     from xai4land_seasonal.products.report import report as write_page
-    from xai4land_seasonal.verification.verify import DEFAULT, summary, verify
+    from xai4land_seasonal.verification.defaults import DEFAULT_METRICS
+    from xai4land_seasonal.verification.verify import summarise, verify
 
     if plot is not None:
         check_picture(plot)
@@ -138,13 +139,13 @@ def verify(
         ensemble,
         truth,
         references=references,
-        metrics=metrics or DEFAULT,
+        metrics=metrics or DEFAULT_METRICS,
         regions=regions or None,
         climatology=period,
     ).compute()
-    click.echo(repr(summary(scores)))
+    click.echo(summarise(scores).round(3).to_string())
     if plot is not None:
-        plot_scores(scores, metric=(metrics or DEFAULT)[0]).savefig(plot, dpi=150)
+        plot_scores(scores, metric=(metrics or DEFAULT_METRICS)[0]).savefig(plot, dpi=150)
         click.echo(f"wrote {plot}")
     if report is not None:
         write_page(ensemble, report, obs=truth, climatology=period, references=references)

@@ -14,7 +14,7 @@ from dask.delayed import delayed
 from xai4land.emulator import load_emulator
 from xai4land.errors import InputError
 from xai4land.grids import cf
-from xai4land.grids.grid import Grid
+from xai4land.grids.grid import Target
 from xai4land_seasonal.data.climatology import Climatology
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.seasons import (
@@ -27,7 +27,7 @@ from xai4land_seasonal.data.seasons import (
     season_coords,
 )
 from xai4land_seasonal.data.sources import Simulations, split_sources
-from xai4land_seasonal.data.state import State, read_state, read_states
+from xai4land_seasonal.data.state import State, find_grid, read_state, read_states
 from xai4land_seasonal.data.trends import LEAST, Trend
 from xai4land_seasonal.data.variables import Variable, guess_variables
 from xai4land_seasonal.emulator.emulator import SeasonalEmulator
@@ -43,17 +43,17 @@ YEARS = 20
 
 def forecast(
     data: xr.Dataset,
-    season: str | Sequence[str] = "DJF",
+    seasons: str | Sequence[str] = "DJF",
     *,
-    members: int = 100,
     lead: int = 1,
     years: int | Sequence[int] | None = None,
+    members: int = 100,
     emulator: str | os.PathLike[str] | Forecaster | None = None,
     climatology: Climatology = None,
     simulations: Simulations = None,
-    seed: int = 0,
-    grid: Grid | None = None,
+    grid: Target = None,
     variables: Sequence[str] | None = None,
+    seed: int = 0,
 ) -> xr.Dataset:
     """Forecast seasonal anomalies from the months before, as a lazy ensemble.
 
@@ -63,14 +63,15 @@ def forecast(
         Monthly fields on a regular grid, without a gap, from at least 15 years before the first
         forecast: what is forecast is added to the trend of the years before. A forecast
         looks at nothing from its reference time on.
-    season : str or sequence of str
+    seasons : str or sequence of str
         First letters of three months; a season belongs to the year of its last month.
-    members : int
     lead : int
         Whole months between the last month that is known and the season: with 1, DJF is forecast
         from what is known at the end of October.
     years : int or sequence of int, optional
         Of the seasons. By default all that can be forecast, the next one included.
+    members : int
+        Size of the ensemble.
     emulator : str, path-like or Forecaster, optional
         A seasonal emulator, or a reference by name: ``"climatology"``, ``"trend"``,
         ``"persistence"``, ``"damped persistence"``, ``"trend + damped persistence"``,
@@ -81,12 +82,13 @@ def forecast(
     simulations : Dataset, mapping from str to Dataset, intake_esm.esm_datastore or None
         What ``"analogs"`` are drawn from, such as the simulations that an emulator learned from:
         absolute or anomalies, on any grid and calendar. None: from the data's own past.
+    grid : float, Dataset or DataArray, optional
+        The grid of references: degrees, or data that lie on it. By default the data's own;
+        emulators have their own.
+    variables : sequence of str, optional
+        Variables that references forecast; by default all.
     seed : int
         Of the members. Those of a year depend on it and on the year alone.
-    grid : Grid, optional
-        What references are made on; by default the data's own. Emulators have theirs.
-    variables : sequence of str, optional
-        What references are made of; by default all variables.
 
     Returns
     -------
@@ -112,7 +114,7 @@ def forecast(
     >>> dict(made.tas.sizes)
     {'time': 10, 'realization': 10, 'lat': 18, 'lon': 36}
     """
-    seasons = find_seasons(season)
+    found_seasons = find_seasons(seasons)
     problems = [
         f"{name}={value!r}, expected a whole number of at least {least}"
         for name, value, least in (("members", members, 1), ("lead", lead, 0), ("seed", seed, 0))
@@ -123,9 +125,11 @@ def forecast(
     found = [v for v in guess_variables(data) if variables is None or v.name in variables]
     wanted = chosen.predictors(found)
     time = _time_of(data)
-    starts = _starts(month_numbers(data[time], "the data"), seasons, lead, years)
+    starts = _starts(month_numbers(data[time], "the data"), found_seasons, lead, years)
     first_year = min((start + 2) // 12 for start in starts)
-    state = read_state(data, wanted, chosen.cells or grid, climatology, before=first_year)
+    state = read_state(
+        data, wanted, chosen.cells or find_grid(grid, data), climatology, before=first_year
+    )
     worlds = [] if simulations is None else split_sources(simulations)
     maker = _drawing(chosen, read_states(worlds, wanted, state.grid)) if worlds else chosen
     values = _members(state, chosen, maker, starts, (members, lead, seed))

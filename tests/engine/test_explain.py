@@ -12,12 +12,13 @@ import torch
 from test_windows_reading import counted, shores
 
 from conftest import random_emulator, small_card, small_world
+from xai4land import explain
 from xai4land.errors import InputError
 from xai4land.explaining import timing
 from xai4land.explaining.explain import _found
 from xai4land.explaining.workers import Workers
 from xai4land.inference.plan import Plan
-from xai4land_land import explain, reconstruct
+from xai4land_land import reconstruct
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ def test_it_learns_what_the_height_tells():
     world = small_world(times=1)
     emulator = train(world, epochs=6, steps=25, learning_rate=1e-2)
     scores = reconstruct(world, emulator).ai4land.evaluate(world.truth, legend=WOOD).compute()
-    accuracy = scores.data.accuracy
+    accuracy = scores.accuracy
     assert accuracy.sel(source="emulator") > accuracy.sel(source="bilinear") + 0.1
     losses = emulator.card.training["validation_loss"]
     assert min(losses) < losses[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from xai4land.emulator.inputs import Bound, Layer, bind, check_static
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.heads.make import make_head
+from xai4land.settings import resolve_settings
 from xai4land.training.inputs import describe_inputs, measure_input
 from xai4land.training.maps import train
 from xai4land.training.samples import Samples
@@ -49,7 +50,7 @@ def fit_maps(
     parameters: dict[str, Any] | None = None,
     window: int | None = None,
     validation: float = 0.15,
-    settings: MapSettings | None = None,
+    settings: MapSettings | Mapping[str, Any] | None = None,
     kind: type[Emulator] = Emulator,
     device: str = "auto",
     progress: bool = True,
@@ -82,7 +83,7 @@ def fit_maps(
         Pixels along a side of a window. By default 32 coarse cells, from 32 to 160 pixels.
     validation : float
         Share of the blocks that is held out.
-    settings : MapSettings, optional
+    settings : MapSettings or dict, optional
     kind : type
         Class of the emulator, with a ``card_type`` whose outputs are these.
     device : str
@@ -109,13 +110,12 @@ def fit_maps(
     ...     variables=[NumberVariable(name="height", units="m", valid_range=(-500, 9000))])
     >>> emulator = fit_maps(
     ...     planet[["primf"]], [height], numbers, window=32, progress=False,
-    ...     parameters={"widths": [8, 16]}, settings=MapSettings(epochs=1, steps=1, batch_size=1))
+    ...     parameters={"widths": [8, 16]}, settings={"epochs": 1, "steps": 1, "batch_size": 1})
     >>> emulator.card.gives
     'height (m)'
     """
     check_static(static)
-    settings = settings or MapSettings()
-    InputError.raise_if(settings.problems())
+    chosen = resolve_settings(MapSettings, settings)
     layers = describe_inputs(data, static, outputs.fraction_inputs, inputs)
     target = Grid.of(truth[0], "the truth")
     coarse = _coarse_grid(layers, outputs)
@@ -137,7 +137,7 @@ def fit_maps(
         bound.target.spacings[0],
         BLOCK_CELLS * bound.coarse.resolution,
         validation,
-        settings.seed,
+        chosen.seed,
     )
     card = _measure(card, bound, known.within(sides[0]))
     card = card.with_(
@@ -153,7 +153,7 @@ def fit_maps(
     # A mirrored slope faces another way.
     mirrored = not any("aspect" in spec.name for spec in card.inputs)
     return train(
-        kind, card, learned, held, settings, mirrored=mirrored, device=device, progress=progress
+        kind, card, learned, held, chosen, mirrored=mirrored, device=device, progress=progress
     )
 
 

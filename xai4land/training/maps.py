@@ -63,14 +63,14 @@ def train(
     Raises
     ------
     InputError
-        If a split holds nothing to learn from, or the settings are out of range.
+        If a split holds nothing to learn from.
     """
     problems = [
         f"the {name} blocks hold no pixel with known truth in a mixed cell; give more truth"
         for name, split in (("training", training), ("validation", validation))
         if split.empty
     ]
-    InputError.raise_if([*problems, *settings.problems()])
+    InputError.raise_if(problems)
     device = choose_device(device)
     with seeded(settings.seed, device), progress_bar(progress) as bar:
         network = build(card).to(device)

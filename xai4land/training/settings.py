@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 __all__ = ["MapSettings"]
 
@@ -28,29 +31,14 @@ class MapSettings:
 
     Examples
     --------
-    >>> MapSettings(epochs=5).problems()
-    []
-    >>> MapSettings(epochs=0).problems()
-    ['epochs=0, expected a whole number of at least 1']
+    >>> MapSettings(epochs=5).steps
+    50
     """
 
-    epochs: int = 20
-    steps: int = 50
-    batch_size: int = 8
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
-    workers: int = 2
-    seed: int = 0
-
-    def problems(self) -> list[str]:
-        """Return what is out of range."""
-        found = []
-        for name in ("epochs", "steps", "batch_size", "workers"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                found.append(f"{name}={value!r}, expected a whole number of at least 1")
-        for name in ("learning_rate", "weight_decay", "seed"):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0 <= value < 1e9:
-                found.append(f"{name}={value!r}, expected a number from 0")
-        return found
+    epochs: Annotated[int, Field(ge=1)] = 20
+    steps: Annotated[int, Field(ge=1)] = 50
+    batch_size: Annotated[int, Field(ge=1)] = 8
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    workers: Annotated[int, Field(ge=1)] = 2
+    seed: Annotated[int, Field(ge=0)] = 0

@@ -10,7 +10,7 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids.cells import cell_areas, cell_edges, overlap_matrix
-from xai4land.grids.grid import Grid
+from xai4land.grids.grid import Grid, Target, global_grid
 from xai4land.regridding import cell_means
 from xai4land_seasonal.data.climatology import Climatology, anomalies, describe
 from xai4land_seasonal.data.history import Floats, History
@@ -18,7 +18,7 @@ from xai4land_seasonal.data.seasons import Ints, month_numbers
 from xai4land_seasonal.data.trends import Trend
 from xai4land_seasonal.data.variables import Variable, find_variable
 
-__all__ = ["State", "read_state", "read_states"]
+__all__ = ["State", "find_grid", "read_state", "read_states"]
 
 COVERED = 0.5
 """Part of the grid's area that the data must lie on."""
@@ -62,6 +62,28 @@ class State:
         values = self.data.values[:months]
         flat = values.reshape(*values.shape[:2], -1)
         return History(flat, int(self.months[0]), self.days()[:months], self.area(), trend)
+
+
+def find_grid(target: Target, data: xr.Dataset | xr.DataArray) -> Grid | None:
+    """Return the grid that is asked for, or None where the data's own is.
+
+    Parameters
+    ----------
+    target : float, Dataset, DataArray or None
+        Degrees, for a grid of the whole globe; or data on the grid.
+    data : Dataset or DataArray
+        Whose names and order a grid of the globe keeps.
+
+    Raises
+    ------
+    InputError
+        If there is no such grid.
+    """
+    if target is None:
+        return None
+    if isinstance(target, xr.Dataset | xr.DataArray):
+        return Grid.of(target, "grid=")
+    return global_grid(target, Grid.of(data))
 
 
 def read_state(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from inspect import signature
 from typing import Any, get_args
 
 import numpy as np
@@ -13,11 +15,12 @@ import xarray as xr
 from xai4land.emulator import Architecture
 from xai4land.emulator.build import build
 from xai4land.errors import InputError
-from xai4land.grids.grid import Grid
+from xai4land.grids.grid import Target
+from xai4land.settings import resolve_settings
 from xai4land_seasonal.data.areas import Box, find_box
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.sources import Simulations, split_sources
-from xai4land_seasonal.data.state import State, read_states
+from xai4land_seasonal.data.state import State, find_grid, read_states
 from xai4land_seasonal.data.trends import LEAST, Trend
 from xai4land_seasonal.data.variables import Variable, guess_variables
 from xai4land_seasonal.emulator.card import SeasonalCard
@@ -25,7 +28,8 @@ from xai4land_seasonal.emulator.cases import STARTS, Cases, years_known
 from xai4land_seasonal.emulator.emulator import SeasonalEmulator
 from xai4land_seasonal.emulator.network import Ensemble
 from xai4land_seasonal.emulator.persistence import fit_persistence, fit_scale
-from xai4land_seasonal.emulator.training import Settings, make_cases, train
+from xai4land_seasonal.emulator.settings import Settings
+from xai4land_seasonal.emulator.training import make_cases, train
 from xai4land_seasonal.emulator.tuning import tune
 
 __all__ = ["fit"]
@@ -33,12 +37,13 @@ __all__ = ["fit"]
 
 def fit(
     data: xr.Dataset,
+    /,
     *,
     simulations: Simulations = None,
     predictors: Sequence[str | Variable] | None = None,
     targets: Sequence[str] | None = None,
     leads: Sequence[int] = (1,),
-    grid: xr.Dataset | xr.DataArray | None = None,
+    grid: Target = None,
     region: str | Box | None = None,
     validation: int = 20,
     trend: Trend = "shrunk",
@@ -48,9 +53,10 @@ def fit(
     command: str = "",
     amplitude: Sequence[float] | None = None,
     spread: Sequence[float] | None = None,
-    parameters: dict[str, Any] | None = None,
-    settings: Settings | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     progress: bool = True,
+    **changes: Any,
 ) -> SeasonalEmulator:
     """Train a seasonal emulator.
 
@@ -73,8 +79,8 @@ def fit(
         Predictors whose seasons are forecast; by default all.
     leads : sequence of int
         Whole months between the last month that is known and the season.
-    grid : Dataset or DataArray, optional
-        With the coordinates of the grid to work on; by default that of ``data``.
+    grid : float, Dataset or DataArray, optional
+        The grid to work on: degrees, or data that lie on it. By default the grid of ``data``.
     region : str or tuple of float, optional
         What is forecast: a name among :data:`xai4land_seasonal.data.areas.REGIONS`, or southern,
         northern, western and eastern edge; cells whose centre is inside. Predictors stay global.
@@ -89,10 +95,14 @@ def fit(
     amplitude, spread : sequence of float, optional
         For each target: factors on the network's part of the mean and on the members'
         departures, instead of chosen ones.
-    parameters : dict, optional
+    parameters : mapping, optional
         Of :class:`xai4land_seasonal.emulator.network.CVAE`, and ``networks``, how many of them.
-    settings : Settings, optional
+    settings : Settings, mapping or path-like, optional
+        How to train; as :class:`xai4land_seasonal.Settings`, a dictionary, or a JSON or TOML file.
     progress : bool
+        Whether to show a progress bar.
+    **changes
+        Single settings, such as ``epochs=5``; they override ``settings``.
 
     Returns
     -------
@@ -102,7 +112,7 @@ def fit(
     ------
     InputError
         If variables, months or years are missing, grids cannot be brought together, or settings
-        are out of range.
+        are unknown or out of range; all problems are listed.
 
     Examples
     --------
@@ -110,16 +120,22 @@ def fit(
     >>> climate = xai4land.sample("climate", years=range(1900, 1960))
     >>> emulator = xai4land_seasonal.fit(
     ...     climate[["tas"]], validation=10, progress=False,
-    ...     parameters={"width": 16, "heads": 2}, settings=Settings(epochs=1))
+    ...     parameters={"width": 16, "heads": 2}, epochs=1)
     >>> emulator.card.targets
     ('tas',)
     """
-    settings = settings or Settings()
+    problems: list[str] = []
+    training = Settings()
+    try:
+        training = resolve_settings(
+            Settings, settings, changes, parameters=signature(fit).parameters
+        )
+    except InputError as error:
+        problems += error.problems
     known = {v.name: v for v in guess_variables(split_sources(data)[0][1])}
     chosen = [p if isinstance(p, Variable) else known.get(p) for p in predictors or known]
     wanted = tuple(targets or [v.name for v in chosen if v is not None])
     worlds = split_sources(data) + (split_sources(simulations) if simulations is not None else [])
-    problems = settings.problems()
     if None in chosen:
         problems.append(f"predictors={list(predictors or [])}, but the data hold {list(known)}")
     if len({label for label, _ in worlds}) < len(worlds):
@@ -142,7 +158,7 @@ def fit(
         problems += error.problems
     InputError.raise_if(problems)
     variables = [v for v in chosen if v is not None]
-    states = read_states(worlds, variables, None if grid is None else Grid.of(grid))
+    states = read_states(worlds, variables, find_grid(grid, worlds[0][1]))
     first, *others = [state.history(trend) for state in states]
     labels = [label for label, _ in worlds]
     card = _card(states[0], variables, wanted, leads, labels, box).with_(
@@ -150,26 +166,26 @@ def fit(
         title=title,
         licence=licence,
         trend=trend,
-        architecture=Architecture(name="seasonal-cvae", parameters=parameters or {}),
+        architecture=Architecture(name="seasonal-cvae", parameters=dict(parameters or {})),
     )
     learned = _until(states[0], validation, trend) if validation else first
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
+        torch.manual_seed(training.seed)
         network = build(card)
         assert isinstance(network, Ensemble)
-        told = _learn(network, card, [learned, *others], states[0], settings, progress)
+        told = _learn(network, card, [learned, *others], states[0], training, progress)
     card = card.with_(
         training={
             "data": ", ".join(label for label, _ in worlds),
             "years": _span(states[0], validation),
             "validation_years": validation,
-            "settings": asdict(settings),
+            "settings": asdict(training),
             "command": command,
             "active_latent_dimensions": [
-                t["active"] for t in told if t["epoch"] == settings.epochs - 1
+                t["active"] for t in told if t["epoch"] == training.epochs - 1
             ],
             "divergence_nats": [
-                round(t["divergence"], 2) for t in told if t["epoch"] == settings.epochs - 1
+                round(t["divergence"], 2) for t in told if t["epoch"] == training.epochs - 1
             ],
         }
     )
@@ -243,7 +259,7 @@ def _learn(
         for source in few
     )
     scale = fit_scale(histories)
-    weights = [1.0, *(settings.simulations,) * (len(histories) - 1)]
+    weights = [1.0, *(settings.simulation_weight,) * (len(histories) - 1)]
     # Simulations persist in their own way: they steady the regression, and no more.
     little = [weights[0], *(0.1 * weight for weight in weights[1:])]
     area = state.area() * card.inside()

@@ -3,73 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from xai4land.errors import InputError
 from xai4land.progress import progress_bar
 from xai4land_seasonal.data.history import Floats, History
 from xai4land_seasonal.emulator.cases import STARTS, Cases, make_fields, persisted, years_known
 from xai4land_seasonal.emulator.network import CVAE, Condition, Ensemble
+from xai4land_seasonal.emulator.settings import Settings
 
-__all__ = ["Settings", "make_cases", "train"]
+__all__ = ["make_cases", "train"]
 
 FREE = 0.02
 """Nats a latent dimension may tell without being charged (Kingma et al. 2016)."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train; all of it is written to the card.
-
-    Attributes
-    ----------
-    epochs : int
-    batch_size : int
-        Cases a batch.
-    learning_rate, weight_decay : float
-        Of AdamW; the rate rises and falls once (Smith 2018).
-    beta : float
-        Weight of the divergence of the posterior from the prior; it grows from 0 over the first
-        third of the epochs.
-    hybrid : float
-        Weight of the variational part of the loss, from 0 to 1; the rest is that of the forecast
-        that the prior's mean gives.
-    freedom : float
-        Independent cells that the likelihood counts: neighbours tell the same twice.
-    simulations : float
-        What a case of the simulations counts beside one of the state's own.
-    seed : int
-    """
-
-    epochs: int = 20
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.05
-    beta: float = 1.0
-    hybrid: float = 0.5
-    freedom: float = 200.0
-    simulations: float = 0.3
-    seed: int = 0
-
-    def problems(self) -> list[str]:
-        """What is out of range."""
-        found = [
-            f"{name}={value!r}, expected a positive number"
-            for name, value in asdict(self).items()
-            if name not in ("seed", "simulations", "weight_decay") and not value > 0
-        ]
-        whole = ("epochs", "batch_size", "seed")
-        found += [
-            f"{name}={getattr(self, name)!r}, expected a whole number"
-            for name in whole
-            if not isinstance(getattr(self, name), int)
-        ]
-        return found
 
 
 def make_cases(
@@ -118,7 +67,6 @@ def train(
     list of dict
         One an epoch and network: loss, divergence in nats, active latent dimensions.
     """
-    InputError.raise_if(settings.problems())
     told: list[dict[str, Any]] = []
     total = len(ensemble.parts) * settings.epochs
     with progress_bar(progress) as bar:
@@ -209,7 +157,7 @@ def _loss(
     )
     divergence = posterior.divergence(prior)
     charged = divergence.clamp(min=FREE).sum(1)
-    variational = drawn + beta * charged / settings.freedom
+    variational = drawn + beta * charged / settings.effective_dof
     loss = 2 * (settings.hybrid * variational + (1 - settings.hybrid) * plain)
     share = batch.weight / batch.weight.sum()
     return (loss * share).sum(), (divergence * share[:, None]).sum(0)

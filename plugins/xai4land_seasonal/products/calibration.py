@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -120,17 +120,22 @@ def _calibrated(members: Floats, truth: Floats, order: npt.NDArray[np.int64], pa
 
 
 def combine(
-    forecasts: Mapping[str, xr.Dataset], *, weights: Mapping[str, float] | None = None
+    forecast: xr.Dataset,
+    others: Mapping[str, xr.Dataset],
+    *,
+    weights: Sequence[float] | None = None,
 ) -> xr.Dataset:
-    """Several ensembles as one, at the times that all have.
+    """Join ensembles into one, at the times that all have.
 
     Parameters
     ----------
-    forecasts : mapping from str to Dataset
-        On one grid; calibrate them first. The first gives the attributes.
-    weights : mapping from str to float, optional
-        Share of each in the combined ensemble, equal by default. The largest ensemble that keeps
-        these shares is made, of the first members of each.
+    forecast : Dataset
+        On (time, realization, ...). It gives the attributes, and is named by its ``emulator``.
+    others : mapping from str to Dataset
+        Other forecasts on the same grid, by name; calibrate all of them first.
+    weights : sequence of float, optional
+        Share of each in the combined ensemble, the forecast's first; equal by default. The
+        largest ensemble that keeps these shares is made, of the first members of each.
 
     Returns
     -------
@@ -140,7 +145,7 @@ def combine(
     Raises
     ------
     InputError
-        If there are fewer than two forecasts, names or grids differ, or weights are no shares.
+        If there is no other forecast, names or grids differ, or weights are no shares.
 
     Examples
     --------
@@ -150,36 +155,41 @@ def combine(
     >>> coords = season_coords(np.array([24002, 24014]), ["MAM", "MAM"], like)
     >>> def ensemble(count):
     ...     return xr.Dataset({"tas": (("time", "realization"), np.zeros((2, count)))}, coords)
-    >>> combine({"ours": ensemble(100), "theirs": ensemble(25)}).sizes["realization"]
+    >>> combine(ensemble(100), {"theirs": ensemble(25)}).sizes["realization"]
     50
     """
-    if len(forecasts) < 2:
-        raise InputError(f"{len(forecasts)} forecasts, expected at least two to combine")
-    share = dict.fromkeys(forecasts, 1.0) if weights is None else dict(weights)
+    label = str(forecast.attrs.get("emulator", "forecast"))
+    if not others or label in others:
+        raise InputError(
+            f"others={list(others)}, expected at least one forecast, none named {label!r} like the "
+            "first; give e.g. {'SEAS5': hindcast}"
+        )
+    forecasts = {label: forecast, **others}
+    shares = [1.0] * len(forecasts) if weights is None else list(weights)
     problems = []
-    if set(share) != set(forecasts) or min(share.values()) < 0 or not sum(share.values()) > 0:
-        problems.append(f"weights={share}, expected a share for each of {list(forecasts)}")
-    first = next(iter(forecasts.values()))
+    if len(shares) != len(forecasts) or min(shares) < 0 or not sum(shares) > 0:
+        problems.append(f"weights={shares}, expected a share for each of {list(forecasts)}")
     for name, other in forecasts.items():
         if "realization" not in other.dims:
             problems.append(f"{name!r} has no dimension 'realization'; expand_dims('realization')")
-        if set(other.data_vars) != set(first.data_vars):
+        if set(other.data_vars) != set(forecast.data_vars):
             problems.append(f"{name!r} has other variables than the first; rename or drop them")
     InputError.raise_if(problems)
+    share = dict(zip(forecasts, shares, strict=True))
     total = sum(share.values())
     size = min(
         forecasts[name].sizes["realization"] / (part / total)
         for name, part in share.items()
         if part
     )
-    matched = first
+    matched = forecast
     for name, other in forecasts.items():
         matched, _ = match(matched, other, f"{name!r}")
     parts, labels = [], []
     for name, other in forecasts.items():
         count = round(size * share[name] / total)
         _, same = match(matched, other, f"{name!r}")
-        part = same[list(map(str, first.data_vars))].isel(realization=slice(count))
+        part = same[list(map(str, forecast.data_vars))].isel(realization=slice(count))
         parts.append(part.drop_vars("realization", errors="ignore"))
         labels += [name] * part.sizes["realization"]
     made = xr.concat(parts, "realization", join="exact", coords="minimal", compat="override")
@@ -193,8 +203,6 @@ def combine(
         source=("realization", np.array(labels), {"long_name": "forecast that the member is of"}),
     )
     made = made.transpose("time", "realization", ...)
-    made.attrs = {
-        **first.attrs,
-        "history": cf.extend_history(first, f"combined: {', '.join(forecasts)}"),
-    }
+    history = cf.extend_history(forecast, f"combined: {', '.join(forecasts)}")
+    made.attrs = {**forecast.attrs, "history": history}
     return made

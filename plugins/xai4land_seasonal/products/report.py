@@ -21,7 +21,7 @@ from xai4land_seasonal.data.climatology import Climatology
 from xai4land_seasonal.products.plots import plot, plot_plume, plot_reliability, plot_scores
 from xai4land_seasonal.products.terciles import tercile_probabilities
 from xai4land_seasonal.verification.comparison import compare
-from xai4land_seasonal.verification.verify import intervals_of, scores_of, summary
+from xai4land_seasonal.verification.verify import intervals_of, scores_of, summarise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -172,19 +172,18 @@ def _scores(
 
 
 def _table(scores: xr.Dataset) -> str:
-    """Scores with their intervals."""
-    rows = summary(scores)
-    heads = "".join(f'<th scope="col">{html.escape(k)}</th>' for k in rows[0])
+    """Return scores with their intervals as an HTML table."""
+    table = summarise(scores)
+    heads = "".join(
+        f'<th scope="col">{html.escape(str(name))}</th>' for name in ("forecast", *table.columns)
+    )
     lines = []
-    for k, row in enumerate(rows):
-        cells = []
+    for label, row in table.iterrows():
+        cells = [f'<th scope="row">{html.escape(str(label))}</th>']
         for name, value in row.items():
-            if name == "forecast":
-                cells.append(f'<th scope="row">{html.escape(str(value))}</th>')
-                continue
             text = "–" if not np.isfinite(value) else f"{value:.3f}"
             if f"{name}_interval" in scores and np.isfinite(value):
-                low, high = scores[f"{name}_interval"].isel(forecast=k).values
+                low, high = scores[f"{name}_interval"].sel(forecast=label).values
                 text += f"<br><small>{low:.3f} to {high:.3f}</small>"
             cells.append(f"<td>{text}</td>")
         lines.append(f"<tr>{''.join(cells)}</tr>")

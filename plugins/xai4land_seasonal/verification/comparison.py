@@ -144,7 +144,6 @@ def _made(
     lead = _lead(own)
     seasons = np.unique(own["season"].values).tolist()
     years = np.unique(own["season_year"].values).tolist()
-    grid = Grid.of(own)
     members = own.sizes.get("realization", 1)
     made = {}
     for name in names:
@@ -157,7 +156,7 @@ def _made(
             emulator=REFERENCES[name],
             climatology=climatology,
             seed=seed,
-            grid=grid,
+            grid=own,
             variables=[str(n) for n in own.data_vars],
         )
     return made

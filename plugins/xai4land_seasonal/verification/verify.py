@@ -3,42 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 from dask.base import compute
 
 from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land.grids.grid import Grid
-from xai4land.tables import Table
 from xai4land_seasonal.data.areas import Box
 from xai4land_seasonal.data.climatology import Climatology
 from xai4land_seasonal.data.variables import usual_variable
 from xai4land_seasonal.verification.comparison import Cases, Comparison, compare, problems_of
+from xai4land_seasonal.verification.defaults import DEFAULT_METRICS, DEFAULT_REFERENCES
 from xai4land_seasonal.verification.metrics import METRICS, mean_over
 
-__all__ = ["METRICS", "intervals_of", "scores_of", "summary", "verify"]
+__all__ = ["METRICS", "intervals_of", "scores_of", "summarise", "verify"]
 
 BATCH = 50
 """Resamples at once."""
 RESAMPLED = 2
 """Years that a resample keeps together."""
-DEFAULT = ("acc", "residual_correlation", "rmse", "msess", "spread_error", "crpss", "rpss")
 
 
 def verify(
     forecast: xr.Dataset,
     obs: xr.Dataset,
     *,
-    references: Sequence[str] | Mapping[str, xr.Dataset] = (
-        "climatology",
-        "trend",
-        "persistence",
-    ),
-    metrics: Sequence[str] = DEFAULT,
+    references: Sequence[str] | Mapping[str, xr.Dataset] = DEFAULT_REFERENCES,
+    metrics: Sequence[str] = DEFAULT_METRICS,
     dim: str | Sequence[str] = "time",
     regions: Sequence[str] | Mapping[str, Box] | None = None,
     intervals: int = 0,
@@ -239,20 +234,25 @@ def _joined(parts: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
     return xr.concat(parts, dim, coords="minimal", compat="override")
 
 
-def summary(scores: xr.Dataset) -> Table:
-    """Scores as a table: a row a forecast, area-weighted means over cells, means over seasons.
+def summarise(scores: xr.Dataset) -> pd.DataFrame:
+    """Return scores as a table: a row for each forecast, means over cells (by area) and seasons.
 
     Parameters
     ----------
     scores : Dataset
         As :func:`verify` gives it; computed here.
 
+    Returns
+    -------
+    DataFrame
+        Indexed by ``forecast``, and by ``region`` where scores are of regions; a column for each
+        score.
+
     Examples
     --------
     >>> scores = xr.Dataset({"acc": (("forecast", "season"), [[0.25, 0.75]])}, {"forecast": ["a"]})
-    >>> summary(scores)
-    forecast    acc
-    a         0.500
+    >>> summarise(scores)["acc"].to_dict()
+    {'a': 0.5}
     """
     extra = {"bin", "bound"}
     plain = {k: v for k, v in scores.data_vars.items() if not extra & set(map(str, v.dims))}
@@ -260,12 +260,5 @@ def summary(scores: xr.Dataset) -> Table:
         k: mean_over(v, set(map(str, v.dims)) - {"forecast", "region"}) for k, v in plain.items()
     }
     computed = xr.Dataset(means).compute()
-    rows: list[dict[str, Any]] = []
-    for label in computed["forecast"].values:
-        one = computed.sel(forecast=label)
-        for region in computed["region"].values if "region" in computed.dims else [None]:
-            part = one if region is None else one.sel(region=region)
-            row: dict[str, Any] = {"forecast": str(label)}
-            row |= {} if region is None else {"region": str(region)}
-            rows.append(row | {str(k): float(v) for k, v in part.data_vars.items()})
-    return Table(rows)
+    dims = [dim for dim in ("forecast", "region") if dim in computed.dims]
+    return computed.to_dataframe(dims)[list(map(str, means))]
