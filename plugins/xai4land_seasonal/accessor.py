@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from xai4land.grids.grid import Target
-    from xai4land_seasonal.data.areas import Box
     from xai4land_seasonal.data.climatology import Climatology
+    from xai4land_seasonal.data.regions import Region
     from xai4land_seasonal.data.sources import Simulations
     from xai4land_seasonal.data.trends import Trend
     from xai4land_seasonal.data.variables import Variable
@@ -47,7 +47,7 @@ class SeasonalAccessor:
         targets: Sequence[str] | None = None,
         leads: Sequence[int] = (1,),
         grid: Target = None,
-        region: str | Box | None = None,
+        region: str | Region | None = None,
         validation: int = 20,
         trend: Trend = "shrunk",
         name: str = "my-seasonal",
@@ -144,7 +144,7 @@ class SeasonalAccessor:
         self, others: Mapping[str, xr.Dataset], *, weights: Sequence[float] | None = None
     ) -> xr.Dataset:
         """Join this ensemble and others into one; see :func:`xai4land_seasonal.combine`."""
-        from xai4land_seasonal.products.calibration import combine
+        from xai4land_seasonal.products.combination import combine
 
         return combine(self._data, others, weights=weights)
 
@@ -155,7 +155,7 @@ class SeasonalAccessor:
         references: Sequence[str] | Mapping[str, xr.Dataset] = DEFAULT_REFERENCES,
         metrics: Sequence[str] = DEFAULT_METRICS,
         dim: str | Sequence[str] = "time",
-        regions: Sequence[str] | Mapping[str, Box] | None = None,
+        regions: Sequence[str] | Mapping[str, Region] | None = None,
         intervals: int = 0,
         climatology: Climatology = None,
         variable: str | None = None,
@@ -197,7 +197,7 @@ class SeasonalAccessor:
         variable: str | None = None,
     ) -> Figure:
         """Draw a forecast's maps; see :func:`xai4land_seasonal.plot`."""
-        from xai4land_seasonal.products.plots import plot
+        from xai4land_seasonal.products.forecast_maps import plot
 
         return plot(self._data, terciles=terciles, time=time, variable=variable)
 
@@ -205,13 +205,13 @@ class SeasonalAccessor:
         self, *, metric: str = "acc", forecast: str | None = None, alpha: float = 0.1
     ) -> Figure:
         """Draw maps of a score; see :func:`xai4land_seasonal.plot_scores`."""
-        from xai4land_seasonal.products.plots import plot_scores
+        from xai4land_seasonal.products.score_maps import plot_scores
 
         return plot_scores(self._data, metric=metric, forecast=forecast, alpha=alpha)
 
     def plot_plume(
         self,
-        region: str | Box = "nino34",
+        region: str | Region = "nino34",
         *,
         obs: xr.Dataset | None = None,
         climatology: Climatology = None,
@@ -219,7 +219,7 @@ class SeasonalAccessor:
         variable: str | None = None,
     ) -> Figure:
         """Draw members over a region by year; see :func:`xai4land_seasonal.plot_plume`."""
-        from xai4land_seasonal.products.plots import plot_plume
+        from xai4land_seasonal.products.plume import plot_plume
 
         return plot_plume(
             self._data,
@@ -232,7 +232,7 @@ class SeasonalAccessor:
 
     def plot_reliability(self, *, forecasts: Sequence[str] | None = None) -> Figure:
         """Draw reliability diagrams; see :func:`xai4land_seasonal.plot_reliability`."""
-        from xai4land_seasonal.products.plots import plot_reliability
+        from xai4land_seasonal.products.reliability import plot_reliability
 
         return plot_reliability(self._data, forecasts=forecasts)
 
@@ -267,6 +267,6 @@ class SeasonalAccessor:
 
     def summarise(self) -> pd.DataFrame:
         """Return scores as a table; see :func:`xai4land_seasonal.summarise`."""
-        from xai4land_seasonal.verification.verify import summarise
+        from xai4land_seasonal.verification.scores import summarise
 
         return summarise(self._data)
