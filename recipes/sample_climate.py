@@ -13,7 +13,7 @@ import sys
 
 import xai4land
 from xai4land_seasonal import fit, forecast, verify
-from xai4land_seasonal.data.seasons import FOUR
+from xai4land_seasonal.data.seasons import STANDARD_SEASONS
 from xai4land_seasonal.demo import shares_of_best
 
 CLIMATOLOGY = (1500, 1599)
@@ -39,7 +39,11 @@ def main(networks: int, epochs: int, seed: int) -> None:
         seed=seed,
     )
     made = forecast(
-        climate, FOUR, years=range(1600, 1851), emulator=emulator, climatology=CLIMATOLOGY
+        climate,
+        STANDARD_SEASONS,
+        years=range(1600, 1851),
+        emulator=emulator,
+        climatology=CLIMATOLOGY,
     )
     scores = verify(
         made.compute(),

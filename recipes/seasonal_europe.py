@@ -17,7 +17,7 @@ import xarray as xr
 from seasonal_tas import REFERENCES, observed, simulated
 
 from xai4land_seasonal import fit, forecast, plot, plot_plume, summarise, verify
-from xai4land_seasonal.data.seasons import FOUR
+from xai4land_seasonal.data.seasons import STANDARD_SEASONS
 
 REGION = "europe"
 METRICS = ("acc", "rmse", "msess", "crpss", "rpss", "roc_below", "roc_above")
@@ -40,7 +40,9 @@ def main(folder: Path, out: Path) -> None:
         name="europe",
     )
     print(f"amplitude {emulator.card.amplitude}, spread {emulator.card.spread}")
-    made: xr.Dataset = forecast(obs, FOUR, years=range(1981, 2001), emulator=emulator).compute()
+    made: xr.Dataset = forecast(
+        obs, STANDARD_SEASONS, years=range(1981, 2001), emulator=emulator
+    ).compute()
     scores = verify(
         made,
         obs,

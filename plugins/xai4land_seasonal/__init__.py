@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from xai4land_seasonal.emulator.fitting import fit
     from xai4land_seasonal.emulator.settings import Settings
     from xai4land_seasonal.forecasting import forecast
-    from xai4land_seasonal.products.calibration import calibrate, combine
-    from xai4land_seasonal.products.plots import plot, plot_plume, plot_reliability, plot_scores
+    from xai4land_seasonal.products.calibration import calibrate
+    from xai4land_seasonal.products.combination import combine
+    from xai4land_seasonal.products.forecast_maps import plot
+    from xai4land_seasonal.products.plume import plot_plume
+    from xai4land_seasonal.products.reliability import plot_reliability
     from xai4land_seasonal.products.report import report
+    from xai4land_seasonal.products.score_maps import plot_scores
     from xai4land_seasonal.products.terciles import tercile_probabilities
     from xai4land_seasonal.references import REFERENCES
-    from xai4land_seasonal.verification.verify import summarise, verify
+    from xai4land_seasonal.verification.scores import summarise
+    from xai4land_seasonal.verification.verify import verify
 
 __all__ = [
     "REFERENCES",
@@ -56,17 +61,17 @@ __getattr__, __dir__ = import_lazily(
         "Variable": ".data.variables",
         "anomalies": ".data.climatology",
         "calibrate": ".products.calibration",
-        "combine": ".products.calibration",
+        "combine": ".products.combination",
         "fit": ".emulator.fitting",
         "forecast": ".forecasting",
         "hindcast_seasons": ".data.hindcasts",
-        "plot": ".products.plots",
-        "plot_plume": ".products.plots",
-        "plot_reliability": ".products.plots",
-        "plot_scores": ".products.plots",
+        "plot": ".products.forecast_maps",
+        "plot_plume": ".products.plume",
+        "plot_reliability": ".products.reliability",
+        "plot_scores": ".products.score_maps",
         "report": ".products.report",
         "seasonal_means": ".data.means",
-        "summarise": ".verification.verify",
+        "summarise": ".verification.scores",
         "tercile_probabilities": ".products.terciles",
         "verify": ".verification.verify",
     },

@@ -75,7 +75,7 @@ def forecast(
     """Forecast seasons from the monthly fields in DATA into OUT (.zarr or .nc)."""
     from xai4land.store import open_store, write
     from xai4land_seasonal.forecasting import forecast
-    from xai4land_seasonal.products.plots import plot as draw
+    from xai4land_seasonal.products.forecast_maps import plot as draw
 
     check_folder(out)
     if plot is not None:
@@ -124,10 +124,11 @@ def verify(
 ) -> None:
     """Score the forecast MADE, and references, against the monthly fields in OBS."""
     from xai4land.store import open_store
-    from xai4land_seasonal.products.plots import plot_scores
     from xai4land_seasonal.products.report import report as write_page
+    from xai4land_seasonal.products.score_maps import plot_scores
     from xai4land_seasonal.verification.defaults import DEFAULT_METRICS
-    from xai4land_seasonal.verification.verify import summarise, verify
+    from xai4land_seasonal.verification.scores import summarise
+    from xai4land_seasonal.verification.verify import verify
 
     if plot is not None:
         check_picture(plot)

@@ -10,7 +10,7 @@ import xarray as xr
 
 from xai4land.samples.climate import best_correlation
 from xai4land_seasonal.data.areas import area_mean
-from xai4land_seasonal.data.seasons import FOUR, Season
+from xai4land_seasonal.data.seasons import STANDARD_SEASONS, Season
 
 __all__ = ["demo", "shares_of_best"]
 
@@ -24,7 +24,7 @@ def demo(out: Path, progress: bool) -> None:
     import xai4land
     from xai4land_seasonal.emulator.fitting import fit
     from xai4land_seasonal.forecasting import forecast
-    from xai4land_seasonal.products.plots import plot
+    from xai4land_seasonal.products.forecast_maps import plot
     from xai4land_seasonal.products.terciles import tercile_probabilities
     from xai4land_seasonal.verification.verify import verify
 
@@ -38,7 +38,9 @@ def demo(out: Path, progress: bool) -> None:
         learning_rate=3e-3,
         progress=progress,
     )
-    made = forecast(climate, FOUR, years=YEARS, emulator=emulator, climatology=CLIMATOLOGY)
+    made = forecast(
+        climate, STANDARD_SEASONS, years=YEARS, emulator=emulator, climatology=CLIMATOLOGY
+    )
     made = made.compute()
     scores = verify(
         made, climate, references=REFERENCES, metrics=["acc", "crpss"], climatology=CLIMATOLOGY
@@ -70,7 +72,7 @@ def shares_of_best(scores: xr.Dataset) -> pd.DataFrame:
     >>> float(shares_of_best(perfect.to_dataset(name="acc")).loc["best", "share"])
     1.0
     """
-    from xai4land_seasonal.verification.verify import summarise
+    from xai4land_seasonal.verification.scores import summarise
 
     months = [Season.of(str(name)).month for name in scores["season"].values]
     best = sum(float(area_mean(best_correlation(month))) for month in months) / len(months)

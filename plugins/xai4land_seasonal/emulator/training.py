@@ -10,14 +10,23 @@ import torch
 from torch import nn
 
 from xai4land.progress import progress_bar
-from xai4land_seasonal.data.history import Floats, History
-from xai4land_seasonal.emulator.cases import STARTS, Cases, make_fields, persisted, years_known
-from xai4land_seasonal.emulator.network import CVAE, Condition, Ensemble
+from xai4land.typing import Floats
+from xai4land_seasonal.data.history import History
+from xai4land_seasonal.emulator.cases import (
+    SEASON_OF_MONTH,
+    Cases,
+    apply_persistence,
+    find_known_years,
+    make_fields,
+)
+from xai4land_seasonal.emulator.conditions import Condition
+from xai4land_seasonal.emulator.cvae import CVAE
+from xai4land_seasonal.emulator.network import Ensemble
 from xai4land_seasonal.emulator.settings import Settings
 
-__all__ = ["make_cases", "train"]
+__all__ = ["FREE_NATS", "make_cases", "train"]
 
-FREE = 0.02
+FREE_NATS = 0.02
 """Nats a latent dimension may tell without being charged (Kingma et al. 2016)."""
 
 
@@ -26,7 +35,7 @@ def make_cases(
     source: int,
     weight: float,
     leads: Sequence[int],
-    own: Sequence[int],
+    target_index: Sequence[int],
     scale: Floats,
     persistence: Floats,
     shape: tuple[int, int],
@@ -34,12 +43,12 @@ def make_cases(
     """All cases of a history: every year, a season from each month on, every lead."""
     parts = []
     for at, lead in enumerate(leads):
-        for season in STARTS:
-            years, month = years_known(history, season, lead), season.month - 1
+        for season in SEASON_OF_MONTH:
+            years, month = find_known_years(history, season, lead), season.month - 1
             inputs = history.inputs(season, lead, years)
             fields = make_fields(inputs, scale[:, month])
-            target = inputs.target[:, own] / scale[own, month]
-            target = target - persisted(fields, persistence[at], own, month)
+            target = inputs.target[:, target_index] / scale[target_index, month]
+            target = target - apply_persistence(fields, persistence[at], target_index, month)
             one = torch.ones(len(years), dtype=torch.long)
             parts.append(
                 Cases(
@@ -49,7 +58,7 @@ def make_cases(
                     weight * one.float(),
                 )
             )
-    return Cases.joined(parts)
+    return Cases.concatenate(parts)
 
 
 def train(
@@ -68,10 +77,10 @@ def train(
         One an epoch and network: loss, divergence in nats, active latent dimensions.
     """
     told: list[dict[str, Any]] = []
-    total = len(ensemble.parts) * settings.epochs
+    total = len(ensemble.cvaes) * settings.epochs
     with progress_bar(progress) as bar:
         task = bar.add_task("fit", total=total, note="")
-        for k, network in enumerate(ensemble.parts):
+        for k, network in enumerate(ensemble.cvaes):
 
             def tell(epoch: int, facts: dict[str, float], network: int = k) -> None:
                 told.append({"network": network, "epoch": epoch, **facts})
@@ -117,7 +126,7 @@ def _train_one(
             dims = divergence.detach()
             sums += loss.item(), float(dims.sum())
         loss_mean, nats = sums / steps
-        active = int((dims > FREE).sum())
+        active = int((dims > FREE_NATS).sum())
         tell(epoch, {"loss": loss_mean, "divergence": nats, "active": active, "beta": beta})
     network.eval()
 
@@ -140,9 +149,9 @@ def _loss(
     network: CVAE, batch: Cases, area: torch.Tensor, beta: float, settings: Settings
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The loss, in nats a cell, and the divergence by latent dimension."""
-    seen = network.see(batch.fields, batch.condition)
+    seen = network.encode(batch.fields, batch.condition)
     prior, posterior = network.prior(seen), network.posterior(seen, batch.target)
-    latent = posterior.draw(torch.randn_like(posterior.mean))
+    latent = posterior.rsample(torch.randn_like(posterior.mean))
     # Both decodings at once.
     made = network.decode(torch.cat([seen, seen]), torch.cat([latent, prior.mean]))
     known = torch.isfinite(batch.target)
@@ -155,8 +164,8 @@ def _loss(
         (part * weight).flatten(1).sum(1) / weight.flatten(1).sum(1).clamp(min=1e-6)
         for part in (told, 0.5 * square[1])
     )
-    divergence = posterior.divergence(prior)
-    charged = divergence.clamp(min=FREE).sum(1)
+    divergence = posterior.kl_divergence(prior)
+    charged = divergence.clamp(min=FREE_NATS).sum(1)
     variational = drawn + beta * charged / settings.effective_dof
     loss = 2 * (settings.hybrid * variational + (1 - settings.hybrid) * plain)
     share = batch.weight / batch.weight.sum()
