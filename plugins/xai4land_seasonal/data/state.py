@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.grids.cells import cell_areas
+from xai4land.grids.cells import cell_areas, cell_edges, overlap_matrix
 from xai4land.grids.grid import Grid, Target, global_grid
 from xai4land.regridding import cell_means
 from xai4land.typing import Floats, Ints

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xai4land.grids.cells import cell_edges
 from xai4land.grids.grid import Grid
 from xai4land_seasonal.products.coasts import read_coastlines
 

@@ -11,6 +11,7 @@ import xarray as xr
 from dask.base import compute
 
 from xai4land.errors import InputError
+from xai4land.grids.cells import cell_areas
 from xai4land.grids.grid import Grid
 from xai4land_seasonal.data.areas import region_mean
 from xai4land_seasonal.data.climatology import Climatology
