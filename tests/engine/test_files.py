@@ -20,7 +20,8 @@ def test_a_file_keeps_its_content_until_another_is_whole(tmp_path):
             draft.write_text("ne")
             raise RuntimeError
 
-    pytest.raises(RuntimeError, stop_half_way)
+    with pytest.raises(RuntimeError):
+        stop_half_way()
     assert path.read_text() == "old"
     write_file(path, b"new")
     assert path.read_text() == "new"

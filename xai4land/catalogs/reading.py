@@ -13,6 +13,7 @@ import xarray as xr
 from xai4land.catalogs.access import LOCAL, scheme_of, storage_options
 from xai4land.catalogs.harmonising import decode_years
 from xai4land.catalogs.opening import named_variables, rebuilt, with_copies
+from xai4land.discovery import names
 from xai4land.errors import InputError, StoreError
 from xai4land.options import current
 
@@ -162,8 +163,6 @@ def _unopenable(search: esm_datastore, schemes: list[str], kinds: list[str]) -> 
 
 def _hint(search: esm_datastore) -> str:
     """The command that brings the search here."""
-    from xai4land.catalogs.opening import PACKAGED
-
     table = search.df
     chosen = {c: table[c].unique() for c in CHOICES if c in table and not _listed(table[c])}
     only = "".join(
@@ -173,7 +172,7 @@ def _hint(search: esm_datastore) -> str:
         for value in values
         if value
     )
-    name = search.esmcat.id if search.esmcat.id in PACKAGED else "CATALOG.json"
+    name = search.esmcat.id if search.esmcat.id in names("catalogs") else "CATALOG.json"
     return f"prefetch it where there is a network: xai4land prefetch {name}{only}"
 
 
