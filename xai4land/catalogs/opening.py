@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from xai4land import discovery
+from xai4land.adapters.intake import requested_variables, set_requested_variables
 from xai4land.catalogs.copies import find_copy, local_copies
 from xai4land.catalogs.own import absolute_paths, missing_columns, own_catalog, tuples
 from xai4land.downloads.urls import is_url
@@ -114,7 +115,7 @@ def rebuilt(store: esm_datastore, table: pd.DataFrame) -> esm_datastore:
         sep=store.sep,
         progressbar=store.progressbar,
     )
-    made._requested_variables = list(store._requested_variables)
+    set_requested_variables(made, requested_variables(store))
     return made
 
 
