@@ -14,8 +14,6 @@ import pandas as pd
 import xarray as xr
 from common import Settings, clock, fresh, in_turn, middle
 
-from xai4land.tables import Table
-
 __all__ = ["table"]
 
 MODELS, MEMBERS, YEARS = 10, 2, 165
@@ -32,7 +30,7 @@ class Run(NamedTuple):
     note: str
 
 
-def table(settings: Settings) -> Table:
+def table(settings: Settings) -> pd.DataFrame:
     """Bare intake-esm is the baseline of opening; plain xarray on the same stores of the rest."""
     rows = 5_000 if settings.quick else ROWS
     large = _large_catalog(settings.folder / "large", rows)
@@ -62,7 +60,7 @@ def table(settings: Settings) -> Table:
                 "note": taken[0].note,
             }
         )
-    return Table(made)
+    return pd.DataFrame(made)
 
 
 def _run(action: Callable[[], tuple[int, str]]) -> Run:

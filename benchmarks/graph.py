@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import cloudpickle  # type: ignore[import-untyped]
 import dask
 import dask.threaded
+import pandas as pd
 from common import Settings, in_turn, middle
 from emulators import make_card, make_emulator
 from world import World
 
 from xai4land.emulator import Emulator
-from xai4land.tables import Table
 from xai4land_land import reconstruct
 
 __all__ = ["table"]
@@ -39,7 +39,7 @@ class Described(NamedTuple):
     weights: int
 
 
-def table(settings: Settings) -> Table:
+def table(settings: Settings) -> pd.DataFrame:
     """Each target with a small and a large network."""
     sizes = (360, 1800) if settings.quick else ROWS
     cells = 72 if settings.quick else CELLS
@@ -68,7 +68,7 @@ def table(settings: Settings) -> Table:
                 "weights MB": found.weights / 1e6,
             }
         )
-    return Table(rows)
+    return pd.DataFrame(rows)
 
 
 def describe(folder: Path, world: World, network: str) -> Described:

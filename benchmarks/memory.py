@@ -6,12 +6,11 @@ import gc
 from collections.abc import Callable
 from functools import partial
 
+import pandas as pd
 from common import Settings, Taken, clock, in_turn, middle
 from emulators import make_card
 from ours import ours
 from world import World, region
-
-from xai4land.tables import Table
 
 __all__ = ["table"]
 
@@ -20,7 +19,7 @@ LIMIT = 4000
 """MB that a run may take, whatever the domain."""
 
 
-def table(settings: Settings) -> Table:
+def table(settings: Settings) -> pd.DataFrame:
     """Domains of one, four and sixteen times as many pixels, and 14.4° around the globe."""
     worlds = {
         f"{size} x {size}": (region(size), "tiny")
@@ -56,7 +55,7 @@ def table(settings: Settings) -> Table:
         if what in worlds and worlds[what][0] == band:
             hours = seconds * 180 / (band.rows * band.step) / 3600
             print(f"At this rate the globe at {band.step:g}° takes {hours:.2f} hours a year.")
-    return Table(rows)
+    return pd.DataFrame(rows)
 
 
 def idle() -> Taken:

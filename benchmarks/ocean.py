@@ -6,14 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 import xarray as xr
 from common import Settings, in_turn, middle
 from emulators import make_card
 from ours import ours
 from world import STATICS, World
 from zarr.storage import LocalStore, WrapperStore
-
-from xai4land.tables import Table
 
 __all__ = ["table"]
 
@@ -51,7 +50,7 @@ class Sailed(NamedTuple):
     read: int
 
 
-def table(settings: Settings) -> Table:
+def table(settings: Settings) -> pd.DataFrame:
     """The same globe, with seas of nothing but water, and with 2 % of land in them."""
     height = 360 if settings.quick else 1800
     worlds = {
@@ -76,7 +75,7 @@ def table(settings: Settings) -> Table:
                 "of the store": runs[0].read / stored,
             }
         )
-    return Table(rows)
+    return pd.DataFrame(rows)
 
 
 def sail(folder: Path, world: World) -> Sailed:

@@ -10,8 +10,8 @@ from common import Taken, clock
 from emulators import make_emulator, warm
 from world import World
 
+from xai4land import write
 from xai4land.emulator import Card
-from xai4land.store import write
 from xai4land_land import reconstruct
 
 __all__ = ["ours"]

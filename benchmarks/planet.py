@@ -8,18 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+import pandas as pd
 import torch
 from common import Settings, clock, in_turn, middle
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 import xai4land
-from xai4land.tables import Table
 from xai4land_land import reconstruct
 
 __all__ = ["table"]
 
 
-def table(settings: Settings) -> Table:
+def table(settings: Settings) -> pd.DataFrame:
     """The bare network over the windows that need it, against all that a user waits for."""
     jobs: dict[str, Callable[[], float]] = {
         "bare network, resident windows": bare,
@@ -38,7 +38,7 @@ def table(settings: Settings) -> Table:
                 "of the bare network": base / seconds,
             }
         )
-    return Table(rows)
+    return pd.DataFrame(rows)
 
 
 def whole(**options: Any) -> float:

@@ -10,19 +10,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from common import Settings, Taken, clock, in_turn, middle
 
 from xai4land import regrid
 from xai4land.regridding.engines import choose_engine
-from xai4land.tables import Table
 
 __all__ = ["table"]
 
 MONTHS = 120
 
 
-def table(settings: Settings) -> Table:
+def table(settings: Settings) -> pd.DataFrame:
     """Each contestant in a new interpreter; without xESMF, those who need it are left out."""
     degrees = 1.0 if settings.quick else 0.25
     jobs = {
@@ -55,7 +55,7 @@ def table(settings: Settings) -> Table:
                 "peak MB": middle([run.peak for run in found])[0],
             }
         )
-    return Table(rows)
+    return pd.DataFrame(rows)
 
 
 def globe(degrees: float) -> xr.Dataset:

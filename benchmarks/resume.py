@@ -9,19 +9,19 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
+import pandas as pd
 import xarray as xr
 from common import Settings, clock, in_turn, middle
 from emulators import make_card, make_emulator, warm
 from world import region
 
-from xai4land.store import write
-from xai4land.tables import Table
+from xai4land import write
 from xai4land_land import reconstruct
 
 __all__ = ["table"]
 
 
-def table(settings: Settings) -> Table:
+def table(settings: Settings) -> pd.DataFrame:
     """Many cheap chunks, where each costs next to nothing, and a real map."""
     jobs = {
         (what, how): partial(store, settings, make, plainly)
@@ -42,7 +42,7 @@ def table(settings: Settings) -> Table:
                 "overhead %": 100 * (seconds / base - 1),
             }
         )
-    return Table(rows)
+    return pd.DataFrame(rows)
 
 
 def store(settings: Settings, make: Callable[[Settings], xr.Dataset], plainly: bool) -> float:

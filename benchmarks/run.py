@@ -17,6 +17,8 @@ from pathlib import Path
 
 from common import Settings
 
+from xai4land.commands.tables import format_table
+
 TABLES = (
     "imports",
     "planet",
@@ -74,7 +76,7 @@ def main() -> int:
             module = import_module(name)
             print(f"\n{module.__doc__}", flush=True)
             try:
-                print(module.table(settings), flush=True)
+                print(format_table(module.table(settings)), flush=True)
             except Exception:  # the tables after it may still be made: they take hours
                 traceback.print_exc()
                 failed += 1

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import pandas as pd
 from common import Settings, clock, in_turn, middle
 
 import xai4land
-from xai4land.tables import Table
 from xai4land_seasonal import forecast
 
 __all__ = ["table"]
@@ -17,7 +17,7 @@ __all__ = ["table"]
 MEMBERS = 100
 
 
-def table(settings: Settings) -> Table:
+def table(settings: Settings) -> pd.DataFrame:
     """Emulator and references, from monthly fields in memory to members in memory."""
     jobs: dict[str, Callable[[], float]] = {
         "seasonal-tas, a start": partial(once, "seasonal-tas", [1999]),
@@ -29,7 +29,7 @@ def table(settings: Settings) -> Table:
     for what, runs in in_turn(jobs, settings.repeats).items():
         seconds, spread = middle(runs)
         rows.append({"": what, "seconds": seconds, "fastest": min(runs), "spread %": spread})
-    return Table(rows)
+    return pd.DataFrame(rows)
 
 
 def once(emulator: str, years: Sequence[int]) -> float:

@@ -7,6 +7,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
+import pandas as pd
 import torch
 from bare import PLAIN, bare, best_way
 from common import Settings, Taken, fresh, in_turn, middle
@@ -17,7 +18,6 @@ from world import World, region
 
 from xai4land.emulator import Card
 from xai4land.grids.grid import Grid
-from xai4land.tables import Table
 from xai4land.windows.lattice import Windows
 from xai4land_land import reconstruct
 
@@ -27,7 +27,7 @@ BEST, MONAI = "bare network, best way", "MONAI, float32"
 OVERLAP = "map_overlap of 256, float32"
 
 
-def table(settings: Settings) -> Table:
+def table(settings: Settings) -> pd.DataFrame:
     """Each network on the same region; pixels of the map count once."""
     rows = []
     world = region(settings.domain)
@@ -62,7 +62,7 @@ def table(settings: Settings) -> Table:
                     "peak MB": round(middle([run.peak for run in taken[what]])[0]),
                 }
             )
-    return Table(rows)
+    return pd.DataFrame(rows)
 
 
 def _windows(world: World, card: Card, folder: Path) -> int:

@@ -8,6 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from bare import Way, bare
 from common import Settings, in_turn, middle
@@ -18,7 +19,6 @@ from world import World, region
 
 from xai4land.device import choose_precision
 from xai4land.emulator import Card
-from xai4land.tables import Table
 
 __all__ = ["table"]
 
@@ -27,7 +27,7 @@ WINDOWS = 256
 """Windows of all processes together that the limit is measured with."""
 
 
-def table(settings: Settings) -> Table:
+def table(settings: Settings) -> pd.DataFrame:
     """The region that speed is measured on; starting the workers is not counted."""
     world = region(settings.domain)
     world.store(settings.folder)
@@ -49,7 +49,7 @@ def table(settings: Settings) -> Table:
             rows.append(
                 {"": what, "seconds": seconds, "spread %": spread, "times as fast": first / seconds}
             )
-    return Table(rows)
+    return pd.DataFrame(rows)
 
 
 def alone(card: Card, count: int) -> float:

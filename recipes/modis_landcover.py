@@ -61,11 +61,11 @@ world = states.ai4land.reconstruct(emulator, static=static, target=truth)
 on_land = world.ai4land.evaluate(land).compute()
 in_mixed = world.ai4land.evaluate(land.where(mixed)).compute()
 for name, scores in (("held-out land", on_land), ("held-out land, mixed cells", in_mixed)):
-    print(f"\n{name}\n{scores}")
+    print(f"\n{name}\n{scores.ai4land.summarise().to_string()}")
 
 metrics = dict(emulator.card.metrics)
 for name, scores in (("held-out land", on_land), ("held-out mixed cells", in_mixed)):
-    one = scores.data.sel(source="emulator")
+    one = scores.sel(source="emulator")
     metrics[name] = {k: round(float(one[k]), 4) for k in ("accuracy", "mean_iou", "macro_f1")}
 training = {**emulator.card.training, "test": "15 degree blocks with (row + column) % 3 == 0"}
 xai4land.Emulator(emulator.card.with_(metrics=metrics, training=training), emulator.weights).save(

@@ -12,8 +12,8 @@ from __future__ import annotations
 import sys
 
 import xai4land
-from xai4land_seasonal import Settings, fit, forecast, verify
-from xai4land_seasonal.data.seasons import FOUR
+from xai4land_seasonal import fit, forecast, verify
+from xai4land_seasonal.data.seasons import STANDARD_SEASONS
 from xai4land_seasonal.demo import shares_of_best
 
 CLIMATOLOGY = (1500, 1599)
@@ -35,10 +35,15 @@ def main(networks: int, epochs: int, seed: int) -> None:
         learned,
         name="limit",
         parameters={"networks": networks},
-        settings=Settings(epochs=epochs, seed=seed),
+        epochs=epochs,
+        seed=seed,
     )
     made = forecast(
-        climate, FOUR, years=range(1600, 1851), emulator=emulator, climatology=CLIMATOLOGY
+        climate,
+        STANDARD_SEASONS,
+        years=range(1600, 1851),
+        emulator=emulator,
+        climatology=CLIMATOLOGY,
     )
     scores = verify(
         made.compute(),
@@ -47,7 +52,7 @@ def main(networks: int, epochs: int, seed: int) -> None:
         metrics=["acc", "msess", "crpss"],
         climatology=CLIMATOLOGY,
     )
-    print(shares_of_best(scores.compute()))
+    print(shares_of_best(scores.compute()).round(3))
 
 
 if __name__ == "__main__":

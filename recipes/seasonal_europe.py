@@ -16,8 +16,8 @@ from pathlib import Path
 import xarray as xr
 from seasonal_tas import REFERENCES, observed, simulated
 
-from xai4land_seasonal import Settings, fit, forecast, plot, plot_plume, summary, verify
-from xai4land_seasonal.data.seasons import FOUR
+from xai4land_seasonal import fit, forecast, plot, plot_plume, summarise, verify
+from xai4land_seasonal.data.seasons import STANDARD_SEASONS
 
 REGION = "europe"
 METRICS = ("acc", "rmse", "msess", "crpss", "rpss", "roc_below", "roc_above")
@@ -35,11 +35,14 @@ def main(folder: Path, out: Path) -> None:
         trend="line",
         validation=20,
         parameters={"networks": 2},
-        settings=Settings(epochs=10, simulations=1.0),
+        epochs=10,
+        simulation_weight=1.0,
         name="europe",
     )
     print(f"amplitude {emulator.card.amplitude}, spread {emulator.card.spread}")
-    made: xr.Dataset = forecast(obs, FOUR, years=range(1981, 2001), emulator=emulator).compute()
+    made: xr.Dataset = forecast(
+        obs, STANDARD_SEASONS, years=range(1981, 2001), emulator=emulator
+    ).compute()
     scores = verify(
         made,
         obs,
@@ -48,7 +51,7 @@ def main(folder: Path, out: Path) -> None:
         dim=("time", "season", "lat", "lon"),
         intervals=500,
     )
-    print(summary(scores))
+    print(summarise(scores).round(3))
     for name in ("acc", "msess", "crpss", "rpss"):
         print(f"{name}: gain over the others, 90 % intervals")
         print(scores[f"{name}_gain_interval"].to_pandas().round(3))
@@ -57,7 +60,7 @@ def main(folder: Path, out: Path) -> None:
     print(means["acc"].squeeze("region").to_pandas().round(2))
     out.mkdir(parents=True, exist_ok=True)
     winter = made.isel(time=[k for k, s in enumerate(made.season.values) if s == "DJF"])
-    chance = winter.seasonal.terciles(obs, period=(1951, 1980))
+    chance = winter.seasonal.tercile_probabilities(obs, period=(1951, 1980))
     plot(winter, terciles=chance).savefig(out / "europe.png", dpi=110)
     plot_plume(made, REGION, obs=obs).savefig(out / "europe-plume.png", dpi=110)
 

@@ -20,7 +20,7 @@ from typing import Any
 import cf_xarray  # noqa: F401  (registers .cf)
 import xarray as xr
 
-from xai4land_seasonal import SeasonalEmulator, Settings, fit, forecast, summary, verify
+from xai4land_seasonal import SeasonalEmulator, fit, forecast, summarise, verify
 
 REFERENCES = (
     "climatology",
@@ -98,18 +98,18 @@ def main(folder: Path, out: Path, epochs: int, networks: int) -> None:
     obs, simulations = observed(folder), simulated(folder)
     how: dict[str, Any] = {
         "parameters": {"networks": networks},
-        "settings": Settings(epochs=epochs, simulations=1.0),
+        "settings": {"epochs": epochs, "simulation_weight": 1.0},
     }
     chosen = fitted(obs, simulations, 1980, validation=20, **how).card
     how |= {"validation": 0, "amplitude": chosen.amplitude, "spread": chosen.spread}
     scores = report(fitted(obs, simulations, 1980, **how), obs)
-    print(summary(scores))
+    print(summarise(scores).round(3))
     for name in ("acc", "msess", "crpss", "rpss"):
         print(f"{name}: gain over the others, 90 % intervals")
         print(scores[f"{name}_gain_interval"].to_pandas().round(3))
     emulator = fitted(obs, simulations, 2000, **how)
-    ours = summary(scores)[0]
-    metrics = {f"{k} 1981-2000": round(v, 3) for k, v in ours.items() if k != "forecast"}
+    ours = summarise(scores).iloc[0]
+    metrics = {f"{k} 1981-2000": round(float(v), 3) for k, v in ours.items()}
     card = emulator.card.with_(metrics=metrics)
     SeasonalEmulator(card, emulator.weights).save(out)
     print(f"wrote {out}")

@@ -36,7 +36,7 @@ emulator = states.isel(time=[0]).ai4land.fit(
 emulator.save(out)
 print(emulator)
 now = states.isel(time=[1]).ai4land.reconstruct(emulator, static=static)
-print(now.ai4land.evaluate(truth.isel(time=[1])).compute())
+print(now.ai4land.evaluate(truth.isel(time=[1])).ai4land.summarise().to_string())
 before = truth.land_cover.isel(time=0, drop=True)
 after = truth.land_cover.isel(time=1, drop=True)
 same = ((before == after) & after.notnull()).sum() / after.notnull().sum()

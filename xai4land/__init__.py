@@ -6,9 +6,8 @@ heavy is imported at first use.
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xai4land.discovery import plugins, register_accessors
 from xai4land.errors import (
@@ -19,13 +18,16 @@ from xai4land.errors import (
     PluginError,
     StoreError,
 )
+from xai4land.lazy import import_lazily
 from xai4land.options import set_options
 
 if TYPE_CHECKING:
     from xai4land.catalogs import open_catalog
     from xai4land.emulator import Emulator, emulators, load_emulator
+    from xai4land.explaining.explain import explain
     from xai4land.regridding import regrid
     from xai4land.samples import sample
+    from xai4land.store import open_store, write
     from xai4land.versions import show_versions
 
 __version__ = version("xai4land")
@@ -39,34 +41,32 @@ __all__ = [
     "PluginError",
     "StoreError",
     "emulators",
+    "explain",
     "load_emulator",
     "open_catalog",
+    "open_store",
     "plugins",
     "regrid",
     "sample",
     "set_options",
     "show_versions",
+    "write",
 ]
 
-_LATE = {
-    "Emulator": "xai4land.emulator",
-    "emulators": "xai4land.emulator",
-    "load_emulator": "xai4land.emulator",
-    "open_catalog": "xai4land.catalogs",
-    "regrid": "xai4land.regridding",
-    "sample": "xai4land.samples",
-    "show_versions": "xai4land.versions",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LATE:
-        return getattr(import_module(_LATE[name]), name)
-    raise AttributeError(f"module 'xai4land' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
-
+__getattr__, __dir__ = import_lazily(
+    __name__,
+    {
+        "Emulator": ".emulator",
+        "emulators": ".emulator",
+        "explain": ".explaining.explain",
+        "load_emulator": ".emulator",
+        "open_catalog": ".catalogs",
+        "open_store": ".store",
+        "regrid": ".regridding",
+        "sample": ".samples",
+        "show_versions": ".versions",
+        "write": ".store",
+    },
+)
 
 register_accessors()

@@ -16,6 +16,7 @@ from xai4land import __version__, discovery
 from xai4land.commands.arguments import WRITTEN
 from xai4land.commands.emulator import emulators
 from xai4land.commands.prefetching import prefetch
+from xai4land.commands.tables import format_table
 from xai4land.errors import PluginError, Xai4landError
 
 __all__ = ["main"]
@@ -58,8 +59,8 @@ def plugins() -> None:
     import xai4land
 
     table = xai4land.plugins()
-    click.echo(repr(table))
-    if any(row["problem"] for row in table):
+    click.echo(format_table(table))
+    if table.problem.any():
         raise SystemExit(1)
 
 

@@ -11,16 +11,16 @@ with its reason; it never breaks ``import xai4land``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import xarray as xr
 
-from xai4land.errors import PluginError
-from xai4land.tables import Table
+from xai4land.errors import InputError, PluginError
 
 __all__ = ["emulator_files", "load", "names", "plugins", "register_accessors"]
 
@@ -87,20 +87,31 @@ def load(kind: str, name: str) -> Any:
 
 
 def register_accessors() -> None:
-    """Give xarray the accessors' names; their code is imported at first use."""
+    """Register the accessors' names with xarray; their code is imported at first use."""
     for name in _entries("accessors"):
         if not hasattr(xr.Dataset, name):
-            xr.register_dataset_accessor(name)(_late(name))
+            xr.register_dataset_accessor(name)(_import_late(name))
+        if not hasattr(xr.DataArray, name):
+            xr.register_dataarray_accessor(name)(_import_late(name))
 
 
-def _late(name: str) -> Any:
-    def accessor(dataset: xr.Dataset) -> Any:
-        return load("accessors", name)(dataset)
+def _import_late(name: str) -> Callable[[xr.Dataset | xr.DataArray], Any]:
+    def accessor(data: xr.Dataset | xr.DataArray) -> Any:
+        from xai4land.accessors import Accessor
+
+        found = load("accessors", name)
+        derived = isinstance(found, type) and issubclass(found, Accessor)
+        if isinstance(data, xr.DataArray) and not derived:
+            raise InputError(
+                f"the accessor {name!r} takes a Dataset, this is a DataArray; "
+                f"array.to_dataset(name=...).{name} has it"
+            )
+        return found(data)
 
     return accessor
 
 
-def _offers() -> Iterator[Plugin]:
+def _list_plugins() -> Iterator[Plugin]:
     for kind in GROUPS:
         for name, entries in sorted(_entries(kind).items()):
             try:
@@ -112,21 +123,21 @@ def _offers() -> Iterator[Plugin]:
                 yield Plugin(kind, name, entry.value, _distribution(entry), problem)
 
 
-def plugins() -> Table:
+def plugins() -> pd.DataFrame:
     """List the plugins that are installed, with the reason for each that is broken.
 
     Returns
     -------
-    Table
-        Rows of ``kind, name, target, distribution, problem``; prints as text.
+    DataFrame
+        One row a plugin: ``kind``, ``name``, ``target``, ``distribution``, ``problem``.
 
     Examples
     --------
     >>> import xai4land
-    >>> [row["name"] for row in xai4land.plugins() if row["kind"] == "accessors"]
+    >>> xai4land.plugins().query("kind == 'accessors'").name.tolist()
     ['ai4land', 'seasonal']
     """
-    return Table([vars(plugin) for plugin in _offers()])
+    return pd.DataFrame(_list_plugins(), columns=[field.name for field in fields(Plugin)])
 
 
 def emulator_files() -> tuple[dict[str, Path], dict[str, str]]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from xai4land.tables import Table
-
 __all__ = ["show_versions"]
 
 PACKAGES = (
@@ -46,4 +44,4 @@ def show_versions() -> None:
             rows.append((package, version(package)))
         except PackageNotFoundError:
             rows.append((package, "not installed"))
-    print(Table([{"package": name, "version": found} for name, found in rows]))
+    print("\n".join(f"{name:<14} {found}" for name, found in [("package", "version"), *rows]))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xai4land.commands.arguments import EXISTING, WRITTEN, check_folder, check_picture
+from xai4land.commands.tables import format_table
 from xai4land.errors import InputError
 
 if TYPE_CHECKING:
@@ -106,14 +107,15 @@ def fit(states: Path, truth: Path, out: Path, static: Path | None, quiet: bool, 
 def evaluate(made: Path, truth: Path, legend: str | None, plot: Path | None) -> None:
     """Score the map MADE, and the baselines in it, against TRUTH."""
     from xai4land.store import open_store
-    from xai4land_land.scores import evaluate
+    from xai4land_land.plots import plot_scores
+    from xai4land_land.scores import evaluate, summarise
 
     if plot is not None:
         check_picture(plot)
     scores = evaluate(open_store(made), open_store(truth), legend=legend).compute()
-    click.echo(repr(scores))
+    click.echo(format_table(summarise(scores)))
     if plot is not None:
-        scores.plot().savefig(plot, dpi=150)
+        plot_scores(scores).savefig(plot, dpi=150)
         click.echo(f"wrote {plot}")
 
 

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import xarray as xr
 
-from xai4land.emulator import Card, Emulator, load_emulator
+from xai4land.emulator import Card, Classes, Emulator, load_emulator
 from xai4land.emulator.file import read_card
-from xai4land.emulator.inputs import Bound, bind, check_static, scalar_dates
+from xai4land.emulator.inputs import Bound, bind, check_static
 from xai4land.errors import InputError
-from xai4land.grids import cf
 from xai4land.grids.grid import Target
 
 if TYPE_CHECKING:
     from xai4land.device import Precision
-    from xai4land.inference.predict import Chunks, Prediction
+    from xai4land.inference.predict import Chunks
 
 __all__ = ["reconstruct"]
-
-MISSING = 255
 
 
 def reconstruct(
@@ -90,11 +86,12 @@ def reconstruct(
     (('time', 'lat', 'lon'), dtype('uint8'))
     """
     chosen, bound = _choose(data, emulator, static, target)
-    from xai4land.inference.predict import predict
+    from xai4land.inference.apply import apply_bound
 
-    made = predict(
+    return apply_bound(
         chosen,
         bound,
+        data,
         chunks=chunks,
         batch_size=batch_size,
         device=device,
@@ -102,7 +99,6 @@ def reconstruct(
         probabilities=probabilities,
         baselines=baselines,
     )
-    return _describe(made, bound, chosen, data)
 
 
 def _choose(
@@ -114,9 +110,9 @@ def _choose(
     """The emulator, or the bundled one whose inputs are there."""
     if emulator is not None:
         found = load_emulator(emulator)
-        if not isinstance(found, Emulator):
+        if not (isinstance(found, Emulator) and isinstance(found.card.outputs, Classes)):
             raise InputError(
-                f"emulator {found.card.name!r} gives {found.card.gives}, expected one of maps; "
+                f"emulator {found.card.name!r} gives {found.card.gives}, expected one of classes; "
                 "leave emulator= out for the one that fits"
             )
         return found, bind(found.card, data, static, target)
@@ -143,69 +139,3 @@ def _choose(
             "from LUH2 with xai4land_land.states_from_luh2(ds, koppen)"
         ]
     )
-
-
-def _describe(made: Prediction, bound: Bound, emulator: Emulator, source: xr.Dataset) -> xr.Dataset:
-    card = emulator.card
-    dims = (*(() if bound.time is None else (str(bound.time.name),)), *bound.target.names)
-    coords: dict[str, xr.DataArray] = cf.grid_coords(bound.target)
-    if bound.time is not None:
-        coords |= cf.annual_bounds(bound.time)
-    else:
-        coords |= {str(name): source[name] for name in scalar_dates(source)}
-    legend = cf.flags(card.classes)
-    variables: dict[str, xr.DataArray] = {}
-
-    def add(name: str, array: Any, fill: Any, **attrs: Any) -> None:
-        variables[name] = xr.DataArray(array, dims=dims, attrs=attrs)
-        variables[name].encoding["_FillValue"] = fill
-
-    main = card.output
-    add(
-        main,
-        made.classes,
-        np.uint8(MISSING),
-        long_name="land cover class",
-        **legend,
-        cell_methods="area: mode",
-        ancillary_variables="confidence",
-        comment=f"{MISSING} where inputs are missing",
-    )
-    add(
-        "confidence",
-        made.confidence,
-        np.int8(-128),
-        long_name="probability of the land cover class",
-        units="1",
-    )
-    variables["confidence"].encoding |= {"dtype": "int8", "scale_factor": np.float32(0.01)}
-    for kind, array in made.baselines.items():
-        how = {
-            "nearest": "majority of the nearest coarse cell",
-            "bilinear": "majority of the bilinearly interpolated fractions",
-        }[kind]
-        add(
-            f"{main}_{kind}",
-            array,
-            np.uint8(MISSING),
-            long_name=f"land cover class, {how}",
-            **legend,
-        )
-    if made.probability is not None:
-        dims = ("land_cover_class", *dims)
-        coords["land_cover_class"] = xr.DataArray(
-            legend["flag_values"],
-            dims="land_cover_class",
-            attrs={"long_name": "land cover class", **legend},
-        )
-        add(
-            f"{main}_probability",
-            made.probability,
-            np.float32(np.nan),
-            long_name="probability of each land cover class",
-            units="1",
-        )
-    what = f"land cover reconstructed by emulator {card.name}"
-    attrs = cf.global_attrs(source, card.title or "Land cover", what, what)
-    attrs |= {"emulator": card.name, "emulator_sha256": emulator.sha256}
-    return xr.Dataset(variables, {name: coords[name] for name in coords}, attrs)

@@ -75,9 +75,20 @@ def plot(
 
 
 def plot_scores(scores: xr.Dataset) -> Figure:
-    """Bars of IoU for each class and source, beside the emulator's confusion matrix."""
+    """Draw the IoU of each class and source as bars, beside the map's confusion matrix.
+
+    Parameters
+    ----------
+    scores : Dataset
+        From :func:`evaluate`; computed here.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     from matplotlib.figure import Figure
 
+    scores = scores.compute()
     names = [str(c) for c in scores.land_cover_class.values]
     figure = Figure(figsize=(12, 4.5), layout="constrained")
     bars, matrix = figure.subplots(1, 2, width_ratios=[2, 1])

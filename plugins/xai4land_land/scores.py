@@ -2,73 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 
 from xai4land.emulator.inputs import time_name
 from xai4land.errors import InputError
+from xai4land.grids import cf
 from xai4land.grids.grid import Grid
-from xai4land.tables import Table
 from xai4land_land.legends import LEGENDS, Legend, flag_meanings
 from xai4land_land.truth import UNKNOWN, as_variable, match_years, on_grid, recode
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["Scores", "evaluate"]
+__all__ = ["evaluate", "summarise"]
 
 SOURCES = {"emulator": "", "bilinear": "_bilinear", "nearest": "_nearest"}
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Scores of a map and its baselines.
-
-    Attributes
-    ----------
-    data : Dataset
-        ``accuracy``, ``mean_iou``, ``macro_f1`` (source); ``iou``, ``f1`` (source,
-        land_cover_class); ``confusion`` (source, true_class, land_cover_class), in shares of
-        the area compared. Lazy until :meth:`compute`. Means are over the classes that the
-        truth has.
-    """
-
-    data: xr.Dataset
-
-    def compute(self) -> Scores:
-        """The same, computed."""
-        return Scores(self.data.compute())
-
-    @property
-    def table(self) -> Table:
-        """One row a source, with the scores and the IoU of each class."""
-        data = self.data.compute()
-        rows = []
-        for source in data.source.values:
-            one = data.sel(source=source)
-            row: dict[str, Any] = {"source": str(source)}
-            row |= {k: float(one[k]) for k in ("accuracy", "mean_iou", "macro_f1")}
-            for name in data.land_cover_class.values:
-                if np.isfinite(value := float(one.iou.sel(land_cover_class=name))):
-                    row[f"IoU {name}"] = value
-            rows.append(row)
-        keys = list(dict.fromkeys(key for row in rows for key in row))
-        return Table([{key: row.get(key) for key in keys} for row in rows])
-
-    def plot(self) -> Figure:
-        """Bars of IoU for each class and method, beside the map's confusion matrix."""
-        from xai4land_land.plots import plot_scores
-
-        return plot_scores(self.data.compute())
-
-    def __repr__(self) -> str:
-        if any(v.chunks for v in self.data.variables.values()):
-            return "<Scores: not computed yet; .compute() does>"
-        return f"<Scores, weighted by area>\n{self.table!r}"
 
 
 def evaluate(
@@ -77,11 +27,11 @@ def evaluate(
     *,
     name: str = "land_cover",
     legend: str | Legend | None = None,
-) -> Scores:
-    """Compare a map, and the baselines that came with it, with a reference; lazy.
+) -> xr.Dataset:
+    """Score a map, and the baselines in it, against a reference map; lazily.
 
-    Compared are the pixels where the map and the truth are both known, weighted by the cosine
-    of latitude. Mask the truth to compare a part, e.g. ``truth.where(truth != water)`` for land.
+    Pixels where the map and the truth are both known are compared, weighted by the cosine of
+    latitude. Mask the truth to compare a part, e.g. ``truth.where(truth != water)`` for land.
 
     Parameters
     ----------
@@ -95,6 +45,14 @@ def evaluate(
     legend : str or Legend, optional
         How the truth's codes merge. By default the legend whose classes the map has.
 
+    Returns
+    -------
+    Dataset
+        ``accuracy``, ``mean_iou``, ``macro_f1`` (source); ``iou``, ``f1`` (source,
+        land_cover_class); ``confusion`` (source, true_class, land_cover_class), in shares of
+        the area compared. Sources are the emulator and the baselines; means are over the
+        classes that the truth has. Lazy where the maps are.
+
     Raises
     ------
     InputError
@@ -106,8 +64,7 @@ def evaluate(
     >>> planet = xai4land.sample("land", years=[2000])
     >>> world = planet.ai4land.reconstruct()
     >>> scores = world.ai4land.evaluate(planet.land_cover).compute()
-    >>> accuracy = scores.data.accuracy
-    >>> bool(accuracy.sel(source="emulator") > accuracy.sel(source="nearest"))
+    >>> bool(scores.accuracy.sel(source="emulator") > scores.accuracy.sel(source="nearest"))
     True
     """
     if name not in data:
@@ -138,7 +95,48 @@ def evaluate(
             "land_cover_class": list(meanings.values()),
         },
     )
-    return Scores(_scores(confusion))
+    scores = _scores(confusion)
+    what = f"scores of {name!r}, weighted by area"
+    return scores.assign_attrs(cf.global_attrs(data, "Scores of a map of classes", what, what))
+
+
+def summarise(scores: xr.Dataset) -> pd.DataFrame:
+    """Return scores as a table, one row a source; computed here.
+
+    Parameters
+    ----------
+    scores : Dataset
+        From :func:`evaluate`.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by ``source``; columns ``accuracy``, ``mean_iou``, ``macro_f1``, and the
+        intersection over union of each class that the truth has, as ``IoU forest``.
+
+    Raises
+    ------
+    InputError
+        If the dataset holds no scores.
+
+    Examples
+    --------
+    >>> import xai4land
+    >>> planet = xai4land.sample("land", years=[2000])
+    >>> scores = planet.ai4land.reconstruct().ai4land.evaluate(planet.land_cover)
+    >>> scores.ai4land.summarise().index.tolist()
+    ['emulator', 'bilinear', 'nearest']
+    """
+    means = ["accuracy", "mean_iou", "macro_f1"]
+    if absent := [name for name in (*means, "iou") if name not in scores]:
+        raise InputError(
+            f"the dataset has no {', '.join(absent)}, expected scores; "
+            "out.ai4land.evaluate(truth) gives them"
+        )
+    scores = scores[[*means, "iou"]].compute()
+    table = scores[means].to_dataframe()[means]
+    classes = scores.iou.to_pandas().dropna(axis="columns", how="all").add_prefix("IoU ")
+    return table.join(classes)
 
 
 def _positions(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from xai4land.lazy import import_lazily
 
 if TYPE_CHECKING:
     from xai4land_seasonal.data.climatology import anomalies
@@ -13,37 +14,19 @@ if TYPE_CHECKING:
     from xai4land_seasonal.emulator.card import SeasonalCard
     from xai4land_seasonal.emulator.emulator import SeasonalEmulator
     from xai4land_seasonal.emulator.fitting import fit
-    from xai4land_seasonal.emulator.training import Settings
+    from xai4land_seasonal.emulator.settings import Settings
     from xai4land_seasonal.forecasting import forecast
-    from xai4land_seasonal.products.calibration import calibrate, combine
-    from xai4land_seasonal.products.plots import plot, plot_plume, plot_reliability, plot_scores
+    from xai4land_seasonal.products.calibration import calibrate
+    from xai4land_seasonal.products.combination import combine
+    from xai4land_seasonal.products.forecast_maps import plot
+    from xai4land_seasonal.products.plume import plot_plume
+    from xai4land_seasonal.products.reliability import plot_reliability
     from xai4land_seasonal.products.report import report
+    from xai4land_seasonal.products.score_maps import plot_scores
     from xai4land_seasonal.products.terciles import tercile_probabilities
     from xai4land_seasonal.references import REFERENCES
-    from xai4land_seasonal.verification.verify import summary, verify
-
-_LATE = {
-    "REFERENCES": "references",
-    "SeasonalCard": "emulator.card",
-    "SeasonalEmulator": "emulator.emulator",
-    "Settings": "emulator.training",
-    "Variable": "data.variables",
-    "anomalies": "data.climatology",
-    "calibrate": "products.calibration",
-    "combine": "products.calibration",
-    "fit": "emulator.fitting",
-    "forecast": "forecasting",
-    "hindcast_seasons": "data.hindcasts",
-    "plot": "products.plots",
-    "plot_plume": "products.plots",
-    "plot_reliability": "products.plots",
-    "plot_scores": "products.plots",
-    "report": "products.report",
-    "seasonal_means": "data.means",
-    "summary": "verification.verify",
-    "tercile_probabilities": "products.terciles",
-    "verify": "verification.verify",
-}
+    from xai4land_seasonal.verification.scores import summarise
+    from xai4land_seasonal.verification.verify import verify
 
 __all__ = [
     "REFERENCES",
@@ -63,17 +46,33 @@ __all__ = [
     "plot_scores",
     "report",
     "seasonal_means",
-    "summary",
+    "summarise",
     "tercile_probabilities",
     "verify",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LATE:
-        return getattr(import_module(f"xai4land_seasonal.{_LATE[name]}"), name)
-    raise AttributeError(f"module 'xai4land_seasonal' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = import_lazily(
+    __name__,
+    {
+        "REFERENCES": ".references",
+        "SeasonalCard": ".emulator.card",
+        "SeasonalEmulator": ".emulator.emulator",
+        "Settings": ".emulator.settings",
+        "Variable": ".data.variables",
+        "anomalies": ".data.climatology",
+        "calibrate": ".products.calibration",
+        "combine": ".products.combination",
+        "fit": ".emulator.fitting",
+        "forecast": ".forecasting",
+        "hindcast_seasons": ".data.hindcasts",
+        "plot": ".products.forecast_maps",
+        "plot_plume": ".products.plume",
+        "plot_reliability": ".products.reliability",
+        "plot_scores": ".products.score_maps",
+        "report": ".products.report",
+        "seasonal_means": ".data.means",
+        "summarise": ".verification.scores",
+        "tercile_probabilities": ".products.terciles",
+        "verify": ".verification.verify",
+    },
+)

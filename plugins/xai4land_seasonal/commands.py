@@ -75,7 +75,7 @@ def forecast(
     """Forecast seasons from the monthly fields in DATA into OUT (.zarr or .nc)."""
     from xai4land.store import open_store, write
     from xai4land_seasonal.forecasting import forecast
-    from xai4land_seasonal.products.plots import plot as draw
+    from xai4land_seasonal.products.forecast_maps import plot as draw
 
     check_folder(out)
     if plot is not None:
@@ -124,9 +124,11 @@ def verify(
 ) -> None:
     """Score the forecast MADE, and references, against the monthly fields in OBS."""
     from xai4land.store import open_store
-    from xai4land_seasonal.products.plots import plot_scores
     from xai4land_seasonal.products.report import report as write_page
-    from xai4land_seasonal.verification.verify import DEFAULT, summary, verify
+    from xai4land_seasonal.products.score_maps import plot_scores
+    from xai4land_seasonal.verification.defaults import DEFAULT_METRICS
+    from xai4land_seasonal.verification.scores import summarise
+    from xai4land_seasonal.verification.verify import verify
 
     if plot is not None:
         check_picture(plot)
@@ -138,13 +140,13 @@ def verify(
         ensemble,
         truth,
         references=references,
-        metrics=metrics or DEFAULT,
+        metrics=metrics or DEFAULT_METRICS,
         regions=regions or None,
         climatology=period,
     ).compute()
-    click.echo(repr(summary(scores)))
+    click.echo(summarise(scores).round(3).to_string())
     if plot is not None:
-        plot_scores(scores, metric=(metrics or DEFAULT)[0]).savefig(plot, dpi=150)
+        plot_scores(scores, metric=(metrics or DEFAULT_METRICS)[0]).savefig(plot, dpi=150)
         click.echo(f"wrote {plot}")
     if report is not None:
         write_page(ensemble, report, obs=truth, climatology=period, references=references)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import pandas as pd
 import xarray as xr
 
 from xai4land.samples.climate import best_correlation
-from xai4land.tables import Table
 from xai4land_seasonal.data.areas import area_mean
-from xai4land_seasonal.data.seasons import FOUR, Season
+from xai4land_seasonal.data.seasons import STANDARD_SEASONS, Season
 
 __all__ = ["demo", "shares_of_best"]
 
@@ -23,9 +23,8 @@ def demo(out: Path, progress: bool) -> None:
     """Train a small emulator on the sample climate, and hold it to the best possible forecast."""
     import xai4land
     from xai4land_seasonal.emulator.fitting import fit
-    from xai4land_seasonal.emulator.training import Settings
     from xai4land_seasonal.forecasting import forecast
-    from xai4land_seasonal.products.plots import plot
+    from xai4land_seasonal.products.forecast_maps import plot
     from xai4land_seasonal.products.terciles import tercile_probabilities
     from xai4land_seasonal.verification.verify import verify
 
@@ -35,10 +34,13 @@ def demo(out: Path, progress: bool) -> None:
         learned,
         name="small",
         parameters={"width": 16, "heads": 2, "depth": 1},
-        settings=Settings(epochs=4, learning_rate=3e-3),
+        epochs=4,
+        learning_rate=3e-3,
         progress=progress,
     )
-    made = forecast(climate, FOUR, years=YEARS, emulator=emulator, climatology=CLIMATOLOGY)
+    made = forecast(
+        climate, STANDARD_SEASONS, years=YEARS, emulator=emulator, climatology=CLIMATOLOGY
+    )
     made = made.compute()
     scores = verify(
         made, climate, references=REFERENCES, metrics=["acc", "crpss"], climatology=CLIMATOLOGY
@@ -47,16 +49,16 @@ def demo(out: Path, progress: bool) -> None:
         f"sample climate, {YEARS[0]}-{YEARS[-1]}, four seasons a month ahead; share: of the best "
         "possible correlation"
     )
-    click.echo(repr(shares_of_best(scores.compute())))
+    click.echo(shares_of_best(scores.compute()).round(3).to_string())
     chance = tercile_probabilities(made, climate, climatology=CLIMATOLOGY)
     plot(made, terciles=chance, time=-4).savefig(out / "season.png", dpi=150)
-    made.seasonal.plume("nino34", obs=climate, climatology=CLIMATOLOGY).savefig(
+    made.seasonal.plot_plume("nino34", obs=climate, climatology=CLIMATOLOGY).savefig(
         out / "nino34.png", dpi=150
     )
     click.echo(f"wrote {out / 'season.png'} and {out / 'nino34.png'}")
 
 
-def shares_of_best(scores: xr.Dataset) -> Table:
+def shares_of_best(scores: xr.Dataset) -> pd.DataFrame:
     """Scores on the sample climate, and their share of the best possible correlation.
 
     Parameters
@@ -67,11 +69,12 @@ def shares_of_best(scores: xr.Dataset) -> Table:
     Examples
     --------
     >>> perfect = best_correlation(12).expand_dims(forecast=["best"], season=["DJF"])
-    >>> shares_of_best(perfect.to_dataset(name="acc"))[0]["share"]
+    >>> float(shares_of_best(perfect.to_dataset(name="acc")).loc["best", "share"])
     1.0
     """
-    from xai4land_seasonal.verification.verify import summary
+    from xai4land_seasonal.verification.scores import summarise
 
     months = [Season.of(str(name)).month for name in scores["season"].values]
     best = sum(float(area_mean(best_correlation(month))) for month in months) / len(months)
-    return Table([row | {"share": round(row["acc"] / best, 6)} for row in summary(scores)])
+    table = summarise(scores)
+    return table.assign(share=(table["acc"] / best).round(6))

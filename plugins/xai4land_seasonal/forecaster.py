@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from xai4land.grids.grid import Grid
-from xai4land_seasonal.data.history import Floats, History
-from xai4land_seasonal.data.seasons import Ints, Season
+from xai4land.typing import Floats, Ints
+from xai4land_seasonal.data.history import History
+from xai4land_seasonal.data.seasons import Season
 from xai4land_seasonal.data.trends import Trend
 from xai4land_seasonal.data.variables import Variable
 
-__all__ = ["Forecaster", "Window", "generator"]
+__all__ = ["Forecaster", "GridIndex", "member_rng"]
 
-Window = tuple[Ints, Ints]
+GridIndex = tuple[Ints, Ints]
 """Positions of rows and of columns."""
 
 
@@ -38,7 +39,7 @@ class Forecaster(ABC):
         """One sentence for the output's attributes."""
 
     @property
-    def cells(self) -> Grid | None:
+    def native_grid(self) -> Grid | None:
         """The only grid that it takes; None if it takes any."""
         return None
 
@@ -60,7 +61,7 @@ class Forecaster(ABC):
         """Names of what is forecast from variables."""
         return tuple(variables)
 
-    def window(self, grid: Grid) -> tuple[Grid, Window | None]:
+    def window(self, grid: Grid) -> tuple[Grid, GridIndex | None]:
         """Where on a grid it forecasts, and which rows and columns these are; None if all."""
         return grid, None
 
@@ -71,6 +72,6 @@ class Forecaster(ABC):
         """Anomalies, shape (years, count, targets, cells); missing where nothing can be said."""
 
 
-def generator(seed: int, season: Season, year: int) -> np.random.Generator:
+def member_rng(seed: int, season: Season, year: int) -> np.random.Generator:
     """The source of chance of one forecast, whatever else is forecast."""
     return np.random.default_rng([seed, season.month, int(year)])

@@ -14,24 +14,18 @@ from dask.delayed import delayed
 from xai4land.emulator import load_emulator
 from xai4land.errors import InputError
 from xai4land.grids import cf
-from xai4land.grids.grid import Grid
+from xai4land.grids.grid import Target
+from xai4land.typing import Ints
 from xai4land_seasonal.data.climatology import Climatology
 from xai4land_seasonal.data.history import History
-from xai4land_seasonal.data.seasons import (
-    Ints,
-    Season,
-    encode,
-    find_seasons,
-    month_numbers,
-    months_at,
-    season_coords,
-)
+from xai4land_seasonal.data.months import encode, number_months, start_of_months
+from xai4land_seasonal.data.seasons import Season, find_seasons, season_coords
 from xai4land_seasonal.data.sources import Simulations, split_sources
-from xai4land_seasonal.data.state import State, read_state, read_states
-from xai4land_seasonal.data.trends import LEAST, Trend
+from xai4land_seasonal.data.state import State, find_grid, read_state, read_states
+from xai4land_seasonal.data.trends import MIN_TREND_YEARS, Trend
 from xai4land_seasonal.data.variables import Variable, guess_variables
 from xai4land_seasonal.emulator.emulator import SeasonalEmulator
-from xai4land_seasonal.forecaster import Forecaster, Window
+from xai4land_seasonal.forecaster import Forecaster, GridIndex
 from xai4land_seasonal.references import REFERENCES
 from xai4land_seasonal.references.analogs import Analogs
 
@@ -43,17 +37,17 @@ YEARS = 20
 
 def forecast(
     data: xr.Dataset,
-    season: str | Sequence[str] = "DJF",
+    seasons: str | Sequence[str] = "DJF",
     *,
-    members: int = 100,
     lead: int = 1,
     years: int | Sequence[int] | None = None,
+    members: int = 100,
     emulator: str | os.PathLike[str] | Forecaster | None = None,
     climatology: Climatology = None,
     simulations: Simulations = None,
-    seed: int = 0,
-    grid: Grid | None = None,
+    grid: Target = None,
     variables: Sequence[str] | None = None,
+    seed: int = 0,
 ) -> xr.Dataset:
     """Forecast seasonal anomalies from the months before, as a lazy ensemble.
 
@@ -63,14 +57,15 @@ def forecast(
         Monthly fields on a regular grid, without a gap, from at least 15 years before the first
         forecast: what is forecast is added to the trend of the years before. A forecast
         looks at nothing from its reference time on.
-    season : str or sequence of str
+    seasons : str or sequence of str
         First letters of three months; a season belongs to the year of its last month.
-    members : int
     lead : int
         Whole months between the last month that is known and the season: with 1, DJF is forecast
         from what is known at the end of October.
     years : int or sequence of int, optional
         Of the seasons. By default all that can be forecast, the next one included.
+    members : int
+        Size of the ensemble.
     emulator : str, path-like or Forecaster, optional
         A seasonal emulator, or a reference by name: ``"climatology"``, ``"trend"``,
         ``"persistence"``, ``"damped persistence"``, ``"trend + damped persistence"``,
@@ -81,12 +76,13 @@ def forecast(
     simulations : Dataset, mapping from str to Dataset, intake_esm.esm_datastore or None
         What ``"analogs"`` are drawn from, such as the simulations that an emulator learned from:
         absolute or anomalies, on any grid and calendar. None: from the data's own past.
+    grid : float, Dataset or DataArray, optional
+        The grid of references: degrees, or data that lie on it. By default the data's own;
+        emulators have their own.
+    variables : sequence of str, optional
+        Variables that references forecast; by default all.
     seed : int
         Of the members. Those of a year depend on it and on the year alone.
-    grid : Grid, optional
-        What references are made on; by default the data's own. Emulators have theirs.
-    variables : sequence of str, optional
-        What references are made of; by default all variables.
 
     Returns
     -------
@@ -112,7 +108,7 @@ def forecast(
     >>> dict(made.tas.sizes)
     {'time': 10, 'realization': 10, 'lat': 18, 'lon': 36}
     """
-    seasons = find_seasons(season)
+    found_seasons = find_seasons(seasons)
     problems = [
         f"{name}={value!r}, expected a whole number of at least {least}"
         for name, value, least in (("members", members, 1), ("lead", lead, 0), ("seed", seed, 0))
@@ -123,14 +119,16 @@ def forecast(
     found = [v for v in guess_variables(data) if variables is None or v.name in variables]
     wanted = chosen.predictors(found)
     time = _time_of(data)
-    starts = _starts(month_numbers(data[time], "the data"), seasons, lead, years)
+    starts = _starts(number_months(data[time], "the data"), found_seasons, lead, years)
     first_year = min((start + 2) // 12 for start in starts)
-    state = read_state(data, wanted, chosen.cells or grid, climatology, before=first_year)
-    worlds = [] if simulations is None else split_sources(simulations)
-    maker = _drawing(chosen, read_states(worlds, wanted, state.grid)) if worlds else chosen
+    state = read_state(
+        data, wanted, chosen.native_grid or find_grid(grid, data), climatology, before=first_year
+    )
+    sources = [] if simulations is None else split_sources(simulations)
+    maker = _drawing(chosen, read_states(sources, wanted, state.grid)) if sources else chosen
     values = _members(state, chosen, maker, starts, (members, lead, seed))
     made = _described(values, state, chosen, starts, wanted, lead, data)
-    return made.assign_attrs({"simulations": ", ".join(k for k, _ in worlds)} if worlds else {})
+    return made.assign_attrs({"simulations": ", ".join(k for k, _ in sources)} if sources else {})
 
 
 def _choose(data: xr.Dataset, emulator: Any) -> Forecaster:
@@ -191,14 +189,14 @@ def _starts(
     InputError
         Naming the seasons whose last months are not known, or that have too few years before.
     """
-    earliest = int(months[0]) + 12 * LEAST
+    earliest = int(months[0]) + 12 * MIN_TREND_YEARS
     latest = int(months[-1]) + lead + 1
     if years is None:
         span = range(earliest // 12, latest // 12 + 2)
         found = [s.start(y) for y in span for s in seasons if earliest <= s.start(y) <= latest]
         if not found:
             raise InputError(
-                f"{months.size} months are too few to forecast from: trends need {LEAST} years"
+                f"{months.size} months are too few to forecast from: trends need {MIN_TREND_YEARS} years"
             )
         return np.array(sorted(found))
     wanted = [years] if isinstance(years, int | np.integer) else [int(y) for y in years]
@@ -209,7 +207,7 @@ def _starts(
             if start < earliest:
                 problems.append(
                     f"{season.name} {year} has {(start - int(months[0])) // 12} years before it, "
-                    f"expected at least {LEAST} to fit a trend on; bring earlier years"
+                    f"expected at least {MIN_TREND_YEARS} to fit a trend on; bring earlier years"
                 )
             elif start > latest:
                 last, end = start - lead - 1, int(months[-1])
@@ -255,16 +253,16 @@ def _run(
     starts: Ints,
     how: tuple[int, int, int],
     shape: tuple[int, int],
-    window: Window | None,
+    window: GridIndex | None,
 ) -> np.ndarray:
     """Forecasts of some starts in a window, (starts, members, targets, rows, columns)."""
-    from xai4land_seasonal.emulator.cases import STARTS
+    from xai4land_seasonal.emulator.cases import SEASON_OF_MONTH
 
     members, lead, seed = how
     made: np.ndarray | None = None
     for month in np.unique(starts % 12):
         at = np.flatnonzero(starts % 12 == month)
-        season = STARTS[month]
+        season = SEASON_OF_MONTH[month]
         years = starts[at] // 12 + season.crosses
         part = chosen.members(history, season, lead, years, members, seed).astype(np.float32)
         if made is None:
@@ -290,7 +288,7 @@ def _described(
     labels = [_name(int(start) % 12) for start in starts]
     coords |= season_coords(starts, labels, state.time)
     reference = xr.DataArray(
-        months_at(starts - lead, state.time),
+        start_of_months(starts - lead, state.time),
         dims="time",
         attrs={"standard_name": "forecast_reference_time"},
     )
@@ -326,9 +324,9 @@ def _described(
 
 
 def _name(month: int) -> str:
-    from xai4land_seasonal.emulator.cases import STARTS
+    from xai4land_seasonal.emulator.cases import SEASON_OF_MONTH
 
-    return STARTS[month].name
+    return SEASON_OF_MONTH[month].name
 
 
 def _hours(span: Any) -> float:

@@ -77,7 +77,7 @@ def online(site: Site, path: Path) -> str:
 
 
 def row(name: str, version: str = "") -> dict:
-    rows = xai4land.emulators()
+    rows = xai4land.emulators().to_dict("records")
     return next(r for r in rows if r["name"] == name and version in ("", r["version"]))
 
 
@@ -320,19 +320,19 @@ def test_verify_finds_damage(tmp_path, emulators, site):
     place = online(site, registry(tmp_path / "lab", emulators))
     with xai4land.set_options(registries=[place]):
         path = pull("small")
-        rows = {r["name"]: r for r in verify()}
-        assert all(r["verified"] for r in rows.values())
-        assert {"small", "sample-landcover", "seasonal-tas"} <= set(rows)
+        table = verify()
+        assert table.verified.all()
+        assert {"small", "sample-landcover", "seasonal-tas"} <= set(table.name)
         content = path.read_bytes()
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-        assert "another SHA-256" in verify(["small"])[0]["problem"]
+        assert "another SHA-256" in verify(["small"]).problem[0]
         asked = len(site.asked)
         with pytest.raises(EmulatorFileError, match="has SHA-256"):
             show("small")
         assert len(site.asked) == asked, "to show is not to download"
-        assert not verify(["small@1.0"])[0]["verified"], "it is not here"
+        assert not verify(["small@1.0"]).verified[0], "it is not here"
         assert xai4land.load_emulator("small").sha256 == emulators[1].sha256
-        assert verify(["small"])[0]["verified"]
+        assert verify(["small"]).verified[0]
 
 
 def test_the_commands(tmp_path, emulators, site, monkeypatch, capsys):

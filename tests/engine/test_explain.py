@@ -12,12 +12,13 @@ import torch
 from test_windows_reading import counted, shores
 
 from conftest import random_emulator, small_card, small_world
+from xai4land import explain
 from xai4land.errors import InputError
 from xai4land.explaining import timing
 from xai4land.explaining.explain import _found
 from xai4land.explaining.workers import Workers
 from xai4land.inference.plan import Plan
-from xai4land_land import explain, reconstruct
+from xai4land_land import reconstruct
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +118,7 @@ def test_what_is_no_lazy_map_is_refused(world, emulator, what):
 @pytest.mark.parametrize("chunks", [(9, 13), (30, 50)])
 def test_what_is_read_is_said(kept, chunks, monkeypatch, tmp_path):
     """Chunk by chunk, again where they do not fit in memory, of more blocks than are looked at."""
-    monkeypatch.setattr(Plan, "kept", lambda self, steps: {"states": 2**26, "fixed": kept})
+    monkeypatch.setattr(Plan, "kept", lambda self, steps: {"screening": 2**26, "others": kept})
     emulator = random_emulator(small_card())
     seen: Counter = Counter()
     made = reconstruct(counted(small_world(), seen, chunk=18), emulator, chunks=chunks)
@@ -133,7 +134,7 @@ def test_what_is_read_is_said(kept, chunks, monkeypatch, tmp_path):
 @pytest.mark.parametrize("steps", [1, 2, 4])
 def test_steps_that_share_a_chunk_too_large_to_keep_are_read_again(steps, monkeypatch, tmp_path):
     one = 18 * 36 * 4
-    limits = {"states": 4 * one, "fixed": 2**26}  # one chunk of a step, or all three states
+    limits = {"screening": 4 * one, "others": 2**26}  # one chunk of a step, or all three states
     monkeypatch.setattr(Plan, "kept", lambda self, _: limits)
     seen: Counter = Counter()
     world = small_world(times=4)

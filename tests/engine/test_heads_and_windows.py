@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from xai4land.emulator import Window
 from xai4land.heads.conserve import conserve
-from xai4land.windows.features import Cells
+from xai4land.windows.cells import Cells
 from xai4land.windows.lattice import Windows
 
 

@@ -135,7 +135,7 @@ def test_blocks_that_are_written_are_let_go(world, emulator, tmp_path, monkeypat
 
     def watched(*given):
         maps = run_block(*given)
-        made.append(weakref.ref(maps["classes"]))
+        made.append(weakref.ref(maps["land_cover"]))
         alive.append(sum(one() is not None for one in made))
         return maps
 

@@ -67,12 +67,12 @@ def test_a_globe_with_a_missing_column_is_refused(world, emulator):
 def test_negative_and_large_codes_are_no_classes(world, emulator):
     made = reconstruct(world, emulator).compute()
     truth = world.truth
-    masked = evaluate(made, truth.where(truth != 0)).data.accuracy
+    masked = evaluate(made, truth.where(truth != 0)).accuracy
     for kind, code in (("i2", -1), ("i4", 70000)):
         other = truth.astype(kind).where(truth != 0, code)
-        xr.testing.assert_allclose(evaluate(made, other).data.accuracy, masked)
-    part = evaluate(made, truth.isel(lat_fine=slice(0, 40))).data.accuracy
-    small = evaluate(made, truth.astype("i1").isel(lat_fine=slice(0, 40))).data.accuracy
+        xr.testing.assert_allclose(evaluate(made, other).accuracy, masked)
+    part = evaluate(made, truth.isel(lat_fine=slice(0, 40))).accuracy
+    small = evaluate(made, truth.astype("i1").isel(lat_fine=slice(0, 40))).accuracy
     xr.testing.assert_allclose(part, small)
 
 
@@ -111,14 +111,14 @@ def test_years_of_one_step_are_compared(world, emulator):
 
 def test_several_steps_in_a_chunk_are_scored(world, emulator):
     made = reconstruct(world, emulator).compute()
-    plain = evaluate(made, world.truth).data
-    lazy = evaluate(made.chunk(time=2, lat=30), world.truth.chunk(time=2)).compute().data
+    plain = evaluate(made, world.truth)
+    lazy = evaluate(made.chunk(time=2, lat=30), world.truth.chunk(time=2)).compute()
     xr.testing.assert_allclose(plain, lazy)
 
 
 def test_nothing_to_compare_has_no_score(world, emulator):
     scores = evaluate(reconstruct(world, emulator), world.truth.where(world.lat_fine > 90))
-    assert np.isnan(scores.compute().data.accuracy).all()
+    assert np.isnan(scores.compute().accuracy).all()
 
 
 @pytest.mark.parametrize("ending", [".zarr", ".nc"])
@@ -219,9 +219,7 @@ def test_weights_that_are_no_numbers_are_refused(emulator):
 def test_truth_with_a_band_is_squeezed(world, emulator):
     made = reconstruct(world, emulator).compute()
     band = world.truth.expand_dims(band=[1])
-    xr.testing.assert_allclose(
-        evaluate(made, band).data.accuracy, evaluate(made, world.truth).data.accuracy
-    )
+    xr.testing.assert_allclose(evaluate(made, band).accuracy, evaluate(made, world.truth).accuracy)
     with pytest.raises(InputError, match="dimension 'band'"):
         evaluate(made, world.truth.expand_dims(band=[1, 2]))
 

@@ -11,8 +11,8 @@ import pytest
 
 import xai4land
 from compliance import complaints
+from xai4land import open_store, write
 from xai4land.catalogs import open_simulations
-from xai4land.store import open_store, write
 
 KINDS = ("map", "forecast", "regridded", "classes", "simulation")
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -71,42 +72,28 @@ def test_public_names():
         xai4land.nonsense  # noqa: B018
 
 
-def test_function_twins_have_the_accessors_signatures():
-    import inspect
-
-    import xai4land_land
-    import xai4land_seasonal
-    from xai4land_land.accessor import LandAccessor
-    from xai4land_seasonal.accessor import SeasonalAccessor
-
-    twins = [
-        (
-            LandAccessor,
-            xai4land_land,
-            ("reconstruct", "fit", "evaluate", "regrid", "write", "plot"),
-        ),
-        (SeasonalAccessor, xai4land_seasonal, ("fit", "forecast", "calibrate", "report")),
-    ]
-    for accessor, package, name in ((a, p, n) for a, p, names in twins for n in names):
-        method = inspect.signature(getattr(accessor, name))
-        function = inspect.signature(getattr(package, name))
-        own = [(p.name, p.kind, p.default) for p in list(method.parameters.values())[1:]]
-        twin = [(p.name, p.kind, p.default) for p in list(function.parameters.values())[1:]]
-        assert own == twin, name
+@pytest.mark.parametrize(
+    "package", ["xai4land", "xai4land.catalogs", "xai4land_land", "xai4land_seasonal"]
+)
+def test_dir_shows_the_public_names_and_no_other(package):
+    module = import_module(package)
+    assert dir(module) == sorted(module.__all__)
+    for name in module.__all__:
+        assert getattr(module, name) is not None
 
 
 def test_first_party_plugins_are_whole():
-    rows = xai4land.plugins()
-    assert not [row for row in rows if row["problem"]]
-    assert {row["name"] for row in rows if row["kind"] == "accessors"} >= {"ai4land", "seasonal"}
+    table = xai4land.plugins()
+    assert not table.problem.any()
+    assert {"ai4land", "seasonal"} <= set(table.query("kind == 'accessors'").name)
 
 
 def test_bundled_emulators_are_whole_and_small():
-    names = [row["name"] for row in xai4land.emulators()]
-    assert "sample-landcover" in names
-    for row in xai4land.emulators():
-        assert not row["problem"]
-        emulator = xai4land.load_emulator(row["name"])
+    table = xai4land.emulators()
+    assert "sample-landcover" in table.name.values
+    assert not table.problem.any()
+    for name in table.name:
+        emulator = xai4land.load_emulator(name)
         assert emulator.card.training["command"].startswith("python recipes/")
         assert emulator.card.licence
         assert len(emulator._content) < 5_000_000
@@ -140,8 +127,8 @@ def test_a_broken_plugin_is_listed_and_breaks_nothing(tmp_path):
     out = python(
         """
         import xai4land, xarray as xr
-        print(xai4land.plugins())
-        print(xai4land.emulators())
+        print(*xai4land.plugins().problem)
+        print(*xai4land.emulators().name, *xai4land.emulators().problem)
         print(hasattr(xr.Dataset(), "ai4land"))
         try:
             xr.Dataset().faulty
@@ -154,6 +141,23 @@ def test_a_broken_plugin_is_listed_and_breaks_nothing(tmp_path):
     assert "sample-landcover" in out
     assert "True" in out
     assert "refused: the plugin 'faulty' of broken" in out
+
+
+def test_an_accessor_of_datasets_is_refused_on_an_array(tmp_path):
+    metadata(tmp_path, "plain", "[xai4land.accessors]\nplain = plain_module:Plain\n")
+    (tmp_path / "plain_module.py").write_text("class Plain:\n    def __init__(self, data): pass\n")
+    out = python(
+        """
+        import xai4land, xarray as xr
+        xr.Dataset().plain
+        try:
+            xr.DataArray(1).plain
+        except xai4land.InputError as error:
+            print(error)
+        """,
+        tmp_path,
+    )
+    assert "'plain' takes a Dataset, this is a DataArray" in out
 
 
 def test_two_plugins_that_claim_a_name_are_both_named(tmp_path):
@@ -198,8 +202,8 @@ def test_the_example_plugin_adds_an_accessor_and_an_architecture(tmp_path):
         made = world.ai4land.reconstruct({str(tmp_path / "mine.safetensors")!r})
         diversity = made.landscape.diversity(4)
         print(emulator.card.architecture.name, diversity.shape, float(diversity.max()) > 0)
-        rows = xai4land.plugins()
-        print([row["name"] for row in rows if row["distribution"] == "xai4land-example"])
+        table = xai4land.plugins()
+        print(table.query("distribution == 'xai4land-example'").name.tolist())
         """,
         tmp_path / "site",
     )

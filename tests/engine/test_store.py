@@ -30,6 +30,8 @@ from hypothesis import strategies as st
 from xai4land import InputError, StoreError
 from xai4land.cli import main
 from xai4land.store import graph, netcdf, open_store, parts, write
+from xai4land.store.locks import pause_writers, record_part
+from xai4land.store.manifest import Manifest
 from xai4land_land import reconstruct
 
 DIMS = ("y", "x")
@@ -454,7 +456,7 @@ def test_runs_killed_at_any_moment_go_on_to_the_same_store(tmp_path, ending, sha
 def test_what_is_finished_is_not_computed_again(few_files, tmp_path):
     path = tmp_path / "map.zarr"
     data, seen = plain()
-    array, fails = graph._array, iter([False] * 3 + [True])
+    array, fails = graph._open_array, iter([False] * 3 + [True])
 
     def full(*which):
         if next(fails):
@@ -463,7 +465,7 @@ def test_what_is_finished_is_not_computed_again(few_files, tmp_path):
 
     with dask.config.set(scheduler="synchronous"):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(graph, "_array", full)
+            patch.setattr(graph, "_open_array", full)
             with pytest.raises(StoreError, match="No space left"):
                 write(data, path, progress=False)
         first = set(seen)
@@ -478,7 +480,7 @@ def test_what_is_finished_is_not_computed_again(few_files, tmp_path):
 @pytest.mark.parametrize(("code", "hint"), [(errno.ENOSPC, "MB free"), (errno.EROFS, "not whole")])
 def test_a_disk_that_refuses_is_told_and_what_was_finished_stays(tmp_path, monkeypatch, code, hint):
     path, data = tmp_path / "map.zarr", plain()[0]
-    array = graph._array
+    array = graph._open_array
     calls = iter(range(100))
 
     def refusing(*which):
@@ -486,7 +488,7 @@ def test_a_disk_that_refuses_is_told_and_what_was_finished_stays(tmp_path, monke
             raise OSError(code, os.strerror(code))
         return array(*which)
 
-    monkeypatch.setattr(graph, "_array", refusing)
+    monkeypatch.setattr(graph, "_open_array", refusing)
     refused = f"could not write .*map.zarr: .*{hint}.*run the same"
     with dask.config.set(scheduler="synchronous"), pytest.raises(StoreError, match=refused):
         write(data, path, progress=False)
@@ -660,7 +662,7 @@ def test_ctrl_c_on_the_command_line_is_two_lines(world, tmp_path, monkeypatch, c
 
     world.drop_vars("truth").to_netcdf(tmp_path / "states.nc")
     emulator.save(tmp_path / "small.safetensors")
-    monkeypatch.setattr(graph, "put_all", stopped)
+    monkeypatch.setattr(graph, "write_parts", stopped)
     arguments = ["reconstruct", "states.nc", "map.zarr", "--emulator", "small.safetensors"]
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stop:
@@ -923,12 +925,54 @@ def test_a_second_thread_is_refused(tmp_path):
     np.testing.assert_array_equal(xr.open_zarr(path).a, 1)
 
 
+def test_whoever_ends_a_store_waits_for_what_is_being_written(unfinished):
+    """By several writers; who comes meanwhile, from a run that is over, is refused."""
+    mark = Manifest.read(unfinished).fingerprint
+    together, go, ended = threading.Barrier(4, timeout=60), threading.Event(), threading.Event()
+
+    def put(label):
+        with record_part(unfinished, mark, label):
+            together.wait()
+            assert go.wait(60)
+            assert not ended.is_set()
+
+    def end():
+        with pause_writers(unfinished):
+            ended.set()
+
+    writers = [threading.Thread(target=put, args=(f"late{k}",)) for k in range(3)]
+    for thread in writers:
+        thread.start()
+    together.wait()
+    ending = threading.Thread(target=end)
+    ending.start()
+    while not (unfinished / "locks" / "closed").exists():
+        time.sleep(0.01)
+    with pytest.raises(StoreError, match="nothing more is written"):
+        put("too late")
+    assert not ended.wait(0.2)
+    go.set()
+    for thread in (*writers, ending):
+        thread.join(60)
+    assert ended.is_set()
+    notes = (unfinished / "done.txt").read_text().split("\n")
+    assert {"late0", "late1", "late2"} <= set(notes)
+    assert "too late" not in notes
+
+
+def test_a_run_killed_while_it_ended_a_store_goes_on(unfinished):
+    (unfinished / "locks" / "closed").touch()
+    data = broken(RuntimeError(), where=(99, 99))
+    path = write(data, unfinished.with_suffix(""), progress=False)
+    assert open_store(path).identical(data)
+
+
 def test_a_lock_on_a_folder_that_is_gone_counts_for_nothing(tmp_path, monkeypatch):
     """The other run ended, and took its folder away, between our opening and our locking."""
     lock = fcntl.flock
 
     def late(handle, how):
-        (tmp_path / "map.zarr.partial" / "lock").unlink()
+        (tmp_path / "map.zarr.partial" / "locks" / "run").unlink()
         lock(handle, how)
 
     monkeypatch.setattr(fcntl, "flock", late)

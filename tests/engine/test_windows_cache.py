@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from xai4land.windows.cache import Shared
+from xai4land.windows.cache import ResultCache
 
 
 def test_threads_that_ask_for_one_thing_make_it_once():
@@ -22,11 +22,11 @@ def test_threads_that_ask_for_one_thing_make_it_once():
         time.sleep(0.05)
         return "it"
 
-    shared = Shared()
+    shared = ResultCache()
 
     def ask(_):
         start.wait()
-        return shared.get("key", slow, "fixed")
+        return shared.get("key", slow, "others")
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(ask, range(8))) == ["it"] * 8
@@ -34,7 +34,7 @@ def test_threads_that_ask_for_one_thing_make_it_once():
 
 
 def test_what_does_not_fit_is_made_again():
-    shared = Shared(fixed=3 * 800)
+    shared = ResultCache(others=3 * 800)
     made = []
 
     def get(k):
@@ -42,7 +42,7 @@ def test_what_does_not_fit_is_made_again():
             made.append(k)
             return np.full(100, float(k))
 
-        return shared.get(k, make, "fixed")
+        return shared.get(k, make, "others")
 
     for k in (0, 1, 2, 0, 3, 0, 1):
         assert get(k)[0] == k
@@ -51,21 +51,21 @@ def test_what_does_not_fit_is_made_again():
 
 
 def test_windows_and_inputs_do_not_drive_each_other_out():
-    shared = Shared(windows=3 * 800, fixed=800)
+    shared = ResultCache(windows=3 * 800, others=800)
     for k in range(3):
         future, _ = shared.claim(("window", k), uses=2)
         shared.settle(("window", k), future, np.ones(100))
     for k in range(5):
-        shared.get(k, lambda: np.ones(100), "fixed")
+        shared.get(k, lambda: np.ones(100), "others")
     assert not any(shared.claim(("window", k), uses=2)[1] for k in range(3))
     made = []
-    shared.get(4, lambda: made.append(4), "fixed")
-    shared.get(3, lambda: made.append(3), "fixed")
+    shared.get(4, lambda: made.append(4), "others")
+    shared.get(3, lambda: made.append(3), "others")
     assert made == [3]
 
 
 def test_the_last_use_lets_go():
-    shared = Shared()
+    shared = ResultCache()
     future, mine = shared.claim("window", uses=2)
     assert mine
     shared.settle("window", future, np.ones(10))
@@ -76,10 +76,10 @@ def test_the_last_use_lets_go():
 
 
 def test_a_failure_reaches_all_who_wait_and_is_tried_again():
-    shared = Shared()
+    shared = ResultCache()
     with pytest.raises(OSError, match="gone"):
-        shared.get("key", lambda: (_ for _ in ()).throw(OSError("gone")), "fixed")
-    assert shared.get("key", lambda: 1, "fixed") == 1
+        shared.get("key", lambda: (_ for _ in ()).throw(OSError("gone")), "others")
+    assert shared.get("key", lambda: 1, "others") == 1
     future, _ = shared.claim("other")
     waiting, mine = shared.claim("other")
     shared.fail("other", future, OSError("gone"))
@@ -89,8 +89,8 @@ def test_a_failure_reaches_all_who_wait_and_is_tried_again():
 
 
 def test_a_copy_starts_empty():
-    shared = Shared(5, 6, 7)
-    shared.get("key", lambda: 1, "fixed")
+    shared = ResultCache(5, 6, 7)
+    shared.get("key", lambda: 1, "others")
     copy = pickle.loads(pickle.dumps(shared))  # noqa: S301
-    assert copy.limits == {"windows": 5, "states": 6, "fixed": 7}
-    assert copy.get("key", lambda: 2, "fixed") == 2
+    assert copy.limits == {"windows": 5, "screening": 6, "others": 7}
+    assert copy.get("key", lambda: 2, "others") == 2

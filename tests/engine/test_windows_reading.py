@@ -15,7 +15,7 @@ from conftest import random_emulator, small_card, small_world
 from xai4land.grids.axis import Axis
 from xai4land.grids.grid import Grid
 from xai4land.inference.plan import Plan
-from xai4land.windows.cache import Shared
+from xai4land.windows.cache import ResultCache
 from xai4land.windows.chunks import Chunking, Reader
 from xai4land_land import reconstruct
 
@@ -95,7 +95,7 @@ def strict_card():
 
 def test_a_block_reads_what_lies_ahead_and_not_what_lies_behind(tmp_path, monkeypatch):
     """Windows that reach back were computed by the block before, though nothing else is kept."""
-    monkeypatch.setattr(Plan, "kept", lambda self, steps: {"states": 0, "fixed": 0})
+    monkeypatch.setattr(Plan, "kept", lambda self, steps: {"screening": 0, "others": 0})
     seen: Counter = Counter()
     lazy = counted(small_world(times=1), seen, chunk=36)
     made = reconstruct(lazy, random_emulator(strict_card()), chunks=36)
@@ -160,7 +160,7 @@ def test_a_box_is_put_together_from_chunks(data):
     wanted = values[np.ix_(np.arange(*box[0]), np.arange(*box[1]) % shape[1])]
     lazy = da.from_array(values, chunks=tuple(sizes))
     for array in (values, lazy):
-        found = Reader(array, Grid(lat, lon)).read(box, 0, Shared())
+        found = Reader(array, Grid(lat, lon)).read(box, 0, ResultCache())
         np.testing.assert_array_equal(found, wanted)
     chunking = Chunking(Grid(lat, lon), lazy.chunks)
     for dim in range(2):

@@ -8,7 +8,7 @@ import pytest
 from conftest import small_world
 from land_training import WOOD, train
 from xai4land import InputError
-from xai4land.training.loop import _Trainer
+from xai4land.training.maps import MapObjective
 from xai4land.training.split import block_numbers, split_blocks
 from xai4land_land import reconstruct
 
@@ -18,7 +18,7 @@ def test_it_learns_what_the_height_tells():
     world = small_world(times=1)
     emulator = train(world, epochs=6, steps=25, learning_rate=1e-2)
     scores = reconstruct(world, emulator).ai4land.evaluate(world.truth, legend=WOOD).compute()
-    accuracy = scores.data.accuracy
+    accuracy = scores.accuracy
     assert accuracy.sel(source="emulator") > accuracy.sel(source="bilinear") + 0.1
     losses = emulator.card.training["validation_loss"]
     assert min(losses) < losses[0]
@@ -40,16 +40,20 @@ def test_held_out_truth_is_never_seen():
     lat, lon = world.lat_fine.values, world.lon_fine.values
     blocks = block_numbers(lat, lon, degrees)
     known = np.ones(blocks.shape, bool)
-    again, held = split_blocks(known, lat, lon, 300.0, 0.15, 0)
-    assert again == degrees
+    training, _ = split_blocks(
+        lambda side: np.unique(block_numbers(lat, lon, side)[known]), 2.5, 300.0, 0.15, 0
+    )
+    assert training.degrees == degrees
     scrambled = world.copy(deep=True)
-    inside = np.isin(blocks, held)
+    inside = np.isin(blocks, training.held)
     scrambled["truth"].values[:, inside] = 2 - scrambled.truth.values[:, inside]
     scrambled["height"].values[inside] = 1e4
     blind = train(scrambled, epochs=1, steps=3)
     for spec, same in zip(emulator.card.inputs, blind.card.inputs, strict=True):
         assert spec == same
-    assert [c.share for c in emulator.card.classes] == [c.share for c in blind.card.classes]
+    assert [c.share for c in emulator.card.outputs.classes] == [
+        c.share for c in blind.card.outputs.classes
+    ]
 
 
 def test_missing_truth_keeps_a_region_out():
@@ -75,25 +79,25 @@ def test_the_card_says_how_it_was_made():
 
 
 def test_an_interrupt_returns_the_best_so_far(monkeypatch):
-    step, seen = _Trainer.step, []
+    loss, seen = MapObjective.loss, []
 
-    def interrupted(self, samples):
+    def interrupted(self, network, batch):
         seen.append(1)
         if len(seen) > 4:
             raise KeyboardInterrupt
-        step(self, samples)
+        return loss(self, network, batch)
 
-    monkeypatch.setattr(_Trainer, "step", interrupted)
+    monkeypatch.setattr(MapObjective, "loss", interrupted)
     with pytest.warns(UserWarning, match="interrupted after 1 of 2 epochs"):
         emulator = train(small_world(times=1))
     assert len(emulator.card.training["validation_loss"]) == 1
 
 
 def test_an_interrupt_before_the_first_look_stops(monkeypatch):
-    def interrupted(self, samples):
+    def interrupted(self, network, batch):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_Trainer, "step", interrupted)
+    monkeypatch.setattr(MapObjective, "loss", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(small_world(times=1))
 
@@ -120,5 +124,5 @@ def test_without_conservation_there_is_no_fitting():
     world = small_world(times=1)
     emulator = train(world, conserve=False)
     made = reconstruct(world, emulator, probabilities=True)
-    assert not emulator.card.conserve
+    assert not emulator.card.outputs.conserve
     np.testing.assert_allclose(made.land_cover_probability.sum("land_cover_class"), 1, atol=1e-5)

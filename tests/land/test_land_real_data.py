@@ -28,7 +28,7 @@ def test_the_bundled_emulator_beats_interpolation_in_europe(earth):
     land = land.where(land != 0)
     made = states.ai4land.reconstruct(static=static, target=land)
     assert made.attrs["emulator"] == "modis-landcover-0p05"
-    scores = made.ai4land.evaluate(land).compute().data
+    scores = made.ai4land.evaluate(land).compute()
     for score in (scores.accuracy, scores.mean_iou):
         assert score.sel(source="emulator") > score.sel(source="bilinear") + 0.01
 
@@ -82,9 +82,9 @@ def test_uk_hilda_is_fitted_and_carried_to_2012(shared_land):
         progress=False,
     )
     made = states.isel(time=[1]).ai4land.reconstruct(emulator, static=static)
-    scores = made.ai4land.evaluate(truth.isel(time=[1])).compute().data
+    scores = made.ai4land.evaluate(truth.isel(time=[1])).compute()
     assert float(scores.accuracy.sel(source="emulator")) > 0.6
-    assert [c.name for c in emulator.card.classes][1] == "urban"
+    assert [c.name for c in emulator.card.outputs.classes][1] == "urban"
 
 
 def test_the_real_grids_are_read_or_refused(shared_land):

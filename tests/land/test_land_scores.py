@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import coordinate
-from xai4land import InputError
-from xai4land_land import evaluate
+from xai4land import InputError, open_store, write
+from xai4land_land import evaluate, plot_scores, summarise
 
 MEANINGS = {"flag_values": np.array([0, 1, 2], np.uint8), "flag_meanings": "wood field town"}
 
@@ -26,7 +27,7 @@ def test_a_case_worked_by_hand():
     """Eight pixels at the equator, where all areas are the same."""
     truth = map_of(np.array([[0, 0, 0, 0], [1, 1, 1, 255]], np.uint8))
     made = map_of(np.array([[0, 0, 0, 1], [1, 1, 0, 2]], np.uint8))
-    scores = evaluate(made.to_dataset(name="land_cover"), truth).data.sel(source="emulator")
+    scores = evaluate(made.to_dataset(name="land_cover"), truth).sel(source="emulator")
     # wood: 3 right, 1 missed, 1 false; field: 2 right, 1 missed, 1 false; town: not in the truth.
     assert float(scores.accuracy) == pytest.approx(5 / 7)
     np.testing.assert_allclose(scores.iou, [3 / 5, 2 / 4, np.nan])
@@ -43,7 +44,7 @@ def test_pixels_count_by_their_area():
     lat = np.array([60.0, 0.0])
     truth = map_of(np.array([[0], [1]], np.uint8).repeat(2, 1), lat)
     made = map_of(np.array([[1], [1]], np.uint8).repeat(2, 1), lat)
-    accuracy = evaluate(made.to_dataset(name="land_cover"), truth).data.accuracy
+    accuracy = evaluate(made.to_dataset(name="land_cover"), truth).accuracy
     assert float(accuracy[0]) == pytest.approx(1 / 1.5)
 
 
@@ -55,10 +56,10 @@ def test_lazy_maps_in_any_chunks_give_the_same(seed, rows, columns):
     truth = map_of(rng.choice([0, 1, 2, 255], (20, 30)).astype(np.uint8), lat, lon)
     made = map_of(rng.choice([0, 1, 2, 255], (20, 30)).astype(np.uint8), lat, lon)
     data = made.to_dataset(name="land_cover")
-    plain = evaluate(data, truth).data
+    plain = evaluate(data, truth)
     lazy = evaluate(data.chunk(lat=rows, lon=columns), truth)
-    assert lazy.data.confusion.chunks is not None
-    xr.testing.assert_allclose(plain, lazy.compute().data)
+    assert lazy.confusion.chunks is not None
+    xr.testing.assert_allclose(plain, lazy.compute())
     weights = np.cos(np.deg2rad(lat))[:, None] * np.ones(30)
     known = (truth.values != 255) & (made.values != 255)
     right = weights[known & (truth.values == made.values)].sum() / weights[known].sum()
@@ -68,7 +69,7 @@ def test_lazy_maps_in_any_chunks_give_the_same(seed, rows, columns):
 def test_truth_read_as_floats_with_gaps_is_understood():
     truth = map_of(np.array([[0.0, np.nan], [1.0, 1.0]]))
     made = map_of(np.array([[0, 0], [1, 0]], np.uint8))
-    accuracy = evaluate(made.to_dataset(name="land_cover"), truth).data.accuracy
+    accuracy = evaluate(made.to_dataset(name="land_cover"), truth).accuracy
     assert float(accuracy[0]) == pytest.approx(2 / 3)
 
 
@@ -79,15 +80,15 @@ def test_truth_on_the_other_longitudes_upside_down_or_larger_is_matched():
     made = truth.to_dataset(name="land_cover")
     east = truth.assign_coords(lon=truth.lon.copy(data=truth.lon.values % 360)).sortby("lon")
     for other in (truth, east, east.isel(lat=slice(None, None, -1))):
-        assert float(evaluate(made, other).data.accuracy[0]) == 1
+        assert float(evaluate(made, other).accuracy[0]) == 1
         part = made.isel(lat=slice(3, 9), lon=slice(20, 30))
-        assert float(evaluate(part, other).data.accuracy[0]) == 1
+        assert float(evaluate(part, other).accuracy[0]) == 1
 
 
 def test_years_are_matched_and_missing_ones_named(world, emulator):
     made = world.ai4land.reconstruct(emulator)
     truth = world.truth
-    assert 0 < float(evaluate(made, truth).compute().data.accuracy[0]) <= 1
+    assert 0 < float(evaluate(made, truth).compute().accuracy[0]) <= 1
     with pytest.raises(InputError, match="lacks the years 2001 .*has 2000"):
         evaluate(made, truth.isel(time=[0]))
     with pytest.raises(InputError, match="only one has a time axis"):
@@ -107,9 +108,27 @@ def test_other_resolutions_and_classes_are_refused():
 
 
 def test_text_and_picture(world, emulator):
-    lazy = world.ai4land.reconstruct(emulator).ai4land.evaluate(world.truth)
-    assert "not computed" in repr(lazy)
-    scores = lazy.compute()
-    for word in ("accuracy", "mean_iou", "macro_f1", "emulator", "bilinear", "nearest", "IoU town"):
-        assert word in repr(scores)
-    assert len(scores.plot().axes) == 2
+    scores = world.ai4land.reconstruct(emulator).ai4land.evaluate(world.truth)
+    table = scores.ai4land.summarise()
+    assert table.index.tolist() == ["emulator", "bilinear", "nearest"]
+    assert {"accuracy", "mean_iou", "macro_f1", "IoU town"} <= set(table)
+    assert table.loc["emulator", "IoU town"] == float(
+        scores.iou.sel(source="emulator", land_cover_class="town")
+    )
+    assert len(plot_scores(scores).axes) == 2
+    with pytest.raises(InputError, match="no accuracy.*evaluate"):
+        world.ai4land.summarise()
+
+
+def test_a_class_that_the_truth_lacks_is_no_column():
+    truth = map_of(np.array([[0, 0], [1, 1]], np.uint8))
+    made = map_of(np.array([[0, 2], [1, 1]], np.uint8))
+    table = summarise(evaluate(made.to_dataset(name="land_cover"), truth))
+    assert [c for c in table if c.startswith("IoU")] == ["IoU wood", "IoU field"]
+    assert table.loc["emulator", "IoU field"] == 1
+
+
+def test_scores_can_be_kept(world, emulator, tmp_path):
+    scores = world.ai4land.reconstruct(emulator).ai4land.evaluate(world.truth)
+    kept = open_store(write(scores, tmp_path / "scores.nc", progress=False))
+    pd.testing.assert_frame_equal(summarise(kept), summarise(scores))

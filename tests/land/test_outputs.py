@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from compliance import complaints
-from xai4land import InputError
-from xai4land.store import write
+from xai4land import InputError, write
 from xai4land_land import reconstruct
 
 

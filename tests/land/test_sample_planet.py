@@ -90,7 +90,7 @@ def test_the_planet_is_continuous_across_the_date_line():
 def test_a_good_emulator_beats_interpolation(planet):
     """On a planet that the bundled emulator has never seen."""
     made = planet.drop_vars("land_cover").ai4land.reconstruct()
-    scores = made.ai4land.evaluate(planet.land_cover).compute().data
+    scores = made.ai4land.evaluate(planet.land_cover).compute()
     for score in (scores.accuracy, scores.mean_iou, scores.macro_f1):
         one = {name: float(score.sel(source=name)) for name in scores.source.values}
         assert one["emulator"] > one["bilinear"] + 0.02

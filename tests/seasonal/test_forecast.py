@@ -12,10 +12,9 @@ import xarray as xr
 import xai4land
 from compliance import complaints
 from seasonal_worlds import monthly, red_noise
-from xai4land import InputError
-from xai4land.store import write
+from xai4land import InputError, write
 from xai4land_seasonal import SeasonalEmulator, Settings, Variable, fit, forecast
-from xai4land_seasonal.emulator.training import FREE
+from xai4land_seasonal.emulator.training import FREE_NATS
 
 TINY = {"width": 16, "heads": 2, "depth": 1, "latent": 4}
 ONCE = Settings(epochs=1)
@@ -133,7 +132,7 @@ def test_anomalies_and_absolute_values_give_the_same(world, seasonal_emulator):
     plain = world.copy()
     plain["tas"] = (world.tas.groupby("time.month") - mean).drop_vars("month")
     plain.tas.attrs["units"] = "K"
-    how = {"season": "DJF", "years": 1940, "members": 5, "emulator": seasonal_emulator}
+    how = {"seasons": "DJF", "years": 1940, "members": 5, "emulator": seasonal_emulator}
     one = forecast(plain, **how).tas
     other = forecast(absolute, climatology=(1900, 1929), **how).tas
     celsius = absolute.copy()
@@ -146,7 +145,7 @@ def test_anomalies_and_absolute_values_give_the_same(world, seasonal_emulator):
 
 def test_a_given_climatology_follows_the_data_to_the_emulators_grid(seasonal_emulator):
     fine = monthly(np.repeat(np.repeat(red_noise(50, 6, 12, seed=3), 2, 1), 2, 2) + 280)
-    how = {"season": "DJF", "years": 1940, "members": 5, "emulator": seasonal_emulator}
+    how = {"seasons": "DJF", "years": 1940, "members": 5, "emulator": seasonal_emulator}
     with xr.set_options(keep_attrs=True):
         means = fine.sel(time=slice("1900", "1929")).groupby("time.month").mean()
     means = means.isel(lat=slice(None, None, -1))
@@ -175,7 +174,7 @@ def test_a_lead_that_was_not_learned_is_refused(world, seasonal_emulator):
 def test_saved_and_loaded_it_says_the_same(world, seasonal_emulator, tmp_path):
     path = tmp_path / "mine.safetensors"
     seasonal_emulator.save(path)
-    how = {"season": "MAM", "years": 1940, "members": 4}
+    how = {"seasons": "MAM", "years": 1940, "members": 4}
     expected = forecast(world, emulator=seasonal_emulator, **how).tas
     np.testing.assert_array_equal(forecast(world, emulator=path, **how).tas, expected)
     copy = pickle.loads(pickle.dumps(xai4land.load_emulator(path)))  # noqa: S301
@@ -187,7 +186,7 @@ def test_saved_and_loaded_it_says_the_same(world, seasonal_emulator, tmp_path):
 
 
 def test_departures_are_from_the_trend_that_the_card_names(world, seasonal_emulator):
-    how = {"season": "DJF", "years": 1940, "members": 5}
+    how = {"seasons": "DJF", "years": 1940, "members": 5}
     card = seasonal_emulator.card
     unsaid = type(card).model_validate(card.model_dump(mode="json", exclude={"trend"}))
     expected = forecast(world, emulator=seasonal_emulator, **how).tas
@@ -248,7 +247,7 @@ BAD = {
         {"years": 1946},
         "tas",
     ),
-    "no season": (lambda d: d, {"season": "XYZ", "years": 1946}, "first letters of three months"),
+    "no season": (lambda d: d, {"seasons": "XYZ", "years": 1946}, "first letters of three months"),
     "no members": (lambda d: d, {"years": 1946, "members": 0}, "members=0"),
 }
 
@@ -296,7 +295,7 @@ def test_what_was_learned_is_told(seasonal_emulator):
     assert training["years"] == "1900-1939"
     assert 0 <= training["active_latent_dimensions"][0] <= 4
     assert training["divergence_nats"][0] >= 0
-    assert FREE > 0
+    assert FREE_NATS > 0
 
 
 def test_scales_come_from_training_years_alone():
@@ -311,6 +310,23 @@ def test_scales_come_from_training_years_alone():
         np.testing.assert_array_equal(one[name], other[name])
 
 
+def test_settings_come_as_a_file_and_keywords_override_them(world, tmp_path):
+    path = tmp_path / "settings.toml"
+    path.write_text("epochs = 3\nbeta = 0.5\n")
+    emulator = fit(
+        world, validation=10, progress=False, parameters=TINY, settings=path, epochs=1, seed=2
+    )
+    said = emulator.card.training["settings"]
+    assert (said["epochs"], said["beta"], said["seed"], said["batch_size"]) == (1, 0.5, 2, 64)
+
+
+def test_a_reference_is_made_on_the_grid_that_is_asked_for(world):
+    how = {"seasons": "DJF", "years": 1940, "members": 2, "emulator": "trend"}
+    coarse = forecast(world, grid=60, **how)
+    assert (coarse.sizes["lat"], coarse.sizes["lon"]) == (3, 6)
+    np.testing.assert_array_equal(forecast(world, grid=coarse, **how).tas, coarse.tas)
+
+
 @pytest.mark.parametrize(
     ("how", "match"),
     [
@@ -319,7 +335,11 @@ def test_scales_come_from_training_years_alone():
         ({"trend": "curve"}, "trend='curve', expected one of line, shrunk"),
         ({"predictors": ["zg"]}, "predictors=\\['zg'\\], but the data hold"),
         ({"region": "atlantis"}, "region 'atlantis', expected one of globe"),
-        ({"settings": Settings(epochs=0)}, "epochs=0, expected a positive number"),
+        ({"settings": Settings(epochs=0)}, "epochs=0, expected greater than 0"),
+        ({"epohs": 1}, "no setting 'epohs' \\(is it 'epochs'\\?\\); there are epochs, batch_size"),
+        ({"regoin": "europe"}, "no setting 'regoin' \\(is it 'region'\\?\\)"),
+        ({"epochs": 0, "trend": "curve"}, "(?s)2 problems.*epochs=0.*trend='curve'"),
+        ({"grid": 7.0}, "7° does not divide 180° from pole to pole evenly"),
         ({"validation": 20}, "no source has 41 years to learn from"),
         ({"validation": 40}, "no year to learn from"),
         ({"predictors": [Variable(name="zg", units="m")]}, "zg"),

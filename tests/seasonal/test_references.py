@@ -159,7 +159,7 @@ def test_analogs_by_name_are_drawn_from_simulations_lazily(world):
     model = monthly(cools + 280, "0101-01-01", "noleap").chunk(time=12 * 60)
     data = model.tas.data.map_blocks(counted, dtype=float, meta=np.empty((0, 0, 0)))
     model["tas"] = model.tas.copy(data=data)
-    how = {"season": "DJF", "years": range(1930, 1959), "emulator": "analogs", "members": 20}
+    how = {"seasons": "DJF", "years": range(1930, 1959), "emulator": "analogs", "members": 20}
     made = world.seasonal.forecast(simulations={"model": model}, **how)
     assert count == 0
     assert made.attrs["simulations"] == "model"

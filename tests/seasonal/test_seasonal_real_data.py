@@ -99,4 +99,4 @@ def test_observations_that_do_not_cover_seas5_are_refused_by_their_years(seas5, 
     box = ours.sel(lat=slice(48, 27), lon=slice(0, 44))
     assert np.isfinite(calibrate(box, gistemp).tas).all()
     with pytest.raises(InputError, match="share 1 seasons"):
-        combine({"ours": ours, "SEAS5": theirs})
+        combine(ours, {"SEAS5": theirs})

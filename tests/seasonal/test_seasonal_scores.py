@@ -13,26 +13,10 @@ from scipy import stats
 
 from conftest import globe
 from xai4land import InputError
-from xai4land.scores.categories import (
-    category_of,
-    probabilities,
-    rank_histogram,
-    reliability,
-    roc_area,
-    rps,
-    rpss,
-    tercile_edges,
-)
-from xai4land.scores.ensembles import (
-    acc,
-    bias,
-    crps,
-    crpss,
-    msess,
-    residual_correlation,
-    rmse,
-    spread_error,
-)
+from xai4land.scores.categories import category_of, probabilities, rps, rpss, tercile_edges
+from xai4land.scores.deterministic import acc, bias, msess, residual_correlation, rmse
+from xai4land.scores.diagnostics import rank_histogram, reliability, roc_area
+from xai4land.scores.ensembles import crps, crpss, spread_error
 from xai4land.scores.significance import (
     block_bootstrap,
     correlation_pvalue,
@@ -40,7 +24,8 @@ from xai4land.scores.significance import (
     fdr,
     random_walk,
 )
-from xai4land_seasonal.data.areas import REGIONS, area_mean, region_mean, region_weights
+from xai4land_seasonal.data.areas import area_mean, region_mean, region_weights
+from xai4land_seasonal.data.regions import REGIONS
 
 
 def pair(times: int = 30, members: int = 7, cells: int = 2, seed: int = 0):

@@ -14,7 +14,7 @@ from xai4land import InputError
 from xai4land_seasonal import anomalies, hindcast_seasons, seasonal_means
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.seasons import Season
-from xai4land_seasonal.data.trends import past_trend
+from xai4land_seasonal.data.trends import extrapolate_trend
 
 
 def ramp(months: int) -> np.ndarray:
@@ -143,7 +143,7 @@ def test_trends_know_nothing_of_their_own_year_or_later(kind):
     values = rng.normal(size=(40, 3))
     changed = values.copy()
     changed[30:] = 1e6
-    one, other = (past_trend(v, kind)[:31] for v in (values, changed))
+    one, other = (extrapolate_trend(v, kind)[:31] for v in (values, changed))
     assert np.array_equal(one, other, equal_nan=True)
 
 
@@ -154,17 +154,19 @@ def test_the_trend_is_the_line_and_its_slope_is_held_back_by_chance():
     fits = [linregress(np.arange(30), values[:30, k]) for k in range(3)]
     slope, error = (np.array([getattr(f, n) for f in fits]) for n in ("slope", "stderr"))
     level = values[:30].mean(0)
-    assert past_trend(values)[30] == pytest.approx(level + slope * 15.5)
+    assert extrapolate_trend(values)[30] == pytest.approx(level + slope * 15.5)
     held = 1 - (area * error**2).sum() / (area * slope**2).sum()
     assert 0 < held < 1
-    assert past_trend(values, "shrunk", area)[30] == pytest.approx(level + held * slope * 15.5)
+    assert extrapolate_trend(values, "shrunk", area)[30] == pytest.approx(
+        level + held * slope * 15.5
+    )
 
 
 def test_a_shrunk_trend_forgets_noise_and_keeps_warming():
     noise = np.random.default_rng(1).normal(size=(41, 500))
     still, warming = noise, noise + 0.2 * np.arange(41)[:, None]
     error = {
-        (kind, name): np.sqrt((((past_trend(v, kind) - (v - noise))[40]) ** 2).mean())
+        (kind, name): np.sqrt((((extrapolate_trend(v, kind) - (v - noise))[40]) ** 2).mean())
         for kind in ("line", "shrunk")
         for name, v in (("still", still), ("warming", warming))
     }
@@ -177,8 +179,8 @@ def test_a_shrunk_trend_forgets_noise_and_keeps_warming():
 def test_a_missing_cell_does_not_touch_a_shrunk_trend_of_others():
     values = np.random.default_rng(0).normal(size=(40, 6))
     holed = np.concatenate([values, np.full((40, 1), np.nan)], 1)
-    made = past_trend(holed, "shrunk")
-    np.testing.assert_allclose(made[:, :6], past_trend(values, "shrunk"))
+    made = extrapolate_trend(holed, "shrunk")
+    np.testing.assert_allclose(made[:, :6], extrapolate_trend(values, "shrunk"))
     assert np.isnan(made[:, 6]).all()
 
 
@@ -195,7 +197,7 @@ def test_inputs_are_the_months_before_whatever_month_the_data_begin_in(start, le
         return
     month = history.values.reshape(-1)[last + start % 12]
     assert month == values[last, 0, 0]
-    trend = past_trend(history.values)[:, (last + start) % 12, 0, 0]
+    trend = extrapolate_trend(history.values)[:, (last + start) % 12, 0, 0]
     expected = month - trend[(last + start) // 12]
     np.testing.assert_allclose(inputs.months[0, 0, 0, 0], expected)
 

@@ -18,7 +18,7 @@ from xai4land_seasonal import (
     forecast,
     report,
     seasonal_means,
-    summary,
+    summarise,
     tercile_probabilities,
     verify,
 )
@@ -51,7 +51,7 @@ def test_scores_are_those_of_each_cell_and_season(world, made):
     assert float(scores.acc.sel(season="JJA")[0, 2, 3]) == pytest.approx(expected, abs=1e-6)
     error = np.sqrt(((mine.values - truth.values) ** 2).mean(0))
     np.testing.assert_allclose(scores.rmse.sel(season="JJA")[0], error, rtol=1e-5)
-    assert summary(scores)[0]["forecast"] == "persistence"
+    assert summarise(scores).index[0] == "persistence"
 
 
 def test_intervals_hold_the_score_and_gains_over_itself_are_nought(world, made):
@@ -164,9 +164,13 @@ def test_calibration_mends_bias_and_spread(world, made):
 
 def test_several_ensembles_become_one(world, made):
     other = forecast(world, ("DJF", "JJA"), years=YEARS, members=4, emulator="trend").compute()
-    both = combine({"a": made, "b": other})
+    both = combine(made, {"b": other})
     assert both.sizes["realization"] == 8
-    assert both.source.values.tolist() == ["a"] * 4 + ["b"] * 4
+    assert both.source.values.tolist() == ["persistence"] * 4 + ["b"] * 4
+    with pytest.raises(InputError, match="weights=\\[1.0\\], expected a share for each"):
+        combine(made, {"b": other}, weights=[1.0])
+    with pytest.raises(InputError, match="none named 'persistence' like the first"):
+        combine(made, {"persistence": other})
 
 
 def test_the_page_makes_each_reference_once(world, made, tmp_path, monkeypatch):
@@ -215,7 +219,7 @@ def test_terciles_page_and_commands(world, made, tmp_path, capsys):
 
 @pytest.mark.parametrize("ending", ["nc", "zarr"])
 def test_scores_are_the_same_of_a_forecast_that_was_written(tmp_path, ending):
-    from xai4land.store import open_store, write
+    from xai4land import open_store, write
 
     climate = xai4land.sample("climate", years=range(1960, 2006))
     made = climate.seasonal.forecast(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from xai4land.lazy import import_lazily
 
 if TYPE_CHECKING:
     from xai4land.catalogs.harmonising import harmonise
@@ -21,22 +22,14 @@ __all__ = [
     "stack_simulations",
 ]
 
-_LATE = {
-    "harmonise": "harmonising",
-    "open_catalog": "opening",
-    "open_search": "reading",
-    "open_simulations": "simulations",
-    "prefetch": "prefetching",
-    "stack_simulations": "simulations",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # Late, so that the command line starts fast.
-    if name in _LATE:
-        return getattr(import_module(f"xai4land.catalogs.{_LATE[name]}"), name)
-    raise AttributeError(f"module 'xai4land.catalogs' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = import_lazily(
+    __name__,
+    {
+        "harmonise": ".harmonising",
+        "open_catalog": ".opening",
+        "open_search": ".reading",
+        "open_simulations": ".simulations",
+        "prefetch": ".prefetching",
+        "stack_simulations": ".simulations",
+    },
+)

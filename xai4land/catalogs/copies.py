@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from xai4land.files import write_file
 from xai4land.options import get_options
 
 __all__ = ["Copy", "copy_place", "find_copy", "local_copies", "note_copy"]
@@ -86,9 +87,7 @@ def copy_place(address: str, variables: Collection[str] = (), years: Years = Non
 def note_copy(copy: Copy) -> None:
     """Remember that there is a whole copy of what was asked for."""
     note = _folder() / f"{_digest(copy.address, copy.variables, copy.years)}.json"
-    partial = note.with_suffix(".part")
-    partial.write_text(json.dumps(asdict(copy) | {"path": str(copy.path)}))
-    partial.replace(note)
+    write_file(note, json.dumps(asdict(copy) | {"path": str(copy.path)}))
 
 
 def local_copies() -> dict[str, list[Copy]]:

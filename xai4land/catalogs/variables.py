@@ -11,13 +11,13 @@ import numpy as np
 import xarray as xr
 from pydantic import Field, TypeAdapter
 
-from xai4land.emulator import Part
+from xai4land.emulator import Schema
 from xai4land.errors import InputError
 
 __all__ = ["Known", "convert", "known_variables", "recognise"]
 
 
-class Known(Part):
+class Known(Schema):
     """A variable that is recognised by several names.
 
     Attributes

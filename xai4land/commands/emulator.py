@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from xai4land.commands.tables import format_table
+
 if TYPE_CHECKING:
-    from xai4land.tables import Table
+    import pandas as pd
 
 __all__ = ["emulators"]
 
@@ -49,8 +51,8 @@ def verify(names: tuple[str, ...]) -> None:
     _print(verify(names))
 
 
-def _print(table: Table) -> None:
-    """Print it; a problem is exit code 1."""
-    click.echo(repr(table))
-    if any(row["problem"] for row in table):
+def _print(table: pd.DataFrame) -> None:
+    """Print a table; a problem in it is exit code 1."""
+    click.echo(format_table(table))
+    if table.problem.any():
         raise SystemExit(1)

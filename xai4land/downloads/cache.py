@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,21 +10,25 @@ from pathlib import Path
 from filelock import FileLock
 
 from xai4land.downloads.urls import shown
-from xai4land.errors import DownloadError, StoreError, Xai4landError
+from xai4land.errors import DownloadError, StoreError
+from xai4land.files import translate_os_errors
 from xai4land.options import get_options
 
-__all__ = ["advice", "alone", "file_hash", "folder", "refuse_offline"]
+__all__ = ["advice", "file_hash", "folder", "refuse_offline", "work_folder"]
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+ADVICE = (
+    "what came is kept, to go on from; choose a folder with room that can be written, by "
+    "XAI4LAND_CACHE or xai4land.set_options(cache=...)"
+)
 
 
 def folder() -> Path:
-    """The folder of downloads in the cache."""
+    """Return the folder of downloads in the cache."""
     return get_options().cache / "downloads"
 
 
 def file_hash(path: Path, algorithm: str) -> str | None:
-    """Hash of a file, or None if there is none.
+    """Return the hash of a file, or None if there is none.
 
     Raises
     ------
@@ -43,7 +46,7 @@ def file_hash(path: Path, algorithm: str) -> str | None:
 
 
 @contextmanager
-def alone(target: Path) -> Iterator[Path]:
+def work_folder(target: Path) -> Iterator[Path]:
     """Wait until no other process makes ``target``, then give a folder to make it in.
 
     The folder is taken away when the work is done; it stays, to go on from, when it fails.
@@ -54,35 +57,19 @@ def alone(target: Path) -> Iterator[Path]:
         If the disk is full or cannot be written.
     """
     partial = target.with_name(f"{target.name}.partial")
-    try:
-        partial.mkdir(parents=True, exist_ok=True)
+    with translate_os_errors(target, ADVICE):
         locks = target.parent / ".locks"
-        locks.mkdir(exist_ok=True)
+        locks.mkdir(parents=True, exist_ok=True)
         with FileLock(locks / target.name):
-            partial.mkdir(exist_ok=True)  # the one before may have taken it away
+            partial.mkdir(exist_ok=True)
             yield partial
             shutil.rmtree(partial, ignore_errors=True)
-    except Xai4landError:
-        raise
-    except OSError as error:
-        raise StoreError(_message(target, error)) from error
-
-
-def _message(target: Path, error: OSError) -> str:
-    said = f"could not write {target}: {error.strerror or error}"
-    if error.errno in FULL:
-        free = shutil.disk_usage(target.parent).free / 1e6
-        said += f" ({free:.1f} MB free there; what came is kept, to go on from)"
-    return (
-        f"{said}; choose a folder with room that can be written, by XAI4LAND_CACHE or "
-        "xai4land.set_options(cache=...)"
-    )
 
 
 def refuse_offline(
     url: str, target: Path, known_hash: str, command: str, whole: bool = False
 ) -> None:
-    """Say what to do, if nothing may be downloaded; what is here may be whole, but not new.
+    """Raise an error that says what to do, if nothing may be downloaded.
 
     Raises
     ------
@@ -98,7 +85,7 @@ def refuse_offline(
 
 
 def advice(target: Path, known_hash: str, command: str) -> str:
-    """How a file comes here without network."""
+    """Tell how a file gets here without network."""
     run = f"run `{command}` where there is network, with the same cache folder, or " * bool(command)
     what = f" ({known_hash})" if known_hash else ""
     return f"{run}put the file{what} at {target}"

@@ -7,7 +7,7 @@ import shutil
 from contextvars import ContextVar
 from pathlib import Path
 
-from xai4land.downloads.cache import advice, alone, file_hash, folder, refuse_offline
+from xai4land.downloads.cache import advice, file_hash, folder, refuse_offline, work_folder
 from xai4land.downloads.urls import check_url, file_name, read_hash, shown
 from xai4land.errors import DownloadError
 
@@ -77,7 +77,7 @@ def fetch(
     if file_hash(target, algorithm) == digits:
         return target
     refuse_offline(url, target, known, command)
-    with alone(target) as partial:
+    with work_folder(target) as partial:
         if file_hash(target, algorithm) != digits:  # another process may have got it
             os.replace(_downloaded(url, known, partial, size, command, progress), target)
     return target

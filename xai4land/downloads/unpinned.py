@@ -10,9 +10,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from xai4land.downloads.cache import advice, alone, file_hash, folder, refuse_offline
+from xai4land.downloads.cache import advice, file_hash, folder, refuse_offline, work_folder
 from xai4land.downloads.urls import check_url, file_name, shown
 from xai4land.errors import DownloadError
+from xai4land.files import write_file
 
 __all__ = ["fetch_unpinned"]
 
@@ -55,7 +56,7 @@ def fetch_unpinned(
     if version is not None and not refresh:
         return target
     refuse_offline(url, target, "", command, whole=version is not None)
-    with alone(target) as partial:
+    with work_folder(target) as partial:
         version = _version(target)
         if refresh or version is None:
             _renew(url, target, partial, version, command, progress)
@@ -88,9 +89,7 @@ def _renew(
     # The old note goes first: killed here, the process leaves a whole file, without a note.
     _note(target).unlink(missing_ok=True)
     os.replace(made, target)
-    written = partial / "note"
-    written.write_text(json.dumps(note, indent=1))
-    os.replace(written, _note(target))
+    write_file(_note(target), json.dumps(note, indent=1))
 
 
 def _note(target: Path) -> Path:

@@ -5,24 +5,30 @@ from xai4land.emulator.card import (
     Architecture,
     Card,
     Input,
-    OutputClass,
-    Part,
+    MapCard,
     Resolution,
     Window,
 )
 from xai4land.emulator.emulator import AnyEmulator, Emulator
 from xai4land.emulator.names import emulators, load_emulator
+from xai4land.emulator.outputs import Classes, Numbers, NumberVariable, OutputClass, Outputs
+from xai4land.emulator.schema import Schema
 
 __all__ = [
     "AnyCard",
     "AnyEmulator",
     "Architecture",
     "Card",
+    "Classes",
     "Emulator",
     "Input",
+    "MapCard",
+    "NumberVariable",
+    "Numbers",
     "OutputClass",
-    "Part",
+    "Outputs",
     "Resolution",
+    "Schema",
     "Window",
     "emulators",
     "load_emulator",

@@ -6,31 +6,25 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, SerializeAsAny, model_validator
+
+from xai4land.emulator.outputs import Classes, Numbers, Outputs
+from xai4land.emulator.schema import Name, Schema
 
 __all__ = [
     "AnyCard",
     "Architecture",
     "Card",
     "Input",
-    "OutputClass",
-    "Part",
+    "MapCard",
     "Resolution",
     "Window",
 ]
 
 Role = Literal["dynamic", "static", "categorical"]
-RESERVED = ("confidence", "lat", "lon", "latitude", "longitude", "time", "bnds")
-Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class Part(BaseModel):
-    """A part of a card: fixed, and nothing in it but what is expected."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Input(Part):
+class Input(Schema):
     """One variable that the emulator reads.
 
     Attributes
@@ -67,38 +61,14 @@ class Input(Part):
         return self.fill is not None or self.role == "categorical"
 
 
-class OutputClass(Part):
-    """One class of the output's legend.
-
-    Attributes
-    ----------
-    value, name, colour
-        The flag value (0 to 254), its meaning, and how to draw it.
-    states : tuple of str
-        The fractions among the inputs that add up to this class, or, where several classes
-        name the same ones, to all of those together. Empty: the rest of the cell.
-    share : float
-        This class' part of those states, on average over the training blocks.
-    weight : float
-        Factor on the probability when the most likely class is chosen.
-    """
-
-    value: Annotated[int, Field(ge=0, le=254)]
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-    colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#888888"
-    states: tuple[str, ...] = ()
-    share: Annotated[float, Field(ge=0, le=1)] = 1.0
-    weight: Annotated[float, Field(gt=0)] = 1.0
-
-
-class Resolution(Part):
+class Resolution(Schema):
     """Degrees between cells of the map and of the states that the emulator was trained on."""
 
     target: Annotated[float, Field(gt=0, lt=90)]
     states: Annotated[float, Field(gt=0, lt=180)]
 
 
-class Window(Part):
+class Window(Schema):
     """Pixels along a side of the window that the network sees, and how many it shares."""
 
     size: Annotated[int, Field(ge=8, le=4096)]
@@ -111,14 +81,14 @@ class Window(Part):
         return self
 
 
-class Architecture(Part):
+class Architecture(Schema):
     """Name of a registered architecture and the parameters it is built with."""
 
     name: Name
-    parameters: dict[str, JsonValue] = {}
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
 
 
-class AnyCard(Part):
+class AnyCard(Schema):
     """What the cards of all kinds of emulators have.
 
     Attributes
@@ -134,8 +104,8 @@ class AnyCard(Part):
     name: Name
     title: str = ""
     architecture: Architecture
-    training: dict[str, JsonValue] = {}
-    metrics: dict[str, JsonValue] = {}
+    training: dict[str, JsonValue] = Field(default_factory=dict)
+    metrics: dict[str, JsonValue] = Field(default_factory=dict)
     licence: str = ""
 
     @property
@@ -170,60 +140,44 @@ class AnyCard(Part):
         return cls.model_validate(text)
 
 
-class Card(AnyCard):
+class MapCard(AnyCard):
     """Everything about an emulator of maps but its weights.
+
+    A third party's kind of emulator derives its card from this, with ``outputs`` of its own.
 
     Attributes
     ----------
     inputs : tuple of Input
-    output : Name
-        Name of the class variable that is made.
-    classes : tuple of OutputClass
-    conserve : bool
-        Whether class fractions in each coarse cell are made to agree with the states.
+    outputs : Outputs
+        What is made of them.
+    resolution : Resolution
+    window : Window
     """
 
-    kind: Literal["map"] = "map"
     inputs: Annotated[tuple[Input, ...], Field(min_length=1)]
-    output: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = "land_cover"
-    classes: Annotated[tuple[OutputClass, ...], Field(min_length=2)]
-    conserve: bool = True
+    outputs: SerializeAsAny[Outputs]
     resolution: Resolution
     window: Window
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.output in RESERVED:
-            raise ValueError(f"the output cannot be called {self.output!r}")
+    def _check_inputs(self) -> Self:
         names = [spec.name for spec in self.inputs]
         if len(set(names)) < len(names):
             raise ValueError("two inputs have one name")
-        if len({c.value for c in self.classes}) < len(self.classes):
-            raise ValueError("two classes have one value")
-        if unknown := sorted(set(self.states) - {s.name for s in self.of_role("dynamic")}):
+        dynamic = {spec.name for spec in self.of_role("dynamic")}
+        fractions = set(self.outputs.fraction_inputs)
+        if unknown := sorted(fractions - dynamic):
             raise ValueError(f"classes name states that are no dynamic inputs: {unknown}")
+        numbers = {spec.name for spec in self.inputs if spec.role != "categorical"}
+        if unknown := sorted(set(self.outputs.coarse_inputs) - numbers):
+            raise ValueError(f"outputs name coarse inputs that are no numbers: {unknown}")
         if any(spec.role == "categorical" and not spec.codes for spec in self.inputs):
             raise ValueError("a categorical input has no codes")
         return self
 
     def of_role(self, role: Role) -> tuple[Input, ...]:
-        """Inputs with one role, in order."""
+        """Return the inputs with one role, in order."""
         return tuple(spec for spec in self.inputs if spec.role == role)
-
-    @property
-    def states(self) -> tuple[str, ...]:
-        """Names of the inputs that are fractions of classes, in order."""
-        return tuple(dict.fromkeys(name for c in self.classes for name in c.states))
-
-    @property
-    def groups(self) -> tuple[tuple[str, ...], ...]:
-        """The distinct sets of states that classes share, in order."""
-        return tuple(dict.fromkeys(c.states for c in self.classes))
-
-    @property
-    def class_groups(self) -> tuple[int, ...]:
-        """For each class, the position of its states in :attr:`groups`."""
-        return tuple(self.groups.index(c.states) for c in self.classes)
 
     @cached_property
     def slots(self) -> dict[str, int]:
@@ -237,40 +191,60 @@ class Card(AnyCard):
 
     @property
     def channels(self) -> int:
-        """Number of continuous channels that the network sees.
-
-        Those of the numbers, and two for each class: the logarithm of its interpolated fraction,
-        and how far its coarse cell's fraction differs.
-        """
+        """Return the number of continuous channels: those of the inputs and the first guess."""
         numbers = [spec for spec in self.inputs if spec.role != "categorical"]
-        return sum(1 + spec.fillable for spec in numbers) + 2 * len(self.classes)
+        return sum(1 + spec.fillable for spec in numbers) + self.outputs.guess_channels
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Channels, categories and outputs."""
+        """Return channels, categories and outputs."""
         return {
             "channels": self.channels,
             "categories": tuple(len(spec.codes) + 1 for spec in self.of_role("categorical")),
-            "outputs": len(self.classes),
+            "outputs": self.outputs.layers,
         }
 
     @property
     def gives(self) -> str:
-        """The variable and its classes."""
-        return f"{self.output}: {', '.join(c.name for c in self.classes)}"
+        """Return the variables that are made."""
+        return self.outputs.summary
 
     @property
     def grid(self) -> str:
-        """Degrees between pixels."""
+        """Return degrees between pixels."""
         return f"{self.resolution.target:g}°"
 
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """Inputs by role, resolution and window."""
+        """Return inputs by role, resolution and window."""
         roles: tuple[Role, ...] = ("dynamic", "static", "categorical")
         window = f"{self.window.size} pixels, {self.window.overlap} shared"
         return [
             *((role, ", ".join(spec.name for spec in self.of_role(role))) for role in roles),
             ("resolution", f"{self.grid} from states at {self.resolution.states:g}°"),
-            ("window", window + (", fractions conserved" if self.conserve else "")),
+            ("window", window + (", fractions conserved" if self.outputs.whole_cells else "")),
         ]
+
+
+class Card(MapCard):
+    """The card of an emulator of classes or numbers.
+
+    Attributes
+    ----------
+    outputs : Classes or Numbers
+        Files of the first version give ``output``, ``classes`` and ``conserve`` instead.
+    """
+
+    kind: Literal["map"] = "map"
+    outputs: Annotated[Classes | Numbers, Field(discriminator="kind")]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_classes(cls, fields: Any) -> Any:
+        """Read a card that has its classes beside its inputs."""
+        if not isinstance(fields, Mapping) or "outputs" in fields or "classes" not in fields:
+            return fields
+        names = {"output": "name", "classes": "classes", "conserve": "conserve"}
+        outputs = {new: fields[old] for old, new in names.items() if old in fields}
+        rest = {name: value for name, value in fields.items() if name not in names}
+        return {**rest, "outputs": {"kind": "classes", **outputs}}

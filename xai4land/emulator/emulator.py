@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import xarray as xr
 
 from xai4land.emulator.build import build, fold
-from xai4land.emulator.card import AnyCard, Card
+from xai4land.emulator.card import AnyCard, Card, MapCard
 from xai4land.emulator.file import pack, read_bytes, unpack, write_file
 from xai4land.errors import EmulatorFileError
 
@@ -138,7 +138,7 @@ class AnyEmulator:
 
 
 class Emulator(AnyEmulator):
-    """A trained network that makes maps of classes, with a card that says how.
+    """A trained network that makes maps, with a card that says how.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class Emulator(AnyEmulator):
     """
 
     card_type = Card
-    card: Card
+    card: MapCard
 
     def check(
         self,

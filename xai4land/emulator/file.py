@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from pydantic import ValidationError
 
-from xai4land import discovery
+from xai4land import discovery, files
 from xai4land.emulator.card import AnyCard, Card
-from xai4land.errors import EmulatorFileError, PluginError, StoreError
+from xai4land.errors import EmulatorFileError, PluginError
+from xai4land.files import translate_os_errors
 
 if TYPE_CHECKING:
     import torch
@@ -81,18 +80,8 @@ def read_bytes(path: Path) -> bytes:
 
 def write_file(path: Path, content: bytes) -> None:
     """Write all of ``content`` or nothing, so that a file under this name is complete."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise StoreError(f"could not write {path}: {error.strerror or error}") from error
+    with translate_os_errors(path, "choose a folder that can be written"):
+        files.write_file(path, content)
 
 
 def _open(path: Path) -> BinaryIO:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xai4land.emulator.card import Card, Input
+from xai4land.emulator.card import Input, MapCard
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid, Target, target_grid
 
@@ -47,19 +47,19 @@ class Bound:
     ----------
     layers : tuple of Layer
         In the card's order.
-    target, states : Grid
-        The grid of the output, and of the coarse fractions.
+    target, coarse : Grid
+        The grid of the outputs, and of the coarse inputs.
     time : DataArray or None
         The time axis of the dynamic inputs.
     """
 
     layers: tuple[Layer, ...]
     target: Grid
-    states: Grid
+    coarse: Grid
     time: xr.DataArray | None
 
 
-def bind(card: Card, data: xr.Dataset, static: xr.Dataset | None, target: Target) -> Bound:
+def bind(card: MapCard, data: xr.Dataset, static: xr.Dataset | None, target: Target) -> Bound:
     """Find the card's inputs and check them; looks at values only where they are in memory.
 
     Raises
@@ -78,13 +78,14 @@ def bind(card: Card, data: xr.Dataset, static: xr.Dataset | None, target: Target
         except InputError as error:
             problems += error.problems
     problems += _time_problems(layers)
-    fractions = [layer for layer in layers if layer.spec.name in card.states]
+    coarse = [layer for layer in layers if layer.spec.name in card.outputs.coarse_inputs]
+    fractions = [layer for layer in layers if layer.spec.name in card.outputs.fraction_inputs]
     problems += _sum_problems(fractions)
-    if any(layer.grid != fractions[0].grid for layer in fractions):
+    if any(layer.grid != coarse[0].grid for layer in coarse):
         problems.append("the states lie on different grids; regrid them to one")
     if not layers or (target is None and len(layers) < len(card.inputs)):
         raise InputError(problems)  # the finest grid may be that of a faulty input
-    grid = states = (fractions or layers)[0].grid
+    grid = states = (coarse or layers)[0].grid
     finest = min((layer.grid for layer in layers), key=lambda grid: grid.resolution)
     try:
         grid = target_grid(target, states, finest)
@@ -311,7 +312,7 @@ def _overlap_problems(layers: list[Layer], target: Grid) -> list[str]:
     return problems
 
 
-def _resolution_problems(card: Card, target: Grid, states: Grid) -> list[str]:
+def _resolution_problems(card: MapCard, target: Grid, states: Grid) -> list[str]:
     problems = []
     for what, found, trained, mend in (
         ("target", target.resolution, card.resolution.target, f"={card.resolution.target:g}"),

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from xai4land import discovery
 from xai4land.downloads import cached_path, fetch
 from xai4land.downloads.urls import is_url, shown
@@ -16,9 +18,11 @@ from xai4land.emulator.file import read_bytes, read_card, unpack
 from xai4land.emulator.offers import Offer, bundled, find, registered
 from xai4land.emulator.registry import pinned
 from xai4land.errors import EmulatorFileError, Xai4landError
-from xai4land.tables import Table
 
 __all__ = ["emulators", "load_emulator", "pull", "show", "verify"]
+
+COLUMNS = ("name", "version", "source", "here", "kind", "output", "target", "title", "problem")
+BLANK = dict.fromkeys(COLUMNS, "")
 
 
 def load_emulator(name: str | os.PathLike[str] | AnyEmulator) -> Any:
@@ -50,7 +54,7 @@ def load_emulator(name: str | os.PathLike[str] | AnyEmulator) -> Any:
     Examples
     --------
     >>> import xai4land
-    >>> xai4land.load_emulator("sample-landcover").card.output
+    >>> xai4land.load_emulator("sample-landcover").card.outputs.name
     'land_cover'
     """
     if isinstance(name, AnyEmulator):
@@ -134,19 +138,19 @@ def show(name: str) -> str:
     return offer.card if offer.entry and not offer.here else repr(_read(offer))
 
 
-def emulators() -> Table:
+def emulators() -> pd.DataFrame:
     """List the emulators that are bundled and registered; nothing is downloaded.
 
     Returns
     -------
-    Table
-        Rows of ``name, version, source, here, kind, output, target, title, problem``; what is
-        broken has its reason.
+    DataFrame
+        One row an emulator: ``name``, ``version``, ``source``, ``here``, ``kind``, ``output``,
+        ``target``, ``title``, and ``problem``, the reason where it is broken.
 
     Examples
     --------
     >>> import xai4land
-    >>> "sample-landcover" in [row["name"] for row in xai4land.emulators()]
+    >>> "sample-landcover" in xai4land.emulators().name.values
     True
     """
     offers, broken = bundled()
@@ -154,10 +158,10 @@ def emulators() -> Table:
     rows = [_row(offer, broken.pop(offer.name, "")) for offer in offers]
     rows += [_row(offer) for offer in more]
     rows += [
-        {**dict.fromkeys(rows[0] if rows else ("name",), ""), "name": name, "problem": reason}
+        {"name": name, "here": False, "problem": reason}
         for name, reason in sorted({**broken, **broken_registries}.items())
     ]
-    return Table(rows)
+    return pd.DataFrame([{**BLANK, **row} for row in rows], columns=list(BLANK))
 
 
 def _about(offer: Offer) -> dict[str, Any]:
@@ -165,8 +169,7 @@ def _about(offer: Offer) -> dict[str, Any]:
 
 
 def _row(offer: Offer, problem: str = "") -> dict[str, Any]:
-    said = dict.fromkeys(("kind", "output", "target", "title"), "")
-    row = {**_about(offer), "here": offer.here, **said, "problem": problem}
+    row = {**_about(offer), "here": offer.here, "problem": problem}
     try:
         card = offer.entry or read_card(offer.file)
     except EmulatorFileError as error:
@@ -175,7 +178,7 @@ def _row(offer: Offer, problem: str = "") -> dict[str, Any]:
     return {**row, "kind": card.kind, "output": output, "target": card.grid, "title": card.title}
 
 
-def verify(names: Sequence[str] = ()) -> Table:
+def verify(names: Sequence[str] = ()) -> pd.DataFrame:
     """Read emulators' files again, and compare them with their hashes; nothing is downloaded.
 
     Parameters
@@ -185,8 +188,8 @@ def verify(names: Sequence[str] = ()) -> Table:
 
     Returns
     -------
-    Table
-        Rows of ``name, version, source, verified, file, problem``.
+    DataFrame
+        One row a file: ``name``, ``version``, ``source``, ``verified``, ``file``, ``problem``.
 
     Raises
     ------
@@ -195,8 +198,8 @@ def verify(names: Sequence[str] = ()) -> Table:
 
     Examples
     --------
-    >>> verify(["sample-landcover"])[0]["verified"]
-    True
+    >>> verify(["sample-landcover"]).verified.tolist()
+    [True]
     """
     offers = [find(name) for name in names]
     if not names:
@@ -206,7 +209,7 @@ def verify(names: Sequence[str] = ()) -> Table:
         problem = _fault(offer)
         row = {"verified": not problem, "file": str(offer.file), "problem": problem}
         rows.append({**_about(offer), **row})
-    return Table(rows)
+    return pd.DataFrame(rows, columns=["name", "version", "source", "verified", "file", "problem"])
 
 
 def _fault(offer: Offer) -> str:

@@ -30,13 +30,13 @@ class Reference:
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator: Emulator | None = emulator
-        self._place: tuple[str, str] | None = None
+        self._place: tuple[str, str, type[Emulator]] | None = None
 
     @classmethod
-    def _to(cls, path: str, sha256: str) -> Reference:
+    def _to(cls, path: str, sha256: str, kind: type[Emulator]) -> Reference:
         """As another process gets it: read when it is first needed, where an error can be told."""
         made = cls.__new__(cls)
-        made._emulator, made._place = None, (path, sha256)
+        made._emulator, made._place = None, (path, sha256, kind)
         return made
 
     @property
@@ -69,7 +69,7 @@ class Reference:
                         "workers share"
                     ) from error
                 self.emulator.save(path)
-        return Reference._to, (str(path), self.emulator.sha256)
+        return Reference._to, (str(path), self.emulator.sha256, type(self.emulator))
 
     def _lies_in(self, path: Path) -> bool:
         """Whether the file still holds this emulator."""
@@ -82,11 +82,11 @@ class Reference:
         return self.emulator.__dask_tokenize__()
 
 
-def _loaded(path: str, sha256: str) -> Emulator:
+def _loaded(path: str, sha256: str, kind: type[Emulator]) -> Emulator:
     with _LOCK:
         if sha256 not in _LOADED:
             try:
-                _LOADED[sha256] = Emulator.load(path, sha256)
+                _LOADED[sha256] = kind.load(path, sha256)
             except EmulatorFileError as error:
                 raise EmulatorFileError(
                     f"this worker cannot load the emulator: {error}; it must lie where all workers "

@@ -17,8 +17,8 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from xai4land.downloads import cached_path, fetch, split_hash
 from xai4land.downloads.urls import is_url, problem, shown
-from xai4land.emulator.card import Part
 from xai4land.emulator.file import read_bytes, read_card
+from xai4land.emulator.schema import Schema
 from xai4land.errors import EmulatorFileError, InputError
 
 __all__ = ["Entry", "Registry", "called", "pinned", "place_of", "read_registry"]
@@ -57,7 +57,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Text = Annotated[str, Field(max_length=1000), AfterValidator(_printable)]
 
 
-class Entry(Part):
+class Entry(Schema):
     """One version of an emulator.
 
     Attributes
@@ -111,7 +111,7 @@ class Entry(Part):
         )
 
 
-class Registry(Part):
+class Registry(Schema):
     """All that one publisher has.
 
     Attributes

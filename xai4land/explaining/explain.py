@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import time
 from bisect import bisect_right
@@ -23,7 +24,7 @@ from xai4land.explaining.workers import Workers
 from xai4land.inference.blocks import Block
 from xai4land.inference.plan import Plan
 from xai4land.inference.predict import SIDE
-from xai4land.windows.cache import LIMIT, Shared, Source
+from xai4land.windows.cache import LIMIT, ResultCache, Source
 from xai4land.windows.lattice import Place
 
 __all__ = ["Explanation", "explain"]
@@ -116,7 +117,7 @@ def explain(data: xr.Dataset) -> Explanation:
     steps = sorted({t for t, _, _ in runs})
     numbers = sorted({(i, j) for _, i, j in runs})
     chosen = numbers[:: -(-len(numbers) // LOOKED_AT)]
-    shared, workers = Shared(), Workers.now(plan.device)
+    shared, workers = ResultCache(), Workers.now(plan.device)
     start = time.perf_counter()
     look = {n: _look(plan, shared, steps[0], n) for n in chosen}
     reading = time.perf_counter() - start
@@ -134,8 +135,8 @@ def explain(data: xr.Dataset) -> Explanation:
     return Explanation(
         windows=len(unique) * len(steps),
         skipped=1 - share,
-        states_bytes=reads["states"].read,
-        fixed_bytes=reads["fixed"].read,
+        states_bytes=reads["screening"].read,
+        fixed_bytes=reads["others"].read,
         memory=memory,
         blocks=len(runs),
         tasks=tasks,
@@ -172,7 +173,7 @@ def _found(data: xr.Dataset) -> tuple[Plan, set[tuple[int, int, int]], int]:
     return plan, runs, len(keys)
 
 
-def _look(plan: Plan, shared: Shared, step: int, number: Number) -> list[Place]:
+def _look(plan: Plan, shared: ResultCache, step: int, number: Number) -> list[Place]:
     with torch.inference_mode():
         return Block(replace(plan, device="cpu"), shared, step, number).look()[1]
 
@@ -189,12 +190,13 @@ def _open(
 
 def _memory(plan: Plan, look: dict[Number, list[Place]], inputs: int, lanes: int) -> int:
     """What the process has, the blocks in flight, and what they share: windows and inputs."""
-    layout, classes = plan.layout, len(plan.card.classes)
-    window = layout.windows.window.size**2 * classes * plan.dtype.itemsize
+    layout, layers = plan.layout, plan.card.outputs.layers
+    window = layout.windows.window.size**2 * layers * plan.dtype.itemsize
     pixels = max(a * b for a, b in itertools.product(*layout.sizes))
     fields = sum(np.prod([max(s) for s in r.chunking.sizes]) for r in plan.inputs.values())
     most = max(len(places) for places in look.values())
-    maps = (8 + 8 * classes * plan.probabilities) * pixels
+    fields_made = [o.block_dtype.itemsize * math.prod(o.shape) for o in plan.outputs.values()]
+    maps = 2 * sum(fields_made) * pixels
     block = most * window + 4 * min(int(fields), 2 * pixels * len(plan.inputs)) + maps
     shared = min(LIMIT, layout.waiting * window) + inputs
     return _resident() + lanes * block + shared

@@ -67,7 +67,7 @@ def played(
 
 
 class _Memory:
-    """As :class:`Shared` keeps a kind of inputs: the longest unused go first."""
+    """As :class:`ResultCache` keeps a kind of inputs: the longest unused go first."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -110,5 +110,5 @@ class _Chunks:
 
     def _touched_along(self, dim: int, span: Span) -> list[tuple[int, int]]:
         chunking = self.reader.chunking
-        needed = self.plan.layout.needed_along(dim, chunking.grid, span)
+        needed = self.plan.sources.needed_along(dim, chunking.grid, span)
         return [(k, chunking.sizes[dim][k]) for k in chunking.touched_along(dim, needed)]

@@ -18,7 +18,7 @@ from xai4land.explaining.workers import Workers
 from xai4land.inference.blocks import Block
 from xai4land.inference.layout import Layout
 from xai4land.inference.plan import Plan
-from xai4land.windows.cache import Shared
+from xai4land.windows.cache import ResultCache
 from xai4land.windows.lattice import Place
 
 __all__ = ["Number", "estimate"]
@@ -33,7 +33,7 @@ def estimate(
     plan: Plan,
     step: int,
     look: Mapping[Number, Sequence[Place]],
-    shared: Shared,
+    shared: ResultCache,
     windows: float,
     blocks: float,
     workers: Workers,
@@ -50,7 +50,7 @@ def estimate(
         Time step to try.
     look : mapping
         Windows that need the network, of the blocks that may be tried.
-    shared : Shared
+    shared : ResultCache
         What has been read already.
     windows, blocks : float
         Windows that need the network, and blocks, in the whole run.
@@ -122,7 +122,7 @@ def _tried(
     step: int,
     mixed: Sequence[Number],
     pure: Sequence[Number],
-    shared: Shared,
+    shared: ResultCache,
     callers: int,
 ) -> list[_Took]:
     """Compute small blocks, several at once, until the time is over; at least one of each kind."""
@@ -139,22 +139,22 @@ def _tried(
         return [took for took in pool.map(job, range(len(order))) if took]
 
 
-def _one(plan: Plan, step: int, number: Number, shared: Shared, end: float) -> _Took:
+def _one(plan: Plan, step: int, number: Number, shared: ResultCache, end: float) -> _Took:
     """Compute a block; after the end, no more of its windows."""
     batch = plan.batch_size * torch.get_num_threads()
-    logits: dict[Place, torch.Tensor] = {}
+    answers: dict[Place, torch.Tensor] = {}
     with torch.inference_mode(), lane(torch.device(plan.device)):
         start = time.perf_counter()
         block = Block(plan, shared, step, number)
-        fractions, open_ = block.look()
+        guess, open_ = block.look()
         looked = time.perf_counter()
         block.read(open_)
         ready = time.perf_counter()
-        while len(logits) < len(open_) and (not logits or time.perf_counter() < end):
-            futures = {p: Future[torch.Tensor]() for p in open_[len(logits) :][:batch]}
-            block.compute(list(futures), futures, fractions)
-            logits |= {place: future.result() for place, future in futures.items()}
+        while len(answers) < len(open_) and (not answers or time.perf_counter() < end):
+            futures = {p: Future[torch.Tensor]() for p in open_[len(answers) :][:batch]}
+            block.compute(list(futures), futures, guess)
+            answers |= {place: future.result() for place, future in futures.items()}
         made = time.perf_counter()
-        block.maps(fractions, logits)
+        block.finish(guess, answers)
         rest = time.perf_counter() - made + looked - start
-    return _Took(number, len(logits), made - ready, rest)
+    return _Took(number, len(answers), made - ready, rest)

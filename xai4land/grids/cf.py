@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 
-from xai4land.emulator.card import OutputClass
 from xai4land.errors import InputError
 from xai4land.grids.cells import CellEdges, cell_edges
 from xai4land.grids.grid import Grid
 
-__all__ = ["annual_bounds", "extend_history", "flags", "global_attrs", "grid_coords"]
+__all__ = ["Period", "extend_history", "global_attrs", "grid_coords", "time_bounds"]
+
+Period = Literal["year", "month"]
+"""What a time step stands for."""
 
 CONVENTIONS = "CF-1.11"
 
@@ -50,36 +51,49 @@ def grid_coords(grid: Grid, cells: CellEdges | None = None) -> dict[str, xr.Data
     return coords
 
 
-def annual_bounds(time: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Make the time axis of annual maps, with the calendar year of each step as its bounds.
+def time_bounds(time: xr.DataArray, period: Period) -> dict[str, xr.DataArray]:
+    """Return a time axis with the calendar year or month of each step as its bounds.
+
+    Parameters
+    ----------
+    time : DataArray
+    period : {"year", "month"}
+        What a step stands for.
 
     Raises
     ------
     InputError
-        If a year has several steps.
+        If several steps lie in one period.
 
     Examples
     --------
     >>> time = xr.DataArray(np.array(["2009-07-01"], "M8[ns]"), dims="time", name="time")
-    >>> annual_bounds(time)["time_bnds"].values.astype("M8[D]").astype(str).tolist()
+    >>> time_bounds(time, "year")["time_bnds"].values.astype("M8[D]").astype(str).tolist()
     [['2009-01-01', '2010-01-01']]
+    >>> time_bounds(time, "month")["time_bnds"].values.astype("M8[D]").astype(str).tolist()
+    [['2009-07-01', '2009-08-01']]
     """
     name = str(time.name)
-    years = time.dt.year.values
-    if len(set(years.tolist())) < years.size:
+    count = 1 if period == "year" else 12
+    numbers = time.dt.year.values * count + (0 if period == "year" else time.dt.month.values - 1)
+    if len(set(numbers.tolist())) < numbers.size:
+        adjective, code = ("annual", "YS") if period == "year" else ("monthly", "MS")
         raise InputError(
-            f"the time axis {name!r} has several steps in a year, but maps are annual; "
-            f"run ds.resample({name}='YS').mean()"
+            f"the time axis {name!r} has several steps in a {period}, but maps are {adjective}; "
+            f"run ds.resample({name}={code!r}).mean()"
         )
+    pairs = [[divmod(int(n) + k, count) for k in (0, 1)] for n in numbers]
     if np.issubdtype(time.dtype, np.datetime64):
-        first, last = (
-            np.array([f"{y:04d}-01-01" for y in years + k]).astype(time.dtype) for k in (0, 1)
-        )
-        edges = np.stack([first, last], axis=-1)
-    else:
-        start = {"month": 1, "day": 1, "hour": 0, "minute": 0, "second": 0, "microsecond": 0}
         edges = np.array(
-            [[d.replace(year=d.year + k, **start) for k in (0, 1)] for d in time.values]
+            [[f"{year:04d}-{month + 1:02d}-01" for year, month in pair] for pair in pairs]
+        ).astype(time.dtype)
+    else:
+        start = {"day": 1, "hour": 0, "minute": 0, "second": 0, "microsecond": 0}
+        edges = np.array(
+            [
+                [date.replace(year=year, month=month + 1, **start) for year, month in pair]
+                for date, pair in zip(time.values, pairs, strict=True)
+            ]
         )
     attrs = {k: v for k, v in time.attrs.items() if k not in ("bounds", "climatology")}
     attrs = {"standard_name": "time", "axis": "T", **attrs, "bounds": f"{name}_bnds"}
@@ -96,14 +110,6 @@ def annual_bounds(time: xr.DataArray) -> dict[str, xr.DataArray]:
     for coord in coords.values():
         coord.encoding = dict(encoding)
     return coords
-
-
-def flags(classes: Sequence[OutputClass]) -> dict[str, Any]:
-    """Return ``flag_values`` (uint8) and ``flag_meanings`` of a legend."""
-    return {
-        "flag_values": np.array([c.value for c in classes], np.uint8),
-        "flag_meanings": " ".join(c.name for c in classes),
-    }
 
 
 def extend_history(source: xr.Dataset, what: str) -> str:

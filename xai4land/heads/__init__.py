@@ -1,0 +1,1 @@
+"""Heads: what comes out of an emulator, of classes or of numbers."""

@@ -1,4 +1,4 @@
-"""Probabilities that agree with the fractions of their coarse cells."""
+"""Fields that agree with their coarse cells: probabilities with fractions, numbers with means."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from typing import NamedTuple
 
 import torch
 
-from xai4land.windows.features import PURE, Cells
+from xai4land.windows.cells import Cells
 
-__all__ = ["ROUNDS", "conserve"]
+__all__ = ["PURE", "ROUNDS", "conserve", "conserve_means"]
+
+PURE = 1 - 1e-6
+"""A fraction above this is all of a cell."""
 
 ROUNDS = 8
-OVER = 1.5
+RELAXATION = 1.5
 """Exponent of the factors: over-relaxed, 8 rounds come as close as 12 plain ones."""
-TINY = 1e-7
+SMALLEST_PROBABILITY = 1e-7
 """Less than this counts as this, of a pixel's probability and of a cell's mean."""
 
 
@@ -36,7 +39,7 @@ def conserve(
     cells : Cells
         Whole cells: each mean is taken over the pixels that are in the box.
     groups : Tensor of int64, shape (classes,)
-        Group of each class among ``cells.fractions``.
+        Group of each class among ``cells.values``.
     rounds : int
 
     Returns
@@ -52,11 +55,11 @@ def conserve(
     >>> fitted.mean((1, 2))
     tensor([0.2500, 0.7500])
     """
-    size, count = cells.fractions.shape[-2:], cells.fractions.shape[-2:].numel()
-    wanted = cells.fractions.reshape(-1, count)
+    size, count = cells.values.shape[-2:], cells.values.shape[-2:].numel()
+    wanted = cells.values.reshape(-1, count)
     down, across = (_Members.of(*line) for line in zip(cells[:2], size, strict=True))
     # A class that the network rules out in all of a cell could not be raised there.
-    by_cell = _to_cells(probability.clamp(min=TINY), down, across)
+    by_cell = _to_cells(probability.clamp(min=SMALLEST_PROBABILITY), down, across)
     inside = _to_cells(torch.ones_like(probability[:1]), down, across)[0]
     grouped = _grouped(by_cell, groups, wanted.shape[0])
     # A pure cell needs one round: only the others go on.
@@ -73,13 +76,61 @@ def conserve(
     return _to_pixels(scaled / scaled.sum(0).clamp(min=1e-12), down, across)
 
 
+def conserve_means(
+    values: torch.Tensor,
+    cells: Cells,
+    low: torch.Tensor,
+    high: torch.Tensor,
+    rounds: int = ROUNDS,
+) -> torch.Tensor:
+    """Shift values so that their mean over each coarse cell is the cell's, within a valid range.
+
+    Each round adds to all pixels of a cell that are not at the end of the range what its mean
+    lacks; so differences within the cell stay where the range allows it. Cells whose value is
+    missing are left alone.
+
+    Parameters
+    ----------
+    values : Tensor, shape (layers, rows, columns)
+    cells : Cells
+        Whole cells, with the means to meet.
+    low, high : Tensor, shape (layers,)
+        The valid range; a mean outside is brought to its end.
+    rounds : int
+
+    Returns
+    -------
+    Tensor, shape (layers, rows, columns)
+
+    Examples
+    --------
+    >>> cells = Cells(torch.zeros(1, dtype=int), torch.zeros(2, dtype=int), torch.ones(1, 1, 1))
+    >>> conserve_means(torch.tensor([[[0.2, 3.0]]]), cells, torch.zeros(1), torch.full((1,), 6.0))
+    tensor([[[0., 2.]]])
+    """
+    size, count = cells.values.shape[-2:], cells.values.shape[-2:].numel()
+    low, high = low[:, None, None], high[:, None, None]
+    wanted = cells.values.reshape(-1, 1, count).clamp(low, high)
+    down, across = (_Members.of(*line) for line in zip(cells[:2], size, strict=True))
+    by_cell = _to_cells(values.clamp(low, high), down, across)
+    inside = _to_cells(torch.ones_like(values[:1]), down, across) > 0
+    pixels = inside.sum(1, keepdim=True).clamp(min=1)
+    for _ in range(rounds):
+        mean = torch.where(inside, by_cell, 0.0).sum(1, keepdim=True) / pixels
+        gap = torch.nan_to_num(wanted - mean)
+        free = inside & torch.where(gap > 0, by_cell < high, by_cell > low)
+        shift = gap * pixels / free.sum(1, keepdim=True).clamp(min=1)
+        by_cell = torch.where(free, by_cell + shift, by_cell).clamp(low, high)
+    return _to_pixels(by_cell, down, across)
+
+
 def _factors(
     grouped: torch.Tensor,
     factor: torch.Tensor,
     wanted: torch.Tensor,
     inside: torch.Tensor,
     rounds: int,
-    power: float = OVER,
+    power: float = RELAXATION,
 ) -> torch.Tensor:
     """Go on with the factor of each group and cell; a pixel's divisor follows from them."""
     known = torch.isfinite(wanted)
@@ -91,7 +142,9 @@ def _factors(
         scaled = torch.mul(grouped, factor[:, None], out=work)
         share = inside / scaled.sum(0).clamp(min=1e-12)
         mean = torch.mul(scaled, share, out=work).sum(1) / pixels
-        factor = factor * torch.where(known, wanted / mean.clamp(min=TINY), 1.0) ** power
+        factor = (
+            factor * torch.where(known, wanted / mean.clamp(min=SMALLEST_PROBABILITY), 1.0) ** power
+        )
     return factor
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -11,23 +11,16 @@ import numpy as np
 import torch
 
 from xai4land.device import lane, share
-from xai4land.emulator.card import Input
-from xai4land.emulator.inputs import sum_problem, value_problems
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
+from xai4land.heads.base import FirstGuess
 from xai4land.inference.forward import in_threads
 from xai4land.inference.plan import Plan
-from xai4land.inference.tiles import make_maps
-from xai4land.windows.cache import Shared
+from xai4land.inference.tiles import make_fields
+from xai4land.windows.cache import ResultCache
 from xai4land.windows.chunks import Box
-from xai4land.windows.features import (
-    ClassFractions,
-    Features,
-    Pixels,
-    class_fractions,
-    make_features,
-)
-from xai4land.windows.fields import Stack, make_stacks
+from xai4land.windows.features import Features, Pixels, make_features
+from xai4land.windows.fields import Stack
 from xai4land.windows.lattice import Place
 
 __all__ = ["Block", "run_block"]
@@ -39,7 +32,7 @@ TOGETHER = 2**16
 
 def run_block(
     plan: Plan,
-    shared: Shared,
+    shared: ResultCache,
     time: int,
     number: tuple[int, int],
 ) -> dict[str, np.ndarray]:
@@ -48,7 +41,7 @@ def run_block(
     Parameters
     ----------
     plan : Plan
-    shared : Shared
+    shared : ResultCache
         What the blocks of the run share.
     time : int
         Step of the inputs that change with time.
@@ -58,8 +51,7 @@ def run_block(
     Returns
     -------
     dict of ndarray
-        ``classes`` and ``confidence`` (uint8, rows run as on the target), and if wanted
-        ``probability`` (float32, classes first), ``nearest`` and ``bilinear`` (uint8).
+        The outputs by name, as blocks keep them; rows run as on the target.
 
     Raises
     ------
@@ -81,7 +73,7 @@ def run_block(
 class Block:
     """One block at work; see :func:`run_block`."""
 
-    def __init__(self, plan: Plan, shared: Shared, time: int, number: tuple[int, int]) -> None:
+    def __init__(self, plan: Plan, shared: ResultCache, time: int, number: tuple[int, int]) -> None:
         self.plan, self.shared, self.time, self.number = plan, shared, time, number
         self.device = torch.device(plan.device)
         self.stacks: list[Stack] = []
@@ -89,60 +81,39 @@ class Block:
         self.turn = next(_TURNS)
 
     def run(self) -> dict[str, np.ndarray]:
-        """Make the block's maps."""
-        fractions, open_ = self.look()
-        return self.maps(fractions, self._logits(open_, fractions))
+        """Make the block's fields."""
+        guess, open_ = self.look()
+        return self.finish(guess, self._answers(open_, guess))
 
-    def look(self) -> tuple[ClassFractions, list[Place]]:
+    def look(self) -> tuple[FirstGuess, list[Place]]:
         """Read what says which windows need the network, and which these are."""
         places = self.plan.layout.places(self.number)
         self._read(self.plan.looks(self.number))
-        card = self.plan.card
-        fractions = class_fractions(card, self.stacks)
-        pixels = ((place, self._pixels(place)) for place in places)
-        return fractions, [p for p, at in pixels if not fractions.settled(at, card.conserve)]
+        guess = self.plan.head.first_guess(self.stacks)
+        return guess, [place for place in places if not guess.is_trivial(self._pixels(place))]
 
     def read(self, places: list[Place]) -> None:
-        """Read what the maps still need, and the network in some windows."""
+        """Read what the outputs still need, and the network in some windows."""
         self._read(self.plan.reads(self.number, places))
 
-    def maps(
-        self, fractions: ClassFractions, logits: Mapping[Place, torch.Tensor]
+    def finish(
+        self, guess: FirstGuess, answers: Mapping[Place, torch.Tensor]
     ) -> dict[str, np.ndarray]:
-        """The maps, from what was read and what the network says of windows."""
-        return make_maps(self.plan, self.number, self.stacks, fractions, logits, self.turn)
+        """Make the fields, from what was read and what the network says of windows."""
+        return make_fields(self.plan, self.number, self.stacks, guess, answers, self.turn)
 
     def _read(self, wanted: Sequence[tuple[Sequence[str], Box]]) -> None:
         """Read inputs, each for a part of the lattice."""
-        plan = self.plan
         for names, part in wanted:
-            specs = [spec for spec in plan.card.inputs if spec.name in names]
-            grids = [plan.inputs[spec.name].chunking.grid for spec in specs]
-            boxes = [plan.layout.needed(grid, part) for grid in grids]
-            problems: list[str] = []
-            stacks = make_stacks(specs, grids, boxes, self._values(specs, boxes, problems))
-            InputError.raise_if(problems)
+            stacks = self.plan.sources.read(names, part, self.time, self.shared)
             self.stacks += [stack.to(self.device) for stack in stacks]
-
-    def _values(
-        self, specs: Sequence[Input], boxes: Sequence[Box], problems: list[str]
-    ) -> Iterator[np.ndarray]:
-        """Read one input after another, and add what is wrong with them to the problems."""
-        total: Any = 0.0
-        for spec, box in zip(specs, boxes, strict=True):
-            found = self.plan.inputs[spec.name].read(box, self.time, self.shared)
-            problems += value_problems(spec, found)
-            if spec.name in self.plan.card.states:
-                total = total + found
-            yield found
-        problems += sum_problem(float(np.nan_to_num(total).max()))
 
     def _pixels(self, place: Place) -> Pixels:
         size = self.plan.layout.windows.window.size
         rows, columns = (np.arange(first, first + size) for first in place)
         return Pixels.of(self.plan.layout.target, rows, columns)
 
-    def _logits(self, places: list[Place], fractions: ClassFractions) -> dict[Place, torch.Tensor]:
+    def _answers(self, places: list[Place], guess: FirstGuess) -> dict[Place, torch.Tensor]:
         """What the network says of windows; each is computed by one of the blocks that share it."""
         futures: dict[Place, Future[torch.Tensor]] = {}
         mine: list[Place] = []
@@ -156,7 +127,7 @@ class Block:
                 mine.append(place)
         try:
             self.read(mine)
-            self.compute(mine, futures, fractions)
+            self.compute(mine, futures, guess)
         except BaseException as error:
             for place in mine:
                 if not futures[place].done():
@@ -168,7 +139,7 @@ class Block:
         self,
         places: list[Place],
         futures: dict[Place, Future[torch.Tensor]],
-        fractions: ClassFractions,
+        guess: FirstGuess,
     ) -> None:
         """Settle the futures of windows with what the network says of them."""
         plan = self.plan
@@ -178,7 +149,7 @@ class Block:
 
         def features(place: Place) -> Features:
             at = self._pixels(place)
-            return make_features(plan.card, self.stacks, fractions, at, plan.dtype)
+            return make_features(plan.card, self.stacks, guess, at, plan.dtype)
 
         def job(some: list[Place]) -> list[torch.Tensor]:
             with torch.inference_mode():
@@ -189,7 +160,7 @@ class Block:
 
         batches = [places[i : i + count] for i in range(0, len(places), count)]
         parts = in_threads(self.device, job, batches, self.turn)
-        made = [logits for part in parts for logits in part]
+        made = [answer for part in parts for answer in part]
         if not cpu:
             if self.device.type == "cuda":  # other lanes may take them now
                 torch.cuda.current_stream(self.device).synchronize()
@@ -201,8 +172,8 @@ class Block:
         futures: dict[Place, Future[torch.Tensor]],
         made: list[torch.Tensor],
     ) -> None:
-        for place, logits in zip(places, made, strict=True):
-            self.shared.settle(self._key(place), futures[place], logits)
+        for place, answer in zip(places, made, strict=True):
+            self.shared.settle(self._key(place), futures[place], answer)
 
     def _key(self, place: Place) -> tuple[Any, ...]:
         return ("window", self.time, self.plan.layout.same(place))

@@ -49,19 +49,19 @@ class Layout:
 
     Parameters
     ----------
-    target, states : Grid
+    target, coarse : Grid
     windows : Windows
     sizes : tuple of tuple of int
         Rows, and columns, of the blocks.
-    conserve : bool
+    whole_cells : bool
         Whether blocks work on whole coarse cells.
     """
 
     target: Grid
-    states: Grid
+    coarse: Grid
     windows: Windows
     sizes: tuple[tuple[int, ...], tuple[int, ...]]
-    conserve: bool
+    whole_cells: bool
 
     @cached_property
     def rows(self) -> Line:
@@ -72,7 +72,7 @@ class Layout:
             spans = [(height - b, height - a) for a, b in spans]
         return self._line(
             [(top + a, top + b) for a, b in spans],
-            self.states.lat,
+            self.coarse.lat,
             self.target.lattice_lat,
             self.target.spacings[0],
             self.windows.rows_touching,
@@ -85,7 +85,7 @@ class Layout:
         left = self.target.lattice_origin[1]
         return self._line(
             [(left + a, left + b) for a, b in _spans(self.sizes[1])],
-            self.states.lon,
+            self.coarse.lon,
             self.target.lattice_lon,
             self.target.spacings[1],
             self.windows.columns_touching,
@@ -100,7 +100,7 @@ class Layout:
         touching: Callable[[Span], list[int]],
         limits: Span | None = None,
     ) -> Line:
-        whole = [_grown(s, axis, points, spacing) for s in spans] if self.conserve else spans
+        whole = [_grown(s, axis, points, spacing) for s in spans] if self.whole_cells else spans
         if limits:
             whole = [(max(a, limits[0]), min(b, limits[1])) for a, b in whole]
         return Line(tuple(spans), tuple(whole), tuple(tuple(touching(s)) for s in whole))
@@ -110,7 +110,7 @@ class Layout:
         return self.rows.spans[number[0]], self.columns.spans[number[1]]
 
     def whole(self, number: tuple[int, int]) -> Box:
-        """A block's place, grown until no coarse cell is cut if the fractions are conserved."""
+        """A block's place, grown until no coarse cell is cut if outputs are fitted to these."""
         return self.rows.whole[number[0]], self.columns.whole[number[1]]
 
     def places(self, number: tuple[int, int]) -> list[Place]:
@@ -172,17 +172,6 @@ class Layout:
             cuts = len(line.windows) - 1
             between.append((uses.total() - len(uses)) / (cuts * len(uses)) if cuts else math.inf)
         return between[1] <= between[0]
-
-    def needed(self, grid: Grid, box: Box) -> Box:
-        """The part of an input's grid that a part of the lattice is made from."""
-        return self.needed_along(0, grid, box[0]), self.needed_along(1, grid, box[1])
-
-    def needed_along(self, dim: int, grid: Grid, span: Span) -> Span:
-        """The same along rows (0) or columns (1)."""
-        axis = (grid.lat, grid.lon)[dim]
-        points = (self.target.lattice_lat, self.target.lattice_lon)[dim](np.arange(*span))
-        first, count = axis.stencil(points, self.target.spacings[dim])
-        return first, first + count
 
 
 def _spans(sizes: tuple[int, ...]) -> list[Span]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -9,14 +10,17 @@ from typing import Any
 import torch
 
 from xai4land.device import keep_memory
-from xai4land.emulator import Card, Emulator
+from xai4land.emulator import Emulator, MapCard
 from xai4land.emulator.reference import Reference
-from xai4land.grids.grid import Grid
+from xai4land.heads.base import Head
+from xai4land.heads.make import make_head
+from xai4land.heads.outputs import Output
 from xai4land.inference.forward import Forward
 from xai4land.inference.layout import Layout
 from xai4land.windows.cache import BRIEF, LASTING, Source
 from xai4land.windows.chunks import Box, Reader
 from xai4land.windows.lattice import Place
+from xai4land.windows.sources import Sources
 
 __all__ = ["Plan"]
 
@@ -29,25 +33,24 @@ class Plan:
     ----------
     reference : Reference
         The emulator.
+    options : mapping
+        What is wanted beside the main outputs, as the emulator's head knows it.
     layout : Layout
         Blocks and windows of the target.
-    inputs : dict of str to Reader
+    sources : Sources
         The inputs, in the card's order.
     batch_size : int
     device, dtype
         Where and in what numbers the network computes.
-    probabilities, baselines : bool
-        Whether the probability of each class, and the maps without the network, are wanted.
     """
 
     reference: Reference
+    options: Mapping[str, Any]
     layout: Layout
-    inputs: dict[str, Reader]
+    sources: Sources
     batch_size: int
     device: str
     dtype: torch.dtype
-    probabilities: bool
-    baselines: bool
 
     @property
     def emulator(self) -> Emulator:
@@ -55,19 +58,29 @@ class Plan:
         return self.reference.emulator
 
     @property
-    def card(self) -> Card:
+    def card(self) -> MapCard:
         """The emulator's card."""
         return self.emulator.card
 
     @cached_property
-    def grids(self) -> list[Grid]:
-        """The grids of the inputs, each once."""
-        return list(dict.fromkeys(reader.chunking.grid for reader in self.inputs.values()))
+    def head(self) -> Head:
+        """The head of the emulator's outputs."""
+        return make_head(self.card, **self.options)
+
+    @cached_property
+    def outputs(self) -> dict[str, Output]:
+        """The outputs by name."""
+        return {output.name: output for output in self.head.outputs}
+
+    @property
+    def inputs(self) -> Mapping[str, Reader]:
+        """Readers of the inputs by name."""
+        return self.sources.readers
 
     @cached_property
     def first(self) -> list[str]:
-        """Inputs that tell which windows need a network: the states; all where there are none."""
-        return list(self.card.states) or list(self.inputs)
+        """Inputs that tell which windows need a network: the coarse ones; all if there are none."""
+        return list(self.card.outputs.coarse_inputs) or list(self.inputs)
 
     @cached_property
     def strict(self) -> list[str]:
@@ -98,13 +111,13 @@ class Plan:
         Of fixed ones four chunks each, if that is not much, since so many meet at a corner; of all
         at least one each, or it would be read again for each block.
         """
-        largest: dict[Source, int] = {"states": 0, "fixed": 0}
+        largest: dict[Source, int] = {"screening": 0, "others": 0}
         for reader in self.inputs.values():
             largest[reader.kind] += reader.largest
-        corner = min(max(BRIEF, 4 * largest["fixed"]), LASTING)
+        corner = min(max(BRIEF, 4 * largest["others"]), LASTING)
         return {
-            "states": max(LASTING, largest["states"]),
-            "fixed": max(LASTING if steps > 1 else corner, largest["fixed"]),
+            "screening": max(LASTING, largest["screening"]),
+            "others": max(LASTING if steps > 1 else corner, largest["others"]),
         }
 
     @cached_property

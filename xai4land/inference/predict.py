@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import dask.array as da
@@ -14,45 +13,22 @@ from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from xai4land.cluster import NEIGHBOURS
 from xai4land.device import Precision, choose_device, choose_precision
 from xai4land.emulator import Emulator
-from xai4land.emulator.inputs import Bound, Layer
+from xai4land.emulator.inputs import Bound
 from xai4land.emulator.reference import Reference
 from xai4land.errors import InputError
+from xai4land.heads.outputs import Output, unpack
 from xai4land.inference.blocks import run_block
 from xai4land.inference.layout import Layout
 from xai4land.inference.plan import Plan
-from xai4land.inference.tiles import CONFIDENCE_STEPS, MISSING
-from xai4land.windows.cache import LIMIT, Shared
-from xai4land.windows.chunks import Reader
+from xai4land.windows.cache import LIMIT, ResultCache
 from xai4land.windows.lattice import Windows
+from xai4land.windows.sources import Sources
 
-__all__ = ["SIDE", "Chunks", "Prediction", "predict"]
+__all__ = ["SIDE", "Chunks", "predict"]
 
 Chunks = int | tuple[int, int] | None
 Sizes = tuple[tuple[int, ...], tuple[int, ...]]
 SIDE = 1024
-READ = 2048
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Lazy arrays of (time,) rows, columns on the target grid.
-
-    Attributes
-    ----------
-    classes : dask array of uint8
-        Flag values; 255 where inputs are missing.
-    confidence : dask array of float32
-        Probability of the chosen class, in steps of 0.01; NaN where missing.
-    probability : dask array of float32 or None
-        Classes before time.
-    baselines : dict of dask array of uint8
-        Flag values that the ``nearest`` cell and the ``bilinear`` fractions alone suggest.
-    """
-
-    classes: da.Array
-    confidence: da.Array
-    probability: da.Array | None
-    baselines: dict[str, da.Array]
 
 
 def predict(
@@ -62,9 +38,8 @@ def predict(
     batch_size: int = 8,
     device: str = "auto",
     precision: Precision = "auto",
-    probabilities: bool = False,
-    baselines: bool = False,
-) -> Prediction:
+    **options: Any,
+) -> dict[str, da.Array]:
     """Describe a run; nothing is computed.
 
     Parameters
@@ -80,10 +55,13 @@ def predict(
         ``"auto"`` or a torch device.
     precision : {"auto", "float32", "bfloat16"}
         Numbers that the network computes in.
-    probabilities : bool
-        Whether to give the probability of every class.
-    baselines : bool
-        Whether to give the maps that the fractions alone suggest.
+    **options
+        What is wanted beside the main outputs, as the emulator's head knows it.
+
+    Returns
+    -------
+    dict of dask array
+        Each output of the head by name: (leading dimensions, time,) rows, columns of the target.
     """
     if not isinstance(batch_size, int | np.integer) or batch_size < 1:
         raise InputError(f"batch_size={batch_size!r}, expected a whole number of at least 1")
@@ -92,45 +70,30 @@ def predict(
     sizes = _chunk_sizes(chunks, bound.target.shape)
     plan = Plan(
         Reference(emulator),
+        options,
         Layout(
             bound.target,
-            bound.states,
+            bound.coarse,
             Windows(bound.target.lattice_shape, card.window),
             sizes,
-            card.conserve,
+            card.outputs.whole_cells,
         ),
-        {
-            layer.spec.name: Reader(
-                _data(layer), layer.grid, "states" if layer.spec.name in card.states else "fixed"
-            )
-            for layer in bound.layers
-        },
+        Sources.of(card, bound),
         int(batch_size),
         device,
         choose_precision(precision, device),
-        probabilities,
-        baselines,
     )
     token = tokenize(
         plan.layout.target.lat,
         plan.layout.target.lon,
         emulator,
-        (sizes, probabilities, baselines, str(plan.dtype)),
+        (sizes, sorted(options.items()), str(plan.dtype)),
         [reader.data for reader in plan.inputs.values()],
     )
     name = f"xai4land-{token}"
     times = None if bound.time is None else bound.time.size
     runs = _runs(plan, name, times or 1)
-
-    def output(what: str, dtype: Any, leading: tuple[int, ...] = ()) -> da.Array:
-        return _output(runs, name, what, dtype, (leading, times, sizes))
-
-    return Prediction(
-        output("classes", np.uint8),
-        output("confidence", np.float32),
-        output("probability", np.float32, (len(card.classes),)) if probabilities else None,
-        {kind: output(kind, np.uint8) for kind in ("nearest", "bilinear") if baselines},
-    )
+    return {output.name: _output(runs, name, output, times, sizes) for output in plan.head.outputs}
 
 
 def _runs(plan: Plan, name: str, times: int) -> HighLevelGraph:
@@ -139,7 +102,7 @@ def _runs(plan: Plan, name: str, times: int) -> HighLevelGraph:
     kept = plan.kept(times)
     graph: dict[Any, Any] = {
         f"{name}-plan": plan,
-        f"{name}-shared": (Shared, LIMIT, kept["states"], kept["fixed"]),
+        f"{name}-shared": (ResultCache, LIMIT, kept["screening"], kept["others"]),
     }
     given = TaskRef(f"{name}-plan"), TaskRef(f"{name}-shared")
     for t, i, j in np.ndindex(times, len(rows), len(columns)):
@@ -152,48 +115,34 @@ def _runs(plan: Plan, name: str, times: int) -> HighLevelGraph:
 
 
 def _output(
-    runs: HighLevelGraph,
-    name: str,
-    what: str,
-    dtype: Any,
-    layout: tuple[tuple[int, ...], int | None, Sizes],
+    runs: HighLevelGraph, name: str, output: Output, times: int | None, sizes: Sizes
 ) -> da.Array:
     """One output as (leading,) (time,) rows, columns; a task picks it from each run."""
-    leading, times, sizes = layout
-    own = f"{what}-{name}"
-    nothing = (0,) * len(leading)
+    own = f"{output.name}-{name}"
+    zeros = (0,) * len(output.shape)
     picks: dict[Any, Any] = {
-        (own, *nothing, *(() if times is None else (t,)), i, j): (
+        (own, *zeros, *(() if times is None else (t,)), i, j): (
             _pick,
             (name, t, i, j),
-            what,
+            output.name,
             times is not None,
+            (output.steps, output.dtype),
         )
         for t in range(times or 1)
         for i, j in np.ndindex(len(sizes[0]), len(sizes[1]))
     }
     graph = HighLevelGraph({**runs.layers, own: picks}, {**runs.dependencies, own: {name}})
     steps = () if times is None else ((1,) * times,)
-    return da.Array(graph, own, chunks=(*((n,) for n in leading), *steps, *sizes), dtype=dtype)
+    chunks = (*((n,) for n in output.shape), *steps, *sizes)
+    return da.Array(graph, own, chunks=chunks, dtype=output.dtype)
 
 
-def _pick(packed: dict[str, np.ndarray], what: str, timed: bool) -> np.ndarray:
-    found = packed[what][..., np.newaxis, :, :] if timed else packed[what]
-    if what == "confidence":
-        shares = np.arange(MISSING + 1, dtype=np.float32) / CONFIDENCE_STEPS
-        shares[MISSING] = np.nan
-        return np.take(shares, found)
-    return found
-
-
-def _data(layer: Layer) -> Any:
-    """What is in memory stays as it is; all else becomes chunks that are read when needed."""
-    data = layer.data
-    if data.variable._in_memory:
-        return data.values
-    if data.chunks is None:
-        data = data.chunk({d: 1 if i < data.ndim - 2 else READ for i, d in enumerate(data.dims)})
-    return data.data
+def _pick(
+    fields: dict[str, np.ndarray], name: str, timed: bool, packing: tuple[int | None, str]
+) -> np.ndarray:
+    """Take one output from what a block has made."""
+    values = fields[name]
+    return unpack(values[..., np.newaxis, :, :] if timed else values, *packing)
 
 
 def _chunk_sizes(chunks: Chunks, shape: tuple[int, int]) -> Sizes:

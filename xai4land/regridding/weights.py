@@ -8,8 +8,6 @@ for another, and a damaged one is made again. It holds plain arrays, no pickles.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import threading
 import warnings
 import zipfile
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from xai4land.errors import StoreError
+from xai4land.files import replace_file
 from xai4land.options import get_options
 from xai4land.typing import Floats, Ints
 
@@ -165,14 +164,8 @@ def _write(path: Path, weights: Weights) -> bool:
     arrays["sha256"] = np.frombuffer(_digest(arrays), np.uint8)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            try:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
-                file.close()
-                os.replace(file.name, path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        with replace_file(path) as draft, draft.open("wb") as stream:
+            np.savez(stream, **arrays)  # type: ignore[arg-type]
     except OSError as error:
         warnings.warn(
             f"weights could not be saved in {path.parent} ({error.strerror}) and will be made "

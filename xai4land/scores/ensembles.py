@@ -8,30 +8,21 @@ times left the score is missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
+from xai4land.scores.series import apply_over_time, in_one_chunk, mean_of_known
+from xai4land.typing import Floats
+
 __all__ = [
-    "acc",
-    "bias",
     "crps",
     "crpss",
     "ensemble_mean",
     "member_variance",
-    "msess",
-    "residual_correlation",
-    "rmse",
     "skill",
     "spread_error",
     "spread_ratio",
 ]
-
-LEAST = 3
-Floats = npt.NDArray[np.float64]
 
 
 def ensemble_mean(forecast: xr.DataArray) -> xr.DataArray:
@@ -41,98 +32,6 @@ def ensemble_mean(forecast: xr.DataArray) -> xr.DataArray:
     count = forecast.notnull().sum("realization")
     made: xr.DataArray = forecast.sum("realization") / count.where(count > 0)
     return made
-
-
-def acc(
-    forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time", centred: bool = True
-) -> xr.DataArray:
-    """Anomaly correlation of the ensemble mean.
-
-    Parameters
-    ----------
-    forecast : DataArray, shape (time, realization, ...)
-    obs : DataArray, shape (time, ...)
-    dim : str
-        What is correlated along.
-    centred : bool
-        Whether means over ``dim`` are subtracted (Pearson's correlation), or anomalies taken as
-        they are.
-
-    Returns
-    -------
-    DataArray, shape (...)
-
-    Examples
-    --------
-    >>> obs = xr.DataArray([0.0, 1.0, 2.0], dims="time")
-    >>> float(acc(2 * obs + 1, obs))
-    1.0
-    """
-    return _pairs(_correlated, ensemble_mean(forecast), obs, dim=dim, centred=centred)
-
-
-def residual_correlation(
-    forecast: xr.DataArray, obs: xr.DataArray, reference: xr.DataArray, *, dim: str = "time"
-) -> xr.DataArray:
-    """Correlation of what a reference leaves of both (Smith et al. 2019).
-
-    The reference's ensemble mean is regressed out of the observations and out of the ensemble
-    mean.
-
-    Examples
-    --------
-    >>> trend = xr.DataArray(np.arange(50.0), dims="time")
-    >>> noise = xr.DataArray(np.random.default_rng(0).normal(size=50), dims="time")
-    >>> round(float(residual_correlation(trend - noise, trend + noise, trend)), 6)
-    -1.0
-    """
-    parts = (ensemble_mean(forecast), obs, ensemble_mean(reference))
-    return _pairs(_residual, *parts, dim=dim)
-
-
-def rmse(forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
-    """Root of the mean squared error of the ensemble mean.
-
-    Examples
-    --------
-    >>> float(rmse(xr.DataArray([3.0, 0, 0], dims="time"), xr.DataArray([0.0, 0, 0], dims="time")))
-    1.7320508075688772
-    """
-    return _pairs(lambda x, y: np.sqrt(_mean((x - y) ** 2)), ensemble_mean(forecast), obs, dim=dim)
-
-
-def bias(forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
-    """Mean error of the ensemble mean."""
-    return _pairs(lambda x, y: _mean(x - y), ensemble_mean(forecast), obs, dim=dim)
-
-
-def msess(
-    forecast: xr.DataArray,
-    obs: xr.DataArray,
-    reference: xr.DataArray | None = None,
-    *,
-    dim: str = "time",
-) -> xr.DataArray:
-    """Skill score of the mean squared error: 1 is perfect, 0 no better than the reference.
-
-    Parameters
-    ----------
-    reference : DataArray, optional
-        By default no anomaly.
-
-    Examples
-    --------
-    >>> obs = xr.DataArray([-1.0, 0.0, 1.0], dims="time")
-    >>> float(msess(0.5 * obs, obs))
-    0.75
-    """
-    other = xr.zeros_like(obs) if reference is None else ensemble_mean(reference)
-
-    def score(x: Floats, y: Floats, r: Floats) -> Floats:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(1 - _mean((x - y) ** 2) / _mean((r - y) ** 2))
-
-    return _pairs(score, ensemble_mean(forecast), obs, other, dim=dim)
 
 
 def spread_error(forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
@@ -168,9 +67,9 @@ def spread_ratio(
 
     def ratio(x: Floats, y: Floats, v: Floats) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(np.sqrt(_mean(v) / _mean((x - y) ** 2)))
+            return np.asarray(np.sqrt(mean_of_known(v) / mean_of_known((x - y) ** 2)))
 
-    return _pairs(ratio, mean, obs, variance, dim=dim)
+    return apply_over_time(ratio, mean, obs, variance, dim=dim)
 
 
 def crps(forecast: xr.DataArray, obs: xr.DataArray, *, fair: bool = True) -> xr.DataArray:
@@ -203,7 +102,7 @@ def crps(forecast: xr.DataArray, obs: xr.DataArray, *, fair: bool = True) -> xr.
         forecast = forecast.expand_dims(realization=1)
     found: xr.DataArray = xr.apply_ufunc(
         _crps,
-        _whole(forecast, "realization"),
+        in_one_chunk(forecast, "realization"),
         obs,
         kwargs={"fair": fair},
         input_core_dims=[["realization"], []],
@@ -244,9 +143,9 @@ def skill(own: xr.DataArray, reference: xr.DataArray, *, dim: str = "time") -> x
 
     def score(x: Floats, y: Floats) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(1 - _mean(x) / _mean(y))
+            return np.asarray(1 - mean_of_known(x) / mean_of_known(y))
 
-    return _pairs(score, own, reference, dim=dim)
+    return apply_over_time(score, own, reference, dim=dim)
 
 
 def _crps(members: Floats, obs: Floats, fair: bool) -> Floats:
@@ -262,58 +161,3 @@ def _crps(members: Floats, obs: Floats, fair: bool) -> Floats:
         pairs = count * (count - 1) if fair else count * count
         within = np.where(count > 1, between / pairs, 0.0)
         return np.asarray(np.where(count > 0, apart - within, np.nan))
-
-
-def _pairs(
-    function: Callable[..., Floats], *arrays: xr.DataArray, dim: str, **options: Any
-) -> xr.DataArray:
-    """Apply a function of series, (..., time) each, with times that lack anything left out."""
-
-    def over(*values: Floats) -> Floats:
-        values = np.broadcast_arrays(*values)
-        known = np.logical_and.reduce([np.isfinite(v) for v in values])
-        cleared = [np.where(known, v, np.nan).astype(np.float64) for v in values]
-        found = function(*cleared, **options)
-        return np.where(known.sum(-1) >= LEAST, found, np.nan)
-
-    made: xr.DataArray = xr.apply_ufunc(
-        over,
-        *(_whole(array, dim) for array in arrays),
-        input_core_dims=[[dim]] * len(arrays),
-        dask="parallelized",
-        output_dtypes=[np.float64],
-        join="exact",
-    )
-    return made
-
-
-def _whole(array: xr.DataArray, dim: str) -> xr.DataArray:
-    return array.chunk({dim: -1}) if array.chunks is not None else array
-
-
-def _mean(values: Floats) -> Floats:
-    """Mean over the last axis of what is known."""
-    known = np.isfinite(values)
-    count = np.maximum(known.sum(-1), 1)
-    return np.asarray(np.where(known, values, 0.0).sum(-1) / count)
-
-
-def _correlated(x: Floats, y: Floats, centred: bool = True) -> Floats:
-    if centred:
-        x, y = x - _mean(x)[..., None], y - _mean(y)[..., None]
-    xy, xx, yy = _mean(x * y), _mean(x * x), _mean(y * y)
-    # Constant series have no correlation, whatever rounding makes of them.
-    size = np.sqrt(xx * yy)
-    varies = (xx > 1e-24) & (yy > 1e-24)
-    return np.where(varies, xy / np.where(varies, size, 1.0), np.nan)
-
-
-def _residual(x: Floats, y: Floats, reference: Floats) -> Floats:
-    r = reference - _mean(reference)[..., None]
-    square = _mean(r * r)[..., None]
-    left: list[Floats] = []
-    for series in (x, y):
-        centred = series - _mean(series)[..., None]
-        slope = _mean(centred * r)[..., None] / np.where(square > 1e-24, square, 1.0)
-        left.append(centred - np.where(square > 1e-24, slope, 0.0) * r)
-    return _correlated(left[0], left[1])

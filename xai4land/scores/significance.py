@@ -6,14 +6,12 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
-from xai4land.scores.ensembles import _mean, _pairs
+from xai4land.scores.series import apply_over_time, mean_of_known
+from xai4land.typing import Floats
 
 __all__ = ["block_bootstrap", "correlation_pvalue", "effective_size", "fdr", "random_walk"]
-
-Floats = npt.NDArray[np.float64]
 
 
 def effective_size(one: xr.DataArray, other: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
@@ -28,7 +26,7 @@ def effective_size(one: xr.DataArray, other: xr.DataArray, *, dim: str = "time")
     >>> bool(effective_size(one, other) > 450)
     True
     """
-    return _pairs(_effective, one, other, dim=dim)
+    return apply_over_time(_effective, one, other, dim=dim)
 
 
 def _effective(x: Floats, y: Floats) -> Floats:
@@ -38,10 +36,10 @@ def _effective(x: Floats, y: Floats) -> Floats:
 
 
 def _lag_one(x: Floats) -> Floats:
-    x = x - _mean(x)[..., None]
-    square = _mean(x * x)
+    x = x - mean_of_known(x)[..., None]
+    square = mean_of_known(x * x)
     with np.errstate(divide="ignore", invalid="ignore"):
-        lag = _mean(x[..., 1:] * x[..., :-1]) / square
+        lag = mean_of_known(x[..., 1:] * x[..., :-1]) / square
     return np.where(square > 1e-24, np.clip(lag, -0.99, 0.99), 0.0)
 
 

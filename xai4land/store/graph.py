@@ -1,4 +1,4 @@
-"""Compute the parts of a store and put them there, in one dask graph.
+"""Compute the parts of a store and write them there, in one dask graph.
 
 It is one graph so that what several parts need (all outputs of a block come from one task) is
 computed once. It is run by whatever dask would use: threads here, or the workers of a client.
@@ -24,19 +24,19 @@ from dask.highlevelgraph import HighLevelGraph
 
 from xai4land.cluster import persist
 from xai4land.errors import Xai4landError
-from xai4land.store.locks import putting, told
+from xai4land.store.locks import record_part, translate_store_errors
 from xai4land.store.manifest import STORE
 from xai4land.store.parts import Part
 
-__all__ = ["put_all"]
+__all__ = ["write_parts"]
 
-Put = Callable[[Part], None]
+OnDone = Callable[[Part], None]
 
 
-def put_all(
-    stored: xr.Dataset, parts: Sequence[Part], folder: Path, fingerprint: str, done: Put
+def write_parts(
+    stored: xr.Dataset, parts: Sequence[Part], folder: Path, fingerprint: str, done: OnDone
 ) -> None:
-    """Compute parts and put them into an unfinished store.
+    """Compute parts and write them into an unfinished store.
 
     Parameters
     ----------
@@ -48,51 +48,53 @@ def put_all(
     fingerprint : str
         What the store's manifest must say.
     done : callable
-        Called with each part that was put.
+        Called with each part that was written.
 
     Raises
     ------
     StoreError
-        If a part cannot be put.
+        If a part cannot be written.
     Exception
         What a task raised, with a note that names the parts that need the task.
     """
-    puts = _graph(stored, parts, folder, fingerprint)
-    if ismethod(get_scheduler(collections=[puts])):  # a client's
-        _follow(persist(puts), parts, done)
+    writes = _make_graph(stored, parts, folder, fingerprint)
+    if ismethod(get_scheduler(collections=[writes])):  # a client's
+        _follow(persist(writes), parts, done)
         return
-    # Given to this run: of those that dask keeps for all, other runs of the process take what they
-    # find, and tasks that compute in turn do so too.
+    # Passed to this run alone: callbacks registered with dask are seen, too, by other runs of the
+    # process, and by tasks that compute in turn.
     with local_callbacks() as others:
-        puts.persist(callbacks=[*others, _watched(puts.name, parts, done)])
+        writes.persist(callbacks=[*others, _make_callbacks(writes.name, parts, done)])
 
 
-def _graph(stored: xr.Dataset, parts: Sequence[Part], folder: Path, fingerprint: str) -> da.Array:
-    """An array of one value a part, and one more; to compute the value is to put the part.
+def _make_graph(
+    stored: xr.Dataset, parts: Sequence[Part], folder: Path, fingerprint: str
+) -> da.Array:
+    """Make an array of one value a part, and one more; to compute a value is to write its part.
 
     dask works towards the end of a graph. Left with many ends, it would begin all shards and
     finish none until late; so one end, ``(name, len(parts))``, hangs on the parts one by one.
     """
-    name = f"put-{uuid4().hex}"
+    name = f"write-{uuid4().hex}"
     arrays = {part.variable: stored.variables[part.variable].data for part in parts}
     graph: dict[Any, Any] = {}
     after: list[Any] = []
     for k, part in enumerate(parts):
-        keys = _keys(arrays[part.variable].name, part)
-        graph[name, k] = (_put, keys, str(folder), fingerprint, part)
-        graph[f"{name}-after", k] = (_after, [(name, k), *after])
+        keys = _chunk_keys(arrays[part.variable].name, part)
+        graph[name, k] = (_write_part, keys, str(folder), fingerprint, part)
+        graph[f"{name}-after", k] = (_join, [(name, k), *after])
         after = [(f"{name}-after", k)]
-    graph[name, len(parts)] = (_after, after)
+    graph[name, len(parts)] = (_join, after)
     layers = HighLevelGraph.from_collections(name, graph, dependencies=list(arrays.values()))
     return da.Array(layers, name, chunks=((1,) * (len(parts) + 1),), dtype=bool)
 
 
-def _after(_puts: Any) -> np.ndarray:
+def _join(_writes: Any) -> np.ndarray:
     return np.ones(1, bool)
 
 
-def _keys(name: str, part: Part) -> Any:
-    """Keys of the part's dask chunks: one, or nested lists of them."""
+def _chunk_keys(name: str, part: Part) -> Any:
+    """Return the keys of the part's dask chunks: one, or nested lists of them."""
     if all(len(block) == 1 for block in part.blocks):
         return (name, *(block.start for block in part.blocks))
 
@@ -104,24 +106,27 @@ def _keys(name: str, part: Part) -> Any:
     return nested(())
 
 
-def _put(values: Any, folder: str, fingerprint: str, part: Part) -> np.ndarray:
-    """Put one part, then note that it is done."""
+def _write_part(values: Any, folder: str, fingerprint: str, part: Part) -> np.ndarray:
+    """Write one part, then note that it is done."""
     whole = np.block(values) if isinstance(values, list) else values
-    with told(Path(folder)), putting(Path(folder), fingerprint, part.label):
-        _array(folder, part.variable, fingerprint)[part.region] = whole
+    with (
+        translate_store_errors(Path(folder)),
+        record_part(Path(folder), fingerprint, part.label),
+    ):
+        _open_array(folder, part.variable, fingerprint)[part.region] = whole
     return np.ones(1, bool)
 
 
 @lru_cache(maxsize=64)
-def _array(folder: str, name: str, _fingerprint: str) -> Any:
-    """Opened once a process; the fingerprint stands for its layout."""
+def _open_array(folder: str, name: str, _fingerprint: str) -> Any:
+    """Open a variable once a process; the fingerprint stands for its layout."""
     import zarr
 
     return zarr.open_array(f"{folder}/{STORE}/{name}", mode="r+")
 
 
-def _watched(name: str, parts: Sequence[Part], done: Put) -> tuple[Any, ...]:
-    """What dask calls in a run here, by place: count the puts, name the parts if a task fails."""
+def _make_callbacks(name: str, parts: Sequence[Part], done: OnDone) -> tuple[Any, ...]:
+    """Make what dask's local schedulers call: count the parts, name them if a task fails."""
 
     def part(key: Any) -> Part | None:
         mine = isinstance(key, tuple) and key[0] == name and key[1] < len(parts)
@@ -135,14 +140,14 @@ def _watched(name: str, parts: Sequence[Part], done: Put) -> tuple[Any, ...]:
         error = sys.exception()
         if isinstance(error, Exception):
             dependents = state["dependents"]
-            waiting = _needing(_failed_key(error, dependents), dependents)
-            _name(error, [found for key in waiting if (found := part(key))])
+            waiting = _dependents_of(_find_failed_key(error, dependents), dependents)
+            _name_parts(error, [found for key in waiting if (found := part(key))])
 
     return None, None, None, count, finish
 
 
-def _needing(key: Any, dependents: dict[Any, set[Any]]) -> set[Any]:
-    """A task and all that wait for it."""
+def _dependents_of(key: Any, dependents: dict[Any, set[Any]]) -> set[Any]:
+    """Return a task and all that wait for it."""
     seen, todo = {key}, [key]
     while todo:
         new = dependents.get(todo.pop(), set()) - seen
@@ -151,7 +156,7 @@ def _needing(key: Any, dependents: dict[Any, set[Any]]) -> set[Any]:
     return seen
 
 
-def _failed_key(error: Exception, keys: Container[Any]) -> Any:
+def _find_failed_key(error: Exception, keys: Container[Any]) -> Any:
     """The task that raised: the innermost frame of dask's own around it that has one of the keys.
 
     Frames further in are of what a task computes in turn.
@@ -161,17 +166,17 @@ def _failed_key(error: Exception, keys: Container[Any]) -> Any:
     return next((n["key"] for n in reversed(own) if "key" in n and n["key"] in keys), None)
 
 
-def _name(error: Exception, parts: Sequence[Part], most: int = 4) -> None:
-    # Our own errors already say where.
+def _name_parts(error: Exception, parts: Sequence[Part], limit: int = 4) -> None:
+    """Note the parts that could not be made; our own errors already say where."""
     if isinstance(error, Xai4landError) or not parts:
         return
     names = sorted(map(str, parts))
-    more = f", and {len(names) - most} more" if len(names) > most else ""
-    error.add_note(f"could not make {', '.join(names[:most])}{more}")
+    more = f", and {len(names) - limit} more" if len(names) > limit else ""
+    error.add_note(f"could not make {', '.join(names[:limit])}{more}")
 
 
-def _distributed() -> Any:
-    """The package, if it is there."""
+def _import_distributed() -> Any:
+    """Import the package, if it is there."""
     try:
         import distributed
     except ImportError:
@@ -179,23 +184,24 @@ def _distributed() -> Any:
     return distributed
 
 
-def _follow(made: da.Array, parts: Sequence[Part], done: Put) -> None:
-    """Wait for a client's puts, if one computes, and forget each as it is done."""
-    distributed = _distributed()
+def _follow(made: da.Array, parts: Sequence[Part], done: OnDone) -> None:
+    """Wait for a client's writes, if one computes, and release each as it is done."""
+    distributed = _import_distributed()
     waiting = {f.key[1]: f for f in distributed.futures_of(made)} if distributed else {}
     if not waiting:
         return
     end = waiting.pop(len(parts))
     try:
         for future in distributed.as_completed(list(waiting.values())):
-            # It has set the order; kept, it would have lost puts done again.
+            # It has set the order; if it were kept, parts would be written again that a lost
+            # worker had written.
             end.release()
             part = parts[future.key[1]]
             if future.status != "finished":
                 try:
                     future.result()
                 except Exception as error:
-                    _name(error, [part])
+                    _name_parts(error, [part])
                     raise
             waiting.pop(future.key[1]).release()
             done(part)

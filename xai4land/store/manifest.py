@@ -13,9 +13,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from xai4land.files import delete, write_file
+
 __all__ = [
     "DONE",
-    "LOCK",
+    "LOCKS",
     "ROOT",
     "STORE",
     "Manifest",
@@ -26,7 +28,8 @@ __all__ = [
     "reveal",
 ]
 
-STORE, ROOT, MANIFEST, DONE, LOCK = "store", "zarr.json", "manifest.json", "done.txt", "lock"
+STORE, ROOT, MANIFEST, DONE = "store", "zarr.json", "manifest.json", "done.txt"
+LOCKS = "locks"
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> Manifest | None:
-        """The manifest of an unfinished store; none if it was not even begun."""
+        """Read the manifest of an unfinished store; None if it was not even begun."""
         try:
             return cls(**json.loads((folder / MANIFEST).read_text()))
         except (OSError, ValueError, TypeError):
@@ -54,41 +57,37 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write it whole or not at all."""
-        beside = folder / f"{MANIFEST}.new"
-        beside.write_text(json.dumps(asdict(self)))
-        beside.replace(folder / MANIFEST)
+        write_file(folder / MANIFEST, json.dumps(asdict(self)))
 
 
 def begin(folder: Path) -> None:
-    """Forget what an unfinished store held, the lock aside."""
-    _disown(folder)
+    """Delete what an unfinished store holds, but for its locks."""
+    _delete_manifest(folder)
     for entry in folder.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        elif entry.name != LOCK:
-            entry.unlink()
+        if entry.name != LOCKS:
+            delete(entry)
 
 
 def remove(folder: Path) -> None:
     """Delete an unfinished store's folder, when its store is whole and elsewhere."""
     # What cannot be deleted (a lock on NFS) does no harm without a manifest.
     with suppress(OSError):
-        _disown(folder)
+        _delete_manifest(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _disown(folder: Path) -> None:
-    """Delete the manifest: without it, nothing that is left counts, however a kill leaves it."""
+def _delete_manifest(folder: Path) -> None:
+    """Without a manifest nothing that is left counts, however a kill leaves it."""
     (folder / MANIFEST).unlink(missing_ok=True)
 
 
 def hide(folder: Path) -> None:
-    """Take the root metadata out of the store: it is not whole."""
+    """Take the root metadata out of the store, which is not whole."""
     (folder / STORE / ROOT).replace(folder / ROOT)
 
 
 def reveal(folder: Path) -> None:
-    """Put the root metadata into the store: it is whole."""
+    """Put the root metadata into the store, which is whole."""
     # What killed writers left of a file.
     for scrap in (folder / STORE).rglob("*.partial"):
         if scrap.is_file():  # no variable of such a name
@@ -98,7 +97,7 @@ def reveal(folder: Path) -> None:
 
 
 def read_done(folder: Path) -> set[str]:
-    """Labels of the parts that are done; a line that was cut is none."""
+    """Return the labels of the parts that are done; a line that was cut is none."""
     try:
         return set((folder / DONE).read_text().split("\n"))
     except FileNotFoundError:

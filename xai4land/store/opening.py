@@ -9,7 +9,7 @@ from typing import Any
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.store.manifest import LOCK, ROOT
+from xai4land.store.manifest import LOCKS, ROOT
 
 __all__ = ["open_store"]
 
@@ -73,7 +73,7 @@ def _refuse_unfinished(path: Path) -> None:
     unfinished = [
         folder
         for folder in (whole, *whole.parents)
-        if folder.suffix == ".partial" and (folder == whole or (folder / LOCK).exists())
+        if folder.suffix == ".partial" and (folder == whole or (folder / LOCKS).exists())
     ]
     beside = whole.with_name(f"{whole.name}.partial")
     if not whole.exists() and beside.exists():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +11,10 @@ from statistics import median_low
 import xarray as xr
 
 from xai4land.errors import InputError, StoreError
+from xai4land.files import move_into_place
 from xai4land.progress import pixel_progress
 from xai4land.store import manifest, netcdf
-from xai4land.store.locks import alone, locked, told
+from xai4land.store.locks import hold_run, pause_writers, translate_store_errors
 from xai4land.store.manifest import STORE, Manifest
 from xai4land.store.parts import Part, as_stored, encodings, fingerprint, lazy_names, parts
 
@@ -79,13 +79,13 @@ def write(
     stored = as_stored(data)
     wanted = Manifest(fingerprint(data, stored), str(data.attrs.get("title", "")))
     try:
-        with told(partial):
+        with translate_store_errors(partial):
             partial.mkdir(exist_ok=True)
-        with locked(partial):
-            with told(partial), alone(partial):
+        with hold_run(partial):
+            with translate_store_errors(partial), pause_writers(partial):
                 left = _begin(stored, partial, wanted, overwrite)
             _fill(stored, partial, wanted, left, progress)
-            with told(partial), alone(partial):
+            with translate_store_errors(partial), pause_writers(partial):
                 _finish(stored, partial, path, overwrite)
     except KeyboardInterrupt as stop:
         stop.add_note(f"what was finished is in {partial.name}; run the same again to go on")
@@ -99,7 +99,7 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
 
 
 def _begin(stored: xr.Dataset, partial: Path, wanted: Manifest, overwrite: bool) -> list[Part]:
-    """Begin or go on with an unfinished store; gives what is left to do."""
+    """Begin or go on with an unfinished store; return the parts that are left."""
     found = Manifest.read(partial)
     if found is not None and found != wanted and not overwrite:
         raise StoreError(
@@ -124,7 +124,7 @@ def _begin(stored: xr.Dataset, partial: Path, wanted: Manifest, overwrite: bool)
 
 
 def _make_empty(stored: xr.Dataset, store: Path) -> None:
-    """A store with the values that are in memory, and room for those that are lazy."""
+    """Make a store with the values that are in memory, and room for those that are lazy."""
     import dask.array as da
 
     blank = stored.copy()
@@ -152,14 +152,16 @@ def _fill(
 ) -> None:
     if not left:
         return
-    from xai4land.store.graph import put_all
+    from xai4land.store.graph import write_parts
 
     # Several variables share each pixel; it counts once.
     sizes = [stored.variables[name].size for name in lazy_names(stored)]
     share = median_low(sizes) / max(sum(sizes), 1)
     pixels = share * sum(part.size for part in left)
     with pixel_progress(f"write {partial.stem}", pixels, progress) as advance:
-        put_all(stored, left, partial, wanted.fingerprint, lambda part: advance(share * part.size))
+        write_parts(
+            stored, left, partial, wanted.fingerprint, lambda part: advance(share * part.size)
+        )
 
 
 def _finish(stored: xr.Dataset, partial: Path, path: Path, overwrite: bool) -> None:
@@ -170,17 +172,5 @@ def _finish(stored: xr.Dataset, partial: Path, path: Path, overwrite: bool) -> N
         whole = partial / "whole.nc"
         netcdf.to_netcdf(stored, partial / STORE, whole)
     _refuse_existing(path, overwrite)
-    if path.exists():
-        # Moved, not deleted: half of a store must not be seen under its name.
-        replaced = partial / "replaced"
-        _remove(replaced)
-        path.rename(replaced)
-    whole.rename(path)
+    move_into_place(whole, path, aside=partial / "replaced")
     manifest.remove(partial)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""Windows to learn from, cut from the features that inference uses."""
+"""Windows to learn from, read part by part, and cut from the features that inference uses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,39 +10,28 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xai4land.emulator.card import Card
+from xai4land.emulator.card import MapCard
 from xai4land.grids.axis import Axis
-from xai4land.grids.grid import Grid
+from xai4land.heads.base import Head, TrainingWindow
+from xai4land.training.truth import PIECE, Truth
 from xai4land.typing import Floats, Ints
-from xai4land.windows.features import (
-    PURE,
-    Cells,
-    ClassFractions,
-    Features,
-    Pixels,
-    class_fractions,
-    make_features,
-    missing_pixels,
-)
-from xai4land.windows.fields import Stack
+from xai4land.windows.cache import ResultCache
+from xai4land.windows.cells import Cells
+from xai4land.windows.features import Features, Pixels, make_features, missing_pixels
+from xai4land.windows.sources import Sources
 
-__all__ = ["UNKNOWN", "Sample", "Samples"]
+__all__ = ["Corner", "Sample", "Samples"]
 
-UNKNOWN = 255
+Corner = tuple[int, int, int]
+"""Time step, row and column of a window's north-western pixel, counted from the target's."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A window: features, coarse cells, and the truth where it counts.
-
-    ``truth`` holds positions in the legend, :data:`UNKNOWN` elsewhere; ``area`` the weight of
-    each row of pixels, the cosine of its latitude.
-    """
+    """A window: what the network sees, and what it learns from."""
 
     features: Features
-    cells: Cells
-    truth: torch.Tensor
-    area: torch.Tensor
+    window: TrainingWindow
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,56 +40,67 @@ class Samples:
 
     Parameters
     ----------
-    card : Card
-    stacks : sequence of sequence of Stack
-        For each time the whole of the inputs.
-    target : Grid
-    truth : ndarray of uint8, shape (times, rows, columns)
-        Position in the legend, rows from the north; :data:`UNKNOWN` outside the split.
+    card : MapCard
+    head : Head
+    sources : Sources
+    truth : Truth
+        Known within the split alone.
+    cache : ResultCache
+        Chunks of the inputs that were read.
     """
 
-    card: Card
-    stacks: Sequence[Sequence[Stack]]
-    target: Grid
-    truth: npt.NDArray[np.uint8]
+    card: MapCard
+    head: Head
+    sources: Sources
+    truth: Truth
+    cache: ResultCache
 
-    def at(self, time: int, row: int, column: int) -> Sample:
-        """The window whose corner is at a row and column of the target, from the north-west."""
-        size = self.card.window.size
-        down, across = np.arange(row, row + size), np.arange(column, column + size)
-        top, left = self.target.lattice_origin
-        pixels = Pixels.of(self.target, down + top, across + left)
-        stacks, fractions = self.stacks[time], self._fractions[time]
-        features = make_features(self.card, stacks, fractions, pixels)
-        missing = missing_pixels([stack.grid for stack in stacks], stacks, pixels)
-        truth = self._cut(time, down, across)
-        truth[missing.numpy()] = UNKNOWN
-        area = np.cos(np.deg2rad(pixels.lat)).clip(0)
+    def at(self, corner: Corner) -> Sample:
+        """Make the window at a corner."""
+        time, row, column = corner
+        size, target = self.card.window.size, self.truth.target
+        rows, columns = np.arange(row, row + size), np.arange(column, column + size)
+        part = self.truth.part(rows, columns)
+        down, across = (np.arange(*span) for span in part)
+        pixels = Pixels.of(target, down, across)
+        names = list(self.sources.readers)
+        stacks = self.sources.read(names, part, time, self.cache)
+        guess = self.head.first_guess(stacks)
+        features = make_features(self.card, stacks, guess, pixels)
+        missing = missing_pixels(self.sources.grids, stacks, pixels)
+        truth = self.truth.read(time, rows, columns)
+        truth[:, missing.numpy()] = self.truth.missing
+        area = np.cos(np.deg2rad(pixels.lat)).clip(0).astype(np.float32)
         return Sample(
             features,
-            self._whole(fractions.cells(pixels), down + top, across + left),
-            torch.from_numpy(truth).long(),
-            torch.from_numpy(area.astype(np.float32))[:, None].expand(size, size),
+            TrainingWindow(
+                self._without_cut_cells(guess.cells(pixels), down, across),
+                torch.from_numpy(truth),
+                torch.from_numpy(area)[:, None].expand(size, size),
+            ),
         )
 
-    def draw(self, count: int, rng: np.random.Generator) -> list[Sample]:
-        """Windows at random, more often where more can be learned."""
+    def draw(self, count: int, rng: np.random.Generator) -> list[Corner]:
+        """Draw windows at random, more often where more can be learned."""
         found = np.searchsorted(self._chances, rng.random(count))
-        return [self.at(*map(int, self._corners[i])) for i in found]
+        return [self._corner(int(i)) for i in found]
 
-    def covering(self, most: int, rng: np.random.Generator) -> list[Sample]:
-        """Windows side by side wherever there is something to learn, or ``most`` of them."""
+    def cover(self, limit: int, rng: np.random.Generator) -> list[Corner]:
+        """Return windows side by side wherever there is something to learn, ``limit`` at most."""
         size = self.card.window.size
-        whole = self._corners[self._gains > 0]
-        aligned = whole[(whole[:, 1] % size == 0) & (whole[:, 2] % size == 0)]
-        chosen = aligned if len(aligned) else whole
-        if len(chosen) > most:
-            chosen = chosen[np.sort(rng.choice(len(chosen), most, replace=False))]
-        return [self.at(*map(int, corner)) for corner in chosen]
+        useful = np.flatnonzero(self._gains > 0)
+        corners = [self._corner(int(i)) for i in useful]
+        aligned = [c for c in corners if c[1] % size == 0 and c[2] % size == 0]
+        chosen = aligned or corners
+        if len(chosen) > limit:
+            numbers = np.sort(rng.choice(len(chosen), limit, replace=False))
+            chosen = [chosen[i] for i in numbers]
+        return chosen
 
-    @cached_property
-    def _fractions(self) -> list[ClassFractions]:
-        return [class_fractions(self.card, stacks) for stacks in self.stacks]
+    @property
+    def empty(self) -> bool:
+        """Return whether nothing can be learned from this split."""
+        return not bool((self._gains > 0).any())
 
     @cached_property
     def _step(self) -> int:
@@ -108,85 +108,80 @@ class Samples:
         cell = max(round(self.card.resolution.states / self.card.resolution.target), 1)
         return max(self.card.window.size // 8 // cell, 1) * cell
 
+    def _corner(self, number: int) -> Corner:
+        time, row, column = np.unravel_index(number, self._gains.shape)
+        return int(time), int(row) * self._step, int(column) * self._step
+
     @cached_property
-    def _candidates(self) -> tuple[Ints, npt.NDArray[np.int64]]:
-        """Corners (time, row, column), and the known pixels of mixed cells in their windows."""
-        size, (height, width) = self.card.window.size, self.target.shape
-        periodic = self.target.lon.periodic
-        rows = np.unique(np.append(np.arange(0, max(height - size, 0) + 1, self._step), 0))
-        last = width if periodic else max(width - size, 0) + 1
-        columns = np.arange(0, last, self._step)
-        corners, gains = [], []
-        for time in range(len(self.stacks)):
-            useful = (self.truth[time] != UNKNOWN) & self._mixed(time)
-            if periodic:
-                useful = np.concatenate([useful, useful[:, :size]], axis=1)
-            total = np.pad(np.cumsum(np.cumsum(useful, 0, dtype=np.int64), 1), ((1, 0), (1, 0)))
-            bottom = np.minimum(rows + size, useful.shape[0])
-            right = np.minimum(columns + size, useful.shape[1])
-            gain = (
-                total[np.ix_(bottom, right)]
-                - total[np.ix_(rows, right)]
-                - total[np.ix_(bottom, columns)]
-                + total[np.ix_(rows, columns)]
-            )
-            place = np.stack(np.meshgrid(rows, columns, indexing="ij"), -1).reshape(-1, 2)
-            corners.append(np.concatenate([np.full((len(place), 1), time), place], axis=1))
-            gains.append(gain.ravel())
-        return np.concatenate(corners), np.concatenate(gains)
-
-    @property
-    def _corners(self) -> Ints:
-        return self._candidates[0]
-
-    @property
     def _gains(self) -> npt.NDArray[np.int64]:
-        return self._candidates[1]
+        """Known pixels that coarse cells leave open in each candidate window, about.
+
+        Shape (times, candidate rows, candidate columns): from counts over tiles as large as the
+        distance between candidates, so that memory is small whatever the size of the target.
+        """
+        size, step, (height, width) = self.card.window.size, self._step, self.truth.target.shape
+        tiles, several = self._counts, -(-size // step)
+        rows = max(height - size, 0) // step + 1
+        if self.truth.target.lon.periodic:
+            columns = -(-width // step)
+            tiles = np.concatenate([tiles, tiles[:, :, :several]], axis=2)
+        else:
+            columns = max(width - size, 0) // step + 1
+        total = np.pad(tiles.cumsum(1).cumsum(2), ((0, 0), (1, 0), (1, 0)))
+        top, left = np.arange(rows), np.arange(columns)
+        bottom = np.minimum(top + several, tiles.shape[1])
+        right = np.minimum(left + several, tiles.shape[2])
+        gains: npt.NDArray[np.int64] = (
+            total[:, bottom][:, :, right]
+            - total[:, top][:, :, right]
+            - total[:, bottom][:, :, left]
+            + total[:, top][:, :, left]
+        )
+        return gains
+
+    @cached_property
+    def _counts(self) -> npt.NDArray[np.int64]:
+        """Known pixels that coarse cells leave open, by tile: (times, tile rows, tile columns)."""
+        step, shape = self._step, self.truth.target.shape
+        counts = np.zeros((self.truth.times, *(-(-n // step) for n in shape)), np.int64)
+        names = list(self.card.outputs.coarse_inputs) or list(self.sources.readers)[:1]
+        for time, rows, columns in self.truth.pieces(max(PIECE // step, 1) * step):
+            known = self.truth.known(self.truth.read(time, rows, columns))
+            if not known.any():
+                continue
+            part = self.truth.part(rows, columns)
+            pixels = Pixels.of(self.truth.target, *(np.arange(*span) for span in part))
+            guess = self.head.first_guess(self.sources.read(names, part, time, self.cache))
+            useful = known & guess.undecided(pixels).numpy()
+            at = np.arange(0, rows.size, step), np.arange(0, columns.size, step)
+            sums = np.add.reduceat(np.add.reduceat(useful, at[0], 0, dtype=np.int64), at[1], 1)
+            top, left = int(rows[0]) // step, int(columns[0]) // step
+            counts[time, top : top + len(at[0]), left : left + len(at[1])] = sums
+        return counts
 
     @cached_property
     def _chances(self) -> npt.NDArray[np.float64]:
-        weights = np.sqrt(self._gains.astype(np.float64))
+        weights = np.sqrt(self._gains.ravel().astype(np.float64))
         chances: npt.NDArray[np.float64] = np.cumsum(weights) / max(weights.sum(), 1e-300)
         return chances
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing can be learned from this split."""
-        return not bool((self._gains > 0).any())
-
-    def _mixed(self, time: int) -> npt.NDArray[np.bool_]:
-        """Pixels whose class their coarse cell leaves open."""
-        top, left = self.target.lattice_origin
-        (height, width), target = self.target.shape, self.target
-        pixels = Pixels.of(target, np.arange(height) + top, np.arange(width) + left)
-        cells = self._fractions[time].cells(pixels)
-        groups = torch.tensor(self.card.class_groups)
-        several = torch.bincount(groups, minlength=len(self.card.groups)) > 1
-        open_ = (cells.fractions.amax(0) < PURE) | (cells.fractions[several] > 1 - PURE).any(0)
-        return cells.spread(open_).numpy()
-
-    def _cut(self, time: int, rows: Ints, columns: Ints) -> npt.NDArray[np.uint8]:
-        height, width = self.target.shape
-        if self.target.lon.periodic:
-            columns = columns % width
-        inside = (rows < height)[:, None] & (columns < width)
-        found = self.truth[time][np.ix_(rows.clip(max=height - 1), columns.clip(max=width - 1))]
-        return np.where(inside, found, UNKNOWN).astype(np.uint8)
-
-    def _whole(self, cells: Cells, rows: Ints, columns: Ints) -> Cells:
-        """Leave open the fractions of cells that the window's edge cuts."""
-        states = next(s.grid for s in self.stacks[0] if s.only(self.card.states))
-        fractions = cells.fractions.clone()
+    def _without_cut_cells(self, cells: Cells, rows: Ints, columns: Ints) -> Cells:
+        """Leave open the values of cells that the window's edge cuts."""
+        coarse = self.card.outputs.coarse_inputs
+        if not coarse:
+            return cells
+        grid, target = self.sources.readers[coarse[0]].chunking.grid, self.truth.target
+        values = cells.values.clone()
         for dim, axis, points, span in (
-            (1, states.lat, self.target.lattice_lat, rows),
-            (2, states.lon, self.target.lattice_lon, columns),
+            (1, grid.lat, target.lattice_lat, rows),
+            (2, grid.lon, target.lattice_lon, columns),
         ):
             for end, beyond in ((0, span[0] - 1), (-1, span[-1] + 1)):
-                if _same_cell(axis, points, span[end], beyond):
-                    fractions.select(dim, end).fill_(torch.nan)
-        return cells._replace(fractions=fractions)
+                if _in_one_cell(axis, points, span[end], beyond):
+                    values.select(dim, end).fill_(torch.nan)
+        return cells._replace(values=values)
 
 
-def _same_cell(axis: Axis, points: Callable[[Ints], Floats], inside: int, outside: int) -> bool:
-    pair = axis.cell_index(points(np.array([min(inside, outside), max(inside, outside)])))
+def _in_one_cell(axis: Axis, points: Callable[[Ints], Floats], one: int, other: int) -> bool:
+    pair = axis.cell_index(points(np.array([min(one, other), max(one, other)])))
     return bool(pair[0] == pair[1])

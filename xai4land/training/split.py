@@ -3,20 +3,23 @@ training but along the blocks' edges."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from xai4land.errors import InputError
 
-__all__ = ["block_numbers", "split_blocks"]
+__all__ = ["Split", "block_numbers", "split_blocks"]
 
-FEWEST = 20
+FEWEST_BLOCKS = 20
 
 
 def block_numbers(
     lat: npt.NDArray[np.float64], lon: npt.NDArray[np.float64], degrees: float
 ) -> npt.NDArray[np.int64]:
-    """Number of the block that holds each point; blocks are anchored to the globe.
+    """Return the number of the block that holds each point; blocks are anchored to the globe.
 
     Returns
     -------
@@ -34,21 +37,47 @@ def block_numbers(
     return blocks
 
 
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The pixels of one side of a split: those in the blocks that are held out, or all others.
+
+    Attributes
+    ----------
+    degrees : float
+        Side of a block.
+    held : ndarray of int
+        Numbers of the blocks that are held out for validation.
+    validation : bool
+        Which side this is.
+    """
+
+    degrees: float
+    held: npt.NDArray[np.int64]
+    validation: bool
+
+    def holds(
+        self, lat: npt.NDArray[np.float64], lon: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.bool_]:
+        """Return which points are in the split, shape (len(lat), len(lon))."""
+        held = np.isin(block_numbers(lat, lon, self.degrees), self.held)
+        return held if self.validation else ~held
+
+
 def split_blocks(
-    known: npt.NDArray[np.bool_],
-    lat: npt.NDArray[np.float64],
-    lon: npt.NDArray[np.float64],
+    known_blocks: Callable[[float], npt.NDArray[np.int64]],
+    spacing: float,
     degrees: float,
     share: float,
     seed: int,
-) -> tuple[float, npt.NDArray[np.int64]]:
+) -> tuple[Split, Split]:
     """Choose whole blocks for validation.
 
     Parameters
     ----------
-    known : ndarray of bool, shape (rows, columns)
-        Where the truth is known.
-    lat, lon : ndarray
+    known_blocks : callable
+        Numbers of the blocks of some side, in degrees, in which the truth is known.
+    spacing : float
+        Degrees between rows.
     degrees : float
         Side of a block; halved until there are at least 20 with known pixels.
     share : float
@@ -57,19 +86,28 @@ def split_blocks(
 
     Returns
     -------
-    degrees : float
-        Side of the blocks that were used.
-    validation : ndarray of int64
-        Their numbers.
+    training, validation : Split
+
+    Raises
+    ------
+    InputError
+        If the share is out of range, or the truth is known in fewer than two blocks.
+
+    Examples
+    --------
+    >>> training, validation = split_blocks(lambda degrees: np.arange(20), 1.0, 30.0, 0.1, seed=0)
+    >>> validation.held.size
+    2
     """
     if not 0 < share < 1:
         raise InputError(f"validation={share}, expected a share of the blocks between 0 and 1")
     while True:
-        numbers = np.unique(block_numbers(lat, lon, degrees)[known])
-        if numbers.size >= FEWEST or degrees < 4 * abs(lat[0] - lat[-1]) / lat.size:
+        numbers = known_blocks(degrees)
+        if numbers.size >= FEWEST_BLOCKS or degrees < 4 * spacing:
             break
         degrees /= 2
     if numbers.size < 2:
         raise InputError("the truth is known in fewer than two blocks; give a larger domain")
     count = min(max(round(share * numbers.size), 1), numbers.size - 1)
-    return degrees, np.random.default_rng(seed).choice(numbers, count, replace=False)
+    held = np.random.default_rng(seed).choice(numbers, count, replace=False)
+    return Split(degrees, held, False), Split(degrees, held, True)

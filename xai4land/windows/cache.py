@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-__all__ = ["BRIEF", "LASTING", "LIMIT", "Kind", "Shared", "Source"]
+__all__ = ["BRIEF", "LASTING", "LIMIT", "Kind", "ResultCache", "Source"]
 
 LIMIT = 2**30
 """Bytes of results with a known last use: windows between blocks, a row of them at 1 km."""
@@ -22,7 +22,7 @@ BRIEF, LASTING = 2**26, 2**28
 """Bytes of inputs, which may be asked for again at any time: of fixed ones in a run of one step; of
 those in a run of several, and of states. More where one chunk of each takes more."""
 
-Source = Literal["states", "fixed"]
+Source = Literal["screening", "others"]
 Kind = Literal["windows"] | Source
 
 
@@ -34,7 +34,7 @@ class _Entry:
     size: int = 0
 
 
-class Shared:
+class ResultCache:
     """A bounded memory of results, safe for threads.
 
     What does not fit any more is forgotten, the longest unused first, and computed again when it
@@ -43,21 +43,27 @@ class Shared:
 
     Parameters
     ----------
-    windows, states, fixed : int
+    windows, screening, others : int
         Bytes of arrays and tensors that are kept: windows until their last use, inputs for
         whoever may ask. No kind drives another out.
 
     Examples
     --------
-    >>> shared = Shared()
-    >>> shared.get("answer", lambda: 42, "fixed")
+    >>> shared = ResultCache()
+    >>> shared.get("answer", lambda: 42, "others")
     42
-    >>> shared.get("answer", lambda: 1 / 0, "fixed")
+    >>> shared.get("answer", lambda: 1 / 0, "others")
     42
     """
 
-    def __init__(self, windows: int = LIMIT, states: int = LASTING, fixed: int = LASTING) -> None:
-        self.limits: dict[Kind, int] = {"windows": windows, "states": states, "fixed": fixed}
+    def __init__(
+        self, windows: int = LIMIT, screening: int = LASTING, others: int = LASTING
+    ) -> None:
+        self.limits: dict[Kind, int] = {
+            "windows": windows,
+            "screening": screening,
+            "others": others,
+        }
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._held: dict[Kind, int] = dict.fromkeys(self.limits, 0)
         self._lock = threading.Lock()
@@ -83,7 +89,7 @@ class Shared:
         key : hashable
         uses : float
             How many claims there will be in all; after the last one it is forgotten.
-        kind : {"windows", "states", "fixed"}
+        kind : {"windows", "screening", "others"}
         """
         with self._lock:
             entry = self._entries.get(key)
@@ -125,4 +131,4 @@ class Shared:
         self._held[entry.kind] -= entry.size
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Shared, tuple(self.limits.values())
+        return ResultCache, tuple(self.limits.values())

@@ -16,7 +16,7 @@ from dask.local import get_sync
 from xai4land.grids.grid import Grid
 from xai4land.typing import Ints
 from xai4land.windows.buffers import apart, empty
-from xai4land.windows.cache import Shared, Source
+from xai4land.windows.cache import ResultCache, Source
 
 __all__ = ["Box", "Chunking", "Reader"]
 
@@ -69,17 +69,17 @@ class Reader:
     ----------
     data : dask array or ndarray, shape ((time,) rows, columns)
     grid : Grid
-    kind : {"states", "fixed"}
+    kind : {"screening", "others"}
         With which others its chunks share memory.
     """
 
-    def __init__(self, data: Any, grid: Grid, kind: Source = "fixed") -> None:
+    def __init__(self, data: Any, grid: Grid, kind: Source = "others") -> None:
         self.data, self.kind = data, kind
         whole = (data.shape[-2],), (data.shape[-1],)
         lazy = isinstance(data, da.Array)
         self.chunking = Chunking(grid, data.chunks[-2:] if lazy else whole)
 
-    def read(self, box: Box, time: int, shared: Shared) -> np.ndarray:
+    def read(self, box: Box, time: int, shared: ResultCache) -> np.ndarray:
         """The values in a box, at a time step if they change with time."""
         if not isinstance(self.data, da.Array):
             whole = self.data[time] if self.timed else self.data
@@ -104,7 +104,7 @@ class Reader:
         several = max(self.data.chunks[0]) if self.timed and isinstance(self.data, da.Array) else 1
         return several if several * self.largest * 4 > limit else 1
 
-    def _chunk(self, place: tuple[int, int], time: int, shared: Shared) -> np.ndarray:
+    def _chunk(self, place: tuple[int, int], time: int, shared: ResultCache) -> np.ndarray:
         if not self.timed:
             return self._node((self.data.name, *place), shared)  # type: ignore[no-any-return]
         number, _, inside = next(_pieces(self.data.chunks[0], (time, time + 1)))
@@ -118,10 +118,10 @@ class Reader:
 
         return shared.get((key, time), step, self.kind)  # type: ignore[no-any-return]
 
-    def _node(self, key: Any, shared: Shared) -> Any:
+    def _node(self, key: Any, shared: ResultCache) -> Any:
         return shared.get(key, lambda: self._made(key, shared), self.kind)
 
-    def _made(self, key: Any, shared: Shared) -> Any:
+    def _made(self, key: Any, shared: ResultCache) -> Any:
         """Run one task of the array's graph; what it needs is shared like it."""
         task = self._graph[key]
         needs = get_dependencies(self._graph, key)

@@ -2,81 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids.cells import cell_areas, cell_edges, overlap_matrix
 from xai4land.grids.grid import Grid
+from xai4land_seasonal.data.regions import Region, find_region
 
-__all__ = [
-    "REGIONS",
-    "Box",
-    "area_mean",
-    "box_text",
-    "covers",
-    "find_box",
-    "region_mean",
-    "region_weights",
-]
-
-Box = tuple[float, float, float, float]
-"""Southern, northern, western and eastern edge in degrees; east of the western one."""
-
-REGIONS: Mapping[str, Box] = {
-    "globe": (-90, 90, -180, 180),
-    "tropics": (-20, 20, -180, 180),
-    "northern_extratropics": (20, 90, -180, 180),
-    "southern_extratropics": (-90, -20, -180, 180),
-    "europe": (35, 72, -12, 45),
-    "mediterranean": (30, 45, -10, 40),
-    "north_america": (15, 72, -168, -52),
-    "south_america": (-56, 13, -82, -34),
-    "africa": (-35, 35, -18, 52),
-    "asia": (5, 78, 45, 180),
-    "australia": (-45, -10, 112, 155),
-    "north_atlantic": (0, 60, -80, 0),
-    "nino3": (-5, 5, -150, -90),
-    "nino34": (-5, 5, -170, -120),
-    "nino4": (-5, 5, 160, 210),
-    "indian_ocean_west": (-10, 10, 50, 70),
-    "indian_ocean_east": (-10, 0, 90, 110),
-}
-"""Niño boxes as NOAA has them, the poles of the Indian Ocean dipole as Saji et al. (1999), the
-rest ours."""
-
-
-def find_box(region: str | Box) -> Box:
-    """The box of a region's name, or a box that was checked.
-
-    Raises
-    ------
-    InputError
-        If the name is unknown, or edges are out of order.
-    """
-    if isinstance(region, str) and region not in REGIONS:
-        raise InputError(
-            f"region {region!r}, expected one of {', '.join(REGIONS)}, or (south, north, west, "
-            "east)"
-        )
-    box = REGIONS[region] if isinstance(region, str) else region
-    south, north, west, east = box
-    if not (-90 <= south < north <= 90 and west < east <= west + 360):
-        raise InputError(f"box {box}, expected (south, north, west, east) with east beyond west")
-    return box
-
-
-def box_text(box: Box) -> str:
-    """A box in words.
-
-    Examples
-    --------
-    >>> box_text(REGIONS["nino34"])
-    '-5 to 5°N, -170 to -120°E'
-    """
-    return "{:g} to {:g}°N, {:g} to {:g}°E".format(*box)
+__all__ = ["area_mean", "covers", "region_mean", "region_weights"]
 
 
 def area_mean(data: xr.DataArray, weights: xr.DataArray | None = None) -> xr.DataArray:
@@ -103,7 +37,7 @@ def area_mean(data: xr.DataArray, weights: xr.DataArray | None = None) -> xr.Dat
     return data.weighted(weights).mean(grid.names)
 
 
-def covers(data: xr.DataArray | xr.Dataset, region: str | Box) -> bool:
+def covers(data: xr.DataArray | xr.Dataset, region: str | Region) -> bool:
     """Whether a grid holds most of a region.
 
     Examples
@@ -113,12 +47,12 @@ def covers(data: xr.DataArray | xr.Dataset, region: str | Box) -> bool:
     >>> covers(tas, "europe"), covers(tas.sel(lon=slice(-180, 0)), "europe")
     (True, False)
     """
-    south, north, west, east = find_box(region)
+    south, north, west, east = find_region(region)
     height = np.diff(np.sin(np.deg2rad([south, north])))[0]
-    return bool(_shared(data, region).sum() > 0.5 * height * (east - west))
+    return bool(_shared_areas(data, region).sum() > 0.5 * height * (east - west))
 
 
-def region_weights(data: xr.DataArray | xr.Dataset, region: str | Box) -> xr.DataArray:
+def region_weights(data: xr.DataArray | xr.Dataset, region: str | Region) -> xr.DataArray:
     """Area that each cell shares with a box, so that small boxes mean something on coarse grids.
 
     Raises
@@ -126,15 +60,15 @@ def region_weights(data: xr.DataArray | xr.Dataset, region: str | Box) -> xr.Dat
     InputError
         If the region is unknown, or lies beyond the grid.
     """
-    weights = _shared(data, region)
+    weights = _shared_areas(data, region)
     if not weights.any():
         raise InputError(f"region {region!r} lies beyond the grid")
     return weights
 
 
-def _shared(data: xr.DataArray | xr.Dataset, region: str | Box) -> xr.DataArray:
+def _shared_areas(data: xr.DataArray | xr.Dataset, region: str | Region) -> xr.DataArray:
     """Sine of latitude times degrees of longitude that cells and a box share."""
-    south, north, west, east = find_box(region)
+    south, north, west, east = find_region(region)
     grid = Grid.of(data)
     rows, columns = cell_edges(grid, data)
     sines = np.sin(np.deg2rad(rows)), np.sin(np.deg2rad([[south, north]]))
@@ -144,7 +78,7 @@ def _shared(data: xr.DataArray | xr.Dataset, region: str | Box) -> xr.DataArray:
     return xr.DataArray(weights, {n: data[n] for n in grid.names}, grid.names)
 
 
-def region_mean(data: xr.DataArray, region: str | Box) -> xr.DataArray:
+def region_mean(data: xr.DataArray, region: str | Region) -> xr.DataArray:
     """Mean over a named region or a box.
 
     Examples

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.regridding import cell_means
-from xai4land_seasonal.data.seasons import month_numbers
+from xai4land_seasonal.data.levels import check_level
+from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.data.variables import convert
 
-__all__ = ["Climatology", "anomalies", "checked", "describe"]
+__all__ = ["Climatology", "anomalies", "describe"]
 
 Climatology = tuple[int, int] | xr.Dataset | xr.DataArray | None
-Floats = npt.NDArray[np.float64]
-STEADY = 5.0
-"""A month's mean over the years, in standard deviations of the years. Anomalies stay below, at
-about 2 under strong warming; absolute temperatures reach 6 (Europe in Celsius) to hundreds."""
 
 
 def anomalies(
@@ -47,7 +41,7 @@ def anomalies(
     InputError
         If the climatology reaches into the forecast years, is not covered by the data, or is
         missing though values are plainly no anomalies, or given though they plainly are; lazy
-        values are checked when they are computed.
+        values are check_level when they are computed.
 
     Examples
     --------
@@ -59,11 +53,15 @@ def anomalies(
     """
     time = "time"
     if climatology is None:
-        return checked(data, absolute=False)
+        return check_level(data, absolute=False)
     # Whole in time: each block is told from its own, with few tasks.
-    data = checked(data.chunk({time: -1}) if data.chunks is not None else data, absolute=True)
+    data = check_level(data.chunk({time: -1}) if data.chunks is not None else data, absolute=True)
     given = climatology
-    mean = _mean(data, given, before) if isinstance(given, tuple) else _given(data, given)
+    mean = (
+        _mean_of_period(data, given, before)
+        if isinstance(given, tuple)
+        else _match_given(data, given)
+    )
     made: xr.DataArray = xr.apply_ufunc(
         lambda values, means, at: values - means[..., at],
         data,
@@ -94,7 +92,9 @@ def describe(climatology: Climatology, data: xr.DataArray) -> str:
     return str(climatology.attrs.get("climatology_period", "as given"))
 
 
-def _mean(data: xr.DataArray, period: tuple[int, int], before: int | None) -> xr.DataArray:
+def _mean_of_period(
+    data: xr.DataArray, period: tuple[int, int], before: int | None
+) -> xr.DataArray:
     first, last = period
     if not all(isinstance(y, int | np.integer) for y in period) or first > last:
         raise InputError(f"climatology={period!r}, expected its first and last year")
@@ -104,7 +104,7 @@ def _mean(data: xr.DataArray, period: tuple[int, int], before: int | None) -> xr
             f"the climatology {first}-{last} reaches into the years that are forecast "
             f"({before} and later); end it in {before - 1}"
         )
-    months = month_numbers(data["time"], f"{data.name!r}")
+    months = number_months(data["time"], f"{data.name!r}")
     has = int(-(-months[0] // 12)), int((months[-1] + 1) // 12 - 1)
     if first < has[0] or last > has[1]:
         problems.append(
@@ -117,7 +117,7 @@ def _mean(data: xr.DataArray, period: tuple[int, int], before: int | None) -> xr
     return years.mean("year").assign_coords(month=np.arange(1, 13))
 
 
-def _given(data: xr.DataArray, climatology: xr.Dataset | xr.DataArray) -> xr.DataArray:
+def _match_given(data: xr.DataArray, climatology: xr.Dataset | xr.DataArray) -> xr.DataArray:
     mean = climatology
     if isinstance(mean, xr.Dataset):
         if data.name not in mean:
@@ -132,89 +132,3 @@ def _given(data: xr.DataArray, climatology: xr.Dataset | xr.DataArray) -> xr.Dat
     if not all(d in data.dims and np.array_equal(mean[d], data[d]) for d in dims):
         mean = cell_means(mean, Grid.of(data), climatology)
     return convert(mean, str(data.attrs.get("units", mean.attrs.get("units", "1"))))
-
-
-def checked(data: xr.DataArray, absolute: bool) -> xr.DataArray:
-    """Monthly data, refused when they are seen to be absolute values, or to be anomalies.
-
-    Anomalies are small beside what varies from year to year, and have both signs. So units need
-    not be known, nor where their zero is. Lazy data are looked at when they are computed; fewer
-    than two years tell nothing.
-
-    Parameters
-    ----------
-    data : DataArray, monthly along time, none missing
-    absolute : bool
-        What is expected.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> time = pd.date_range("2000-01-01", periods=48, freq="MS")
-    >>> celsius = xr.DataArray(np.sin(np.arange(48.0)) + 12, {"time": time}, "time", name="tas")
-    >>> checked(celsius, absolute=True).equals(celsius)
-    True
-    """
-    if data.sizes["time"] < 24:
-        return data
-    data = data.chunk(time=-1) if data.chunks is not None else data
-    facts = xr.apply_ufunc(
-        _facts,
-        data,
-        input_core_dims=[["time"]],
-        output_core_dims=[["fact"]],
-        dask="parallelized",
-        output_dtypes=[np.float64],
-        dask_gufunc_kwargs={"output_sizes": {"fact": 3}},
-    )
-    steady, square = (facts.isel(fact=k).mean() for k in (0, 1))
-    looked: xr.DataArray = xr.apply_ufunc(
-        _look,
-        data,
-        steady,
-        square,
-        facts.isel(fact=2).min(),
-        kwargs={"absolute": absolute, "name": str(data.name)},
-        dask="parallelized",
-        output_dtypes=[data.dtype],
-        keep_attrs="override",
-    )
-    return looked
-
-
-def _facts(values: np.ndarray, least: int = 24) -> Floats:
-    """Of whole years: mean square of months' means, of all values, and the lowest value."""
-    found = np.full((*values.shape[:-1], 3), np.nan)
-    known = np.isfinite(values)
-    some = known.sum(-1) >= least
-    kept = values[some, : values.shape[-1] // 12 * 12].astype(np.float64)
-    if kept.size:
-        years = kept.reshape(len(kept), -1, 12)
-        count = np.isfinite(years).sum(1)
-        mean = np.nansum(years, 1) / np.where(count > 0, count, np.nan)
-        square, low = np.nanmean(years**2, (1, 2)), np.nanmin(years, (1, 2))
-        found[some] = np.stack([np.nanmean(mean**2, 1), square, low], 1)
-    return found
-
-
-def _look(
-    values: np.ndarray, steady: Any, square: Any, lowest: Any, absolute: bool, name: str
-) -> np.ndarray:
-    if values.size == 0 or not np.isfinite(steady):
-        return values
-    mean, varying = float(steady) ** 0.5, max(float(square - steady), 0.0) ** 0.5
-    signed = bool(lowest < 0)
-    seen = (
-        f"{name!r}: its months are {mean:.3g} in the mean (root mean square), and vary by "
-        f"{varying:.3g} from year to year"
-    )
-    if not absolute and mean > (STEADY if signed else 1.0) * varying:
-        raise InputError(
-            f"{seen}: these are absolute values, not anomalies; give climatology=(first year, "
-            "last year)"
-        )
-    if absolute and signed and mean < varying:
-        raise InputError(
-            f"{seen}: these are anomalies already, not absolute values; leave climatology= out"
-        )
-    return values

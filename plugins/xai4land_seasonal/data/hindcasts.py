@@ -9,13 +9,14 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids import cf
-from xai4land_seasonal.data.seasons import Season, encode, months_at, season_coords
+from xai4land_seasonal.data.months import encode, start_of_months
+from xai4land_seasonal.data.seasons import Season, season_coords
 
 __all__ = ["hindcast_seasons"]
 
-MEMBERS = ("realization", "member", "number", "ensemble")
-STARTS = ("init", "forecast_reference_time", "start_date", "start", "initial_time", "S")
-LEADS = ("lead", "forecastMonth", "leadtime_month", "lead_time", "leadtime", "L")
+MEMBER_NAMES = ("realization", "member", "number", "ensemble")
+START_NAMES = ("init", "forecast_reference_time", "start_date", "start", "initial_time", "S")
+LEAD_NAMES = ("lead", "forecastMonth", "leadtime_month", "lead_time", "leadtime", "L")
 
 
 def hindcast_seasons(
@@ -61,10 +62,10 @@ def hindcast_seasons(
     dims = {str(d) for array in data.data_vars.values() for d in array.dims}
     problems: list[str] = []
     start, lead = (
-        _dim(dims, names, what, problems)
-        for names, what in ((STARTS, "starts"), (LEADS, "lead months"))
+        _find_dim(dims, names, what, problems)
+        for names, what in ((START_NAMES, "starts"), (LEAD_NAMES, "lead months"))
     )
-    member = next((name for name in MEMBERS if name in dims), None)
+    member = next((name for name in MEMBER_NAMES if name in dims), None)
     InputError.raise_if(problems)
     wanted = Season.of(season)
     dates = data[start]
@@ -86,7 +87,9 @@ def hindcast_seasons(
     starts = months + offsets
     coords: dict[str, Any] = season_coords(starts, [wanted.name] * len(starts), dates)
     reference = xr.DataArray(
-        months_at(months, dates), dims="time", attrs={"standard_name": "forecast_reference_time"}
+        start_of_months(months, dates),
+        dims="time",
+        attrs={"standard_name": "forecast_reference_time"},
     )
     encode(reference)
     days = np.stack(
@@ -96,7 +99,9 @@ def hindcast_seasons(
                 if isinstance(b - a, np.timedelta64)
                 else (b - a).days
                 for a, b in zip(
-                    months_at(starts + k, dates), months_at(starts + k + 1, dates), strict=True
+                    start_of_months(starts + k, dates),
+                    start_of_months(starts + k + 1, dates),
+                    strict=True,
                 )
             ]
             for k in range(3)
@@ -128,7 +133,7 @@ def hindcast_seasons(
     return result
 
 
-def _dim(dims: set[str], names: tuple[str, ...], what: str, problems: list[str]) -> str:
+def _find_dim(dims: set[str], names: tuple[str, ...], what: str, problems: list[str]) -> str:
     found = next((name for name in names if name in dims), None)
     if found is None:
         problems.append(

@@ -9,17 +9,16 @@ from threading import RLock
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
-from xai4land_seasonal.data.seasons import Ints, Season
-from xai4land_seasonal.data.trends import Trend, before, past_trend
+from xai4land.typing import Floats, Ints
+from xai4land_seasonal.data.seasons import Season
+from xai4land_seasonal.data.trends import Trend, extrapolate_trend, sum_before
 
-__all__ = ["SLOW", "History", "Inputs"]
+__all__ = ["SLOW_YEARS", "History", "Inputs"]
 
-Floats = npt.NDArray[np.float64]
 T = TypeVar("T")
-_MADE_OF = ("first_year", "last", "values", "days", "area", "trend")
-SLOW = 10
+_PICKLED = ("first_year", "last", "values", "days", "area", "trend")
+SLOW_YEARS = 10
 """Years whose mean departure from the trend is an input of its own."""
 
 
@@ -46,7 +45,7 @@ class Inputs:
     trend: Floats
     target: Floats
 
-    def only(self, number: int) -> Inputs:
+    def take(self, number: int) -> Inputs:
         """One case."""
         at = slice(number, number + 1)
         return Inputs(self.months[at], self.slow[at], self.trend[at], self.target[at])
@@ -99,26 +98,26 @@ class History:
         self.days = np.pad(weights, (ahead, after), constant_values=30.0)
         self.area = np.ones(values.shape[2]) if area is None else np.asarray(area, np.float64)
         self.trend: Trend = trend
-        self._told: dict[Hashable, Any] = {}
+        self._cache: dict[Hashable, Any] = {}
         self._lock = RLock()
 
-    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+    def cached(self, key: Hashable, make: Callable[[], T]) -> T:
         """What follows from the history alone, made at the first call and kept.
 
         Many forecasts share one history, perhaps in several threads.
         """
         with self._lock:
-            if key not in self._told:
-                self._told[key] = make()
-            found: T = self._told[key]
+            if key not in self._cache:
+                self._cache[key] = make()
+            found: T = self._cache[key]
             return found
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what can be made again."""
-        return {k: v for k, v in vars(self).items() if k in _MADE_OF}
+        return {k: v for k, v in vars(self).items() if k in _PICKLED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _told={}, _lock=RLock())
+        vars(self).update(state, _cache={}, _lock=RLock())
 
     @cached_property
     def seasons(self) -> Floats:
@@ -135,7 +134,8 @@ class History:
     def trends(self) -> tuple[Floats, Floats]:
         """The trend's continuation to each month, and to each season, from years before alone."""
         months, seasons = (
-            past_trend(values, self.trend, self.area) for values in (self.values, self.seasons)
+            extrapolate_trend(values, self.trend, self.area)
+            for values in (self.values, self.seasons)
         )
         return months, seasons
 
@@ -169,8 +169,8 @@ class History:
 def _running(values: Floats) -> Floats:
     """Mean over the ten years before each, of what is known of them; else missing."""
     known = np.isfinite(values)
-    total, count = before(np.where(known, values, 0.0)), before(known * 1.0)
+    total, count = sum_before(np.where(known, values, 0.0)), sum_before(known * 1.0)
     late_total, late_count = total.copy(), count.copy()
-    late_total[SLOW:] -= total[:-SLOW]
-    late_count[SLOW:] -= count[:-SLOW]
+    late_total[SLOW_YEARS:] -= total[:-SLOW_YEARS]
+    late_count[SLOW_YEARS:] -= count[:-SLOW_YEARS]
     return np.where(late_count > 0, late_total / np.maximum(late_count, 1), np.nan)

@@ -10,14 +10,15 @@ import xarray as xr
 from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land_seasonal.data.climatology import Climatology, anomalies, describe
-from xai4land_seasonal.data.seasons import FOUR, find_seasons, month_numbers, season_coords
+from xai4land_seasonal.data.months import number_months
+from xai4land_seasonal.data.seasons import STANDARD_SEASONS, find_seasons, season_coords
 
 __all__ = ["seasonal_means"]
 
 
 def seasonal_means(
     data: xr.Dataset,
-    seasons: str | Sequence[str] = FOUR,
+    seasons: str | Sequence[str] = STANDARD_SEASONS,
     *,
     climatology: Climatology = None,
 ) -> xr.Dataset:
@@ -55,7 +56,7 @@ def seasonal_means(
     (['MAM', 'JJA', 'SON', 'DJF'], 'DJF 2000')
     """
     wanted = find_seasons(seasons)
-    months = month_numbers(data["time"])
+    months = number_months(data["time"])
     last = months.size - 2
     found, dropped = [], []
     for year in range(int(months[0]) // 12, int(months[-1]) // 12 + 2):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Simulations", "split_sources"]
 
 Simulations: TypeAlias = "xr.Dataset | Mapping[str, xr.Dataset] | esm_datastore | None"
-DIMENSIONS = ("source_id", "member_id")
+SOURCE_DIMS = ("source_id", "member_id")
 
 
 def split_sources(data: Any) -> list[tuple[str, xr.Dataset]]:
@@ -52,17 +52,17 @@ def split_sources(data: Any) -> list[tuple[str, xr.Dataset]]:
             (f"{key} {label}".strip(), one)
             for key, many in data.items()
             for label, one in (
-                _labelled(many) if isinstance(many, xr.Dataset) else split_sources(many)
+                _split_dims(many) if isinstance(many, xr.Dataset) else split_sources(many)
             )
         ]
     own = str(data.attrs.get("source_id", "")) or "the data"
-    return [(label or own, one) for label, one in _labelled(data)]
+    return [(label or own, one) for label, one in _split_dims(data)]
 
 
-def _labelled(data: xr.Dataset) -> list[tuple[str, xr.Dataset]]:
+def _split_dims(data: xr.Dataset) -> list[tuple[str, xr.Dataset]]:
     """Parts of a dataset, each with its labels along source and member; empty if it has none."""
     found = [("", data)]
-    for dim in DIMENSIONS:
+    for dim in SOURCE_DIMS:
         if dim in data.dims:
             labels = data[dim].values if dim in data.coords else range(data.sizes[dim])
             found = [
@@ -71,9 +71,11 @@ def _labelled(data: xr.Dataset) -> list[tuple[str, xr.Dataset]]:
                 for k, label in enumerate(labels)
             ]
     return [
-        (name, one.drop_vars("simulated", errors="ignore")) for name, one in found if _there(one)
+        (name, one.drop_vars("simulated", errors="ignore"))
+        for name, one in found
+        if _is_simulated(one)
     ]
 
 
-def _there(one: xr.Dataset) -> bool:
+def _is_simulated(one: xr.Dataset) -> bool:
     return bool(np.all(one.coords.get("simulated", True)))

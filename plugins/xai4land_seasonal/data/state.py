@@ -9,18 +9,19 @@ import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.grids.cells import cell_areas, cell_edges, overlap_matrix
-from xai4land.grids.grid import Grid
+from xai4land.grids.cells import cell_areas
+from xai4land.grids.grid import Grid, Target, global_grid
 from xai4land.regridding import cell_means
+from xai4land.typing import Floats, Ints
 from xai4land_seasonal.data.climatology import Climatology, anomalies, describe
-from xai4land_seasonal.data.history import Floats, History
-from xai4land_seasonal.data.seasons import Ints, month_numbers
+from xai4land_seasonal.data.history import History
+from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.data.trends import Trend
 from xai4land_seasonal.data.variables import Variable, find_variable
 
-__all__ = ["State", "read_state", "read_states"]
+__all__ = ["State", "find_grid", "read_state", "read_states"]
 
-COVERED = 0.5
+MIN_COVERAGE = 0.5
 """Part of the grid's area that the data must lie on."""
 
 
@@ -64,6 +65,28 @@ class State:
         return History(flat, int(self.months[0]), self.days()[:months], self.area(), trend)
 
 
+def find_grid(target: Target, data: xr.Dataset | xr.DataArray) -> Grid | None:
+    """Return the grid that is asked for, or None where the data's own is.
+
+    Parameters
+    ----------
+    target : float, Dataset, DataArray or None
+        Degrees, for a grid of the whole globe; or data on the grid.
+    data : Dataset or DataArray
+        Whose names and order a grid of the globe keeps.
+
+    Raises
+    ------
+    InputError
+        If there is no such grid.
+    """
+    if target is None:
+        return None
+    if isinstance(target, xr.Dataset | xr.DataArray):
+        return Grid.of(target, "grid=")
+    return global_grid(target, Grid.of(data))
+
+
 def read_state(
     data: xr.Dataset,
     variables: Sequence[Variable],
@@ -104,9 +127,9 @@ def read_state(
             problems += error.problems
     InputError.raise_if(problems)
     grids = [Grid.of(array, f"variable {array.name!r}") for array in found]
-    times = [_time(array) for array in found]
+    times = [_find_time(array) for array in found]
     months = [
-        month_numbers(array[t], f"{array.name!r}") for array, t in zip(found, times, strict=True)
+        number_months(array[t], f"{array.name!r}") for array, t in zip(found, times, strict=True)
     ]
     for array, other in zip(found[1:], months[1:], strict=True):
         if not np.array_equal(other, months[0]):
@@ -116,7 +139,7 @@ def read_state(
             )
     target = grids[0] if grid is None else grid
     for array, own in zip(found, grids, strict=True):
-        problems += _grid_problems(str(array.name), own, target)
+        problems += _check_grid(str(array.name), own, target)
     InputError.raise_if(problems)
     parts = []
     for array, own, time in zip(found, grids, times, strict=True):
@@ -133,18 +156,18 @@ def read_state(
 
 
 def read_states(
-    worlds: Sequence[tuple[str, xr.Dataset]], variables: Sequence[Variable], grid: Grid | None
+    sources: Sequence[tuple[str, xr.Dataset]], variables: Sequence[Variable], grid: Grid | None
 ) -> list[State]:
-    """Several worlds on one grid, by default the first one's; values as they are.
+    """Several sources on one grid, by default the first one's; values as they are.
 
     Raises
     ------
     InputError
-        Listing the problems of all worlds, each with its name.
+        Listing the problems of all sources, each with its name.
     """
     states: list[State] = []
     problems: list[str] = []
-    for number, (label, data) in enumerate(worlds):
+    for number, (label, data) in enumerate(sources):
         try:
             states.append(read_state(data, variables, grid, absolute=True))
             grid = grid or states[0].grid
@@ -156,7 +179,7 @@ def read_states(
     return states
 
 
-def _time(array: xr.DataArray) -> str:
+def _find_time(array: xr.DataArray) -> str:
     import cf_xarray  # noqa: F401  (registers .cf)
 
     named = [n for n in array.cf.coordinates.get("time", []) if array[n].dims == (n,)]
@@ -169,17 +192,17 @@ def _time(array: xr.DataArray) -> str:
     return str(named[0])
 
 
-def _grid_problems(name: str, own: Grid, target: Grid) -> list[str]:
+def _check_grid(name: str, own: Grid, target: Grid) -> list[str]:
     (rows, columns), (new_rows, new_columns) = cell_edges(own), cell_edges(target)
     height = overlap_matrix(np.sin(np.deg2rad(rows)), np.sin(np.deg2rad(new_rows))).sum(1)
     width = overlap_matrix(columns, new_columns, 360.0).sum(1).clip(max=np.diff(new_columns)[:, 0])
     wanted = np.diff(np.sin(np.deg2rad(new_rows))).sum() * np.diff(new_columns).sum()
     part = height.sum() * width.sum() / wanted
     problems = []
-    if part < COVERED:
+    if part < MIN_COVERAGE:
         problems.append(
             f"variable {name!r} lies on {part:.0%} of the emulator's grid, expected at least "
-            f"{COVERED:.0%}; bring global fields"
+            f"{MIN_COVERAGE:.0%}; bring global fields"
         )
     if own.resolution > 2.01 * target.resolution:
         problems.append(

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = ["LEAST", "Trend", "before", "past_trend"]
+from xai4land.typing import Floats
 
-Floats = npt.NDArray[np.float64]
+__all__ = ["MIN_TREND_YEARS", "Trend", "extrapolate_trend", "sum_before"]
+
 Trend = Literal["line", "shrunk"]
-LEAST = 15
+MIN_TREND_YEARS = 15
 """Years that a trend is fitted on at least."""
 
 
-def past_trend(values: Floats, kind: Trend = "line", area: Floats | None = None) -> Floats:
+def extrapolate_trend(values: Floats, kind: Trend = "line", area: Floats | None = None) -> Floats:
     """The line through all years before each year, continued to it.
 
     Parameters
@@ -36,24 +36,25 @@ def past_trend(values: Floats, kind: Trend = "line", area: Floats | None = None)
 
     Examples
     --------
-    >>> past_trend(np.arange(20.0))[-2:]
+    >>> extrapolate_trend(np.arange(20.0))[-2:]
     array([18., 19.])
     >>> noise = np.random.default_rng(0).normal(size=(60, 1000))
-    >>> [float(np.nanstd(past_trend(noise, kind)[40]).round(2)) for kind in ("line", "shrunk")]
+    >>> [float(np.nanstd(extrapolate_trend(noise, kind)[40]).round(2)) for kind in ("line", "shrunk")]
     [0.33, 0.16]
     """
     known = np.isfinite(values)
     filled = np.where(known, values, 0.0)
     year = np.arange(len(values), dtype=float).reshape(-1, *(1,) * (values.ndim - 1))
     count, x, xx, y, xy = (
-        before(part) for part in (known * 1.0, known * year, known * year**2, filled, filled * year)
+        sum_before(part)
+        for part in (known * 1.0, known * year, known * year**2, filled, filled * year)
     )
     safe = np.maximum(count, 1)
     spread = xx - x * x / safe
     slope = np.where(spread > 0, (xy - x * y / safe) / np.where(spread > 0, spread, 1), 0.0)
-    enough = count >= LEAST
+    enough = count >= MIN_TREND_YEARS
     if kind == "shrunk":
-        left = before(filled**2) - y * y / safe - slope**2 * spread
+        left = sum_before(filled**2) - y * y / safe - slope**2 * spread
         chance = left / np.maximum(count - 2, 1) / np.where(spread > 0, spread, 1)
         weight = enough * (1.0 if area is None else area)
         square = (slope**2 * weight).sum(-1, keepdims=True)
@@ -63,7 +64,7 @@ def past_trend(values: Floats, kind: Trend = "line", area: Floats | None = None)
     return np.where(enough, line, np.nan)
 
 
-def before(values: Floats) -> Floats:
+def sum_before(values: Floats) -> Floats:
     """Sum over the years before each."""
     total = np.cumsum(values, 0)
     return np.concatenate([np.zeros_like(total[:1]), total[:-1]])

@@ -10,13 +10,13 @@ import xarray as xr
 from pydantic import Field
 
 from xai4land.catalogs.variables import known_variables
-from xai4land.emulator import Part
+from xai4land.emulator import Schema
 from xai4land.errors import InputError
 
-__all__ = ["KNOWN", "Variable", "convert", "find_variable", "guess_variables", "usual_variable"]
+__all__ = ["KNOWN", "Variable", "convert", "default_variable", "find_variable", "guess_variables"]
 
 
-class Variable(Part):
+class Variable(Schema):
     """One variable.
 
     Attributes
@@ -35,14 +35,14 @@ class Variable(Part):
     aliases: tuple[str, ...] = ()
 
 
-ANOMALIES = {"tas": ("tempanomaly", "temperature_anomaly")}
+ANOMALY_NAMES = {"tas": ("tempanomaly", "temperature_anomaly")}
 """Names that only differences have."""
 KNOWN = tuple(
     Variable(
         name=known.name,
         standard_name=known.standard_name,
         units=known.units,
-        aliases=(f"{known.name}_anomaly", *known.aliases, *ANOMALIES.get(known.name, ())),
+        aliases=(f"{known.name}_anomaly", *known.aliases, *ANOMALY_NAMES.get(known.name, ())),
     )
     for known in known_variables()
     if known.name in ("tas", "pr", "psl", "tos")
@@ -79,13 +79,13 @@ def guess_variables(data: xr.Dataset) -> tuple[Variable, ...]:
     return tuple(found)
 
 
-def usual_variable(forecast: xr.Dataset, dims: Collection[str] = ("time",)) -> str:
+def default_variable(forecast: xr.Dataset, dims: Collection[str] = ("time",)) -> str:
     """The variable that is meant if none is named, whatever the order that a file has them in.
 
     Examples
     --------
     >>> field = xr.DataArray([0.0], dims="time")
-    >>> usual_variable(xr.Dataset({"psl": field, "tas": field, "area": 1.0}))
+    >>> default_variable(xr.Dataset({"psl": field, "tas": field, "area": 1.0}))
     'tas'
     """
     usual = [known.name for known in KNOWN]

@@ -11,9 +11,8 @@ from pydantic import Field, model_validator
 from xai4land.emulator import AnyCard
 from xai4land.grids.axis import Axis
 from xai4land.grids.grid import Grid
-from xai4land_seasonal.data.areas import Box, box_text
-from xai4land_seasonal.data.history import Floats
-from xai4land_seasonal.data.seasons import Ints
+from xai4land.typing import Floats, Ints
+from xai4land_seasonal.data.regions import Region, describe_region
 from xai4land_seasonal.data.trends import Trend
 from xai4land_seasonal.data.variables import Variable
 
@@ -51,7 +50,7 @@ class SeasonalCard(AnyCard):
     leads: Annotated[tuple[Annotated[int, Field(ge=0, le=9)], ...], Field(min_length=1)]
     lat: Annotated[tuple[float, ...], Field(min_length=2, max_length=4096)]
     lon: Annotated[tuple[float, ...], Field(min_length=2, max_length=8192)]
-    region: Box | None = None
+    region: Region | None = None
     trend: Trend = "line"
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
     amplitude: tuple[Annotated[float, Field(ge=0, le=4)], ...]
@@ -148,5 +147,5 @@ class SeasonalCard(AnyCard):
             ("grid", f"{len(self.lat)} x {len(self.lon)} cells of {self.grid}"),
         ]
         if self.region is not None:
-            found.append(("region", box_text(self.region)))
+            found.append(("region", describe_region(self.region)))
         return [*found, ("sources", ", ".join(self.sources))]

@@ -11,17 +11,18 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from xai4land_seasonal.data.history import Floats, History, Inputs
-from xai4land_seasonal.data.seasons import Ints, Season
-from xai4land_seasonal.emulator.network import CHANNELS, Condition, harmonics
+from xai4land.typing import Floats, Ints
+from xai4land_seasonal.data.history import History, Inputs
+from xai4land_seasonal.data.seasons import Season
+from xai4land_seasonal.emulator.conditions import CHANNELS, Condition, harmonics
 
-__all__ = ["STARTS", "Cases", "make_fields", "persisted", "years_known"]
+__all__ = ["SEASON_OF_MONTH", "Cases", "apply_persistence", "find_known_years", "make_fields"]
 
 _NAMES = "JFM FMA MAM AMJ MJJ JJA JAS ASO SON OND NDJ DJF"
-STARTS = tuple(map(Season.of, _NAMES.split()))
+SEASON_OF_MONTH = tuple(map(Season.of, _NAMES.split()))
 """A season from each month on; all are learned from."""
 
-MOST = 5.0
+MAX_DEPARTURE = 5.0
 """Departures beyond this many standard deviations are cut."""
 
 
@@ -49,7 +50,7 @@ class Cases(NamedTuple):
         return Cases(self.fields[some], self.target[some], condition, self.weight[some])
 
     @staticmethod
-    def joined(parts: Sequence[Cases]) -> Cases:
+    def concatenate(parts: Sequence[Cases]) -> Cases:
         """All cases of several lots."""
         condition = Condition(*(torch.cat([p.condition[k] for p in parts]) for k in range(3)))
         fields, target, weight = (
@@ -69,20 +70,22 @@ def make_fields(inputs: Inputs, scale: Floats) -> Floats:
     recent = np.concatenate([inputs.months, inputs.slow[:, None]], 1) / scale
     recent = recent.swapaxes(1, 2)  # cases, variables, channels, cells
     known = np.isfinite(recent[:, :, 0])
-    recent = np.nan_to_num(recent).clip(-MOST, MOST)
+    recent = np.nan_to_num(recent).clip(-MAX_DEPARTURE, MAX_DEPARTURE)
     flat = recent.reshape(len(recent), -1, recent.shape[-1])
     return np.concatenate([flat, known.astype(np.float64)], 1)
 
 
-def persisted(fields: Floats, persistence: Floats, own: Sequence[int], month: int) -> Floats:
-    """What of a cell's own departures stays, scaled: (cases, targets, cells).
+def apply_persistence(
+    fields: Floats, persistence: Floats, target_index: Sequence[int], month: int
+) -> Floats:
+    """What of a cell's target_index departures stays, scaled: (cases, targets, cells).
 
     Parameters
     ----------
     fields : ndarray
         As of :func:`make_fields`.
     persistence : ndarray, shape (targets, channels, harmonics, cells)
-    own : sequence of int
+    target_index : sequence of int
         Position of each target among the predictors.
     month : int
         First month of the season, from 0.
@@ -91,12 +94,12 @@ def persisted(fields: Floats, persistence: Floats, own: Sequence[int], month: in
     factors = np.einsum("h,tkhc->tkc", season, persistence)
     parts = [
         np.einsum("nkc,kc->nc", fields[:, CHANNELS * v : CHANNELS * (v + 1)], factors[t])
-        for t, v in enumerate(own)
+        for t, v in enumerate(target_index)
     ]
     return np.stack(parts, 1)
 
 
-def years_known(history: History, season: Season, lead: int) -> Ints:
+def find_known_years(history: History, season: Season, lead: int) -> Ints:
     """Years whose season, and what a forecast of it sees, is known somewhere."""
     years = np.arange(history.first_year, history.first_year + len(history.values))
     years = years[years - season.crosses >= history.first_year]

@@ -11,12 +11,13 @@ import numpy as np
 from xai4land.emulator import AnyEmulator
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
-from xai4land_seasonal.data.history import Floats, History, Inputs
-from xai4land_seasonal.data.seasons import Ints, Season
+from xai4land.typing import Floats, Ints
+from xai4land_seasonal.data.history import History, Inputs
+from xai4land_seasonal.data.seasons import Season
 from xai4land_seasonal.data.trends import Trend
 from xai4land_seasonal.data.variables import Variable
 from xai4land_seasonal.emulator.card import SeasonalCard
-from xai4land_seasonal.forecaster import Forecaster, Window, generator
+from xai4land_seasonal.forecaster import Forecaster, GridIndex, member_rng
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +52,7 @@ class SeasonalEmulator(AnyEmulator, Forecaster):
         return self.card.title or f"seasonal emulator {self.card.name}"
 
     @property
-    def cells(self) -> Grid:
+    def native_grid(self) -> Grid:
         """The card's grid."""
         return self.card.cells
 
@@ -73,7 +74,7 @@ class SeasonalEmulator(AnyEmulator, Forecaster):
         """Names of what is forecast."""
         return self.card.targets
 
-    def window(self, grid: Grid) -> tuple[Grid, Window | None]:
+    def window(self, grid: Grid) -> tuple[Grid, GridIndex | None]:
         """The card's region."""
         return self.card.target_cells, self.card.window if self.card.region else None
 
@@ -113,65 +114,67 @@ class SeasonalEmulator(AnyEmulator, Forecaster):
             (len(years), count, len(self.card.targets), history.values.shape[-1]), np.nan
         )
         for i in range(len(years)):
-            chance = generator(seed, season, int(years[i]))
-            found[i] = self._one(inputs.only(i), season, lead, count, chance)
+            rng = member_rng(seed, season, int(years[i]))
+            found[i] = self._forecast_one(inputs.take(i), season, lead, count, rng)
         return found
 
-    def _one(
+    def _forecast_one(
         self,
         inputs: Inputs,
         season: Season,
         lead: int,
         count: int,
-        chance: np.random.Generator,
+        rng: np.random.Generator,
     ) -> Floats:
         """Members of one forecast, shape (count, targets, cells)."""
         import torch
 
-        from xai4land_seasonal.emulator.cases import make_fields, persisted
+        from xai4land_seasonal.emulator.cases import apply_persistence, make_fields
 
         network, card = self._network, self.card
         month, at = season.month - 1, card.leads.index(lead)
-        own = [[v.name for v in card.predictors].index(name) for name in card.targets]
+        target_index = [[v.name for v in card.predictors].index(name) for name in card.targets]
         scale = network.scale.double().numpy()[:, month]
         fields = make_fields(inputs, scale)
-        stays = persisted(fields, network.persistence[at].double().numpy(), own, month)[0]
+        stays = apply_persistence(
+            fields, network.persistence[at].double().numpy(), target_index, month
+        )[0]
         shape = (len(card.lat), len(card.lon))
         with torch.inference_mode():
             seen = torch.from_numpy(fields).float().unflatten(-1, shape)
-            mean, departures = _draws(network, seen, (month, at), count, chance)
+            mean, departures = _sample(network, seen, (month, at), count, rng)
         mean *= np.array(card.amplitude)[:, None]
         departures *= np.array(card.spread)[:, None]
-        trend = inputs.trend[0, own]
-        return np.asarray(trend + scale[own] * (stays + mean + departures))
+        trend = inputs.trend[0, target_index]
+        return np.asarray(trend + scale[target_index] * (stays + mean + departures))
 
 
-def _draws(
+def _sample(
     network: Ensemble,
     fields: torch.Tensor,
     place: tuple[int, int],
     count: int,
-    chance: np.random.Generator,
+    rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
     """The mean of the networks, (targets, cells), and the members' departures from it."""
     import torch
 
-    from xai4land_seasonal.emulator.network import Condition
+    from xai4land_seasonal.emulator.conditions import Condition
 
     condition = Condition(*(torch.tensor([k]) for k in (*place, 0)))
     means, departures = [], []
-    for k, one in enumerate(network.parts):
-        mine = len(range(k, count, len(network.parts)))
-        seen = one.see(fields, condition)
+    for k, one in enumerate(network.cvaes):
+        mine = len(range(k, count, len(network.cvaes)))
+        seen = one.encode(fields, condition)
         prior = one.prior(seen)
         mean = one.decode(seen, prior.mean).flatten(2)[0].double().numpy()
         means.append(mean)
         if not mine:
             continue
-        normal = torch.from_numpy(chance.standard_normal((mine, prior.mean.shape[1]))).float()
-        drawn = one.decode(seen.expand(mine, -1, -1), prior.draw(normal)).flatten(2)
+        normal = torch.from_numpy(rng.standard_normal((mine, prior.mean.shape[1]))).float()
+        drawn = one.decode(seen.expand(mine, -1, -1), prior.rsample(normal)).flatten(2)
         sd = torch.exp(one.log_sd(condition.season)).flatten(2)
-        noise = torch.from_numpy(chance.standard_normal(drawn.shape)).float()
+        noise = torch.from_numpy(rng.standard_normal(drawn.shape)).float()
         departures.append((drawn + sd * noise).double().numpy())
     members = np.concatenate(departures)
     middle = np.mean(means, 0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from inspect import signature
 from typing import Any, get_args
 
 import numpy as np
@@ -13,19 +15,21 @@ import xarray as xr
 from xai4land.emulator import Architecture
 from xai4land.emulator.build import build
 from xai4land.errors import InputError
-from xai4land.grids.grid import Grid
-from xai4land_seasonal.data.areas import Box, find_box
+from xai4land.grids.grid import Target
+from xai4land.settings import resolve_settings
 from xai4land_seasonal.data.history import History
+from xai4land_seasonal.data.regions import Region, find_region
 from xai4land_seasonal.data.sources import Simulations, split_sources
-from xai4land_seasonal.data.state import State, read_states
-from xai4land_seasonal.data.trends import LEAST, Trend
+from xai4land_seasonal.data.state import State, find_grid, read_states
+from xai4land_seasonal.data.trends import MIN_TREND_YEARS, Trend
 from xai4land_seasonal.data.variables import Variable, guess_variables
 from xai4land_seasonal.emulator.card import SeasonalCard
-from xai4land_seasonal.emulator.cases import STARTS, Cases, years_known
+from xai4land_seasonal.emulator.cases import SEASON_OF_MONTH, Cases, find_known_years
 from xai4land_seasonal.emulator.emulator import SeasonalEmulator
 from xai4land_seasonal.emulator.network import Ensemble
 from xai4land_seasonal.emulator.persistence import fit_persistence, fit_scale
-from xai4land_seasonal.emulator.training import Settings, make_cases, train
+from xai4land_seasonal.emulator.settings import Settings
+from xai4land_seasonal.emulator.training import make_cases, train
 from xai4land_seasonal.emulator.tuning import tune
 
 __all__ = ["fit"]
@@ -33,13 +37,14 @@ __all__ = ["fit"]
 
 def fit(
     data: xr.Dataset,
+    /,
     *,
     simulations: Simulations = None,
     predictors: Sequence[str | Variable] | None = None,
     targets: Sequence[str] | None = None,
     leads: Sequence[int] = (1,),
-    grid: xr.Dataset | xr.DataArray | None = None,
-    region: str | Box | None = None,
+    grid: Target = None,
+    region: str | Region | None = None,
     validation: int = 20,
     trend: Trend = "shrunk",
     name: str = "my-seasonal",
@@ -48,9 +53,10 @@ def fit(
     command: str = "",
     amplitude: Sequence[float] | None = None,
     spread: Sequence[float] | None = None,
-    parameters: dict[str, Any] | None = None,
-    settings: Settings | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     progress: bool = True,
+    **changes: Any,
 ) -> SeasonalEmulator:
     """Train a seasonal emulator.
 
@@ -65,7 +71,7 @@ def fit(
         simulation; absolute, or anomalies: departures from trends are the same. With a dimension
         ``source_id`` (or ``member_id``), the first is that world, the others are simulations.
     simulations : Dataset, mapping from str to Dataset, intake_esm.esm_datastore or None
-        More worlds to learn from, such as ``catalog.search(...)``; on any regular grid and
+        More sources to learn from, such as ``catalog.search(...)``; on any regular grid and
         calendar.
     predictors : sequence of str or Variable, optional
         By default all monthly variables.
@@ -73,8 +79,8 @@ def fit(
         Predictors whose seasons are forecast; by default all.
     leads : sequence of int
         Whole months between the last month that is known and the season.
-    grid : Dataset or DataArray, optional
-        With the coordinates of the grid to work on; by default that of ``data``.
+    grid : float, Dataset or DataArray, optional
+        The grid to work on: degrees, or data that lie on it. By default the grid of ``data``.
     region : str or tuple of float, optional
         What is forecast: a name among :data:`xai4land_seasonal.data.areas.REGIONS`, or southern,
         northern, western and eastern edge; cells whose centre is inside. Predictors stay global.
@@ -89,10 +95,14 @@ def fit(
     amplitude, spread : sequence of float, optional
         For each target: factors on the network's part of the mean and on the members'
         departures, instead of chosen ones.
-    parameters : dict, optional
+    parameters : mapping, optional
         Of :class:`xai4land_seasonal.emulator.network.CVAE`, and ``networks``, how many of them.
-    settings : Settings, optional
+    settings : Settings, mapping or path-like, optional
+        How to train; as :class:`xai4land_seasonal.Settings`, a dictionary, or a JSON or TOML file.
     progress : bool
+        Whether to show a progress bar.
+    **changes
+        Single settings, such as ``epochs=5``; they override ``settings``.
 
     Returns
     -------
@@ -102,7 +112,7 @@ def fit(
     ------
     InputError
         If variables, months or years are missing, grids cannot be brought together, or settings
-        are out of range.
+        are unknown or out of range; all problems are listed.
 
     Examples
     --------
@@ -110,20 +120,26 @@ def fit(
     >>> climate = xai4land.sample("climate", years=range(1900, 1960))
     >>> emulator = xai4land_seasonal.fit(
     ...     climate[["tas"]], validation=10, progress=False,
-    ...     parameters={"width": 16, "heads": 2}, settings=Settings(epochs=1))
+    ...     parameters={"width": 16, "heads": 2}, epochs=1)
     >>> emulator.card.targets
     ('tas',)
     """
-    settings = settings or Settings()
+    problems: list[str] = []
+    training = Settings()
+    try:
+        training = resolve_settings(
+            Settings, settings, changes, parameters=signature(fit).parameters
+        )
+    except InputError as error:
+        problems += error.problems
     known = {v.name: v for v in guess_variables(split_sources(data)[0][1])}
     chosen = [p if isinstance(p, Variable) else known.get(p) for p in predictors or known]
     wanted = tuple(targets or [v.name for v in chosen if v is not None])
-    worlds = split_sources(data) + (split_sources(simulations) if simulations is not None else [])
-    problems = settings.problems()
+    sources = split_sources(data) + (split_sources(simulations) if simulations is not None else [])
     if None in chosen:
         problems.append(f"predictors={list(predictors or [])}, but the data hold {list(known)}")
-    if len({label for label, _ in worlds}) < len(worlds):
-        problems.append(f"two sources have one name: {[label for label, _ in worlds]}; rename one")
+    if len({label for label, _ in sources}) < len(sources):
+        problems.append(f"two sources have one name: {[label for label, _ in sources]}; rename one")
     if validation < 0 or (validation == 0 and (amplitude is None or spread is None)):
         problems.append(
             f"validation={validation}, expected years to choose amplitude and spread on, "
@@ -137,39 +153,39 @@ def fit(
     box = None
     try:
         if region is not None:
-            box = find_box(region)
+            box = find_region(region)
     except InputError as error:
         problems += error.problems
     InputError.raise_if(problems)
     variables = [v for v in chosen if v is not None]
-    states = read_states(worlds, variables, None if grid is None else Grid.of(grid))
+    states = read_states(sources, variables, find_grid(grid, sources[0][1]))
     first, *others = [state.history(trend) for state in states]
-    labels = [label for label, _ in worlds]
+    labels = [label for label, _ in sources]
     card = _card(states[0], variables, wanted, leads, labels, box).with_(
         name=name,
         title=title,
         licence=licence,
         trend=trend,
-        architecture=Architecture(name="seasonal-cvae", parameters=parameters or {}),
+        architecture=Architecture(name="seasonal-cvae", parameters=dict(parameters or {})),
     )
     learned = _until(states[0], validation, trend) if validation else first
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
+        torch.manual_seed(training.seed)
         network = build(card)
         assert isinstance(network, Ensemble)
-        told = _learn(network, card, [learned, *others], states[0], settings, progress)
+        records = _learn(network, card, [learned, *others], states[0], training, progress)
     card = card.with_(
         training={
-            "data": ", ".join(label for label, _ in worlds),
+            "data": ", ".join(label for label, _ in sources),
             "years": _span(states[0], validation),
             "validation_years": validation,
-            "settings": asdict(settings),
+            "settings": asdict(training),
             "command": command,
             "active_latent_dimensions": [
-                t["active"] for t in told if t["epoch"] == settings.epochs - 1
+                t["active"] for t in records if t["epoch"] == training.epochs - 1
             ],
             "divergence_nats": [
-                round(t["divergence"], 2) for t in told if t["epoch"] == settings.epochs - 1
+                round(t["divergence"], 2) for t in records if t["epoch"] == training.epochs - 1
             ],
         }
     )
@@ -191,7 +207,7 @@ def _card(
     targets: tuple[str, ...],
     leads: Sequence[int],
     sources: Sequence[str],
-    region: Box | None,
+    region: Region | None,
 ) -> SeasonalCard:
     from pydantic import ValidationError
 
@@ -232,28 +248,36 @@ def _learn(
     progress: bool,
 ) -> list[dict[str, Any]]:
     """Statistics first, then the networks."""
-    own = [[v.name for v in card.predictors].index(target) for target in card.targets]
+    target_index = [[v.name for v in card.predictors].index(target) for target in card.targets]
     few = [
         source
         for source, history in zip(card.sources, histories, strict=True)
-        if all(years_known(history, season, max(card.leads)).size == 0 for season in STARTS)
+        if all(
+            find_known_years(history, season, max(card.leads)).size == 0
+            for season in SEASON_OF_MONTH
+        )
     ]
     InputError.raise_if(
-        f"{source}: no year to learn from; trends need {LEAST} years before the first"
+        f"{source}: no year to learn from; trends need {MIN_TREND_YEARS} years before the first"
         for source in few
     )
     scale = fit_scale(histories)
-    weights = [1.0, *(settings.simulations,) * (len(histories) - 1)]
-    # Simulations persist in their own way: they steady the regression, and no more.
-    little = [weights[0], *(0.1 * weight for weight in weights[1:])]
+    weights = [1.0, *(settings.simulation_weight,) * (len(histories) - 1)]
+    # Simulations persist in their target_index way: they steady the regression, and no more.
+    persistence_weights = [weights[0], *(0.1 * weight for weight in weights[1:])]
     area = state.area() * card.inside()
     persistence = np.stack(
-        [fit_persistence(histories, little, scale, own, lead, area) for lead in card.leads]
+        [
+            fit_persistence(histories, persistence_weights, scale, target_index, lead, area)
+            for lead in card.leads
+        ]
     )
     network.scale.copy_(torch.from_numpy(scale))
     network.persistence.copy_(torch.from_numpy(persistence))
     cases = [
-        make_cases(history, k, weight, card.leads, own, scale, persistence, state.grid.shape)
+        make_cases(
+            history, k, weight, card.leads, target_index, scale, persistence, state.grid.shape
+        )
         for k, (history, weight) in enumerate(zip(histories, weights, strict=True))
     ]
-    return train(network, Cases.joined(cases), area, settings, progress)
+    return train(network, Cases.concatenate(cases), area, settings, progress)

@@ -1,4 +1,4 @@
-"""How much of a cell's own recent departures stays: a ridge regression shared by cells."""
+"""How much of a cell's target_index recent departures stays: a ridge regression shared by cells."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import numpy as np
 import torch
 
 from xai4land.errors import InputError
-from xai4land_seasonal.data.history import Floats, History
-from xai4land_seasonal.data.trends import LEAST
-from xai4land_seasonal.emulator.cases import STARTS, make_fields, years_known
-from xai4land_seasonal.emulator.network import CHANNELS, HARMONICS, harmonics
+from xai4land.typing import Floats
+from xai4land_seasonal.data.history import History
+from xai4land_seasonal.data.trends import MIN_TREND_YEARS
+from xai4land_seasonal.emulator.cases import SEASON_OF_MONTH, find_known_years, make_fields
+from xai4land_seasonal.emulator.conditions import CHANNELS, HARMONICS, harmonics
 
 __all__ = ["fit_persistence", "fit_scale"]
 
-RIDGE = 100.0
+RIDGE_CASES = 100.0
 """Cases that a cell must bring to leave the mean of all cells half-way."""
-COUNTED = 25
-"""Years of departures that a cell's standard deviation is told from."""
-STEADY = np.array([1.0, 2.0, 2.0, 4.0, 4.0])
+MIN_SCALE_YEARS = 25
+"""Years of departures that a cell's standard deviation is observed from."""
+HARMONIC_PENALTY = np.array([1.0, 2.0, 2.0, 4.0, 4.0])
 """Harmonics of the year are held back more than the mean."""
 
 
@@ -40,13 +41,13 @@ def fit_scale(histories: Sequence[History]) -> Floats:
         count = np.isfinite(departures).sum(0)
         square = np.where(count > 0, np.nansum(departures**2, 0) / np.maximum(count, 1), np.nan)
         pooled = (np.roll(square, 1, 0) + square + np.roll(square, -1, 0)) / 3
-        own = np.where(count >= COUNTED, np.sqrt(pooled), np.nan)
-        scale = own if scale is None else np.where(np.isfinite(scale), scale, own)
+        known = np.where(count >= MIN_SCALE_YEARS, np.sqrt(pooled), np.nan)
+        scale = known if scale is None else np.where(np.isfinite(scale), scale, known)
     assert scale is not None
     if not np.isfinite(scale).any((0, 2)).all():
         raise InputError(
-            f"no source has {LEAST + COUNTED + 1} years to learn from: {LEAST} to fit the first "
-            f"trend on, and {COUNTED} more; bring more years, or keep fewer for validation"
+            f"no source has {MIN_TREND_YEARS + MIN_SCALE_YEARS + 1} years to learn from: {MIN_TREND_YEARS} to fit the first "
+            f"trend on, and {MIN_SCALE_YEARS} more; bring more years, or keep fewer for validation"
         )
     middle = np.nanmedian(scale, (0, 2), keepdims=True)
     filled = np.where(np.isfinite(scale) & (scale > 1e-3 * middle), scale, middle)
@@ -57,7 +58,7 @@ def fit_persistence(
     histories: Sequence[History],
     weights: Sequence[float],
     scale: Floats,
-    own: Sequence[int],
+    target_index: Sequence[int],
     lead: int,
     area: Floats,
 ) -> Floats:
@@ -72,7 +73,7 @@ def fit_persistence(
         What a case of each history counts.
     scale : ndarray
         As of :func:`fit_scale`.
-    own : sequence of int
+    target_index : sequence of int
         Position of each target among the predictors.
     lead : int
     area : ndarray, shape (cells,)
@@ -82,13 +83,13 @@ def fit_persistence(
     ndarray, shape (targets, channels, harmonics, cells)
     """
     cells, size = scale.shape[-1], CHANNELS * HARMONICS
-    found = np.zeros((len(own), cells, size))
-    penalty = RIDGE * np.diag(np.tile(STEADY, CHANNELS))
-    for t, v in enumerate(own):
+    found = np.zeros((len(target_index), cells, size))
+    penalty = RIDGE_CASES * np.diag(np.tile(HARMONIC_PENALTY, CHANNELS))
+    for t, v in enumerate(target_index):
         square, product = np.zeros((cells, size, size)), np.zeros((cells, size))
         for history, weight in zip(histories, weights, strict=True):
-            for season in STARTS:
-                years = years_known(history, season, lead)
+            for season in SEASON_OF_MONTH:
+                years = find_known_years(history, season, lead)
                 inputs = history.inputs(season, lead, years)
                 month = season.month - 1
                 fields = make_fields(inputs, scale[:, month])
@@ -101,11 +102,11 @@ def fit_persistence(
                     terms.reshape(len(years), size, cells).transpose(2, 0, 1)
                 )
                 square += weight * terms.swapaxes(1, 2) @ terms
-                told = np.where(known, target, 0.0).T[..., None]
-                product += weight * (terms.swapaxes(1, 2) @ told)[..., 0]
+                observed = np.where(known, target, 0.0).T[..., None]
+                product += weight * (terms.swapaxes(1, 2) @ observed)[..., 0]
         shared = np.linalg.solve(
             np.tensordot(area, square, 1) + 1e-6 * np.eye(size), area @ product
         )
         rest = product - square @ shared
         found[t] = shared + np.linalg.solve(square + penalty, rest[..., None])[..., 0]
-    return found.reshape(len(own), cells, CHANNELS, HARMONICS).transpose(0, 2, 3, 1)
+    return found.reshape(len(target_index), cells, CHANNELS, HARMONICS).transpose(0, 2, 3, 1)

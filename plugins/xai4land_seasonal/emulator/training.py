@@ -3,73 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from xai4land.errors import InputError
 from xai4land.progress import progress_bar
-from xai4land_seasonal.data.history import Floats, History
-from xai4land_seasonal.emulator.cases import STARTS, Cases, make_fields, persisted, years_known
-from xai4land_seasonal.emulator.network import CVAE, Condition, Ensemble
+from xai4land.typing import Floats
+from xai4land_seasonal.data.history import History
+from xai4land_seasonal.emulator.cases import (
+    SEASON_OF_MONTH,
+    Cases,
+    apply_persistence,
+    find_known_years,
+    make_fields,
+)
+from xai4land_seasonal.emulator.conditions import Condition
+from xai4land_seasonal.emulator.cvae import CVAE
+from xai4land_seasonal.emulator.network import Ensemble
+from xai4land_seasonal.emulator.settings import Settings
 
-__all__ = ["Settings", "make_cases", "train"]
+__all__ = ["FREE_NATS", "make_cases", "train"]
 
-FREE = 0.02
+FREE_NATS = 0.02
 """Nats a latent dimension may tell without being charged (Kingma et al. 2016)."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train; all of it is written to the card.
-
-    Attributes
-    ----------
-    epochs : int
-    batch_size : int
-        Cases a batch.
-    learning_rate, weight_decay : float
-        Of AdamW; the rate rises and falls once (Smith 2018).
-    beta : float
-        Weight of the divergence of the posterior from the prior; it grows from 0 over the first
-        third of the epochs.
-    hybrid : float
-        Weight of the variational part of the loss, from 0 to 1; the rest is that of the forecast
-        that the prior's mean gives.
-    freedom : float
-        Independent cells that the likelihood counts: neighbours tell the same twice.
-    simulations : float
-        What a case of the simulations counts beside one of the state's own.
-    seed : int
-    """
-
-    epochs: int = 20
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.05
-    beta: float = 1.0
-    hybrid: float = 0.5
-    freedom: float = 200.0
-    simulations: float = 0.3
-    seed: int = 0
-
-    def problems(self) -> list[str]:
-        """What is out of range."""
-        found = [
-            f"{name}={value!r}, expected a positive number"
-            for name, value in asdict(self).items()
-            if name not in ("seed", "simulations", "weight_decay") and not value > 0
-        ]
-        whole = ("epochs", "batch_size", "seed")
-        found += [
-            f"{name}={getattr(self, name)!r}, expected a whole number"
-            for name in whole
-            if not isinstance(getattr(self, name), int)
-        ]
-        return found
 
 
 def make_cases(
@@ -77,7 +35,7 @@ def make_cases(
     source: int,
     weight: float,
     leads: Sequence[int],
-    own: Sequence[int],
+    target_index: Sequence[int],
     scale: Floats,
     persistence: Floats,
     shape: tuple[int, int],
@@ -85,12 +43,12 @@ def make_cases(
     """All cases of a history: every year, a season from each month on, every lead."""
     parts = []
     for at, lead in enumerate(leads):
-        for season in STARTS:
-            years, month = years_known(history, season, lead), season.month - 1
+        for season in SEASON_OF_MONTH:
+            years, month = find_known_years(history, season, lead), season.month - 1
             inputs = history.inputs(season, lead, years)
             fields = make_fields(inputs, scale[:, month])
-            target = inputs.target[:, own] / scale[own, month]
-            target = target - persisted(fields, persistence[at], own, month)
+            target = inputs.target[:, target_index] / scale[target_index, month]
+            target = target - apply_persistence(fields, persistence[at], target_index, month)
             one = torch.ones(len(years), dtype=torch.long)
             parts.append(
                 Cases(
@@ -100,7 +58,7 @@ def make_cases(
                     weight * one.float(),
                 )
             )
-    return Cases.joined(parts)
+    return Cases.concatenate(parts)
 
 
 def train(
@@ -118,12 +76,11 @@ def train(
     list of dict
         One an epoch and network: loss, divergence in nats, active latent dimensions.
     """
-    InputError.raise_if(settings.problems())
     told: list[dict[str, Any]] = []
-    total = len(ensemble.parts) * settings.epochs
+    total = len(ensemble.cvaes) * settings.epochs
     with progress_bar(progress) as bar:
         task = bar.add_task("fit", total=total, note="")
-        for k, network in enumerate(ensemble.parts):
+        for k, network in enumerate(ensemble.cvaes):
 
             def tell(epoch: int, facts: dict[str, float], network: int = k) -> None:
                 told.append({"network": network, "epoch": epoch, **facts})
@@ -169,7 +126,7 @@ def _train_one(
             dims = divergence.detach()
             sums += loss.item(), float(dims.sum())
         loss_mean, nats = sums / steps
-        active = int((dims > FREE).sum())
+        active = int((dims > FREE_NATS).sum())
         tell(epoch, {"loss": loss_mean, "divergence": nats, "active": active, "beta": beta})
     network.eval()
 
@@ -192,9 +149,9 @@ def _loss(
     network: CVAE, batch: Cases, area: torch.Tensor, beta: float, settings: Settings
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The loss, in nats a cell, and the divergence by latent dimension."""
-    seen = network.see(batch.fields, batch.condition)
+    seen = network.encode(batch.fields, batch.condition)
     prior, posterior = network.prior(seen), network.posterior(seen, batch.target)
-    latent = posterior.draw(torch.randn_like(posterior.mean))
+    latent = posterior.rsample(torch.randn_like(posterior.mean))
     # Both decodings at once.
     made = network.decode(torch.cat([seen, seen]), torch.cat([latent, prior.mean]))
     known = torch.isfinite(batch.target)
@@ -207,9 +164,9 @@ def _loss(
         (part * weight).flatten(1).sum(1) / weight.flatten(1).sum(1).clamp(min=1e-6)
         for part in (told, 0.5 * square[1])
     )
-    divergence = posterior.divergence(prior)
-    charged = divergence.clamp(min=FREE).sum(1)
-    variational = drawn + beta * charged / settings.freedom
+    divergence = posterior.kl_divergence(prior)
+    charged = divergence.clamp(min=FREE_NATS).sum(1)
+    variational = drawn + beta * charged / settings.effective_dof
     loss = 2 * (settings.hybrid * variational + (1 - settings.hybrid) * plain)
     share = batch.weight / batch.weight.sum()
     return (loss * share).sum(), (divergence * share[:, None]).sum(0)

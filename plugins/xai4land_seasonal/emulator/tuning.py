@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from xai4land_seasonal.data.history import Floats, History
-from xai4land_seasonal.data.seasons import FOUR, Ints, Season
+from xai4land.typing import Floats, Ints
+from xai4land_seasonal.data.history import History
+from xai4land_seasonal.data.seasons import STANDARD_SEASONS, Season
 from xai4land_seasonal.emulator.emulator import SeasonalEmulator
 
 __all__ = ["tune"]
 
-MEMBERS = 50
+TUNING_MEMBERS = 50
 
 
 def tune(emulator: SeasonalEmulator, history: History, years: Ints) -> SeasonalEmulator:
@@ -27,18 +28,21 @@ def tune(emulator: SeasonalEmulator, history: History, years: Ints) -> SeasonalE
     base, whole = (SeasonalEmulator(card, emulator.weights) for card in (plain, full))
     scale = emulator.weights["scale"].double().numpy()
     names = [v.name for v in emulator.card.predictors]
-    own = [names.index(target) for target in emulator.card.targets]
+    target_index = [names.index(target) for target in emulator.card.targets]
     area = history.area * emulator.card.inside()
-    sums = np.zeros((5, len(own)))
+    sums = np.zeros((5, len(target_index)))
     for lead in emulator.card.leads:
-        for season in map(Season.of, FOUR):
+        for season in map(Season.of, STANDARD_SEASONS):
             inputs = history.inputs(season, lead, years)
-            truth = (inputs.target + inputs.trend)[:, own] / scale[own, season.month - 1]
+            truth = (inputs.target + inputs.trend)[:, target_index] / scale[
+                target_index, season.month - 1
+            ]
             made = [
-                one.members(history, season, lead, years, MEMBERS, 0) / scale[own, season.month - 1]
+                one.members(history, season, lead, years, TUNING_MEMBERS, 0)
+                / scale[target_index, season.month - 1]
                 for one in (base, whole)
             ]
-            sums += _sums(truth, made[0].mean(1), made[1], area)
+            sums += _sum_squares(truth, made[0].mean(1), made[1], area)
     cc, ce, ee, var, count = sums
     amplitude = np.clip(ce / np.maximum(cc, 1e-12), 0.0, 1.2)
     error = (ee - 2 * amplitude * ce + amplitude**2 * cc) / count
@@ -49,7 +53,7 @@ def tune(emulator: SeasonalEmulator, history: History, years: Ints) -> SeasonalE
     return SeasonalEmulator(card, emulator.weights)
 
 
-def _sums(truth: Floats, base: Floats, members: Floats, area: Floats) -> Floats:
+def _sum_squares(truth: Floats, base: Floats, members: Floats, area: Floats) -> Floats:
     """Area-weighted sums by target: correction², correction x error, error², variance, weight."""
     error = truth - base
     correction = members.mean(1) - base

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -11,13 +10,13 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids import cf
+from xai4land.typing import Floats
 from xai4land_seasonal.data.climatology import Climatology
-from xai4land_seasonal.verification.matching import match, seasonal
+from xai4land_seasonal.verification.matching import match, to_seasons
 
-__all__ = ["calibrate", "combine"]
+__all__ = ["calibrate"]
 
-Floats = npt.NDArray[np.float64]
-LEAST = 8
+MIN_CALIBRATION_YEARS = 8
 """Other years that a calibration needs; with fewer, forecasts stay as they are."""
 
 
@@ -60,11 +59,12 @@ def calibrate(
     """
     if years not in ("others", "past"):
         raise InputError(f"years={years!r}, expected 'others' or 'past'")
-    truth = seasonal(obs, forecast, climatology, "the observations")
+    truth = to_seasons(obs, forecast, climatology, "the observations")
     _, truth = match(forecast, truth, "the observations")
     truth = truth.reindex(time=forecast["time"])
     order = xr.DataArray(
-        forecast["season_year"].values * 100 + _codes(forecast["season"].values), dims="time"
+        forecast["season_year"].values * 100 + _number_seasons(forecast["season"].values),
+        dims="time",
     )
     made = {}
     for name, array in forecast.data_vars.items():
@@ -72,7 +72,7 @@ def calibrate(
             continue
         lazy = array.chunk({"time": -1, "realization": -1}) if array.chunks else array
         made[name] = xr.apply_ufunc(
-            _calibrated,
+            _calibrate_cells,
             lazy,
             truth[name],
             order,
@@ -90,11 +90,13 @@ def calibrate(
     return result
 
 
-def _codes(seasons: np.ndarray) -> np.ndarray:
+def _number_seasons(seasons: np.ndarray) -> np.ndarray:
     return np.unique(seasons, return_inverse=True)[1]
 
 
-def _calibrated(members: Floats, truth: Floats, order: npt.NDArray[np.int64], past: bool) -> Floats:
+def _calibrate_cells(
+    members: Floats, truth: Floats, order: npt.NDArray[np.int64], past: bool
+) -> Floats:
     """Members of all times of one or more cells, (..., time, realization)."""
     made = np.array(members, np.float64)
     mean = np.nanmean(members, -1)
@@ -115,86 +117,5 @@ def _calibrated(members: Floats, truth: Floats, order: npt.NDArray[np.int64], pa
         factor = np.sqrt(left / np.maximum(within, 1e-12))
         centre = y_mean + slope * (mean[..., at : at + 1] - x_mean)
         new = centre + factor * (members[..., at, :] - mean[..., at : at + 1])
-        made[..., at, :] = np.where(count >= LEAST, new, members[..., at, :])
+        made[..., at, :] = np.where(count >= MIN_CALIBRATION_YEARS, new, members[..., at, :])
     return made.astype(members.dtype)
-
-
-def combine(
-    forecasts: Mapping[str, xr.Dataset], *, weights: Mapping[str, float] | None = None
-) -> xr.Dataset:
-    """Several ensembles as one, at the times that all have.
-
-    Parameters
-    ----------
-    forecasts : mapping from str to Dataset
-        On one grid; calibrate them first. The first gives the attributes.
-    weights : mapping from str to float, optional
-        Share of each in the combined ensemble, equal by default. The largest ensemble that keeps
-        these shares is made, of the first members of each.
-
-    Returns
-    -------
-    Dataset
-        On (time, realization, ...), with ``source`` for each realization.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two forecasts, names or grids differ, or weights are no shares.
-
-    Examples
-    --------
-    >>> from xai4land_seasonal.data.seasons import season_coords
-    >>> import pandas as pd
-    >>> like = xr.DataArray(pd.date_range("2000-01-01", periods=2), dims="time")
-    >>> coords = season_coords(np.array([24002, 24014]), ["MAM", "MAM"], like)
-    >>> def ensemble(count):
-    ...     return xr.Dataset({"tas": (("time", "realization"), np.zeros((2, count)))}, coords)
-    >>> combine({"ours": ensemble(100), "theirs": ensemble(25)}).sizes["realization"]
-    50
-    """
-    if len(forecasts) < 2:
-        raise InputError(f"{len(forecasts)} forecasts, expected at least two to combine")
-    share = dict.fromkeys(forecasts, 1.0) if weights is None else dict(weights)
-    problems = []
-    if set(share) != set(forecasts) or min(share.values()) < 0 or not sum(share.values()) > 0:
-        problems.append(f"weights={share}, expected a share for each of {list(forecasts)}")
-    first = next(iter(forecasts.values()))
-    for name, other in forecasts.items():
-        if "realization" not in other.dims:
-            problems.append(f"{name!r} has no dimension 'realization'; expand_dims('realization')")
-        if set(other.data_vars) != set(first.data_vars):
-            problems.append(f"{name!r} has other variables than the first; rename or drop them")
-    InputError.raise_if(problems)
-    total = sum(share.values())
-    size = min(
-        forecasts[name].sizes["realization"] / (part / total)
-        for name, part in share.items()
-        if part
-    )
-    matched = first
-    for name, other in forecasts.items():
-        matched, _ = match(matched, other, f"{name!r}")
-    parts, labels = [], []
-    for name, other in forecasts.items():
-        count = round(size * share[name] / total)
-        _, same = match(matched, other, f"{name!r}")
-        part = same[list(map(str, first.data_vars))].isel(realization=slice(count))
-        parts.append(part.drop_vars("realization", errors="ignore"))
-        labels += [name] * part.sizes["realization"]
-    made = xr.concat(parts, "realization", join="exact", coords="minimal", compat="override")
-    made = made.assign_coords(matched.drop_vars("realization", errors="ignore").coords)
-    made = made.assign_coords(
-        realization=(
-            "realization",
-            np.arange(len(labels), dtype=np.int32),
-            {"standard_name": "realization", "units": "1"},
-        ),
-        source=("realization", np.array(labels), {"long_name": "forecast that the member is of"}),
-    )
-    made = made.transpose("time", "realization", ...)
-    made.attrs = {
-        **first.attrs,
-        "history": cf.extend_history(first, f"combined: {', '.join(forecasts)}"),
-    }
-    return made

@@ -8,18 +8,18 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["coasts"]
+__all__ = ["read_coastlines"]
 
 
 @cache
-def coasts() -> npt.NDArray[np.float32]:
+def read_coastlines() -> npt.NDArray[np.float32]:
     """Coastlines of Natural Earth at 1:110m, shape (points, 2): longitude, latitude.
 
     Rows of NaN part the lines, as matplotlib takes them.
 
     Examples
     --------
-    >>> lines = coasts()
+    >>> lines = read_coastlines()
     >>> bool((np.nanmin(lines, 0) >= (-180, -90)).all())
     True
     """

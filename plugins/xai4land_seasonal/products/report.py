@@ -14,23 +14,28 @@ import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
+from xai4land.files import translate_os_errors, write_file
 from xai4land.grids.grid import Grid
 from xai4land_seasonal.data.areas import covers
 from xai4land_seasonal.data.climatology import Climatology
-from xai4land_seasonal.products.plots import plot, plot_plume, plot_reliability, plot_scores
+from xai4land_seasonal.products.forecast_maps import plot
+from xai4land_seasonal.products.plume import plot_plume
+from xai4land_seasonal.products.reliability import plot_reliability
+from xai4land_seasonal.products.score_maps import plot_scores
 from xai4land_seasonal.products.terciles import tercile_probabilities
 from xai4land_seasonal.verification.comparison import compare
-from xai4land_seasonal.verification.verify import intervals_of, scores_of, summary
+from xai4land_seasonal.verification.intervals import compute_intervals
+from xai4land_seasonal.verification.scores import compute_scores, summarise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["report"]
 
-SHOWN = ("acc", "residual_correlation", "rmse", "msess", "spread_error", "crpss", "rpss")
-MAPPED = ("acc_pvalue", "reliability_below", "reliability_above", "rank_histogram")
-PLUMES = ("nino34", "europe")
-STYLE = """
+TABLE_METRICS = ("acc", "residual_correlation", "rmse", "msess", "spread_error", "crpss", "rpss")
+MAP_METRICS = ("acc_pvalue", "reliability_below", "reliability_above", "rank_histogram")
+PLUME_REGIONS = ("nino34", "europe")
+PAGE_STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
   color: #222; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
@@ -78,6 +83,8 @@ def report(
     ------
     InputError
         If the path is not one of a page, or its folder is not there.
+    StoreError
+        If it cannot be written.
 
     Examples
     --------
@@ -94,28 +101,28 @@ def report(
     if not path.parent.is_dir():
         raise InputError(f"there is no folder {path.parent}; make it first")
     forecast = forecast.compute()
-    parts = [_forecasts(forecast, obs, climatology)]
+    parts = [_forecast_section(forecast, obs, climatology)]
     if obs is not None:
         seasons = np.unique(forecast["season"].values, return_counts=True)[1]
         if seasons.max() >= 3:
-            parts.append(_scores(forecast, obs, climatology, references, intervals))
-    parts.append(_made(forecast))
+            parts.append(_score_section(forecast, obs, climatology, references, intervals))
+    parts.append(_provenance_section(forecast))
     title = html.escape(str(forecast.attrs.get("title", "Seasonal forecast")))
     page = (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
+        f"<title>{title}</title>\n<style>{PAGE_STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
         + "\n".join(parts)
         + "\n</body>\n</html>\n"
     )
-    # A page is there in whole or not at all.
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(page, encoding="utf-8")
-    draft.replace(path)
+    with translate_os_errors(path, "choose a folder that can be written"):
+        write_file(path, page)
     return path
 
 
-def _forecasts(forecast: xr.Dataset, obs: xr.Dataset | None, climatology: Climatology) -> str:
+def _forecast_section(
+    forecast: xr.Dataset, obs: xr.Dataset | None, climatology: Climatology
+) -> str:
     """The last forecast of each season, and plumes."""
     seasons = list(dict.fromkeys(forecast["season"].values.tolist()))
     last = [int(np.flatnonzero(forecast["season"].values == s)[-1]) for s in seasons]
@@ -126,18 +133,18 @@ def _forecasts(forecast: xr.Dataset, obs: xr.Dataset | None, climatology: Climat
         year = int(some["season_year"].values[at])
         beside = "spread of the members" if chance is None else "most likely tercile"
         caption = f"{season} {year}: mean of the members, and {beside}."
-        parts.append(_picture(plot(some, terciles=chance, time=at), caption))
+        parts.append(_embed_figure(plot(some, terciles=chance, time=at), caption))
     if obs is not None and len(last) < forecast.sizes["time"]:
-        for region in PLUMES:
+        for region in PLUME_REGIONS:
             if not covers(forecast, region):
                 continue
             figure = plot_plume(forecast, region, obs=obs, climatology=climatology)
             caption = f"{seasons[0]} over {region}: members of each year, and what was observed."
-            parts.append(_picture(figure, caption))
+            parts.append(_embed_figure(figure, caption))
     return "\n".join(parts)
 
 
-def _scores(
+def _score_section(
     forecast: xr.Dataset,
     obs: xr.Dataset,
     climatology: Climatology,
@@ -146,10 +153,10 @@ def _scores(
 ) -> str:
     # References are made once, and every field of a score once.
     parts = compare(forecast, obs, references, climatology=climatology, load=True)
-    maps = scores_of(parts, [*SHOWN, *MAPPED], set())
+    maps = compute_scores(parts, [*TABLE_METRICS, *MAP_METRICS], set())
     wide = {"season", *Grid.of(forecast).names}
-    means = scores_of(parts, SHOWN, wide)
-    means = means.merge(intervals_of(parts.cases, SHOWN, wide, intervals))
+    means = compute_scores(parts, TABLE_METRICS, wide)
+    means = means.merge(compute_intervals(parts.cases, TABLE_METRICS, wide, intervals))
     caption = (
         f"Means over cells by area, and over seasons; {maps.attrs['seasons']}. In small print "
         f"90 % intervals from resampled years."
@@ -157,33 +164,36 @@ def _scores(
     return "\n".join(
         [
             "<h2>Scores</h2>",
-            _table(means),
+            _score_table(means),
             f"<p>{html.escape(caption)}</p>",
-            _picture(
+            _embed_figure(
                 plot_scores(maps),
                 "Anomaly correlation; dots where it is significant with the rate of false "
                 "discoveries held at 10 %.",
             ),
-            _picture(plot_scores(maps, metric="crpss"), "Skill of the CRPS against climatology."),
-            _picture(plot_reliability(maps), "Reliability of the terciles, and rank histogram."),
+            _embed_figure(
+                plot_scores(maps, metric="crpss"), "Skill of the CRPS against climatology."
+            ),
+            _embed_figure(
+                plot_reliability(maps), "Reliability of the terciles, and rank histogram."
+            ),
         ]
     )
 
 
-def _table(scores: xr.Dataset) -> str:
-    """Scores with their intervals."""
-    rows = summary(scores)
-    heads = "".join(f'<th scope="col">{html.escape(k)}</th>' for k in rows[0])
+def _score_table(scores: xr.Dataset) -> str:
+    """Return scores with their intervals as an HTML table."""
+    table = summarise(scores)
+    heads = "".join(
+        f'<th scope="col">{html.escape(str(name))}</th>' for name in ("forecast", *table.columns)
+    )
     lines = []
-    for k, row in enumerate(rows):
-        cells = []
+    for label, row in table.iterrows():
+        cells = [f'<th scope="row">{html.escape(str(label))}</th>']
         for name, value in row.items():
-            if name == "forecast":
-                cells.append(f'<th scope="row">{html.escape(str(value))}</th>')
-                continue
             text = "–" if not np.isfinite(value) else f"{value:.3f}"
             if f"{name}_interval" in scores and np.isfinite(value):
-                low, high = scores[f"{name}_interval"].isel(forecast=k).values
+                low, high = scores[f"{name}_interval"].sel(forecast=label).values
                 text += f"<br><small>{low:.3f} to {high:.3f}</small>"
             cells.append(f"<td>{text}</td>")
         lines.append(f"<tr>{''.join(cells)}</tr>")
@@ -194,7 +204,7 @@ def _table(scores: xr.Dataset) -> str:
     )
 
 
-def _made(forecast: xr.Dataset) -> str:
+def _provenance_section(forecast: xr.Dataset) -> str:
     items = "\n".join(
         f"<dt>{html.escape(str(k).replace('_', ' '))}</dt><dd>{html.escape(str(v))}</dd>"
         for k, v in forecast.attrs.items()
@@ -202,7 +212,7 @@ def _made(forecast: xr.Dataset) -> str:
     return f'<h2>How it was made</h2>\n<dl id="made">{items}</dl>'
 
 
-def _picture(figure: Figure, caption: str) -> str:
+def _embed_figure(figure: Figure, caption: str) -> str:
     file = io.BytesIO()
     figure.savefig(file, dpi=110, format="png")
     data = base64.b64encode(file.getvalue()).decode()

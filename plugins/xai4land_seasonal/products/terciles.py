@@ -9,12 +9,12 @@ from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land.scores.categories import probabilities, quantile_edges
 from xai4land_seasonal.data.climatology import Climatology
-from xai4land_seasonal.verification.matching import seasonal
+from xai4land_seasonal.verification.matching import to_seasons
 
 __all__ = ["CATEGORIES", "tercile_probabilities"]
 
 CATEGORIES = ("below", "near", "above")
-LEAST = 10
+MIN_THRESHOLD_YEARS = 10
 """Years that thresholds need at least."""
 
 
@@ -60,7 +60,7 @@ def tercile_probabilities(
     >>> bool(abs(chance.tas_probability.sum("category") - 1).max() < 1e-6)
     True
     """
-    truth = seasonal(obs, forecast, climatology, "the observations")
+    truth = to_seasons(obs, forecast, climatology, "the observations")
     if period is not None:
         years = truth["season_year"]
         truth = truth.isel(time=np.flatnonzero((years >= period[0]) & (years <= period[1])))
@@ -68,7 +68,7 @@ def tercile_probabilities(
     for name, members in forecast.data_vars.items():
         if "realization" not in members.dims:
             continue
-        edges = _edges(forecast, truth[name])
+        edges = _thresholds(forecast, truth[name])
         plain = members.drop_vars([c for c in members.coords if c not in members.dims])
         chance = probabilities(plain, edges).assign_coords(time=forecast["time"])
         chance = chance.assign_coords(category=list(CATEGORIES))
@@ -87,7 +87,7 @@ def tercile_probabilities(
     return found
 
 
-def _edges(forecast: xr.Dataset, truth: xr.DataArray) -> xr.DataArray:
+def _thresholds(forecast: xr.Dataset, truth: xr.DataArray) -> xr.DataArray:
     """Thresholds for each time of the forecast, shape (time, quantile, ...)."""
     parts, problems = [], []
     names, years = truth["season"].values, truth["season_year"].values
@@ -95,9 +95,9 @@ def _edges(forecast: xr.Dataset, truth: xr.DataArray) -> xr.DataArray:
         forecast["season"].values, forecast["season_year"].values.tolist(), strict=True
     ):
         at = np.flatnonzero((names == season) & (years != year))
-        if at.size < LEAST:
+        if at.size < MIN_THRESHOLD_YEARS:
             problems.append(
-                f"{season} {year}: {at.size} other years observed, expected at least {LEAST} to "
+                f"{season} {year}: {at.size} other years observed, expected at least {MIN_THRESHOLD_YEARS} to "
                 "tell what is normal"
             )
             continue

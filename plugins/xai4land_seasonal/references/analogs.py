@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xai4land_seasonal.data.history import Floats, History
-from xai4land_seasonal.data.seasons import Ints, Season
-from xai4land_seasonal.forecaster import Forecaster, generator
-from xai4land_seasonal.references.eof import EVERY, Patterns
+from xai4land.typing import Floats, Ints
+from xai4land_seasonal.data.history import History
+from xai4land_seasonal.data.seasons import Season
+from xai4land_seasonal.forecaster import Forecaster, member_rng
+from xai4land_seasonal.references.patterns import REFIT_INTERVAL, Patterns
 
 __all__ = ["Analogs"]
 
-LEAST = 10
+MIN_ANALOGS = 10
 """Analogs that there must be."""
 
 
@@ -51,18 +52,20 @@ class Analogs(Forecaster):
         inputs = history.inputs(season, lead, years)
         found = np.full((len(years), count, *inputs.trend.shape[1:]), np.nan)
         library = self.library or (history,)
-        recent, followed, ends = history.once(
-            (Analogs, id(self.library), season, lead), lambda: _starts(library, season, lead)
+        recent, followed, ends = history.cached(
+            (Analogs, id(self.library), season, lead), lambda: _find_starts(library, season, lead)
         )
         known: dict[int | None, Patterns | None] = {}
         for i, year in enumerate(years):
             # Of the own past, what is over: a start a month off may end a year later.
             some = slice(None) if self.library else np.flatnonzero(ends < year - 1)
-            before = None if self.library else int(year) // EVERY * EVERY
+            before = None if self.library else int(year) // REFIT_INTERVAL * REFIT_INTERVAL
             if before not in known:
                 early = recent if before is None else recent[ends < before - 1]
                 known[before] = (
-                    Patterns.of(early, history.area, self.leading) if len(early) >= LEAST else None
+                    Patterns.of(early, history.area, self.leading)
+                    if len(early) >= MIN_ANALOGS
+                    else None
                 )
             patterns = known[before]
             if patterns is None:
@@ -70,7 +73,7 @@ class Analogs(Forecaster):
             now = np.nan_to_num(inputs.months[i]).mean(0)
             apart = patterns.project(recent[some]) - patterns.project(now[None])
             closest = np.argsort((apart**2).sum(1))[: self.count]
-            chance = generator(seed, season, int(year))
+            chance = member_rng(seed, season, int(year))
             rounds = -(-count // len(closest))
             order = [closest, *(chance.permutation(closest) for _ in range(rounds - 1))]
             drawn = followed[some][np.concatenate(order)[:count]]
@@ -82,7 +85,9 @@ class Analogs(Forecaster):
         return found
 
 
-def _starts(histories: Sequence[History], season: Season, lead: int) -> tuple[Floats, Floats, Ints]:
+def _find_starts(
+    histories: Sequence[History], season: Season, lead: int
+) -> tuple[Floats, Floats, Ints]:
     """Mean departures of the last months, what followed, and its year, of all starts."""
     recent, followed, ends = [], [], []
     for history in histories:

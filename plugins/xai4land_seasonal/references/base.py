@@ -6,18 +6,19 @@ from abc import abstractmethod
 
 import numpy as np
 
-from xai4land_seasonal.data.history import Floats, History
-from xai4land_seasonal.data.seasons import Ints, Season
-from xai4land_seasonal.forecaster import Forecaster, generator
+from xai4land.typing import Floats, Ints
+from xai4land_seasonal.data.history import History
+from xai4land_seasonal.data.seasons import Season
+from xai4land_seasonal.forecaster import Forecaster, member_rng
 from xai4land_seasonal.references.dressing import dress
 
-__all__ = ["Reference", "by_year", "departures", "latest", "past_slope"]
+__all__ = ["DressedMean", "compute_departures", "fit_past_slope", "latest_month", "select_by_year"]
 
-WINDOW = 60
+ERROR_YEARS = 60
 """Years whose errors dress a forecast."""
 
 
-class Reference(Forecaster):
+class DressedMean(Forecaster):
     """A mean for each year of the history, made from the years before alone."""
 
     name = ""
@@ -33,26 +34,26 @@ class Reference(Forecaster):
         """Anomalies of members; see :class:`xai4land_seasonal.forecaster.Forecaster`."""
         # For all years at once, whichever are asked for.
         key = (type(self), *sorted(vars(self).items()), season, lead)
-        means = history.once(key, lambda: self.means(history, season, lead))
-        errors = by_year(history, history.seasons, season) - means
+        means = history.cached(key, lambda: self.means(history, season, lead))
+        errors = select_by_year(history, history.seasons, season) - means
         found = []
         for year in years:
             at = int(year) - history.first_year
-            past = errors[max(at - WINDOW, 0) : at]  # over before the forecast is made
-            found.append(dress(means[at], past, count, generator(seed, season, int(year))))
+            past = errors[max(at - ERROR_YEARS, 0) : at]  # over before the forecast is made
+            found.append(dress(means[at], past, count, member_rng(seed, season, int(year))))
         return np.stack(found)
 
 
-def departures(history: History) -> tuple[Floats, Floats]:
+def compute_departures(history: History) -> tuple[Floats, Floats]:
     """Months and seasons, as departures from their past trends."""
 
     def make() -> tuple[Floats, Floats]:
         return history.values - history.trends[0], history.seasons - history.trends[1]
 
-    return history.once("departures", make)
+    return history.cached("departures", make)
 
 
-def past_slope(
+def fit_past_slope(
     history: History, months: Floats, seasons: Floats, season: Season, lead: int
 ) -> Floats:
     """Regression of a season on its last known month in the years before each, from 0 to 1.
@@ -67,8 +68,8 @@ def past_slope(
     products, squares = [], []
     for shift in (-1, 0, 1):
         beside = Season("", (season.month - 1 + shift) % 12 + 1)
-        x = latest(history, months, beside, lead)
-        y = by_year(history, seasons, beside)
+        x = latest_month(history, months, beside, lead)
+        y = select_by_year(history, seasons, beside)
         known = np.isfinite(x) & np.isfinite(y)
         # A season a month off may end after the forecast is made: one year less of these.
         late = int(shift != 0)
@@ -85,7 +86,7 @@ def _before(values: Floats, late: int) -> Floats:
     return np.concatenate([np.zeros_like(total[:1]), total[:-1]]) if late else total
 
 
-def by_year(history: History, values: Floats, season: Season) -> Floats:
+def select_by_year(history: History, values: Floats, season: Season) -> Floats:
     """A season's own month, by the season's year rather than that of its first month."""
     own = values[:, season.month - 1]
     if not season.crosses:
@@ -93,7 +94,7 @@ def by_year(history: History, values: Floats, season: Season) -> Floats:
     return np.concatenate([np.full_like(own[:1], np.nan), own[:-1]])
 
 
-def latest(history: History, values: Floats, season: Season, lead: int) -> Floats:
+def latest_month(history: History, values: Floats, season: Season, lead: int) -> Floats:
     """The last known month before each year's season."""
     flat = values.reshape(-1, *values.shape[2:])
     years = np.arange(history.first_year, history.first_year + len(values))

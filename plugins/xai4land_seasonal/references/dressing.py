@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from xai4land_seasonal.data.history import Floats
+from xai4land.typing import Floats
 
-__all__ = ["LEAST_ERRORS", "dress"]
+__all__ = ["dress"]
 
-LEAST_ERRORS = 10
+MIN_ERRORS = 10
 """Years whose errors must be known in a cell."""
 
 
@@ -40,7 +40,7 @@ def dress(mean: Floats, errors: Floats, count: int, chance: np.random.Generator)
     (True, (1000, 1, 3))
     """
     known = np.isfinite(errors)
-    enough = known.sum(0) >= LEAST_ERRORS
+    enough = known.sum(0) >= MIN_ERRORS
     if not enough.any():
         return np.full((count, *mean.shape), np.nan)
     rounds = -(-count // len(errors))

@@ -9,72 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xai4land_seasonal.data.history import Floats, History
+from xai4land.typing import Floats
+from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.seasons import Season
-from xai4land_seasonal.references.base import Reference, by_year, departures
+from xai4land_seasonal.references.base import DressedMean, compute_departures, select_by_year
+from xai4land_seasonal.references.patterns import Patterns, find_refits
 
-__all__ = ["EofRidge", "Patterns", "refits"]
-
-EVERY = 5
-"""Years between two fits; a forecast uses the last fit before it, whatever else is asked for."""
+__all__ = ["EofRidge"]
 
 
-@dataclass(frozen=True)
-class Patterns:
-    """Leading empirical orthogonal functions of departures of all variables together.
-
-    Attributes
-    ----------
-    weight : ndarray, shape (variables, cells)
-        What departures are multiplied by first: root of the area over standard deviation.
-    vectors : ndarray, shape (variables * cells, count)
-        Scaled so that the principal components have unit variance.
-    """
-
-    weight: Floats
-    vectors: Floats
-
-    @classmethod
-    def of(cls, months: Floats, area: Floats, count: int) -> Patterns:
-        """From departures of months, (months, variables, cells); missing ones count as none.
-
-        Examples
-        --------
-        >>> months = np.random.default_rng(0).normal(size=(100, 1, 5))
-        >>> patterns = Patterns.of(months, np.ones(5), 2)
-        >>> patterns.project(months).std(0).round(6)
-        array([1., 1.])
-        """
-        filled = np.nan_to_num(months)
-        spread = filled.std((0, 2), keepdims=True)[0]
-        weight = np.sqrt(area / area.mean()) / np.where(spread > 0, spread, 1.0)
-        flat = (filled * weight).reshape(len(filled), -1)
-        flat = flat - flat.mean(0)
-        # Of the smaller of both covariances; only the leading ones are wanted.
-        wide = flat.shape[1] > len(flat)
-        squares, vectors = np.linalg.eigh(flat @ flat.T if wide else flat.T @ flat)
-        squares, vectors = squares[: -count - 1 : -1], vectors[:, : -count - 1 : -1]
-        some = squares > 1e-12 * squares[:1]
-        squares, vectors = squares[some], vectors[:, some]
-        if wide:
-            vectors = flat.T @ vectors / np.sqrt(squares)
-        return cls(weight, vectors / np.sqrt(squares / len(flat)))
-
-    def project(self, months: Floats) -> Floats:
-        """Principal components, shape (cases, count)."""
-        flat = (np.nan_to_num(months) * self.weight).reshape(len(months), -1)
-        return np.asarray(flat @ self.vectors)
-
-
-def refits(history: History) -> list[tuple[int, slice]]:
-    """Positions of the years before which all may be learned from, and the years it serves."""
-    years = history.first_year + np.arange(len(history.values))
-    firsts = [i for i, year in enumerate(years) if year % EVERY == 0]
-    ends = [*firsts[1:], len(years)]
-    return [(first, slice(first, end)) for first, end in zip(firsts, ends, strict=True)]
-
-
-class EofRidge(Reference):
+class EofRidge(DressedMean):
     """The trend, and departures by ridge regression (Hoerl and Kennard 1970).
 
     Parameters
@@ -97,17 +41,17 @@ class EofRidge(Reference):
 
     def means(self, history: History, season: Season, lead: int) -> Floats:
         """The trend alone where fewer than 20 years could be learned from."""
-        months, _ = departures(history)
-        found = by_year(history, history.trends[1], season).copy()
+        months, _ = compute_departures(history)
+        found = select_by_year(history, history.trends[1], season).copy()
         own, *others = (_starts(history, season, lead, shift) for shift in (0, -1, 1))
-        for before, served in refits(history):
+        for before, served in find_refits(history):
             # Winters begin in the year before their own: one year less.
             past = months[: max(before - 1, 0)]
             past = past[np.isfinite(past).any((1, 2, 3))]
             if len(past) < self.least:
                 continue
             flat = past.reshape(-1, *past.shape[2:])
-            patterns = history.once(
+            patterns = history.cached(
                 (Patterns, before, self.count),
                 partial(Patterns.of, flat, history.area, self.count),
             )

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from xai4land_seasonal.data.history import Floats, History
+from xai4land.typing import Floats
+from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.seasons import Season
-from xai4land_seasonal.references.base import Reference, by_year, departures, latest, past_slope
+from xai4land_seasonal.references.base import (
+    DressedMean,
+    compute_departures,
+    fit_past_slope,
+    latest_month,
+    select_by_year,
+)
 
 __all__ = ["Climatology", "DampedPersistence", "Persistence", "Trend", "TrendDampedPersistence"]
 
 
-class Climatology(Reference):
+class Climatology(DressedMean):
     """No anomaly."""
 
     name = "climatology"
@@ -19,10 +26,10 @@ class Climatology(Reference):
 
     def means(self, history: History, season: Season, lead: int) -> Floats:
         """Zero."""
-        return np.zeros_like(by_year(history, history.seasons, season))
+        return np.zeros_like(select_by_year(history, history.seasons, season))
 
 
-class Trend(Reference):
+class Trend(DressedMean):
     """The line through all earlier years."""
 
     name = "trend"
@@ -30,10 +37,10 @@ class Trend(Reference):
 
     def means(self, history: History, season: Season, lead: int) -> Floats:
         """The line, continued."""
-        return by_year(history, history.trends[1], season)
+        return select_by_year(history, history.trends[1], season)
 
 
-class Persistence(Reference):
+class Persistence(DressedMean):
     """The last month's anomaly."""
 
     name = "persistence"
@@ -41,10 +48,10 @@ class Persistence(Reference):
 
     def means(self, history: History, season: Season, lead: int) -> Floats:
         """The last month that is known."""
-        return latest(history, history.values, season, lead)
+        return latest_month(history, history.values, season, lead)
 
 
-class DampedPersistence(Reference):
+class DampedPersistence(DressedMean):
     """Part of the last month's anomaly, as much as stayed in earlier years."""
 
     name = "damped persistence"
@@ -52,11 +59,11 @@ class DampedPersistence(Reference):
 
     def means(self, history: History, season: Season, lead: int) -> Floats:
         """The regression of seasons on their last known month."""
-        slope = past_slope(history, history.values, history.seasons, season, lead)
-        return slope * latest(history, history.values, season, lead)
+        slope = fit_past_slope(history, history.values, history.seasons, season, lead)
+        return slope * latest_month(history, history.values, season, lead)
 
 
-class TrendDampedPersistence(Reference):
+class TrendDampedPersistence(DressedMean):
     """The trend, and part of the last month's departure from it."""
 
     name = "trend + damped persistence"
@@ -67,7 +74,7 @@ class TrendDampedPersistence(Reference):
 
     def means(self, history: History, season: Season, lead: int) -> Floats:
         """The trend where no departure is known."""
-        months, seasons = departures(history)
-        slope = past_slope(history, months, seasons, season, lead)
-        stays = slope * latest(history, months, season, lead)
-        return by_year(history, history.trends[1], season) + np.nan_to_num(stays)
+        months, seasons = compute_departures(history)
+        slope = fit_past_slope(history, months, seasons, season, lead)
+        stays = slope * latest_month(history, months, season, lead)
+        return select_by_year(history, history.trends[1], season) + np.nan_to_num(stays)

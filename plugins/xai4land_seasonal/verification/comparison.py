@@ -11,23 +11,23 @@ import xarray as xr
 from dask.base import compute
 
 from xai4land.errors import InputError
-from xai4land.grids.cells import cell_areas
 from xai4land.grids.grid import Grid
-from xai4land_seasonal.data.areas import Box, region_mean
+from xai4land_seasonal.data.areas import region_mean
 from xai4land_seasonal.data.climatology import Climatology
+from xai4land_seasonal.data.regions import Region
 from xai4land_seasonal.data.seasons import Season
-from xai4land_seasonal.data.variables import usual_variable
+from xai4land_seasonal.data.variables import default_variable
 from xai4land_seasonal.forecasting import forecast as make_forecast
 from xai4land_seasonal.references import REFERENCES
-from xai4land_seasonal.verification.matching import match, same_level, seasonal
-from xai4land_seasonal.verification.metrics import Case, Truth
+from xai4land_seasonal.verification.fields import Case, Truth
+from xai4land_seasonal.verification.matching import check_same_level, match, to_seasons
 
-__all__ = ["Cases", "Comparison", "compare"]
+__all__ = ["CasesBySeason", "Comparison", "compare", "find_problems"]
 
-BASE = "climatology"
+CLIMATOLOGY = "climatology"
 References = Sequence[str] | Mapping[str, xr.Dataset]
-Regions = Sequence[str] | Mapping[str, Box] | None
-Cases = dict[str, dict[str, tuple[Case, npt.NDArray[np.int64]]]]
+Regions = Sequence[str] | Mapping[str, Region] | None
+CasesBySeason = dict[str, dict[str, tuple[Case, npt.NDArray[np.int64]]]]
 """Of each forecast and season, with the seasons' years."""
 
 
@@ -47,13 +47,13 @@ class Comparison:
         What scores say of themselves.
     """
 
-    cases: Cases
+    cases: CasesBySeason
     area: xr.DataArray | None
     units: str
     attrs: dict[str, str]
 
 
-def problems_of(forecast: xr.Dataset, obs: xr.Dataset, references: References) -> list[str]:
+def find_problems(forecast: xr.Dataset, obs: xr.Dataset, references: References) -> list[str]:
     """Why a comparison cannot be made."""
     named = [] if isinstance(references, Mapping) else list(references)
     found = [
@@ -94,18 +94,18 @@ def compare(
     InputError
         If a reference is unknown, or observations do not cover the forecast.
     """
-    InputError.raise_if(problems_of(forecast, obs, references))
-    name = variable or usual_variable(forecast)
+    InputError.raise_if(find_problems(forecast, obs, references))
+    name = variable or default_variable(forecast)
     own = forecast[[name]]
-    truth = seasonal(obs, own, climatology, "the observations")
+    truth = to_seasons(obs, own, climatology, "the observations")
     own, truth = match(own, truth, "the observations")
     pool = dict(references) if isinstance(references, Mapping) else {}
     names = [] if isinstance(references, Mapping) else list(references)
     if "season_year" not in obs.coords:
-        names += [judge for judge in (BASE, "trend") if judge not in references]
+        names += [judge for judge in (CLIMATOLOGY, "trend") if judge not in references]
     if names or not isinstance(references, Mapping):
-        pool |= _made(names, own, obs, climatology, seed)
-    pool = {k: seasonal(v, own, None, f"{k!r}") for k, v in pool.items()}
+        pool |= _make_references(names, own, obs, climatology, seed)
+    pool = {k: to_seasons(v, own, None, f"{k!r}") for k, v in pool.items()}
     for k, other in pool.items():
         own, _ = match(own, other, f"{k!r}")
     truth = match(own, truth, "the observations")[1]
@@ -114,15 +114,15 @@ def compare(
     fields = {label: own[name]} | {
         k: match(own, other, f"{k!r}")[1][name] for k, other in pool.items()
     }
-    fields = {k: same_level(field, truth[name], f"{k!r}") for k, field in fields.items()}
+    fields = {k: check_same_level(field, truth[name], f"{k!r}") for k, field in fields.items()}
     if regions is not None:
-        fields = {k: _regional(v, regions) for k, v in fields.items()}
-        truth = truth.assign({name: _regional(truth[name], regions)})
+        fields = {k: _average_regions(v, regions) for k, v in fields.items()}
+        truth = truth.assign({name: _average_regions(truth[name], regions)})
     seen = truth[name]
     if load:
         fields, seen = compute(fields, seen)
     return Comparison(
-        _cases(fields, seen, [label, *references]),
+        _group_by_season(fields, seen, [label, *references]),
         cell_areas(Grid.of(own), seen) if regions is None else None,
         str(seen.attrs.get("units", "1")),
         {
@@ -133,7 +133,7 @@ def compare(
     )
 
 
-def _made(
+def _make_references(
     names: Sequence[str],
     own: xr.Dataset,
     obs: xr.Dataset,
@@ -141,10 +141,9 @@ def _made(
     seed: int,
 ) -> dict[str, xr.Dataset]:
     """References from the observations, as the forecast was made."""
-    lead = _lead(own)
+    lead = _find_lead(own)
     seasons = np.unique(own["season"].values).tolist()
     years = np.unique(own["season_year"].values).tolist()
-    grid = Grid.of(own)
     members = own.sizes.get("realization", 1)
     made = {}
     for name in names:
@@ -157,13 +156,13 @@ def _made(
             emulator=REFERENCES[name],
             climatology=climatology,
             seed=seed,
-            grid=grid,
+            grid=own,
             variables=[str(n) for n in own.data_vars],
         )
     return made
 
 
-def _lead(own: xr.Dataset) -> int:
+def _find_lead(own: xr.Dataset) -> int:
     """Whole months between the reference time and the season."""
     if "forecast_reference_time" not in own.coords:
         raise InputError(
@@ -182,31 +181,37 @@ def _lead(own: xr.Dataset) -> int:
     return int(leads[0])
 
 
-def _cases(fields: Mapping[str, xr.DataArray], truth: xr.DataArray, names: Sequence[str]) -> Cases:
-    made: Cases = {name: {} for name in names}
+def _group_by_season(
+    fields: Mapping[str, xr.DataArray], truth: xr.DataArray, names: Sequence[str]
+) -> CasesBySeason:
+    made: CasesBySeason = {name: {} for name in names}
     for season in dict.fromkeys(truth["season"].values.tolist()):
         at = np.flatnonzero(truth["season"].values == season)
-        obs = _plain(truth.isel(time=at))
+        obs = _drop_coords(truth.isel(time=at))
         years = truth["season_year"].values[at]
-        nothing = _ensemble(xr.zeros_like(obs))
-        parts = {k: _ensemble(_plain(field.isel(time=at))) for k, field in fields.items()}
-        judge = Truth(obs, parts.get(BASE, nothing), parts.get("trend", nothing))
+        nothing = _with_realization(xr.zeros_like(obs))
+        parts = {
+            k: _with_realization(_drop_coords(field.isel(time=at))) for k, field in fields.items()
+        }
+        judge = Truth(obs, parts.get(CLIMATOLOGY, nothing), parts.get("trend", nothing))
         for name in names:
             made[name][season] = Case(parts[name], judge), years
     return made
 
 
-def _plain(array: xr.DataArray) -> xr.DataArray:
+def _drop_coords(array: xr.DataArray) -> xr.DataArray:
     keep = {"realization", *map(str, array.dims)} - {"time"}
     return array.drop_vars([c for c in array.coords if str(c) not in keep])
 
 
-def _ensemble(array: xr.DataArray) -> xr.DataArray:
+def _with_realization(array: xr.DataArray) -> xr.DataArray:
     return array if "realization" in array.dims else array.expand_dims(realization=1)
 
 
-def _regional(array: xr.DataArray, regions: Sequence[str] | Mapping[str, Box]) -> xr.DataArray:
-    boxes: dict[str, str | Box] = (
+def _average_regions(
+    array: xr.DataArray, regions: Sequence[str] | Mapping[str, Region]
+) -> xr.DataArray:
+    boxes: dict[str, str | Region] = (
         dict(regions) if isinstance(regions, Mapping) else {name: name for name in regions}
     )
     parts = [region_mean(array, box) for box in boxes.values()]

@@ -11,15 +11,18 @@ from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.regridding import cell_means
 from xai4land.scores.ensembles import ensemble_mean
-from xai4land_seasonal.data.climatology import STEADY, Climatology, checked
+from xai4land_seasonal.data.climatology import Climatology
+from xai4land_seasonal.data.levels import MAX_STEADINESS, check_level
 from xai4land_seasonal.data.means import seasonal_means
-from xai4land_seasonal.data.seasons import month_numbers
+from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.data.variables import KNOWN, Variable, find_variable
 
-__all__ = ["match", "same_level", "seasonal"]
+__all__ = ["check_same_level", "match", "to_seasons"]
 
 
-def seasonal(data: xr.Dataset, like: xr.Dataset, climatology: Climatology, what: str) -> xr.Dataset:
+def to_seasons(
+    data: xr.Dataset, like: xr.Dataset, climatology: Climatology, what: str
+) -> xr.Dataset:
     """Seasonal anomalies of data that are monthly, or seasonal already.
 
     Parameters
@@ -49,9 +52,9 @@ def seasonal(data: xr.Dataset, like: xr.Dataset, climatology: Climatology, what:
         return made.assign_coords(
             {k: data[k] for k in ("season", "season_year") if k in data.coords}
         )
-    month_numbers(made["time"], what)
+    number_months(made["time"], what)
     if differences:
-        made = made.map(checked, absolute=False)
+        made = made.map(check_level, absolute=False)
     return seasonal_means(made, np.unique(like["season"].values).tolist(), climatology=climatology)
 
 
@@ -75,7 +78,7 @@ def match(forecast: xr.Dataset, data: xr.Dataset, what: str) -> tuple[xr.Dataset
     >>> one.tas.values, other.tas.values
     (array([1., 2.]), array([0., 1.]))
     """
-    keys = [_keys(part, name) for part, name in ((forecast, "the forecast"), (data, what))]
+    keys = [_season_keys(part, name) for part, name in ((forecast, "the forecast"), (data, what))]
     place = {key: k for k, key in enumerate(keys[1])}
     mine = [k for k, key in enumerate(keys[0]) if key in place]
     if len(mine) < 2:
@@ -92,7 +95,7 @@ def match(forecast: xr.Dataset, data: xr.Dataset, what: str) -> tuple[xr.Dataset
     return one, other.assign_coords(time=one["time"])
 
 
-def same_level(forecast: xr.DataArray, obs: xr.DataArray, what: str) -> xr.DataArray:
+def check_same_level(forecast: xr.DataArray, obs: xr.DataArray, what: str) -> xr.DataArray:
     """A forecast, refused when it is absolute and the observations are anomalies, or the reverse.
 
     Their means over time are then further apart than any bias; lazy data are looked at when they
@@ -101,13 +104,13 @@ def same_level(forecast: xr.DataArray, obs: xr.DataArray, what: str) -> xr.DataA
     Examples
     --------
     >>> obs = xr.DataArray(np.sin(np.arange(20.0)), dims="time")
-    >>> same_level(obs + 1, obs, "ours").equals(obs + 1)
+    >>> check_same_level(obs + 1, obs, "ours").equals(obs + 1)
     True
     """
     mean = ensemble_mean(forecast).mean("time") - obs.mean("time")
     apart, varying = (mean**2).mean(), ((obs - obs.mean("time")) ** 2).mean()
     checked: xr.DataArray = xr.apply_ufunc(
-        _level,
+        _refuse_other_level,
         forecast,
         apart,
         varying,
@@ -119,8 +122,8 @@ def same_level(forecast: xr.DataArray, obs: xr.DataArray, what: str) -> xr.DataA
     return checked
 
 
-def _level(values: np.ndarray, apart: Any, varying: Any, what: str) -> np.ndarray:
-    if values.size and float(apart) > STEADY**2 * float(varying) > 0:
+def _refuse_other_level(values: np.ndarray, apart: Any, varying: Any, what: str) -> np.ndarray:
+    if values.size and float(apart) > MAX_STEADINESS**2 * float(varying) > 0:
         raise InputError(
             f"{what} and the observations are {float(apart) ** 0.5:.3g} apart in the mean, and "
             f"these vary by {float(varying) ** 0.5:.3g}: one is absolute, the other anomalies; "
@@ -129,7 +132,7 @@ def _level(values: np.ndarray, apart: Any, varying: Any, what: str) -> np.ndarra
     return values
 
 
-def _keys(data: xr.Dataset, what: str) -> list[tuple[str, int]]:
+def _season_keys(data: xr.Dataset, what: str) -> list[tuple[str, int]]:
     if not {"season", "season_year"} <= set(map(str, data.coords)):
         raise InputError(
             f"{what}: no coordinates 'season' and 'season_year'; make seasonal means with "

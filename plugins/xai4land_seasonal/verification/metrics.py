@@ -7,161 +7,18 @@ take means and correlations of; resampling times draws from these fields.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from xai4land.scores.categories import (
-    category_of,
-    climatological_rps,
-    probabilities,
-    quantile_edges,
-    rank_histogram,
-    reliability,
-    roc_area,
-    rps,
-    tercile_edges,
-)
-from xai4land.scores.ensembles import (
-    acc,
-    bias,
-    crps,
-    ensemble_mean,
-    member_variance,
-    msess,
-    residual_correlation,
-    rmse,
-    skill,
-    spread_ratio,
-)
+from xai4land.scores.deterministic import acc, bias, msess, residual_correlation, rmse
+from xai4land.scores.diagnostics import rank_histogram, reliability, roc_area
+from xai4land.scores.ensembles import skill, spread_ratio
 from xai4land.scores.significance import correlation_pvalue, effective_size, random_walk
 from xai4land_seasonal.data.areas import area_mean
 
-__all__ = ["METRICS", "Case", "Metric", "Truth", "mean_over"]
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What was observed in a season, and the references that all forecasts of it are held to.
-
-    Attributes
-    ----------
-    obs : DataArray, shape (time, ...)
-    climatology, trend : DataArray, shape (time, realization, ...)
-        Ensembles of these references.
-    """
-
-    obs: xr.DataArray
-    climatology: xr.DataArray
-    trend: xr.DataArray
-
-    @cached_property
-    def edges(self) -> xr.DataArray:
-        """Terciles of the observations of other years."""
-        return tercile_edges(self.obs)
-
-    @cached_property
-    def category(self) -> xr.DataArray:
-        """Tercile that was observed."""
-        return category_of(self.obs, self.edges)
-
-    @cached_property
-    def common_edges(self) -> xr.DataArray:
-        """Terciles of all observations, the same for each time."""
-        return quantile_edges(self.obs)
-
-    @cached_property
-    def common_category(self) -> xr.DataArray:
-        """Tercile of all observations that was observed."""
-        return category_of(self.obs, self.common_edges)
-
-    @cached_property
-    def trend_mean(self) -> xr.DataArray:
-        """Mean of the trend's members."""
-        return ensemble_mean(self.trend)
-
-    @cached_property
-    def crps(self) -> xr.DataArray:
-        """Of the climatology."""
-        return crps(self.climatology, self.obs)
-
-    @cached_property
-    def rps(self) -> xr.DataArray:
-        """Of climatological probabilities."""
-        return climatological_rps(self.obs, self.edges)
-
-
-@dataclass(frozen=True)
-class Case:
-    """One forecast of a season, and what it is judged by; each field is made once.
-
-    Attributes
-    ----------
-    members : DataArray, shape (time, realization, ...)
-    truth : Truth
-    """
-
-    members: xr.DataArray
-    truth: Truth
-
-    @cached_property
-    def mean(self) -> xr.DataArray:
-        """Of the members."""
-        return ensemble_mean(self.members)
-
-    @cached_property
-    def variance(self) -> xr.DataArray:
-        """Of the members."""
-        return member_variance(self.members)
-
-    @cached_property
-    def crps(self) -> xr.DataArray:
-        """Fair, of each time."""
-        return crps(self.members, self.truth.obs)
-
-    @cached_property
-    def rps(self) -> xr.DataArray:
-        """Fair, of each time."""
-        return rps(self.members, self.truth.obs, self.truth.edges)
-
-    @cached_property
-    def probability(self) -> xr.DataArray:
-        """Of the three categories."""
-        return probabilities(self.members, self.truth.edges)
-
-    @property
-    def below(self) -> xr.DataArray:
-        """Probability of the lower tercile."""
-        return self.probability.isel(category=0, drop=True)
-
-    @property
-    def above(self) -> xr.DataArray:
-        """Probability of the upper tercile."""
-        return self.probability.isel(category=2, drop=True)
-
-    @cached_property
-    def common_probability(self) -> xr.DataArray:
-        """Of the three categories that are the same for each time."""
-        return probabilities(self.members, self.truth.common_edges)
-
-    @property
-    def low(self) -> xr.DataArray:
-        """Probability of the lower tercile of all observations."""
-        return self.common_probability.isel(category=0, drop=True)
-
-    @property
-    def high(self) -> xr.DataArray:
-        """Probability of the upper tercile of all observations."""
-        return self.common_probability.isel(category=2, drop=True)
-
-    def field(self, name: str) -> xr.DataArray:
-        """One of the fields in time that metrics need, as ``"mean"`` or ``"truth.obs"``."""
-        found: xr.DataArray = attrgetter(name)(self)
-        return found
+__all__ = ["METRICS", "Metric", "average_over"]
 
 
 class Metric(NamedTuple):
@@ -190,30 +47,32 @@ def _acc_pvalue(mean: xr.DataArray, obs: xr.DataArray) -> xr.DataArray:
     return correlation_pvalue(acc(mean, obs), effective_size(mean, obs))
 
 
-def _walk(own: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
+def _sign_test_pvalue(own: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
     return random_walk(other - own)["pvalue"]
 
 
-def _roc(category: int) -> Callable[[xr.DataArray, xr.DataArray], xr.DataArray]:
-    return lambda chance, truth: roc_area(chance, _happened(truth, category))
+def _roc_of(category: int) -> Callable[[xr.DataArray, xr.DataArray], xr.DataArray]:
+    return lambda chance, truth: roc_area(chance, _events(truth, category))
 
 
-def _happened(truth: xr.DataArray, category: int) -> xr.DataArray:
+def _events(truth: xr.DataArray, category: int) -> xr.DataArray:
     return (truth == category).astype(np.float64).where(truth.notnull())
 
 
-def _reliability(category: int) -> Callable[..., xr.Dataset]:
+def _reliability_of(category: int) -> Callable[..., xr.Dataset]:
     def score(chance: xr.DataArray, truth: xr.DataArray, area: xr.DataArray | None) -> xr.Dataset:
-        return reliability(chance, _happened(truth, category), dim=_all(area), weights=area)
+        return reliability(chance, _events(truth, category), dim=_all_dims(area), weights=area)
 
     return score
 
 
-def _ranks(members: xr.DataArray, obs: xr.DataArray, area: xr.DataArray | None) -> xr.DataArray:
-    return rank_histogram(members, obs, dim=_all(area), weights=area)
+def _rank_histogram(
+    members: xr.DataArray, obs: xr.DataArray, area: xr.DataArray | None
+) -> xr.DataArray:
+    return rank_histogram(members, obs, dim=_all_dims(area), weights=area)
 
 
-def _all(area: xr.DataArray | None) -> list[str]:
+def _all_dims(area: xr.DataArray | None) -> list[str]:
     """Time, and the grid where there is one."""
     return ["time", *([] if area is None else map(str, area.dims))]
 
@@ -259,39 +118,39 @@ METRICS: Mapping[str, Metric] = {
     # Forecasts of different years are ranked: thresholds that leave out each its own year would
     # move against it, and tell a forecast that never changes apart.
     "roc_below": Metric(
-        "ROC area of the lower tercile of all years", ("low", "truth.common_category"), _roc(0)
+        "ROC area of the lower tercile of all years", ("low", "truth.common_category"), _roc_of(0)
     ),
     "roc_above": Metric(
-        "ROC area of the upper tercile of all years", ("high", "truth.common_category"), _roc(2)
+        "ROC area of the upper tercile of all years", ("high", "truth.common_category"), _roc_of(2)
     ),
     "walk_pvalue": Metric(
         "p-value of the sign test of the CRPS against the climatological ensemble",
         ("crps", "truth.crps"),
-        _walk,
+        _sign_test_pvalue,
     ),
     "reliability_below": Metric(
         "reliability of the lower tercile's probability",
         ("below", "truth.category"),
-        _reliability(0),
+        _reliability_of(0),
         pooled=True,
     ),
     "reliability_above": Metric(
         "reliability of the upper tercile's probability",
         ("above", "truth.category"),
-        _reliability(2),
+        _reliability_of(2),
         pooled=True,
     ),
     "rank_histogram": Metric(
         "share of the observations in each part of the ensemble",
         ("members", "truth.obs"),
-        _ranks,
+        _rank_histogram,
         pooled=True,
     ),
 }
 """Scores by name."""
 
 
-def mean_over(values: xr.DataArray, dims: set[str]) -> xr.DataArray:
+def average_over(values: xr.DataArray, dims: set[str]) -> xr.DataArray:
     """Mean of scores over the grid (by area) and seasons, if these are among the dimensions."""
     rest = dims & set(map(str, values.dims))
     values = area_mean(values) if rest - {"season"} else values

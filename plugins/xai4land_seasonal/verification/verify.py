@@ -3,44 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import xarray as xr
-from dask.base import compute
 
 from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land.grids.grid import Grid
-from xai4land.tables import Table
-from xai4land_seasonal.data.areas import Box
 from xai4land_seasonal.data.climatology import Climatology
-from xai4land_seasonal.data.variables import usual_variable
-from xai4land_seasonal.verification.comparison import Cases, Comparison, compare, problems_of
-from xai4land_seasonal.verification.metrics import METRICS, mean_over
+from xai4land_seasonal.data.regions import Region
+from xai4land_seasonal.data.variables import default_variable
+from xai4land_seasonal.verification.comparison import compare, find_problems
+from xai4land_seasonal.verification.defaults import DEFAULT_METRICS, DEFAULT_REFERENCES
+from xai4land_seasonal.verification.intervals import compute_intervals
+from xai4land_seasonal.verification.metrics import METRICS
+from xai4land_seasonal.verification.scores import compute_scores
 
-__all__ = ["METRICS", "intervals_of", "scores_of", "summary", "verify"]
-
-BATCH = 50
-"""Resamples at once."""
-RESAMPLED = 2
-"""Years that a resample keeps together."""
-DEFAULT = ("acc", "residual_correlation", "rmse", "msess", "spread_error", "crpss", "rpss")
+__all__ = ["verify"]
 
 
 def verify(
     forecast: xr.Dataset,
     obs: xr.Dataset,
     *,
-    references: Sequence[str] | Mapping[str, xr.Dataset] = (
-        "climatology",
-        "trend",
-        "persistence",
-    ),
-    metrics: Sequence[str] = DEFAULT,
+    references: Sequence[str] | Mapping[str, xr.Dataset] = DEFAULT_REFERENCES,
+    metrics: Sequence[str] = DEFAULT_METRICS,
     dim: str | Sequence[str] = "time",
-    regions: Sequence[str] | Mapping[str, Box] | None = None,
+    regions: Sequence[str] | Mapping[str, Region] | None = None,
     intervals: int = 0,
     climatology: Climatology = None,
     variable: str | None = None,
@@ -102,13 +90,13 @@ def verify(
     >>> scores.acc.sizes["forecast"]
     4
     """
-    name = variable or usual_variable(forecast)
+    name = variable or default_variable(forecast)
     problems = [
         f"metric {m!r}, expected one of {', '.join(METRICS)}" for m in metrics if m not in METRICS
     ]
     if name not in forecast:
         problems.append(f"variable {name!r} is not in the forecast ({list(forecast.data_vars)})")
-    problems += problems_of(forecast, obs, references)
+    problems += find_problems(forecast, obs, references)
     wide = set([dim] if isinstance(dim, str) else dim) - {"time"}
     grid = Grid.of(forecast)
     cells = set(grid.names) if regions is None else set()
@@ -132,140 +120,7 @@ def verify(
         variable=name,
         seed=seed,
     )
-    found = scores_of(parts, metrics, wide)
+    found = compute_scores(parts, metrics, wide)
     if intervals:
-        found = found.merge(intervals_of(parts.cases, metrics, wide, intervals, seed))
+        found = found.merge(compute_intervals(parts.cases, metrics, wide, intervals, seed))
     return found.assign_attrs(history=cf.extend_history(forecast, "verified"))
-
-
-def scores_of(parts: Comparison, metrics: Sequence[str], wide: set[str]) -> xr.Dataset:
-    """Scores on (forecast, season, ...), with means over the dimensions in ``wide``."""
-    cases = parts.cases
-    made = []
-    origin: dict[str, str] = {}
-    for seasons in cases.values():
-        several = []
-        for case, _ in seasons.values():
-            scores: dict[str, xr.DataArray] = {}
-            for name in metrics:
-                metric = METRICS[name]
-                needs = [case.field(need) for need in metric.needs]
-                found = metric.score(*needs, *([parts.area] if metric.pooled else []))
-                if isinstance(found, xr.Dataset):
-                    new = {f"{name}_{k}": part for k, part in found.items()}
-                else:
-                    new = {name: found}
-                scores |= new
-                origin |= dict.fromkeys(new, name)
-            several.append(xr.Dataset(scores))
-        made.append(_joined(several, "season"))
-    every = _joined(made, "forecast")
-    every = every.assign_coords(forecast=list(cases), season=list(next(iter(cases.values()))))
-    every = xr.Dataset({k: mean_over(v, wide) for k, v in every.items()})
-    for key, name in origin.items():
-        every[key].attrs = {
-            "long_name": METRICS[name].long_name,
-            "units": parts.units if METRICS[name].has_units else "1",
-        }
-    return every.assign_attrs(parts.attrs)
-
-
-def intervals_of(
-    cases: Cases, metrics: Sequence[str], wide: set[str], samples: int, seed: int = 0
-) -> xr.Dataset:
-    """Scores and gains of resampled years; all forecasts and seasons are drawn alike."""
-    names = [m for m in metrics if not METRICS[m].pooled and not m.endswith("pvalue")]
-    needs = sorted({need for name in names for need in METRICS[name].needs})
-    lazy = {
-        name: {
-            season: (xr.Dataset({need: case.field(need) for need in needs}), years)
-            for season, (case, years) in seasons.items()
-        }
-        for name, seasons in cases.items()
-    }
-    # At once: they share observations and references.
-    fields: dict[str, dict[str, tuple[xr.Dataset, npt.NDArray[np.int64]]]] = compute(lazy)[0]
-    rng = np.random.default_rng(seed)
-    years = np.unique(np.concatenate([y for _, y in next(iter(fields.values())).values()]))
-    drawn = []
-    for start in range(0, samples, BATCH):
-        size = min(BATCH, samples - start), -(-years.size // RESAMPLED), 1
-        first = rng.integers(0, years.size, size)
-        at = (first + np.arange(RESAMPLED)).reshape(size[0], -1)[:, : years.size] % years.size
-        one = [
-            _joined(
-                [_resampled(*part, years[at], names, wide) for part in seasons.values()], "season"
-            )
-            for seasons in fields.values()
-        ]
-        drawn.append(_joined(one, "forecast"))
-    every = _joined(drawn, "sample")
-    every = every.mean("season") if "season" in wide else every
-    made = {}
-    for name in names:
-        gain = every[name].isel(forecast=0) - every[name]
-        for key, values in (("interval", every[name]), ("gain_interval", gain)):
-            bounds = values.quantile([0.05, 0.95], "sample").rename(quantile="bound")
-            long_name = METRICS[name].long_name
-            what = "90 % interval" + (" of the gain over" if key == "gain_interval" else "")
-            made[f"{name}_{key}"] = bounds.assign_attrs(long_name=f"{long_name}: {what}")
-    found = xr.Dataset(made).transpose("forecast", ..., "bound")
-    found = found.assign_coords(bound=["lower", "upper"], forecast=list(cases))
-    labels = list(next(iter(cases.values())))
-    return found.assign_coords(season=labels) if "season" in found.dims else found
-
-
-def _resampled(
-    values: xr.Dataset,
-    own: npt.NDArray[np.int64],
-    years: npt.NDArray[np.int64],
-    names: Sequence[str],
-    wide: set[str],
-) -> xr.Dataset:
-    """Scores over (sample, time) years; a year that a season lacks tells nothing."""
-    place = {year: k for k, year in enumerate(own.tolist())}
-    at = np.vectorize(lambda year: place.get(year, -1), otypes=[int])(years)
-    times = xr.DataArray(at, dims=("sample", "time"))
-    drawn = values.isel(time=times).where(times >= 0)
-    made = {}
-    for name in names:
-        score = METRICS[name].score(*(drawn[need] for need in METRICS[name].needs))
-        assert isinstance(score, xr.DataArray)
-        made[name] = mean_over(score, wide)
-    return xr.Dataset(made)
-
-
-def _joined(parts: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
-    return xr.concat(parts, dim, coords="minimal", compat="override")
-
-
-def summary(scores: xr.Dataset) -> Table:
-    """Scores as a table: a row a forecast, area-weighted means over cells, means over seasons.
-
-    Parameters
-    ----------
-    scores : Dataset
-        As :func:`verify` gives it; computed here.
-
-    Examples
-    --------
-    >>> scores = xr.Dataset({"acc": (("forecast", "season"), [[0.25, 0.75]])}, {"forecast": ["a"]})
-    >>> summary(scores)
-    forecast    acc
-    a         0.500
-    """
-    extra = {"bin", "bound"}
-    plain = {k: v for k, v in scores.data_vars.items() if not extra & set(map(str, v.dims))}
-    means = {
-        k: mean_over(v, set(map(str, v.dims)) - {"forecast", "region"}) for k, v in plain.items()
-    }
-    computed = xr.Dataset(means).compute()
-    rows: list[dict[str, Any]] = []
-    for label in computed["forecast"].values:
-        one = computed.sel(forecast=label)
-        for region in computed["region"].values if "region" in computed.dims else [None]:
-            part = one if region is None else one.sel(region=region)
-            row: dict[str, Any] = {"forecast": str(label)}
-            row |= {} if region is None else {"region": str(region)}
-            rows.append(row | {str(k): float(v) for k, v in part.data_vars.items()})
-    return Table(rows)

@@ -1,0 +1,114 @@
+"""What maps share: figures, projections, colour bars and read_coastlines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from xai4land.grids.grid import Grid
+from xai4land_seasonal.products.coasts import read_coastlines
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "LINE_COLOURS",
+    "add_colour_bar",
+    "add_title",
+    "colour_limit",
+    "draw_cells",
+    "make_figure",
+    "make_map_axes",
+    "middle_longitude",
+    "to_axes_longitude",
+]
+
+
+LINE_COLOURS = (
+    "#1b7837",
+    "#666666",
+    "#b35806",
+    "#542788",
+    "#1f78b4",
+    "#e31a1c",
+    "#999999",
+    "#cab2d6",
+)
+
+
+def add_colour_bar(
+    figure: Figure,
+    axes: Any,
+    shown: Any,
+    label: str,
+    span: tuple[float, float] = (0.15, 0.7),
+    **how: Any,
+) -> None:
+    """A colour bar under a map's own tick labels: where it begins and how wide, in map widths."""
+    bar = axes.inset_axes((span[0], -0.2, span[1], 0.05))
+    figure.colorbar(shown, cax=bar, orientation="horizontal", **how)
+    bar.tick_params(labelsize=7)
+    bar.set_xlabel(label, fontsize=8)
+
+
+def colour_limit(values: xr.DataArray) -> float:
+    """A round number that few cells are beyond."""
+    size = float(np.nanquantile(np.abs(values), 0.98)) if values.notnull().any() else 1.0
+    digits = 10.0 ** np.floor(np.log10(max(size, 1e-9)))
+    return float(np.ceil(size / digits * 2) / 2 * digits)
+
+
+def add_title(figure: Figure, text: str, fontsize: float = 10) -> None:
+    """A title above all axes, with room of its own: maps of one shape would not make any."""
+    layout: Any = figure.get_layout_engine()
+    inch = 1 / figure.get_figheight()
+    layout.set(rect=(0, 0.15 * inch, 1, 1 - 0.65 * inch))
+    figure.suptitle(text, fontsize=fontsize, y=1 - 0.08 * inch, va="top")
+
+
+def make_figure(data: xr.Dataset | xr.DataArray, across: int, rows: int = 1) -> Figure:
+    from matplotlib.figure import Figure
+
+    grid = Grid.of(data)
+    height, width = (np.ptp(axis.values) + 1e-9 for axis in (grid.lat, grid.lon))
+    each = float(np.clip(6 * height / width, 2.5, 7))
+    return Figure(figsize=(6 * across, rows * each + 1.4), layout="constrained")
+
+
+def make_map_axes(figure: Figure, rows: int, columns: int, field: xr.DataArray) -> np.ndarray:
+    """Axes for maps, with cartopy those of a plate carrée around the field's middle."""
+    try:
+        from cartopy.crs import PlateCarree
+    except ImportError:
+        return np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    projection = PlateCarree(central_longitude=middle_longitude(Grid.of(field)))
+    made = figure.subplots(rows, columns, subplot_kw={"projection": projection})
+    return np.atleast_1d(made).ravel()
+
+
+def draw_cells(ax: Any, field: xr.DataArray, **how: Any) -> Any:
+    """Cells in their true edges, and read_coastlines."""
+    grid = Grid.of(field)
+    rows, columns = cell_edges(grid, field)
+    order = np.argsort(grid.lat.values)
+    lat = np.append(rows[order, 0], rows[order[-1], 1])
+    lon = to_axes_longitude(ax, grid, np.append(columns[:, 0], columns[-1, 1]))
+    shown = ax.pcolormesh(lon, lat, field.transpose(*grid.names).values[order], **how)
+    x, y = read_coastlines().T
+    for turn in (-360, 0, 360, 720) if not ax.lines else ():
+        ax.plot(to_axes_longitude(ax, grid, x + turn), y, color="black", linewidth=0.5)
+    ax.set(xlim=(lon[0], lon[-1]), ylim=(lat[0], lat[-1]), aspect="equal")
+    if hasattr(ax, "gridlines"):
+        ax.gridlines(draw_labels=["left", "bottom"], linewidth=0.2)
+    return shown
+
+
+def to_axes_longitude(ax: Any, grid: Grid, lon: np.ndarray) -> np.ndarray:
+    """Longitudes as an axes' own coordinate, which with cartopy begins in the grid's middle."""
+    return lon - middle_longitude(grid) if hasattr(ax, "projection") else lon
+
+
+def middle_longitude(grid: Grid) -> float:
+    return float(grid.lon.values[0] + grid.lon.values[-1]) / 2

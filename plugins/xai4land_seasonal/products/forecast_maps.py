@@ -1,0 +1,109 @@
+"""Maps of a forecast."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from xai4land.scores.ensembles import ensemble_mean
+from xai4land_seasonal.data.variables import default_variable
+from xai4land_seasonal.products.drawing import (
+    add_colour_bar,
+    add_title,
+    colour_limit,
+    draw_cells,
+    make_figure,
+    make_map_axes,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["plot"]
+
+
+TERCILE_COLOURS = {"below": "Blues", "near": "Greys", "above": "Reds"}
+
+
+def plot(
+    forecast: xr.Dataset,
+    *,
+    terciles: xr.Dataset | None = None,
+    time: int = -1,
+    variable: str | None = None,
+) -> Figure:
+    """Draw a forecast: the mean of its members, and the most likely tercile or their spread.
+
+    Parameters
+    ----------
+    forecast : Dataset
+        On (time, realization, rows, columns). What is drawn is computed.
+    terciles : Dataset, optional
+        As :func:`xai4land_seasonal.tercile_probabilities` gives it.
+    time : int
+        Position on the time axis.
+    variable : str, optional
+        By default the first.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import xai4land, xai4land_seasonal
+    >>> climate = xai4land.sample("climate", years=range(1900, 1960))[["tas"]]
+    >>> made = xai4land_seasonal.forecast(
+    ...     climate, "DJF", members=5, years=1959, emulator="trend", climatology=(1900, 1929))
+    >>> [axes.get_title() for axes in plot(made).axes]
+    ['mean of the members', 'spread of the members']
+    """
+    name = variable or default_variable(forecast, ("time", "realization"))
+    one = forecast[name].isel(time=time).compute()
+    mean = ensemble_mean(one)
+    figure = make_figure(forecast, 2)
+    left, right = make_map_axes(figure, 1, 2, one)
+    units = one.attrs.get("units", "1")
+    limit = colour_limit(mean)
+    shown = draw_cells(left, mean, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    add_colour_bar(figure, left, shown, units)
+    left.set_title("mean of the members", fontsize=9)
+    if terciles is None:
+        spread = one.std("realization", ddof=1)
+        shown = draw_cells(right, spread, cmap="viridis", vmin=0)
+        add_colour_bar(figure, right, shown, units)
+        right.set_title("spread of the members", fontsize=9)
+    else:
+        chance = terciles[f"{name}_probability"].isel(time=time).compute()
+        _draw_terciles(figure, right, chance)
+    season, year = str(one["season"].values), int(one["season_year"])
+    reference = one["forecast_reference_time"].dt.strftime("%Y-%m-%d").item()
+    size = forecast.sizes["realization"]
+    label = forecast.attrs.get("emulator", "forecast")
+    period = str(forecast.attrs.get("climatology_period", "as given"))
+    against = period if period.startswith("as ") else f"against {period}"
+    add_title(
+        figure,
+        f"{name}, {season} {year}: {label}, as of {reference}, {size} members; anomalies {against}",
+        fontsize=10,
+    )
+    return figure
+
+
+def _draw_terciles(figure: Figure, axes: Any, chance: xr.DataArray) -> None:
+    """The most likely category, coloured by its probability; white where none is above 40 %."""
+    from matplotlib.colors import BoundaryNorm
+
+    levels = [40, 50, 60, 70, 80, 100]
+    known = chance.notnull().all("category")
+    best = chance.fillna(0).argmax("category")
+    for k, (category, colours) in enumerate(TERCILE_COLOURS.items()):
+        value = (100 * chance.sel(category=category)).where((best == k) & known)
+        value = value.where(value >= levels[0])
+        shown = draw_cells(
+            axes, value, cmap=colours, norm=BoundaryNorm(levels, 256, extend="neither")
+        )
+        span = (0.02 + 0.33 * k, 0.3)
+        add_colour_bar(figure, axes, shown, f"{category} (%)", span, ticks=levels[:-1])
+    axes.set_title("most likely tercile and its probability", fontsize=9)

@@ -1,0 +1,79 @@
+"""Scores of forecasts and seasons, and a table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import xarray as xr
+
+from xai4land_seasonal.verification.comparison import Comparison
+from xai4land_seasonal.verification.metrics import METRICS, average_over
+
+__all__ = ["compute_scores", "concatenate", "summarise"]
+
+
+def compute_scores(parts: Comparison, metrics: Sequence[str], wide: set[str]) -> xr.Dataset:
+    """Scores on (forecast, season, ...), with means over the dimensions in ``wide``."""
+    cases = parts.cases
+    made = []
+    origin: dict[str, str] = {}
+    for seasons in cases.values():
+        several = []
+        for case, _ in seasons.values():
+            scores: dict[str, xr.DataArray] = {}
+            for name in metrics:
+                metric = METRICS[name]
+                needs = [case.field(need) for need in metric.needs]
+                found = metric.score(*needs, *([parts.area] if metric.pooled else []))
+                if isinstance(found, xr.Dataset):
+                    new = {f"{name}_{k}": part for k, part in found.items()}
+                else:
+                    new = {name: found}
+                scores |= new
+                origin |= dict.fromkeys(new, name)
+            several.append(xr.Dataset(scores))
+        made.append(concatenate(several, "season"))
+    every = concatenate(made, "forecast")
+    every = every.assign_coords(forecast=list(cases), season=list(next(iter(cases.values()))))
+    every = xr.Dataset({k: average_over(v, wide) for k, v in every.items()})
+    for key, name in origin.items():
+        every[key].attrs = {
+            "long_name": METRICS[name].long_name,
+            "units": parts.units if METRICS[name].has_units else "1",
+        }
+    return every.assign_attrs(parts.attrs)
+
+
+def concatenate(parts: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
+    return xr.concat(parts, dim, coords="minimal", compat="override")
+
+
+def summarise(scores: xr.Dataset) -> pd.DataFrame:
+    """Return scores as a table: a row for each forecast, means over cells (by area) and seasons.
+
+    Parameters
+    ----------
+    scores : Dataset
+        As :func:`verify` gives it; computed here.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by ``forecast``, and by ``region`` where scores are of regions; a column for each
+        score.
+
+    Examples
+    --------
+    >>> scores = xr.Dataset({"acc": (("forecast", "season"), [[0.25, 0.75]])}, {"forecast": ["a"]})
+    >>> summarise(scores)["acc"].to_dict()
+    {'a': 0.5}
+    """
+    extra = {"bin", "bound"}
+    plain = {k: v for k, v in scores.data_vars.items() if not extra & set(map(str, v.dims))}
+    means = {
+        k: average_over(v, set(map(str, v.dims)) - {"forecast", "region"}) for k, v in plain.items()
+    }
+    computed = xr.Dataset(means).compute()
+    dims = [dim for dim in ("forecast", "region") if dim in computed.dims]
+    return computed.to_dataframe(dims)[list(map(str, means))]

@@ -1,0 +1,124 @@
+"""Files that are whole or not there, and errors of the file system with what to do."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from xai4land.errors import StoreError, Xai4landError
+
+__all__ = ["delete", "move_into_place", "replace_file", "translate_os_errors", "write_file"]
+
+DISK_FULL_CODES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """Give the path of a draft beside a file; it becomes the file when the block has ended well.
+
+    No reader, and no killed process, leaves half a file under its name. The draft of a block that
+    raises is deleted.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file; one that exists is replaced.
+
+    Yields
+    ------
+    Path
+        Of the draft, which is not there yet.
+
+    Raises
+    ------
+    OSError
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "note.txt")
+    >>> with replace_file(path) as draft:
+    ...     _ = draft.write_text("whole")
+    >>> path.read_text(), [entry.name for entry in path.parent.iterdir()]
+    ('whole', ['note.txt'])
+    """
+    draft = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    try:
+        yield draft
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def write_file(path: Path, content: bytes | str) -> None:
+    """Write all of a file (text as UTF-8) or nothing; see :func:`replace_file`."""
+    with replace_file(path) as draft:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def move_into_place(whole: Path, path: Path, aside: Path) -> None:
+    """Give a finished file or folder its name; one that exists is moved aside.
+
+    Parameters
+    ----------
+    whole, path : Path
+        From, to; on one file system.
+    aside : Path
+        Where to what exists is moved: half of a folder must not be seen under its name.
+
+    Raises
+    ------
+    OSError
+    """
+    if path.exists():
+        delete(aside)
+        path.rename(aside)
+    whole.rename(path)
+
+
+def delete(path: Path) -> None:
+    """Delete a file, a folder with all that is in it, or a link; nothing if there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def translate_os_errors(path: Path, advice: str | Callable[[], str]) -> Iterator[None]:
+    """Turn what the file system refuses into an error that says what to do.
+
+    Parameters
+    ----------
+    path : Path
+        What is being written.
+    advice : str or callable
+        What to do; called when the error is there.
+
+    Raises
+    ------
+    StoreError
+
+    Examples
+    --------
+    >>> with translate_os_errors(Path("/none/map.zarr"), "choose another folder"):
+    ...     Path("/none/map.zarr").mkdir()
+    Traceback (most recent call last):
+    ...
+    xai4land.errors.StoreError: could not write /none/map.zarr: No such file or directory; \
+choose another folder
+    """
+    try:
+        yield
+    except Xai4landError:
+        raise
+    except OSError as error:
+        reason = f"could not write {path}: {error.strerror or error}"
+        if error.errno in DISK_FULL_CODES:
+            reason += f" ({shutil.disk_usage(path.parent).free / 1e6:.1f} MB free there)"
+        raise StoreError(f"{reason}; {advice if isinstance(advice, str) else advice()}") from error

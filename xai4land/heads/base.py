@@ -1,0 +1,147 @@
+"""The head: all that the engine must know of what comes out of an emulator.
+
+The engine makes windows, runs the network, blends what it says and stores what comes out. What the
+numbers mean is up to the head: :class:`xai4land.heads.classes.ClassHead` for class maps,
+:class:`xai4land.heads.numbers.NumberHead` for continuous variables, or a third party's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy.typing as npt
+import torch
+
+from xai4land.emulator.outputs import Outputs
+from xai4land.grids.cf import Period
+from xai4land.heads.outputs import Output
+from xai4land.windows.cells import Cells
+from xai4land.windows.features import GuessChannels, Pixels
+from xai4land.windows.fields import Stack
+
+__all__ = ["FirstGuess", "Head", "Period", "TrainingWindow"]
+
+
+class FirstGuess(GuessChannels, Protocol):
+    """What the coarse inputs say without a network, around a place."""
+
+    def values(self, pixels: Pixels) -> torch.Tensor:
+        """Return the first guess, shape (layers, rows, columns)."""
+        ...
+
+    def is_trivial(self, pixels: Pixels) -> bool:
+        """Return whether the answer is known without the network in all of a window."""
+        ...
+
+    def cells(self, pixels: Pixels) -> Cells:
+        """Return what outputs must agree with in each coarse cell."""
+        ...
+
+    def undecided(self, pixels: Pixels) -> torch.Tensor:
+        """Return where something can be learned, as bool of shape (rows, columns)."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrainingWindow:
+    """What a network learns from in one window, beside its features.
+
+    Attributes
+    ----------
+    cells : Cells
+        Those that the window's edge cuts are missing.
+    truth : Tensor, shape (truth layers, size, size)
+        As the head encodes it; missing outside the split.
+    area : Tensor, shape (size, size)
+        Weight of each pixel, the cosine of its latitude.
+    """
+
+    cells: Cells
+    truth: torch.Tensor
+    area: torch.Tensor
+
+    def to(self, device: torch.device) -> TrainingWindow:
+        """Return the window on a device."""
+        return TrainingWindow(self.cells.to(device), self.truth.to(device), self.area.to(device))
+
+
+class Head(Protocol):
+    """From inputs to a first guess, and from the network's answer to finished fields.
+
+    Attributes
+    ----------
+    outputs : tuple of Output
+        The variables that are made, in the order of the dataset.
+    period : str
+        What a time step of the outputs stands for.
+    title : str
+        What is made, in few words.
+    missing_truth : float
+        What stands for an unknown truth; NaN, or a code.
+    """
+
+    @property
+    def outputs(self) -> tuple[Output, ...]: ...
+    @property
+    def period(self) -> Period: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def missing_truth(self) -> float: ...
+
+    def first_guess(self, stacks: Sequence[Stack]) -> FirstGuess:
+        """Return the first guess from what was read of the inputs."""
+        ...
+
+    def start(self, guess: torch.Tensor) -> torch.Tensor:
+        """Return what the network's answer is added to, from the values of the first guess."""
+        ...
+
+    def answer(self, raw: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+        """Return what windows are blended from; shapes are (..., layers, rows, columns)."""
+        ...
+
+    def finish(
+        self, blended: torch.Tensor, values: torch.Tensor, guess: Any, pixels: Pixels
+    ) -> dict[str, torch.Tensor]:
+        """Return the outputs of a tile by name, as blocks keep them.
+
+        Parameters
+        ----------
+        blended : Tensor, shape (layers, rows, columns)
+            Weighted mean of the windows' answers; of the first guess where no network was needed.
+        values : Tensor, shape (layers, rows, columns)
+            The first guess.
+        guess : FirstGuess
+            As :meth:`first_guess` made it.
+        pixels : Pixels
+            Whole coarse cells, if outputs are fitted to them.
+        """
+        ...
+
+    def learn(self, truth: Iterable[npt.NDArray[Any]]) -> Outputs:
+        """Return the card's outputs with what they take from the truth in the training blocks.
+
+        Parameters
+        ----------
+        truth : iterable of ndarray, shape (layers, rows, columns)
+            Piece by piece.
+        """
+        ...
+
+    def loss(
+        self, raw: torch.Tensor, guess: torch.Tensor, windows: Sequence[TrainingWindow]
+    ) -> torch.Tensor:
+        """Return the loss of a batch, on the device of its tensors."""
+        ...
+
+    def tune(
+        self,
+        raw: Sequence[torch.Tensor],
+        guess: Sequence[torch.Tensor],
+        windows: Sequence[TrainingWindow],
+    ) -> Outputs:
+        """Return the card's outputs with what is chosen on validation windows after training."""
+        ...

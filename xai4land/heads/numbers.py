@@ -1,0 +1,227 @@
+"""The head of continuous variables: a coarse field, or a constant, corrected by a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from xai4land.emulator.outputs import Numbers
+from xai4land.errors import EmulatorError
+from xai4land.grids.cf import Period
+from xai4land.heads.base import TrainingWindow
+from xai4land.heads.conserve import conserve_means
+from xai4land.heads.moments import Moments
+from xai4land.heads.outputs import Output
+from xai4land.windows.cells import CellLookup, Cells
+from xai4land.windows.features import Pixels
+from xai4land.windows.fields import Field, Stack
+
+__all__ = ["CoarseFields", "NumberHead"]
+
+
+class NumberHead:
+    """The head of continuous variables.
+
+    The network gives corrections of the first guess, in units of each variable's ``scale``. Values
+    are kept within their valid range and, if the card says so, their mean over each coarse cell
+    is made to agree with the coarse input.
+
+    Parameters
+    ----------
+    numbers : Numbers
+        The outputs as the card describes them.
+    """
+
+    missing_truth = float("nan")
+
+    def __init__(self, numbers: Numbers) -> None:
+        self.numbers = numbers
+
+    @property
+    def period(self) -> Period:
+        """Return the card's."""
+        return self.numbers.period
+
+    @property
+    def title(self) -> str:
+        """Return the names of the variables."""
+        return ", ".join(v.long_name or v.name.replace("_", " ") for v in self.numbers.variables)
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """Return the variables."""
+        found = []
+        for variable in self.numbers.variables:
+            attrs: dict[str, Any] = {
+                "standard_name": variable.standard_name,
+                "long_name": variable.long_name or variable.name.replace("_", " "),
+                "units": variable.units,
+                "cell_methods": variable.cell_methods,
+                "valid_range": np.array(variable.valid_range, np.float32),
+            }
+            given = {name: value for name, value in attrs.items() if len(value)}
+            found.append(Output(variable.name, "float32", given, np.float32(np.nan)))
+        return tuple(found)
+
+    def first_guess(self, stacks: Sequence[Stack]) -> CoarseFields:
+        """Return the coarse fields of the variables that the stacks hold."""
+        return CoarseFields.of(self.numbers, stacks)
+
+    def start(self, guess: torch.Tensor) -> torch.Tensor:
+        """Return the first guess itself."""
+        return guess
+
+    def answer(self, raw: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+        """Return the corrected first guess, in units of ``scale``."""
+        return raw + start
+
+    def finish(
+        self, blended: torch.Tensor, values: torch.Tensor, guess: CoarseFields, pixels: Pixels
+    ) -> dict[str, torch.Tensor]:
+        """Return the variables in their units; see :class:`Head`."""
+        if not bool(blended.sum().isfinite()):
+            raise EmulatorError(
+                "the network answered with numbers that are not finite; precision='float32' may "
+                "help, or the emulator's weights are faulty"
+            )
+        offset, scale, low, high = (part.to(blended.device) for part in self._constants)
+        physical = blended * scale[:, None, None] + offset[:, None, None]
+        if self.numbers.conserve:
+            physical = conserve_means(physical, guess.cells(pixels), low, high)
+        else:
+            physical = physical.clamp(low[:, None, None], high[:, None, None])
+        return dict(zip(self.numbers.names, physical, strict=True))
+
+    @cached_property
+    def _constants(self) -> tuple[torch.Tensor, ...]:
+        """Offset, scale, lowest and highest value of each variable."""
+        variables = self.numbers.variables
+        columns = zip(*((v.offset, v.scale, *v.valid_range) for v in variables), strict=True)
+        return tuple(torch.tensor(column) for column in columns)
+
+    def learn(self, truth: Iterable[npt.NDArray[Any]]) -> Numbers:
+        """Return the variables with mean and standard deviation of the truth."""
+        moments = [Moments() for _ in self.numbers.variables]
+        for piece in truth:
+            moments = [
+                one.merge(Moments.of(values.astype(np.float64)))
+                for one, values in zip(moments, piece, strict=True)
+            ]
+        learned = [
+            variable.model_copy(
+                update={
+                    "offset": float(f"{one.mean:.6g}"),
+                    "scale": float(f"{one.deviation:.6g}") or 1.0,
+                }
+            )
+            for variable, one in zip(self.numbers.variables, moments, strict=True)
+        ]
+        return self.numbers.model_copy(update={"variables": tuple(learned)})
+
+    def loss(
+        self, raw: torch.Tensor, guess: torch.Tensor, windows: Sequence[TrainingWindow]
+    ) -> torch.Tensor:
+        """Return the area-weighted Huber loss in units of ``scale``, robust to outliers."""
+        offset, scale = (part.to(raw.device)[:, None, None] for part in self._constants[:2])
+        truth = (torch.stack([window.truth for window in windows]) - offset) / scale
+        known = torch.isfinite(truth)
+        area = torch.stack([window.area for window in windows])[:, None] * known
+        answer = self.answer(raw, self.start(guess))
+        losses = torch.nn.functional.huber_loss(
+            answer, torch.where(known, truth, answer.detach()), reduction="none"
+        )
+        return (losses * area).sum() / area.sum().clamp(min=1)
+
+    def tune(
+        self,
+        raw: Sequence[torch.Tensor],
+        guess: Sequence[torch.Tensor],
+        windows: Sequence[TrainingWindow],
+    ) -> Numbers:
+        """Return the outputs as they are: nothing is chosen after training."""
+        return self.numbers
+
+
+@dataclass(frozen=True)
+class CoarseFields:
+    """What the coarse inputs say of the variables, around a place.
+
+    Attributes
+    ----------
+    outputs : Numbers
+    coarse : Field or None
+        The coarse input of each variable that has one, in order; none where none has.
+    place : Stack
+        Where the inputs lie.
+    """
+
+    outputs: Numbers
+    coarse: Field | None
+    place: Stack
+
+    @classmethod
+    def of(cls, outputs: Numbers, stacks: Sequence[Stack]) -> CoarseFields:
+        """Return the coarse fields that the stacks hold."""
+        names = outputs.coarse_inputs
+        parts = [part for stack in stacks if (part := stack.only(names))]
+        by_name = {s.name: part.values[k] for part in parts for k, s in enumerate(part.specs)}
+        chosen = [by_name[v.coarse] for v in outputs.variables if v.coarse]
+        if not chosen:
+            return cls(outputs, None, stacks[0])
+        return cls(outputs, Field(parts[0].grid, parts[0].start, torch.stack(chosen)), parts[0])
+
+    def values(self, pixels: Pixels) -> torch.Tensor:
+        """Return the interpolated coarse value of each variable, in units of ``scale``."""
+        shape = (len(self.outputs.variables), *pixels.shape)
+        guess = torch.zeros(shape, device=self.place.values.device)
+        if self.coarse is None:
+            return guess
+        values, weight = self.coarse.interpolated(*pixels)
+        for layer, k in enumerate(self._with_coarse):
+            variable = self.outputs.variables[k]
+            scaled = (values[layer] - variable.offset) / variable.scale
+            guess[k] = scaled if weight is None else torch.where(weight[layer] > 0, scaled, 0.0)
+        return guess
+
+    def fill_channels(self, channels: torch.Tensor, values: torch.Tensor, pixels: Pixels) -> None:
+        """Write the first guess, and how far the cell's own value differs."""
+        if self.coarse is None:
+            return
+        count = len(self._with_coarse)
+        own = self._lookup.on_pixels(self.coarse, pixels)
+        for layer, k in enumerate(self._with_coarse):
+            variable = self.outputs.variables[k]
+            channels[layer] = values[k]
+            channels[count + layer] = (own[layer] - variable.offset) / variable.scale - values[k]
+
+    def is_trivial(self, pixels: Pixels) -> bool:
+        """Return whether the coarse inputs are missing in all cells, as the output is then."""
+        if self.coarse is None:
+            return False
+        return not bool(torch.isfinite(self._lookup.values(self.coarse, pixels)).any())
+
+    def cells(self, pixels: Pixels) -> Cells:
+        """Return the value of each variable in the coarse cells under a box of pixels."""
+        grid = self.place.grid if self.coarse is None else self.coarse.grid
+        lookup = CellLookup(grid, self.place.values.device)
+        field = self.coarse or Field(grid, self.place.start, self.place.values[:1].float())
+        return lookup.cells(field, pixels)
+
+    def undecided(self, pixels: Pixels) -> torch.Tensor:
+        """Return all pixels whose coarse cell is known."""
+        cells = self.cells(pixels)
+        return cells.spread(torch.isfinite(cells.values).all(0))
+
+    @cached_property
+    def _with_coarse(self) -> list[int]:
+        return [k for k, variable in enumerate(self.outputs.variables) if variable.coarse]
+
+    @cached_property
+    def _lookup(self) -> CellLookup:
+        return CellLookup(self.place.grid, self.place.values.device)

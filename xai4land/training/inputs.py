@@ -1,0 +1,162 @@
+"""From a user's variables to the inputs of a card, with statistics of the training blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xai4land.emulator.card import Input
+from xai4land.emulator.inputs import Layer, find_layer, time_name
+from xai4land.errors import InputError
+from xai4land.grids.grid import Grid
+from xai4land.heads.moments import Moments
+from xai4land.training.split import Split, block_numbers
+from xai4land.windows.sources import as_chunks
+
+__all__ = ["describe_inputs", "measure_input"]
+
+MOST_CODES = 64
+"""Whole numbers without flags or units that are still taken for codes."""
+
+
+def describe_inputs(
+    data: xr.Dataset,
+    static: xr.Dataset | None,
+    fractions: Sequence[str],
+    inputs: Sequence[str] | None,
+) -> list[Layer]:
+    """Find the inputs, as a card will describe them; statistics come later.
+
+    Parameters
+    ----------
+    data : Dataset
+    static : Dataset, optional
+    fractions : sequence of str
+        Inputs that are fractions of a cell.
+    inputs : sequence of str, optional
+        All others; by default all variables that have a horizontal grid.
+
+    Raises
+    ------
+    InputError
+        Listing what is not there, or is no map.
+    """
+    problems: list[str] = []
+    layers = []
+    sources = [data] if static is None else [data, static]
+    named = {str(n): s[n] for s in reversed(sources) for n in s.data_vars}
+    others = inputs if inputs is not None else [n for n in named if n not in fractions]
+    for name in dict.fromkeys([*fractions, *others]):
+        if name not in named:
+            problems.append(f"no variable {name!r}; there are {', '.join(named)}")
+            continue
+        array = named[name]
+        try:
+            Grid.of(array, f"variable {name!r}")
+            layers.append(find_layer(_describe(name, array, name in fractions), data, static))
+        except InputError as error:
+            if inputs is None and name not in fractions and "none;" in str(error):
+                continue  # not a map: bounds, a grid mapping
+            problems += error.problems
+    InputError.raise_if(problems)
+    return layers
+
+
+def _describe(name: str, array: xr.DataArray, fraction: bool) -> Input:
+    about = {
+        "name": name,
+        "standard_name": str(array.attrs.get("standard_name", "")),
+        "long_name": str(array.attrs.get("long_name", "")),
+    }
+    if fraction:
+        return Input(
+            **about, role="dynamic", units="1", valid_range=(0.0, 1.0), offset=0.5, scale=0.5
+        )
+    flagged = "flag_values" in array.attrs
+    if flagged or (array.dtype.kind in "iu" and str(array.attrs.get("units", "")) in ("", "1")):
+        return Input(**about, role="categorical", codes=_codes(name, array, flagged))
+    units = str(array.attrs.get("units", "1"))
+    role = "static" if time_name(array) is None else "dynamic"
+    return Input(**about, role=role, units=units, fill=0.0)
+
+
+def _codes(name: str, array: xr.DataArray, flagged: bool) -> tuple[int, ...]:
+    """Return the codes that an array holds."""
+    fill = array.encoding.get("_FillValue", array.attrs.get("_FillValue"))
+    codes: set[int] = set()
+    for values in _pieces(array):
+        found = np.unique(values)
+        codes.update(int(c) for c in found[np.isfinite(found)] if c != fill)
+        if len(codes) > MOST_CODES and not flagged:
+            raise InputError(
+                f"variable {name!r} has more than {MOST_CODES} whole numbers and no units: "
+                "classes, or a quantity? set its flag_values, or its units"
+            )
+    return tuple(sorted(codes))
+
+
+def measure_input(layer: Layer, split: Split, blocks: npt.NDArray[np.int64]) -> Input:
+    """Return the input with its mean and standard deviation over the training blocks.
+
+    Parameters
+    ----------
+    layer : Layer
+    split : Split
+    blocks : ndarray of int
+        Numbers of the training blocks in which the truth is known.
+
+    Raises
+    ------
+    InputError
+        If there is no value.
+    """
+    spec, grid = layer.spec, layer.grid
+    if spec.role == "categorical" or spec.valid_range is not None:
+        return spec
+    lat, lon = grid.lat.values, (grid.lon.values + 180) % 360 - 180
+    moments = Moments()
+    for values, rows, columns in _placed_pieces(layer.data):
+        inside = np.isin(block_numbers(lat[rows], lon[columns], split.degrees), blocks)
+        moments = moments.merge(Moments.of(np.asarray(values, np.float64)[..., inside]))
+    if not moments.count:
+        raise InputError(f"variable {spec.name!r} has no value in the training blocks; drop it")
+    room = (moments.high - moments.low) or abs(moments.mean) or 1.0
+    return spec.model_copy(
+        update={
+            "offset": _round(moments.mean),
+            "scale": _round(moments.deviation) or 1.0,
+            "fill": _round(moments.mean),
+            # Room for what the training blocks did not show; not for other units.
+            "valid_range": (_round(moments.low - room), _round(moments.high + room)),
+        }
+    )
+
+
+def _pieces(array: xr.DataArray) -> Iterator[npt.NDArray[Any]]:
+    """Read an array chunk by chunk."""
+    for values, _, _ in _placed_pieces(array):
+        yield values
+
+
+def _placed_pieces(array: xr.DataArray) -> Iterator[tuple[npt.NDArray[Any], slice, slice]]:
+    """Read an array chunk by chunk, with the rows and columns of its last two dimensions."""
+    data = as_chunks(array)
+    if not isinstance(data, da.Array):
+        yield data, slice(None), slice(None)
+        return
+    ends = [np.concatenate([[0], np.cumsum(sizes)]) for sizes in data.chunks[-2:]]
+    for number in np.ndindex(data.numblocks):
+        rows, columns = (
+            slice(int(end[k]), int(end[k + 1])) for end, k in zip(ends, number[-2:], strict=True)
+        )
+        yield np.asarray(data.blocks[number].compute()), rows, columns
+
+
+def _round(value: float) -> float:
+    """Return six significant digits."""
+    return float(f"{value:.6g}")

@@ -1,0 +1,124 @@
+"""What a network learns: the truth, read part by part."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xai4land.grids.grid import Grid
+from xai4land.training.split import Split, block_numbers
+from xai4land.typing import Ints
+from xai4land.windows.cache import ResultCache
+from xai4land.windows.chunks import Box, Reader
+from xai4land.windows.sources import as_chunks
+
+__all__ = ["PIECE", "Truth"]
+
+PIECE = 1024
+"""Rows and columns of the pieces in which the whole truth is read."""
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Layers of truth on the target grid, rows from the north.
+
+    Parameters
+    ----------
+    readers : tuple of Reader
+        One a layer.
+    target : Grid
+    times : int
+        Steps.
+    missing : float
+        What stands for an unknown value.
+    split : Split, optional
+        Values outside are unknown.
+    cache : ResultCache
+    """
+
+    readers: tuple[Reader, ...]
+    target: Grid
+    times: int
+    missing: float
+    cache: ResultCache
+    split: Split | None = None
+
+    @classmethod
+    def of(cls, layers: Sequence[xr.DataArray], target: Grid, missing: float) -> Truth:
+        """Return the truth from arrays of (time,) rows, columns on the target's own pixels."""
+        names = target.names
+        turned = [a.isel({names[0]: slice(None, None, -1)}) for a in layers]
+        chosen = turned if target.ascending else layers
+        readers = tuple(Reader(as_chunks(array.transpose(..., *names)), target) for array in chosen)
+        times = readers[0].data.shape[0] if readers[0].timed else 1
+        return cls(readers, target, times, missing, ResultCache())
+
+    def within(self, split: Split) -> Truth:
+        """Return the same truth, known within a split alone."""
+        return replace(self, split=split)
+
+    def read(self, time: int, rows: Ints, columns: Ints) -> npt.NDArray[np.generic]:
+        """Read a box, shape (layers, rows, columns).
+
+        Parameters
+        ----------
+        time : int
+        rows, columns : ndarray of int
+            Consecutive, counted from the target's north-west; beyond the target all is unknown.
+        """
+        height, width = self.target.shape
+        around = self.target.lon.periodic
+        down = (int(rows[0]), min(int(rows[-1]) + 1, height))
+        across = (int(columns[0]), int(columns[-1]) + 1)
+        across = across if around else (across[0], min(across[1], width))
+        values = [reader.read((down, across), time, self.cache) for reader in self.readers]
+        found = np.full((len(values), rows.size, columns.size), self.missing, values[0].dtype)
+        found[:, : down[1] - down[0], : across[1] - across[0]] = values
+        if self.split is not None:
+            found[:, ~self.split.holds(*self._points(rows, columns))] = self.missing
+        return found
+
+    def known(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
+        """Return where at least one layer is known, shape (rows, columns)."""
+        if np.isnan(self.missing):
+            return np.asarray(np.isfinite(values.astype(np.float64)).any(0))
+        return np.asarray((values != self.missing).any(0))
+
+    def pieces(self, size: int = PIECE) -> Iterator[tuple[int, Ints, Ints]]:
+        """Cut the target into pieces: time, rows and columns of each, for :meth:`read`."""
+        spans = [
+            [np.arange(a, min(a + size, length)) for a in range(0, length, size)]
+            for length in self.target.shape
+        ]
+        for time in range(self.times):
+            for rows, columns in itertools.product(*spans):
+                yield time, rows, columns
+
+    def blocks(self, degrees: float) -> Ints:
+        """Return the numbers of the split's blocks in which something is known."""
+        found: set[int] = set()
+        for time, rows, columns in self.pieces():
+            known = self.known(self.read(time, rows, columns))
+            numbers = block_numbers(*self._points(rows, columns), degrees)
+            found.update(np.unique(numbers[known]).tolist())
+        return np.array(sorted(found), np.int64)
+
+    def part(self, rows: Ints, columns: Ints) -> Box:
+        """Return the part of the target's lattice that a box is."""
+        top, left = self.target.lattice_origin
+        return (
+            (int(rows[0]) + top, int(rows[-1]) + 1 + top),
+            (int(columns[0]) + left, int(columns[-1]) + 1 + left),
+        )
+
+    def _points(
+        self, rows: Ints, columns: Ints
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        (top, _), (left, _) = self.part(rows, columns)
+        lat = self.target.lattice_lat(rows - rows[0] + top)
+        return lat, self.target.lattice_lon(columns - columns[0] + left)
