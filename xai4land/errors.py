@@ -1,4 +1,4 @@
-"""The errors that users meet: what was seen, what was expected, the one-line fix."""
+"""Exceptions. Their messages say what was seen, what was expected, and how to fix it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Xai4landError(Exception):
 
 
 class InputError(Xai4landError, ValueError):
-    """Input that cannot give a right answer; lists every problem found, not the first.
+    """Input that cannot give a right answer; lists all problems, not only the first.
 
     Parameters
     ----------
     problems : str or iterable of str
-        One sentence a problem: what was seen, what was expected, how to mend it.
+        One sentence for each problem: what was seen, what was expected, how to fix it.
 
     Attributes
     ----------
@@ -60,11 +60,11 @@ class InputError(Xai4landError, ValueError):
 
 
 class EmulatorFileError(Xai4landError, ValueError):
-    """A file that is not a whole, untouched emulator that this version can run."""
+    """A file that is not a complete, unaltered emulator which this version can run."""
 
 
 class EmulatorError(Xai4landError, ArithmeticError):
-    """A network whose answer is not a finite number."""
+    """A network whose output is not finite."""
 
 
 class PluginError(Xai4landError, ImportError):
@@ -76,4 +76,4 @@ class StoreError(Xai4landError, OSError):
 
 
 class DownloadError(Xai4landError, OSError):
-    """A file that could not be downloaded, or that is not the one that was asked for."""
+    """A file that could not be downloaded, or whose contents are not as expected."""

@@ -1,4 +1,4 @@
-"""What users may set: where downloads are kept, how they are made, whose emulators are known."""
+"""Options: the cache folder, how downloads are made, and registries of other publishers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from xai4land.errors import InputError
 
 __all__ = ["get_options", "set_options"]
 
-_SET: dict[str, Any] = {}  # by set_options; what is not here comes from the environment
+_SET: dict[str, Any] = {}  # by set_options; others come from the environment
 
 
 def _user_cache() -> Path:
@@ -24,7 +24,7 @@ def _user_cache() -> Path:
 
 @dataclass(frozen=True)
 class Options:
-    """All options at one moment; see :class:`set_options`."""
+    """Values of all options; see :class:`set_options`."""
 
     cache: Path = field(default_factory=_user_cache)
     offline: bool = False
@@ -33,7 +33,7 @@ class Options:
     registries: tuple[str, ...] = ()
 
 
-class _Given(TypedDict, total=False):
+class _Arguments(TypedDict, total=False):
     cache: str | os.PathLike[str]
     offline: bool
     timeout: float
@@ -44,7 +44,7 @@ class _Given(TypedDict, total=False):
 class set_options:  # noqa: N801 - lower case, as in xarray
     """Set options for the session, or in a ``with`` block.
 
-    What is not set here comes from the environment: ``XAI4LAND_`` and the name in capitals.
+    Options that are not set come from the environment: ``XAI4LAND_`` and the name in capitals.
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ class set_options:  # noqa: N801 - lower case, as in xarray
         Folder for downloads and other files that can be made again. By default ``xai4land`` in
         the user's cache folder.
     offline : bool
-        Whether nothing may be downloaded: what is not here is an error that says how to get it.
+        Whether to download nothing: a missing file is an error that says how to get it.
     timeout : float
-        Seconds after which a server that sends nothing is given up; 30 by default.
+        Seconds to wait for a server that sends nothing; 30 by default.
     retries : int
         How often a failed download is tried again; 3 by default.
     registries : iterable of path-like
@@ -64,7 +64,7 @@ class set_options:  # noqa: N801 - lower case, as in xarray
     Raises
     ------
     InputError
-        Listing every unknown name and every value that cannot be.
+        Listing all unknown names and invalid values.
 
     Examples
     --------
@@ -78,8 +78,8 @@ class set_options:  # noqa: N801 - lower case, as in xarray
 timeout, retries, registries
     """
 
-    def __init__(self, **options: Unpack[_Given]) -> None:
-        checked = _checked(options)
+    def __init__(self, **options: Unpack[_Arguments]) -> None:
+        checked = _check_options(options)
         self._before = {name: _SET[name] for name in checked if name in _SET}
         self._names = tuple(checked)
         _SET.update(checked)
@@ -99,58 +99,59 @@ timeout, retries, registries
 
 
 def get_options() -> Options:
-    """The options as they are now.
+    """Return the options that are set, by :class:`set_options` or in the environment.
 
     Raises
     ------
     InputError
-        Listing every environment variable whose value cannot be.
+        Listing all environment variables with invalid values.
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     problems = []
-    for name, read in _READ.items():
+    for name, parse in _PARSERS.items():
         variable = f"XAI4LAND_{name.upper()}"
         text = os.environ.get(variable)
         if text and name not in _SET:
             try:
-                found[name] = read(text)
+                values[name] = parse(text)
             except ValueError as error:
                 problems.append(f"the environment variable {variable} is {text!r}; {error}")
     InputError.raise_if(problems)
-    return Options(**{**found, **_SET})
+    return Options(**{**values, **_SET})
 
 
-def _checked(options: _Given) -> dict[str, Any]:
+def _check_options(options: _Arguments) -> dict[str, Any]:
+    """Return valid options, or raise an error that lists all problems."""
     checked, problems = {}, []
     for name, value in options.items():
-        if name not in _READ:
-            near = get_close_matches(name, _READ, n=1)
+        if name not in _PARSERS:
+            near = get_close_matches(name, _PARSERS, n=1)
             hint = f" (is it {near[0]!r}?)" if near else ""
-            problems.append(f"no option {name!r}{hint}; there are {', '.join(_READ)}")
+            problems.append(f"no option {name!r}{hint}; there are {', '.join(_PARSERS)}")
             continue
         try:
-            checked[name] = _READ[name](value)
+            checked[name] = _PARSERS[name](value)
         except ValueError as error:
             problems.append(f"the option {name!r} is {value!r}; {error}")
     InputError.raise_if(problems)
     return checked
 
 
-def _folder(value: object) -> Path:
+def _parse_folder(value: object) -> Path:
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
         raise ValueError("expected the path of a folder")
     return Path(value).expanduser().absolute()
 
 
-def _flag(value: object) -> bool:
-    known = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    found = known.get(str(value).lower())
-    if found is None:
+def _parse_bool(value: object) -> bool:
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    result = words.get(str(value).lower())
+    if result is None:
         raise ValueError("expected true or false")
-    return found
+    return result
 
 
-def _seconds(value: object) -> float:
+def _parse_seconds(value: object) -> float:
     expected = "expected a positive number of seconds"
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(expected)
@@ -163,27 +164,27 @@ def _seconds(value: object) -> float:
     return seconds
 
 
-def _count(value: object) -> int:
-    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    if not (whole or (isinstance(value, str) and value.isascii() and value.isdigit())):
+def _parse_count(value: object) -> int:
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if not (is_count or (isinstance(value, str) and value.isascii() and value.isdigit())):
         raise ValueError("expected a whole number, 0 or more")
     return int(value)  # type: ignore[call-overload,no-any-return]
 
 
-def _places(value: object) -> tuple[str, ...]:
+def _parse_addresses(value: object) -> tuple[str, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, Iterable):
         raise ValueError("expected paths or addresses")
-    places = tuple(parts)
-    if not all(isinstance(place, str | os.PathLike) for place in places):
+    addresses = tuple(parts)
+    if not all(isinstance(address, str | os.PathLike) for address in addresses):
         raise ValueError("expected paths or addresses")
-    return tuple(text for place in places if (text := os.fspath(place).strip()))
+    return tuple(text for address in addresses if (text := os.fspath(address).strip()))
 
 
-_READ: dict[str, Callable[[object], Any]] = {
-    "cache": _folder,
-    "offline": _flag,
-    "timeout": _seconds,
-    "retries": _count,
-    "registries": _places,
+_PARSERS: dict[str, Callable[[object], Any]] = {
+    "cache": _parse_folder,
+    "offline": _parse_bool,
+    "timeout": _parse_seconds,
+    "retries": _parse_count,
+    "registries": _parse_addresses,
 }

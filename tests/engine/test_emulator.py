@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 import xai4land
 from conftest import random_emulator, small_card
 from xai4land import Emulator, EmulatorFileError, InputError, StoreError
-from xai4land.emulator.file import KEY, pack
+from xai4land.emulator.file import HEADER_KEY, pack
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def changed_card(content: bytes, **changes) -> bytes:
     card = {**emulator.card.model_dump(mode="json"), **changes}
     text = json.dumps(card)
     tensors = {n: emulator.weights[n] for n in sorted(emulator.weights)}
-    return save(tensors, {KEY: json.dumps({"card": text, "sha256": _digest(text, tensors)})})
+    return save(tensors, {HEADER_KEY: json.dumps({"card": text, "sha256": _digest(text, tensors)})})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The sample planet: the same for a seed, consistent, and as slow to change as Earth."""
+"""The sample planet: reproducible, consistent, and with slow changes of land use as on Earth."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PARTS = {
 }
 
 
-def test_it_has_what_luh2_and_the_static_features_have(planet):
+def test_it_has_the_states_of_luh2_and_static_features(planet):
     assert set(LUH2) | {"secma", "secmb"} <= set(planet.data_vars)
     assert {"elevation", "slope", "aspect", "clay", "sand", "organic"} <= set(planet.data_vars)
     for name in LUH2:
@@ -39,7 +39,7 @@ def test_it_has_what_luh2_and_the_static_features_have(planet):
         assert planet[name].attrs["units"] == "1"
 
 
-def test_same_seed_same_planet_other_seed_another(planet):
+def test_the_seed_decides_the_planet(planet):
     again = xai4land.sample("land", years=[2001])
     xr.testing.assert_identical(planet.isel(time=[1]), again)
     other = xai4land.sample("land", seed=5, years=[2001])
@@ -56,9 +56,9 @@ def test_block_fractions_agree_with_the_states(planet):
             np.testing.assert_allclose(
                 states[~ocean], (block == value).mean((1, 3))[~ocean], atol=1e-6
             )
-        open_ = (planet.primn + planet.secdn).isel(time=year).values
+        nonforest = (planet.primn + planet.secdn).isel(time=year).values
         np.testing.assert_allclose(
-            open_[~ocean], np.isin(block, (5, 6)).mean((1, 3))[~ocean], atol=1e-6
+            nonforest[~ocean], np.isin(block, (5, 6)).mean((1, 3))[~ocean], atol=1e-6
         )
         assert np.isnan(planet.urban.isel(time=year).values[ocean]).all()
 
@@ -78,7 +78,7 @@ def test_land_use_is_plausible_and_changes_slowly(seed):
     assert np.nanmean(slope[cover[0] == 2]) < np.nanmean(slope[cover[0] == 4])
 
 
-def test_the_planet_has_no_seam():
+def test_the_planet_is_continuous_across_the_date_line():
     """Elevation steps across the date line are as small as anywhere."""
     planet = xai4land.sample("land", seed=0, years=[2000])
     height = planet.elevation.fillna(0).values
@@ -98,6 +98,6 @@ def test_a_good_emulator_beats_interpolation(planet):
 
 
 @pytest.mark.parametrize(("kind", "years"), [("sea", [2000]), ("land", [])])
-def test_what_cannot_be_made(kind, years):
+def test_unknown_kinds_and_empty_years_are_refused(kind, years):
     with pytest.raises(InputError):
         xai4land.sample(kind, years=years)

@@ -1,7 +1,7 @@
 """The emulator file: one safetensors file, with the card in its header.
 
-The header holds a single entry, ``xai4land``: the card as JSON and the SHA-256 of card and
-tensors together. Reading it runs no code: safetensors holds numbers, the card is data, and the
+The header holds one entry, ``xai4land``: the card as JSON and the SHA-256 of card and tensors
+together. Reading a file runs no code from it: tensors are numbers, the card is data, and the
 architecture is looked up by name among the installed ones.
 """
 
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 __all__ = ["pack", "read_card", "unpack", "write_file"]
 
-KEY = "xai4land"
-MAX_HEADER = 4 * 1024 * 1024
+HEADER_KEY = "xai4land"
+MAX_HEADER_BYTES = 4 * 1024 * 1024
 
 
 def pack(card: AnyCard, weights: Mapping[str, torch.Tensor]) -> bytes:
-    """The bytes of an emulator file; the same card and weights give the same bytes."""
+    """Return the bytes of an emulator file; the same card and weights give the same bytes."""
     from safetensors.torch import save
 
     tensors = {name: weights[name].detach().cpu().contiguous() for name in sorted(weights)}
     text = card.model_dump_json()
-    meta = {"card": text, "sha256": _digest(text, tensors)}
-    return save(tensors, {KEY: json.dumps(meta)})
+    metadata = {"card": text, "sha256": _digest(text, tensors)}
+    return save(tensors, {HEADER_KEY: json.dumps(metadata)})
 
 
 def unpack(content: bytes, source: str) -> tuple[AnyCard, dict[str, torch.Tensor]]:
-    """Card and weights from the bytes of an emulator file.
+    """Read card and weights from the bytes of an emulator file.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def unpack(content: bytes, source: str) -> tuple[AnyCard, dict[str, torch.Tensor
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    card, text, digest = _header(content, source)
+    card, text, digest = _read_header(content, source)
     try:
         tensors = load(content)
     except SafetensorError as error:
@@ -65,41 +65,42 @@ def unpack(content: bytes, source: str) -> tuple[AnyCard, dict[str, torch.Tensor
 
 
 def read_card(path: Path) -> AnyCard:
-    """The card alone, without reading the weights (so without checking them)."""
-    with _opened(path) as stream:
+    """Read the card without the weights, which are not checked."""
+    with _open(path) as stream:
         start = stream.read(8)
-        length = min(int.from_bytes(start, "little"), MAX_HEADER)
-        return _header(start + stream.read(length), str(path))[0]
+        length = min(int.from_bytes(start, "little"), MAX_HEADER_BYTES)
+        return _read_header(start + stream.read(length), str(path))[0]
 
 
 def read_bytes(path: Path) -> bytes:
-    """The whole file."""
-    with _opened(path) as stream:
+    """Read the whole file."""
+    with _open(path) as stream:
         return stream.read()
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write all of ``content`` or nothing: a half-written emulator never has its name."""
+    """Write all of ``content`` or nothing, so that a file under this name is complete."""
     with translate_os_errors(path, "choose a folder that can be written"):
         files.write_file(path, content)
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
         raise EmulatorFileError(f"could not open {path}: {error.strerror or error}") from error
 
 
-def _header(content: bytes, source: str) -> tuple[AnyCard, str, str]:
+def _read_header(content: bytes, source: str) -> tuple[AnyCard, str, str]:
+    """Read the card, its text and the SHA-256."""
     length = int.from_bytes(content[:8], "little")
-    if len(content) < 8 or length > MAX_HEADER or content[8:9] != b"{":
+    if len(content) < 8 or length > MAX_HEADER_BYTES or content[8:9] != b"{":
         raise EmulatorFileError(f"{source} is not an emulator: it is no safetensors file")
     if len(content) < 8 + length:
-        raise EmulatorFileError(f"{source} is truncated: its header is not whole; get it again")
+        raise EmulatorFileError(f"{source} is truncated: its header is incomplete; get it again")
     try:
-        meta = json.loads(json.loads(content[8 : 8 + length])["__metadata__"][KEY])
-        text, digest = str(meta["card"]), str(meta["sha256"])
+        metadata = json.loads(json.loads(content[8 : 8 + length])["__metadata__"][HEADER_KEY])
+        text, digest = str(metadata["card"]), str(metadata["sha256"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise EmulatorFileError(
             f"{source} is a safetensors file without an xai4land card; it is no emulator"
@@ -107,30 +108,31 @@ def _header(content: bytes, source: str) -> tuple[AnyCard, str, str]:
     try:
         return _card_type(text, source).parse(text), text, digest
     except ValidationError as error:
-        found = "; ".join(
+        problems = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'card'}: {e['msg']}" for e in error.errors()
         )
         raise EmulatorFileError(
-            f"{source} has a card that this version of xai4land does not accept: {found}"
+            f"{source} has a card that this version of xai4land does not accept: {problems}"
         ) from error
 
 
 def _card_type(text: str, source: str) -> type[AnyCard]:
-    """The kind of card; one of maps where none is named."""
+    """Find the type of the card; that of maps if none is named."""
     try:
         kind = json.loads(text).get("kind", "map")
     except (ValueError, AttributeError, RecursionError):
-        return Card  # which says what is wrong
+        return Card  # its parser reports the problem
     if kind == "map":
         return Card
     try:
-        found: type[AnyCard] = discovery.load("kinds", str(kind)).card_type
+        card_type: type[AnyCard] = discovery.load("kinds", str(kind)).card_type
     except PluginError as error:
         raise EmulatorFileError(f"{source} is an emulator of kind {kind!r}: {error}") from error
-    return found
+    return card_type
 
 
 def _digest(text: str, tensors: Mapping[str, torch.Tensor]) -> str:
+    """Compute the SHA-256 of card and tensors."""
     import torch
 
     digest = hashlib.sha256(text.encode())

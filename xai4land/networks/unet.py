@@ -29,9 +29,9 @@ class UNet(nn.Module):
         Group normalisation over each window; batch normalisation, which costs nothing at
         inference; or none.
     dropout : float
-        Share of channels dropped in training.
+        Probability of dropping a channel in training.
     embedding : int
-        Numbers that stand for a category.
+        Size of the embedding of a category.
 
     Examples
     --------
@@ -64,10 +64,10 @@ class UNet(nn.Module):
             current = width
         self.up = nn.ModuleList()
         for width in reversed(widths[:-1]):
-            self.up.append(_Stage(_Join(current, width, width), norm, dropout))
+            self.up.append(_Stage(_UpsampleConv(current, width, width), norm, dropout))
             current = width
         self.head = nn.Conv2d(current, outputs, 1)
-        # A fresh network changes nothing: it starts from the interpolated fractions.
+        # A new network starts from the first guess and changes nothing.
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
@@ -89,56 +89,60 @@ class UNet(nn.Module):
 
 
 class _Stage(nn.Sequential):
+    """Two convolutions, each with normalisation and activation."""
+
     def __init__(self, first: nn.Conv2d, norm: str | None, dropout: float) -> None:
         width = first.out_channels
         super().__init__(
             first,
-            _norm(norm, width),
+            _norm_layer(norm, width),
             nn.SiLU(inplace=True),
             nn.Dropout2d(dropout),
             nn.Conv2d(width, width, 3, padding=1),
-            _norm(norm, width),
+            _norm_layer(norm, width),
             nn.SiLU(inplace=True),
         )
 
 
-class _Join(nn.Conv2d):
-    """A convolution over a coarse field, repeated to the size of a fine one, and that one.
+class _UpsampleConv(nn.Conv2d):
+    """A convolution over a coarse field, upsampled to a fine one, and that fine one.
 
-    Folded, it does not repeat: of the nine taps on a field repeated to twice its size only four
-    meet different values. With taps on the same value summed it is a transposed convolution of
-    4 x 4, and takes four ninths of the products.
+    Upsampling repeats each value 2 x 2 times, so of the nine taps of a kernel only four meet
+    different values. :meth:`fold_weights` sums the taps on the same value: this gives a transposed
+    convolution of 4 x 4 that needs four ninths of the products.
     """
 
-    folded: torch.Tensor | None
-    beside: torch.Tensor | None
+    coarse_weight: torch.Tensor | None
+    fine_weight: torch.Tensor | None
 
     def __init__(self, coarse: int, fine: int, after: int) -> None:
         super().__init__(coarse + fine, after, 3, padding=1)
         self.coarse = coarse
-        self.register_buffer("folded", None, persistent=False)
-        self.register_buffer("beside", None, persistent=False)
+        self.register_buffer("coarse_weight", None, persistent=False)
+        self.register_buffer("fine_weight", None, persistent=False)
 
     def forward(self, fields: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:  # type: ignore[override]
+        """Map a coarse and a fine field to features on the fine one."""
         coarse, fine = fields
         doubled = (2 * coarse.shape[-2], 2 * coarse.shape[-1]) == fine.shape[-2:]
-        if self.folded is None or self.beside is None or not doubled:
+        if self.coarse_weight is None or self.fine_weight is None or not doubled:
             coarse = F.interpolate(coarse, size=fine.shape[-2:])
             return super().forward(torch.cat([coarse, fine], 1))
-        made = F.conv_transpose2d(coarse, self.folded, self.bias, stride=2, padding=1)
-        return made.add_(F.conv2d(fine, self.beside, padding=1))
+        result = F.conv_transpose2d(coarse, self.coarse_weight, self.bias, stride=2, padding=1)
+        return result.add_(F.conv2d(fine, self.fine_weight, padding=1))
 
     def fold_weights(self) -> None:
-        """Sum the taps, of weights that will not change; on processors, where it is faster."""
+        """Sum the taps, for inference on CPUs, where it is faster."""
         if not self.weight.is_cpu:
             return
         taps = self.weight[:, : self.coarse].flip(-2, -1).transpose(0, 1)
         pairs = ((i, 1 - i, j, 1 - j) for i in (0, 1) for j in (0, 1))
-        self.folded = torch.stack([F.pad(taps, pair) for pair in pairs]).sum(0)
-        self.beside = self.weight[:, self.coarse :].contiguous()
+        self.coarse_weight = torch.stack([F.pad(taps, pair) for pair in pairs]).sum(0)
+        self.fine_weight = self.weight[:, self.coarse :].contiguous()
 
 
-def _norm(norm: str | None, channels: int) -> nn.Module:
+def _norm_layer(norm: str | None, channels: int) -> nn.Module:
+    """Make a normalisation layer."""
     if norm == "batch":
         return nn.BatchNorm2d(channels)
     return nn.GroupNorm(8, channels) if norm else nn.Identity()

@@ -1,4 +1,4 @@
-"""Sample data, made in memory: a synthetic planet, the same for the same seed."""
+"""Synthetic sample data, made in memory and reproducible."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sample(
         pressure at 10°, from a linear stochastic model whose best possible forecast is known; see
         :mod:`xai4land.samples.climate`.
     seed : int
-        Same seed, same planet; of a climate, the same weather.
+        Seed of the planet, or of a climate's weather.
     years : sequence of int
         Land use changes slowly from year to year; a climate's years must follow one another. By
         default 2000 to 2004, and 1850 to 2020.

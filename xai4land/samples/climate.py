@@ -4,9 +4,9 @@ Anomalies of temperature are a few large modes and local weather,
 
     T' = P z + u,    z(m + 1) = M(m) z(m) + noise,    u(m + 1) = R D u(m) + noise,
 
-with P the modes' patterns, D each cell's persistence and R the projection that keeps local weather
-out of the patterns. So z and u can be read off the field, and the best forecast of a month, linear
-inverse modelling's (Penland and Sardeshmukh 1995), is a product of matrices.
+with P the patterns of the modes, D the persistence of each cell and R the projection that removes
+the patterns from local weather. So z and u follow from the field, and the best forecast of a month,
+that of linear inverse modelling (Penland and Sardeshmukh 1995), is a product of matrices.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from xai4land.grids.axis import Axis
 from xai4land.grids.cells import cell_areas
 from xai4land.grids.grid import Grid
 from xai4land.samples.noise import Sphere
+from xai4land.typing import Floats
 
 __all__ = ["best_correlation", "best_forecast", "climate", "forced"]
 
-Floats = npt.NDArray[np.float64]
-SPIN_UP = 50
-"""Years before the first that is kept."""
+SPIN_UP_YEARS = 50
+"""Years that are simulated and dropped before the first."""
 
 LAT, LON = np.arange(85.0, -90, -10), np.arange(-175.0, 180, 10)
 GRID = Grid(Axis(LAT), Axis(LON, periodic=True, circular=True))
@@ -37,55 +37,87 @@ CELLS = GRID.shape[0] * GRID.shape[1]
 
 
 @dataclass(frozen=True)
-class Laws:
-    """The climate's laws; the same whatever the seed.
+class Parameters:
+    """Parameters of the climate model; the same for every seed.
 
     Attributes
     ----------
     patterns : ndarray, shape (cells, modes)
         Temperature of each mode, orthonormal by area.
     pressure : ndarray, shape (cells, modes)
-    back : ndarray, shape (modes, cells)
-        From fields to modes.
-    steps : ndarray, shape (12, modes, modes)
-        From each month to the next.
+        Pressure of each mode, in Pa.
+    projection : ndarray, shape (modes, cells)
+        Maps temperature fields to the amplitudes of modes.
+    propagators : ndarray, shape (12, modes, modes)
+        Map modes of each month to the next (M).
     mode_noise : ndarray, shape (12, modes)
-        Standard deviation of what is added in each month.
-    stays : ndarray, shape (cells,)
-        Persistence of local weather.
-    smooth : ndarray, shape (cells, cells)
-        Local noise from white noise.
+        Standard deviation of the noise of modes in each month.
+    persistence : ndarray, shape (cells,)
+        Persistence of local weather (D).
+    smoothing : ndarray, shape (cells, cells)
+        Maps white noise to spatially correlated noise.
     noise : ndarray, shape (12, cells)
-        Its standard deviation in each month.
+        Standard deviation of local noise in each month.
     land : ndarray, shape (cells,)
         1 over land, 0 over sea, smooth between.
     """
 
     patterns: Floats
     pressure: Floats
-    back: Floats
-    steps: Floats
+    projection: Floats
+    propagators: Floats
     mode_noise: Floats
-    stays: Floats
-    smooth: Floats
+    persistence: Floats
+    smoothing: Floats
     noise: Floats
     land: Floats
 
 
 @cache
-def laws() -> Laws:
-    """The laws."""
+def model_parameters() -> Parameters:
+    """Compute the model's parameters."""
     area = cell_areas(GRID).values.ravel()
     lat, lon = (part.ravel() for part in np.meshgrid(LAT, LON, indexing="ij"))
     land = 1 / (1 + np.exp(-3 * (Sphere(LAT, LON, 20).noise(1.5, 2).ravel() - 0.6)))
+    root = np.sqrt(area)[:, None]
+    base, mixing = np.linalg.qr(_raw_patterns(lat, lon) * root)
+    patterns = base / root * np.abs(np.diag(mixing))
+    weighted = patterns * area[:, None]
+    projection = np.linalg.solve(patterns.T @ weighted, weighted.T)
+    winter = np.cos(2 * np.pi * (np.arange(12) - 0.5) / 12)
+    mode_noise = np.tile([0.25, 0.25, 0.3, 0.35, 0.0], (12, 1))
+    mode_noise[:, 4] = 0.6 * (1 + 0.5 * winter)
+    persistence = 0.85 - 0.5 * land - 0.15 * np.abs(np.sin(np.deg2rad(lat)))
+    distance = np.arccos(np.clip(_dot_products(lat, lon), -1, 1))
+    smoothing = np.exp(-((distance / np.deg2rad(12)) ** 2))
+    smoothing /= np.sqrt((smoothing**2).sum(1, keepdims=True))
+    size = 0.15 + 0.5 * land + 0.5 * np.abs(np.sin(np.deg2rad(lat))) ** 2
+    season = 1 + 0.35 * np.sin(np.deg2rad(lat)) * winter[:, None]
+    pressure = 150 * np.roll(patterns.reshape(*GRID.shape, -1), 2, 1).reshape(CELLS, -1)
+    pressure = -pressure / patterns.std(0)
+    return Parameters(
+        patterns,
+        pressure,
+        projection,
+        _mode_propagators(),
+        mode_noise,
+        persistence,
+        smoothing,
+        size * season,
+        land,
+    )
 
-    def bump(at: tuple[float, float], wide: tuple[float, float], size: float = 1.0) -> Floats:
-        apart = (lon - at[1] + 180) % 360 - 180
-        made: Floats = size * np.exp(-(((lat - at[0]) / wide[0]) ** 2) - (apart / wide[1]) ** 2)
-        return made
+
+def _raw_patterns(lat: Floats, lon: Floats) -> Floats:
+    """Draw the patterns of the modes, shape (cells, modes), before they are orthogonalised."""
+
+    def bump(at: tuple[float, float], width: tuple[float, float], size: float = 1.0) -> Floats:
+        east = (lon - at[1] + 180) % 360 - 180
+        values: Floats = size * np.exp(-(((lat - at[0]) / width[0]) ** 2) - (east / width[1]) ** 2)
+        return values
 
     tropics = bump((0, 0), (25, 1e6), 0.25)
-    raw = np.stack(
+    return np.stack(
         [
             # An oscillation of the tropical Pacific, with teleconnections, ...
             bump((0, -130), (12, 45), 1.6)
@@ -104,42 +136,31 @@ def laws() -> Laws:
         ],
         1,
     )
-    root = np.sqrt(area)[:, None]
-    base, mixing = np.linalg.qr(raw * root)
-    patterns = base / root * np.abs(np.diag(mixing))
-    back = np.linalg.solve(patterns.T @ (patterns * area[:, None]), (patterns * area[:, None]).T)
-    month = np.arange(12)
-    winter = np.cos(2 * np.pi * (month - 0.5) / 12)
-    steps = np.zeros((12, 5, 5))
-    turn = 2 * np.pi / 45
-    for m in month:
-        kept = 0.945 * (1 + 0.05 * np.cos(2 * np.pi * (m - 9) / 12))
-        steps[m, :2, :2] = kept * np.array(
-            [[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]
+
+
+def _mode_propagators() -> Floats:
+    """Make the matrices that map the modes of each month to the next, shape (12, 5, 5)."""
+    propagators = np.zeros((12, 5, 5))
+    angle = 2 * np.pi / 45
+    for m in range(12):
+        damping = 0.945 * (1 + 0.05 * np.cos(2 * np.pi * (m - 9) / 12))
+        propagators[m, :2, :2] = damping * np.array(
+            [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
         )
-        steps[m, 2, 2], steps[m, 3, 3], steps[m, 3, 0] = 0.95, 0.93, -0.05
-        steps[m, 4, 4], steps[m, 4, 0] = 0.5, -0.08
-    mode_noise = np.tile([0.25, 0.25, 0.3, 0.35, 0.0], (12, 1))
-    mode_noise[:, 4] = 0.6 * (1 + 0.5 * winter)
-    stays = 0.85 - 0.5 * land - 0.15 * np.abs(np.sin(np.deg2rad(lat)))
-    apart = np.arccos(np.clip(_dots(lat, lon), -1, 1))
-    smooth = np.exp(-((apart / np.deg2rad(12)) ** 2))
-    smooth /= np.sqrt((smooth**2).sum(1, keepdims=True))
-    size = 0.15 + 0.5 * land + 0.5 * np.abs(np.sin(np.deg2rad(lat))) ** 2
-    season = 1 + 0.35 * np.sin(np.deg2rad(lat)) * winter[:, None]
-    pressure = 150 * np.roll(patterns.reshape(*GRID.shape, -1), 2, 1).reshape(CELLS, -1)
-    pressure = -pressure / patterns.std(0)
-    return Laws(patterns, pressure, back, steps, mode_noise, stays, smooth, size * season, land)
+        propagators[m, 2, 2], propagators[m, 3, 3], propagators[m, 3, 0] = 0.95, 0.93, -0.05
+        propagators[m, 4, 4], propagators[m, 4, 0] = 0.5, -0.08
+    return propagators
 
 
-def _dots(lat: Floats, lon: Floats) -> Floats:
+def _dot_products(lat: Floats, lon: Floats) -> Floats:
+    """Compute cosines of the angles between all pairs of cells, shape (cells, cells)."""
     phi, lam = np.deg2rad(lat), np.deg2rad(lon)
     points = np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], 1)
     return np.asarray(points @ points.T)
 
 
 def forced(years: npt.ArrayLike) -> xr.DataArray:
-    """The climate without weather: what each month is on average, with its warming.
+    """Compute the climate without weather: the mean of each month, with its warming.
 
     Parameters
     ----------
@@ -155,14 +176,14 @@ def forced(years: npt.ArrayLike) -> xr.DataArray:
     >>> forced([1900, 2020]).shape
     (2, 12, 18, 36)
     """
-    law = laws()
+    model = model_parameters()
     years = np.asarray(years)
     lat = np.repeat(LAT, len(LON))
     month = np.arange(12)[:, None]
     summer = -np.cos(2 * np.pi * (month - 0.5) / 12) * np.sin(np.deg2rad(lat))
-    mean = 300 - 45 * np.sin(np.deg2rad(lat)) ** 2 + (4 + 10 * law.land) * summer
+    mean = 300 - 45 * np.sin(np.deg2rad(lat)) ** 2 + (4 + 10 * model.land) * summer
     since = np.clip(years - 1900, 0, None) / 120.0
-    pattern = 0.7 + 0.5 * law.land + 0.8 * np.clip(np.sin(np.deg2rad(lat)), 0, None) ** 4
+    pattern = 0.7 + 0.5 * model.land + 0.8 * np.clip(np.sin(np.deg2rad(lat)), 0, None) ** 4
     weights = cell_areas(GRID).values.ravel()
     pattern = pattern / (pattern * weights).sum()
     values = mean[None] + (since**2)[:, None, None] * pattern
@@ -172,32 +193,35 @@ def forced(years: npt.ArrayLike) -> xr.DataArray:
 
 
 def climate(seed: int, years: list[int]) -> xr.Dataset:
-    """Monthly temperature and pressure of whole years; see :func:`xai4land.sample`."""
+    """Simulate monthly temperature and pressure; see :func:`xai4land.sample`."""
     if years != list(range(years[0], years[0] + len(years))):
         raise InputError("years must follow one another in a climate, as range(1900, 2021)")
-    law = laws()
+    model = model_parameters()
     rng = np.random.default_rng(seed)
-    length = 12 * (len(years) + SPIN_UP)
+    length = 12 * (len(years) + SPIN_UP_YEARS)
     month = np.arange(length) % 12
-    modes = rng.standard_normal((length, law.steps.shape[1])) * law.mode_noise[month]
-    local = _local(law, rng.standard_normal((length, CELLS)) @ law.smooth.T * law.noise[month])
+    modes = rng.standard_normal((length, model.propagators.shape[1])) * model.mode_noise[month]
+    local = _remove_patterns(
+        model, rng.standard_normal((length, CELLS)) @ model.smoothing.T * model.noise[month]
+    )
     for m in range(1, length):
-        modes[m] += law.steps[month[m - 1]] @ modes[m - 1]
-        local[m] += _local(law, law.stays * local[m - 1])
-    kept = slice(12 * SPIN_UP, None)
-    weather = 80 * rng.standard_normal((length, CELLS))[kept] @ law.smooth.T
-    anomaly = (modes @ law.patterns.T + local)[kept]
+        modes[m] += model.propagators[month[m - 1]] @ modes[m - 1]
+        local[m] += _remove_patterns(model, model.persistence * local[m - 1])
+    kept = slice(12 * SPIN_UP_YEARS, None)
+    weather = 80 * rng.standard_normal((length, CELLS))[kept] @ model.smoothing.T
+    anomaly = (modes @ model.patterns.T + local)[kept]
     tas = forced(years).values.reshape(-1, CELLS) + anomaly
-    psl = 101325 + modes[kept] @ law.pressure.T + weather
-    return _dataset(years, tas, psl)
+    psl = 101325 + modes[kept] @ model.pressure.T + weather
+    return _make_dataset(years, tas, psl)
 
 
-def _local(law: Laws, values: Floats) -> Floats:
-    """Without what the patterns explain."""
-    return np.asarray(values - (values @ law.back.T) @ law.patterns.T)
+def _remove_patterns(model: Parameters, values: Floats) -> Floats:
+    """Return fields without what the patterns explain (R)."""
+    return np.asarray(values - (values @ model.projection.T) @ model.patterns.T)
 
 
-def _dataset(years: list[int], tas: Floats, psl: Floats) -> xr.Dataset:
+def _make_dataset(years: list[int], tas: Floats, psl: Floats) -> xr.Dataset:
+    """Give fields of shape (months, cells) their coordinates and CF attributes."""
     first = (np.arange(12 * len(years) + 1) + 12 * (years[0] - 1970)).astype("M8[M]")
     bounds = np.stack([first[:-1], first[1:]], 1).astype("M8[s]")
     time = bounds[:, 0] + (bounds[:, 1] - bounds[:, 0]) / 2
@@ -229,7 +253,7 @@ def _dataset(years: list[int], tas: Floats, psl: Floats) -> xr.Dataset:
 
 
 def best_forecast(data: xr.Dataset, month: int, lead: int = 1) -> xr.DataArray:
-    """The best forecast of the anomalies of three months, from the field before them.
+    """Compute the best forecast of the anomalies of three months, from the field before them.
 
     Parameters
     ----------
@@ -238,7 +262,7 @@ def best_forecast(data: xr.Dataset, month: int, lead: int = 1) -> xr.DataArray:
     month : int
         First month of the season, 1 to 12.
     lead : int
-        Whole months between the last that is known and the season.
+        Whole months between the last known one and the season.
 
     Returns
     -------
@@ -253,30 +277,30 @@ def best_forecast(data: xr.Dataset, month: int, lead: int = 1) -> xr.DataArray:
     >>> best_forecast(data, 12).shape
     (10, 18, 36)
     """
-    law = laws()
+    model = model_parameters()
     years = np.unique(data["time"].dt.year.values)
     anomaly = data["tas"].values.reshape(-1, CELLS).astype(np.float64)
     anomaly = anomaly - forced(years).values.reshape(-1, CELLS)
     last = month - 1 - lead - 1
     at = 12 * np.arange(len(years)) + last
-    have = at >= 0
-    modes = anomaly[at.clip(0)] @ law.back.T
-    local = anomaly[at.clip(0)] - modes @ law.patterns.T
+    known = at >= 0
+    modes = anomaly[at.clip(0)] @ model.projection.T
+    local = anomaly[at.clip(0)] - modes @ model.patterns.T
     total = np.zeros_like(local)
     for step in range(1, lead + 4):
-        modes = modes @ law.steps[(last + step - 1) % 12].T
-        local = _local(law, law.stays * local)
+        modes = modes @ model.propagators[(last + step - 1) % 12].T
+        local = _remove_patterns(model, model.persistence * local)
         if step > lead:
-            total += (modes @ law.patterns.T + local) / 3
-    values = np.where(have[:, None], total, np.nan).reshape(-1, *GRID.shape)
+            total += (modes @ model.patterns.T + local) / 3
+    values = np.where(known[:, None], total, np.nan).reshape(-1, *GRID.shape)
     return xr.DataArray(values, {"year": years, **GRID.coords()}, ("year", "lat", "lon"))
 
 
 @cache
 def best_correlation(month: int, lead: int = 1) -> xr.DataArray:
-    """Correlation of the best forecast with what comes, in expectation, without the warming.
+    """Compute the expected correlation of the best forecast with the outcome, without warming.
 
-    From the covariances that the laws settle to, month by month.
+    It follows from the stationary covariances of the model in each month.
 
     Parameters
     ----------
@@ -293,49 +317,51 @@ def best_correlation(month: int, lead: int = 1) -> xr.DataArray:
     >>> bool(best_correlation(12).sel(lat=5, lon=-125) > 0.8)
     True
     """
-    law = laws()
-    steps, cover = _covariances()
+    model = model_parameters()
+    steps, covariances = _monthly_covariances()
     last = (month - 1 - lead - 1) % 12
-    paths = [np.eye(len(cover[0]))]
+    paths = [np.eye(len(covariances[0]))]
     for step in range(lead + 3):
         paths.append(steps[(last + step) % 12] @ paths[-1])
-    see = np.concatenate([law.patterns, np.eye(CELLS)], 1)
-    ahead = see @ (sum(paths[lead + 2 :], paths[lead + 1]) / 3)
-    told = np.einsum("ij,jk,ik->i", ahead, cover[last], ahead)
+    to_field = np.concatenate([model.patterns, np.eye(CELLS)], 1)
+    forecast = to_field @ (sum(paths[lead + 2 :], paths[lead + 1]) / 3)
+    explained = np.einsum("ij,jk,ik->i", forecast, covariances[last], forecast)
     total = np.zeros(CELLS)
     for a in range(3):
         now = (last + lead + 1 + a) % 12
-        path = np.eye(len(cover[0]))
+        path = np.eye(len(covariances[0]))
         for b in range(a, 3):
-            twice = 1 if a == b else 2
-            total += twice * np.einsum("ij,jk,ik->i", see @ path, cover[now], see) / 9
+            pairs = 1 if a == b else 2
+            total += (
+                pairs * np.einsum("ij,jk,ik->i", to_field @ path, covariances[now], to_field) / 9
+            )
             path = steps[(now + b - a) % 12] @ path
-    values = np.sqrt(told / total).reshape(GRID.shape)
+    values = np.sqrt(explained / total).reshape(GRID.shape)
     return xr.DataArray(values, GRID.coords(), ("lat", "lon"))
 
 
 @cache
-def _covariances() -> tuple[list[Floats], list[Floats]]:
-    """Steps of modes and local weather together, and their covariance in each month."""
-    law = laws()
-    count = law.steps.shape[1]
-    away = np.eye(CELLS) - law.patterns @ law.back
+def _monthly_covariances() -> tuple[list[Floats], list[Floats]]:
+    """Compute steps of modes and local weather together, and their covariance in each month."""
+    model = model_parameters()
+    count = model.propagators.shape[1]
+    residual = np.eye(CELLS) - model.patterns @ model.projection
     steps, noises = [], []
     for m in range(12):
         step = np.zeros((count + CELLS, count + CELLS))
-        step[:count, :count] = law.steps[m]
-        step[count:, count:] = away * law.stays
+        step[:count, :count] = model.propagators[m]
+        step[count:, count:] = residual * model.persistence
         steps.append(step)
-        shaped = away @ (law.smooth * law.noise[m][:, None])
+        shaped = residual @ (model.smoothing * model.noise[m][:, None])
         noise = np.zeros_like(step)
-        noise[:count, :count] = np.diag(law.mode_noise[m] ** 2)
+        noise[:count, :count] = np.diag(model.mode_noise[m] ** 2)
         noise[count:, count:] = shaped @ shaped.T
         noises.append(noise)
-    cover = noises[0]
-    kept: list[Floats] = []
+    covariance = noises[0]
+    monthly: list[Floats] = []
     for month in range(12 * 12):
         if month >= 11 * 12:
-            kept.append(cover)
-        # Modes remember longest; 0.99 a month leaves less than a quarter of a percent.
-        cover = steps[month % 12] @ cover @ steps[month % 12].T + noises[(month + 1) % 12]
-    return steps, kept
+            monthly.append(covariance)
+        # Eleven years suffice: the most persistent mode keeps 0.95 a month.
+        covariance = steps[month % 12] @ covariance @ steps[month % 12].T + noises[(month + 1) % 12]
+    return steps, monthly

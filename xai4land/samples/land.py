@@ -1,4 +1,4 @@
-"""The synthetic planet's land: relief, climate, soils, people, and how they use the land."""
+"""The land of the synthetic planet: relief, climate, soils, population and land use."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from xai4land.grids.axis import Axis
 from xai4land.grids.cf import grid_coords
 from xai4land.grids.grid import Grid
 from xai4land.samples.noise import Sphere
+from xai4land.typing import Booleans, Floats32
 
 __all__ = ["land_planet"]
 
-Floats = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint8]
 
-FINE, RATIO = 0.25, 4
+RATIO = 4
+"""Fine cells in a coarse one along each axis."""
+FINE_DEGREES, COARSE_DEGREES = 0.25, 0.25 * RATIO
 CLASSES = (
     "ocean_other",
     "urban",
@@ -52,34 +54,36 @@ LONG_NAMES = {
 
 @dataclass(frozen=True)
 class Relief:
-    """What does not change: all on the fine grid, (rows, columns)."""
+    """Fields that do not change in time, on the fine grid: shape (rows, columns)."""
 
-    land: npt.NDArray[np.bool_]
-    elevation: Floats
-    slope: Floats
-    northness: Floats
-    clay: Floats
-    sand: Floats
-    organic: Floats
-    warmth: Floats
-    wetness: Floats
+    land: Booleans
+    elevation: Floats32
+    slope: Floats32
+    northness: Floats32
+    clay: Floats32
+    sand: Floats32
+    organic: Floats32
+    warmth: Floats32
+    wetness: Floats32
 
 
 def land_planet(seed: int, years: Sequence[int]) -> xr.Dataset:
-    """States, static features and truth of a planet; see :func:`xai4land.sample`."""
+    """Make states, static features and truth of a planet; see :func:`xai4land.sample`."""
     fine = Grid(
-        Axis(np.arange(90 - FINE / 2, -90, -FINE)),
-        Axis(np.arange(-180 + FINE / 2, 180, FINE), periodic=True, circular=True),
+        Axis(np.arange(90 - FINE_DEGREES / 2, -90, -FINE_DEGREES)),
+        Axis(np.arange(-180 + FINE_DEGREES / 2, 180, FINE_DEGREES), periodic=True, circular=True),
         ("lat_fine", "lon_fine"),
     )
     coarse = Grid(
-        Axis(np.arange(90 - FINE * RATIO / 2, -90, -FINE * RATIO)),
-        Axis(np.arange(-180 + FINE * RATIO / 2, 180, FINE * RATIO), periodic=True, circular=True),
+        Axis(np.arange(90 - COARSE_DEGREES / 2, -90, -COARSE_DEGREES)),
+        Axis(
+            np.arange(-180 + COARSE_DEGREES / 2, 180, COARSE_DEGREES), periodic=True, circular=True
+        ),
     )
     sphere = Sphere(fine.lat.values, fine.lon.values, seed)
-    relief = _relief(sphere, fine)
-    truth = _land_cover(sphere, relief, years)
-    states = _states(sphere, relief, truth, years)
+    relief = _make_relief(sphere, fine)
+    truth = _make_land_cover(sphere, relief, years)
+    states = _make_states(sphere, relief, truth, years)
     time = xr.DataArray(
         np.array([f"{year:04d}-07-01" for year in years], "M8[s]"),
         dims="time",
@@ -107,17 +111,18 @@ def land_planet(seed: int, years: Sequence[int]) -> xr.Dataset:
     return data
 
 
-def _relief(sphere: Sphere, grid: Grid) -> Relief:
+def _make_relief(sphere: Sphere, grid: Grid) -> Relief:
+    """Make relief, climate and soils."""
     lat = grid.lat.values[:, None].astype(np.float32)
     continents = sphere.noise(1.2, 7)
     height = continents - np.quantile(continents, 0.68)
     land = height > 0
-    # The sea needs no more detail.
+    # The sea needs no finer detail.
     sphere.where = land
     ridges = 1 - np.abs(sphere.noise(3.0, 6))
     mountains = np.clip(ridges + 0.5 * height, 0, None) * np.clip(height * 1.5, 0, 1)
     elevation = np.where(land, 300 * height + 1500 * mountains**2, 0).astype(np.float32)
-    metres = np.float32(np.pi / 180 * 6.371e6 * FINE)
+    metres = np.float32(np.pi / 180 * 6.371e6 * FINE_DEGREES)
     down = -np.gradient(elevation, axis=0) / metres  # northward, rows run south
     wide = np.concatenate([elevation[:, -1:], elevation, elevation[:, :1]], axis=1)
     across = np.gradient(wide, axis=1)[:, 1:-1] / (metres * np.cos(np.deg2rad(lat)).clip(0.05))
@@ -134,8 +139,8 @@ def _relief(sphere: Sphere, grid: Grid) -> Relief:
     return Relief(land, elevation, steep, northness, clay, sand, organic, warmth, wetness)
 
 
-def _land_cover(sphere: Sphere, relief: Relief, years: Sequence[int]) -> Codes:
-    """The class that is worth most at each pixel; people's share grows slowly."""
+def _make_land_cover(sphere: Sphere, relief: Relief, years: Sequence[int]) -> Codes:
+    """Take the class with the highest worth at each pixel; cropland and towns grow slowly."""
     warm, wet = relief.warmth, relief.wetness
     flat = np.exp(-relief.slope * 120)
     fertile = flat + 2.2 * relief.clay + 0.25 * np.minimum(wet, 1.2)
@@ -155,8 +160,8 @@ def _land_cover(sphere: Sphere, relief: Relief, years: Sequence[int]) -> Codes:
     cropland = 0.55 * fertile + 0.5 * people + 0.9 * mild + rough[3]
     pasture = 0.45 * people + 0.45 * flat + 0.75 * grass
     worth = np.stack([cropland, pasture, forest, grass, sparse])
-    worth += _balance(worth[:, relief.land])[:, None, None]
-    made = []
+    worth += _balance_shares(worth[:, relief.land])[:, None, None]
+    covers = []
     for year in years:
         growth = np.float32((year - 2000) / 100)
         gain = np.array([0.8, 0.6, 0, 0, 0], np.float32) * growth
@@ -164,12 +169,12 @@ def _land_cover(sphere: Sphere, relief: Relief, years: Sequence[int]) -> Codes:
         cover[lakes > 3.1] = WATER
         cover[reach & (towns > edge - growth * 0.8)] = URBAN
         cover[~relief.land] = OCEAN
-        made.append(cover.astype(np.uint8))
-    return np.stack(made)
+        covers.append(cover.astype(np.uint8))
+    return np.stack(covers)
 
 
-def _balance(worth: Floats) -> Floats:
-    """What to add to each class' worth so that the shares are about as on Earth."""
+def _balance_shares(worth: Floats32) -> Floats32:
+    """Find offsets of the worth of classes that give shares about as on Earth."""
     wanted = np.array([0.13, 0.2, 0.3, 0.17, 0.2], np.float32)
     extra = np.zeros(5, np.float32)
     for _ in range(40):
@@ -179,22 +184,22 @@ def _balance(worth: Floats) -> Floats:
     return extra
 
 
-def _blocks(values: npt.NDArray[np.generic]) -> Floats:
-    """Means over coarse cells."""
+def _coarse_means(values: npt.NDArray[np.generic]) -> Floats32:
+    """Average over coarse cells."""
     height, width = values.shape[-2:]
     shape = (*values.shape[:-2], height // RATIO, RATIO, width // RATIO, RATIO)
-    means: Floats = values.reshape(shape).mean((-3, -1)).astype(np.float32)
+    means: Floats32 = values.reshape(shape).mean((-3, -1)).astype(np.float32)
     return means
 
 
-def _states(
+def _make_states(
     sphere: Sphere, relief: Relief, truth: Codes, years: Sequence[int]
-) -> dict[str, Floats]:
-    """LUH2's states from the truth's block fractions; missing where all is ocean."""
-    part = {k: _blocks(truth == k) for k in range(8)}
+) -> dict[str, Floats32]:
+    """Derive LUH2's states from fractions of the truth; missing over cells that are all ocean."""
+    part = {k: _coarse_means(truth == k) for k in range(8)}
     nonforest = part[GRASS] + part[SPARSE]
-    used = _blocks(np.isin(truth, (URBAN, CROPLAND, PASTURE)))
-    warm, dry = _blocks(relief.warmth), -_blocks(relief.wetness)
+    used = _coarse_means(np.isin(truth, (URBAN, CROPLAND, PASTURE)))
+    warm, dry = _coarse_means(relief.warmth), -_coarse_means(relief.wetness)
     old = np.exp(-3 * used) * 0.9
     age = np.array(years)[:, None, None] - 1900
     crops = {
@@ -225,8 +230,9 @@ def _states(
     }
 
 
-def _state_variables(states: dict[str, Floats]) -> dict[str, xr.DataArray]:
-    made = {}
+def _state_variables(states: dict[str, Floats32]) -> dict[str, xr.DataArray]:
+    """Give states their attributes."""
+    variables = {}
     for name, values in states.items():
         attrs = {"long_name": LONG_NAMES[name], "cell_methods": "time: mean area: mean"}
         if name == "secma":
@@ -235,12 +241,13 @@ def _state_variables(states: dict[str, Floats]) -> dict[str, xr.DataArray]:
             attrs["units"] = "kg m-2"
         else:
             attrs |= {"standard_name": "area_fraction", "units": "1"}
-        made[name] = xr.DataArray(values, dims=("time", "lat", "lon"), attrs=attrs)
-    return made
+        variables[name] = xr.DataArray(values, dims=("time", "lat", "lon"), attrs=attrs)
+    return variables
 
 
 def _static_variables(relief: Relief) -> dict[str, xr.DataArray]:
-    about = {
+    """Give static features their attributes; missing over the ocean."""
+    features = {
         "elevation": (relief.elevation, "surface_altitude", "m", "height above sea level"),
         "slope": (np.rad2deg(np.arctan(relief.slope)), "", "degree", "slope of the ground"),
         "aspect": (relief.northness, "", "1", "cosine of the slope's aspect (1: faces north)"),
@@ -248,11 +255,11 @@ def _static_variables(relief: Relief) -> dict[str, xr.DataArray]:
         "sand": (relief.sand, "volume_fraction_of_sand_in_soil", "1", "sand in the soil"),
         "organic": (relief.organic, "", "kg m-2", "organic carbon in the soil"),
     }
-    made = {}
-    for name, (values, standard, units, text) in about.items():
+    variables = {}
+    for name, (values, standard, units, text) in features.items():
         attrs = {"long_name": text, "units": units}
         if standard:
             attrs["standard_name"] = standard
         masked = np.where(relief.land, values, np.nan).astype(np.float32)
-        made[name] = xr.DataArray(masked, dims=("lat_fine", "lon_fine"), attrs=attrs)
-    return made
+        variables[name] = xr.DataArray(masked, dims=("lat_fine", "lon_fine"), attrs=attrs)
+    return variables

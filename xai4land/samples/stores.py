@@ -1,4 +1,4 @@
-"""The sample catalog: small stores on disk, as odd as those of the archives they stand for."""
+"""The sample catalog: small stores on disk, with the peculiarities of real archives."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from xai4land.samples import sample
 
 __all__ = ["sample_catalog"]
 
-EDITION = 1
-"""Counted up when what is written changes."""
+CATALOG_VERSION = 1
+"""Increased whenever the contents change."""
 COLUMNS = (
     "activity_id",
     "institution_id",
@@ -34,69 +34,71 @@ COLUMNS = (
     "path",
     "format",
 )
-FINE = ["lat_fine", "lon_fine", "lat_fine_bnds", "lon_fine_bnds"]
-COARSE = ["lat", "lon", "lat_bnds", "lon_bnds"]
-PAST, FUTURE = range(1950, 1990), range(1990, 2000)
+FINE_COORDS = ["lat_fine", "lon_fine", "lat_fine_bnds", "lon_fine_bnds"]
+COARSE_COORDS = ["lat", "lon", "lat_bnds", "lon_bnds"]
+HISTORICAL_YEARS, SCENARIO_YEARS = range(1950, 1990), range(1990, 2000)
 
 
 def sample_catalog() -> Path:
-    """The JSON of the sample catalog; its stores are made in the cache folder where they lack.
+    """Return the JSON of the sample catalog; make its stores in the cache folder if needed.
 
     Raises
     ------
     StoreError
-        If they cannot be written.
+        If the stores cannot be written.
     """
-    folder = get_options().cache / f"sample-{EDITION}"
+    folder = get_options().cache / f"sample-{CATALOG_VERSION}"
     if not (folder / "sample.json").exists():
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+            temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
         except OSError as error:
             raise StoreError(
                 f"cannot write the sample catalog into {folder.parent}: {error.strerror}; set "
                 "XAI4LAND_CACHE to a folder that you can write to"
             ) from error
         try:
-            _write(made, folder)
-            _publish(made, folder)
+            _write_catalog(temporary, folder)
+            _publish(temporary, folder)
         finally:
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
     return folder / "sample.json"
 
 
-def _publish(made: Path, folder: Path) -> None:
-    """Give the whole folder its name; another process may have been faster."""
-    made.chmod(0o755)
+def _publish(temporary: Path, folder: Path) -> None:
+    """Rename the complete folder; another process may have been faster."""
+    temporary.chmod(0o755)
     try:
-        os.rename(made, folder)
+        os.rename(temporary, folder)
     except OSError:
         if not (folder / "sample.json").exists():
             raise
 
 
-def _write(made: Path, folder: Path) -> None:
+def _write_catalog(temporary: Path, folder: Path) -> None:
+    """Write stores, table and JSON to a temporary folder, with the addresses of the final one."""
     rows: list[dict[str, str]] = []
-    for about, data, kind in [*_climate(), *_land()]:
-        label = "_".join([*(about[c] for c in COLUMNS[2:6]), str(next(iter(data.data_vars)))])
-        path = made / f"{label}.{'nc' if kind == 'netcdf' else 'zarr'}"
-        if kind == "netcdf":
+    for row, data, file_format in [*_climate_stores(), *_land_stores()]:
+        label = "_".join([*(row[c] for c in COLUMNS[2:6]), str(next(iter(data.data_vars)))])
+        path = temporary / f"{label}.{'nc' if file_format == 'netcdf' else 'zarr'}"
+        if file_format == "netcdf":
             data.to_netcdf(path)
         else:
-            # As in the archives: most stores are of format 2.
-            zarr_format = 2 if about["source_id"] == "SAMPLE-A" else 3
+            # As in real archives, most stores have Zarr format 2.
+            zarr_format = 2 if row["source_id"] == "SAMPLE-A" else 3
             data.to_zarr(path, zarr_format=zarr_format, consolidated=zarr_format == 2)
         address = (folder / path.name).as_uri()
         variables = repr([str(name) for name in data.data_vars])
-        rows.append({**about, "variable_id": variables, "path": address, "format": kind})
-    with (made / "sample.csv").open("w", newline="") as stream:
+        rows.append({**row, "variable_id": variables, "path": address, "format": file_format})
+    with (temporary / "sample.csv").open("w", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    (made / "sample.json").write_text(json.dumps(_description(), indent=2) + "\n")
+    (temporary / "sample.json").write_text(json.dumps(_description(), indent=2) + "\n")
 
 
 def _description() -> dict[str, Any]:
+    """Return the contents of the catalog's JSON (esmcat)."""
     return {
         "esmcat_version": "0.1.0",
         "id": "sample",
@@ -128,6 +130,7 @@ def _description() -> dict[str, Any]:
 
 
 def _row(source: str, experiment: str, member: str, table: str) -> dict[str, str]:
+    """Return the columns that identify a dataset."""
     activity = {"ssp245": "ScenarioMIP", "reanalysis": "OBS", "landuse": "LUH"}
     return {
         "activity_id": activity.get(experiment, "CMIP"),
@@ -142,28 +145,36 @@ def _row(source: str, experiment: str, member: str, table: str) -> dict[str, str
 
 
 Stores = list[tuple[dict[str, str], xr.Dataset, str]]
+"""Rows of the catalog, contents and file formats."""
 
 
-def _climate() -> Stores:
-    """Three models, each odd in its own way, and a reanalysis with other names."""
-    made: Stores = []
-    worlds = {
+def _climate_stores() -> Stores:
+    """Make three models with grids and calendars of their own, and a reanalysis."""
+    stores: Stores = []
+    models = {
         ("SAMPLE-A", "r1i1p1f1"): (1, "zarr"),
         ("SAMPLE-A", "r2i1p1f1"): (2, "zarr"),
         ("SAMPLE-B", "r1i1p1f1"): (3, "zarr"),
         ("SAMPLE-C", "r1i1p1f1"): (4, "netcdf"),
     }
-    for (source, member), (seed, kind) in worlds.items():
-        world = _as_source(source, sample("climate", seed=seed, years=range(1950, 2000)))
-        for experiment, years in (("historical", PAST), ("ssp245", FUTURE)):
+    for (source, member), (seed, file_format) in models.items():
+        world = _convert_to_source(source, sample("climate", seed=seed, years=range(1950, 2000)))
+        for experiment, years in (("historical", HISTORICAL_YEARS), ("ssp245", SCENARIO_YEARS)):
             part = world.isel(time=slice(12 * (years[0] - 1950), 12 * (years[-1] - 1949)))
             for name in ("tas", "psl"):
-                about = _row(source, experiment, member, "Amon")
-                made.append((about, part[[name]], kind))
+                row = _row(source, experiment, member, "Amon")
+                stores.append((row, part[[name]], file_format))
         if member == "r1i1p1f1":
-            made.append((_row(source, "historical", member, "fx"), _land_part(world), "zarr"))
+            row = _row(source, "historical", member, "fx")
+            stores.append((row, _land_fraction(world), "zarr"))
+    return stores + _reanalysis_stores()
+
+
+def _reanalysis_stores() -> Stores:
+    """Make a reanalysis with the names and coordinates of ERA5."""
+    stores: Stores = []
     era = sample("climate", seed=5, years=range(1950, 2000))
-    era = _eastward(era).drop_vars(["lat_bnds", "lon_bnds", "time_bnds"])
+    era = _count_eastward(era).drop_vars(["lat_bnds", "lon_bnds", "time_bnds"])
     names = {"tas": "t2m", "psl": "msl", "lat": "latitude", "lon": "longitude"}
     era = era.rename({**names, "time": "valid_time"})
     era = era.assign_coords(valid_time=era.valid_time.astype("M8[M]").astype("M8[s]"))
@@ -171,19 +182,19 @@ def _climate() -> Stores:
         era[coord].attrs.pop("bounds", None)
     era["valid_time"].attrs = {"standard_name": "time", "long_name": "time"}
     for name in ("t2m", "msl"):
-        about = _row("SAMPLE-ERA5", "reanalysis", "r1i1p1f1", "mon")
-        made.append((about, era[[name]], "zarr"))
-    return made
+        row = _row("SAMPLE-ERA5", "reanalysis", "r1i1p1f1", "mon")
+        stores.append((row, era[[name]], "zarr"))
+    return stores
 
 
-def _as_source(source: str, world: xr.Dataset) -> xr.Dataset:
-    """A model's own grid, calendar and units."""
+def _convert_to_source(source: str, world: xr.Dataset) -> xr.Dataset:
+    """Convert a climate to a model's own grid, calendar and units."""
     if source == "SAMPLE-B":
         world = world.drop_vars(["lat_bnds", "lon_bnds", "time_bnds"])
         world = world.coarsen(lat=2, lon=2).mean(keep_attrs=True).isel(lat=slice(None, None, -1))
         for coord in ("lat", "lon", "time"):
             world[coord].attrs.pop("bounds", None)
-        world = _eastward(world).convert_calendar("noleap", use_cftime=True)
+        world = _count_eastward(world).convert_calendar("noleap", use_cftime=True)
         world["tas"] = (world.tas - 273.15).assign_attrs({**world.tas.attrs, "units": "degC"})
         world["psl"] = (world.psl / 100).assign_attrs({**world.psl.attrs, "units": "hPa"})
         world["height"] = ((), 2.0, {"units": "m", "standard_name": "height"})
@@ -193,30 +204,30 @@ def _as_source(source: str, world: xr.Dataset) -> xr.Dataset:
             "360_day", align_on="date", use_cftime=True
         )
         world["time"].attrs.pop("bounds", None)
-    # Encodings of what it was made from do not fit any more.
+    # The encodings before the conversion do not fit any more.
     for name in ("time", "time_bnds"):
         if name in world.variables:
             world[name].encoding = {"units": "days since 1850-01-01", "dtype": "float64"}
     return world.assign_attrs(source_id=source, title=f"{source}, synthetic", license="CC0-1.0")
 
 
-def _eastward(world: xr.Dataset) -> xr.Dataset:
-    """Longitudes from 0 to 360."""
+def _count_eastward(world: xr.Dataset) -> xr.Dataset:
+    """Count longitudes from 0 to 360."""
     attrs = world.lon.attrs
     world = world.assign_coords(lon=world.lon % 360).sortby("lon")
     world["lon"].attrs = attrs
     return world
 
 
-def _land_part(world: xr.Dataset) -> xr.Dataset:
-    """The part of each cell that is land, in percent, as CMIP6 has it."""
-    from xai4land.samples.climate import GRID, laws
+def _land_fraction(world: xr.Dataset) -> xr.Dataset:
+    """Compute the land fraction of each cell in percent, as in CMIP6."""
+    from xai4land.samples.climate import GRID, model_parameters
 
-    part = xr.DataArray(laws().land.reshape(GRID.shape), GRID.coords(), GRID.names)
-    wide = part.pad(lon=1, mode="wrap")
-    wide["lon"] = np.r_[part.lon[0] - 10, part.lon, part.lon[-1] + 10]
+    land = xr.DataArray(model_parameters().land.reshape(GRID.shape), GRID.coords(), GRID.names)
+    padded = land.pad(lon=1, mode="wrap")
+    padded["lon"] = np.r_[land.lon[0] - 10, land.lon, land.lon[-1] + 10]
     lon = (world.lon + 180) % 360 - 180
-    values = wide.interp(lat=world.lat, lon=lon.drop_vars("lon"))
+    values = padded.interp(lat=world.lat, lon=lon.drop_vars("lon"))
     values = (100 * values).astype(np.float32)
     values.attrs = {"standard_name": "land_area_fraction", "units": "%", "long_name": "land"}
     fixed = xr.Dataset({"sftlf": (("lat", "lon"), values.values, values.attrs)})
@@ -224,11 +235,11 @@ def _land_part(world: xr.Dataset) -> xr.Dataset:
     return fixed.assign_coords({n: world[n] for n in names}).assign_attrs(world.attrs)
 
 
-def _land() -> Stores:
-    """States as LUH2's files have them, fixed fields, and the truth in HILDA+'s groups."""
+def _land_stores() -> Stores:
+    """Make states as in LUH2's files, static features, and the truth in the groups of HILDA+."""
     planet = sample("land", years=[2000, 2001])
     names = [n for n in planet.data_vars if planet[n].dims == ("time", "lat", "lon")]
-    states = planet[names].drop_vars(FINE, errors="ignore")
+    states = planet[names].drop_vars(FINE_COORDS, errors="ignore")
     states = states.drop_vars(["lat_bnds", "lon_bnds"], errors="ignore").fillna(np.float32(1e20))
     for coord in ("lat", "lon"):
         bounds = planet[f"{coord}_bnds"].values
@@ -242,8 +253,8 @@ def _land() -> Stores:
         states[name].encoding = {"_FillValue": None}
     fine = ("lat_fine", "lon_fine")
     static = planet[[n for n in planet.data_vars if planet[n].dims == fine]]
-    static = static.drop_vars(["time", *COARSE], errors="ignore")
-    truth = planet[["land_cover"]].drop_vars(COARSE, errors="ignore")
+    static = static.drop_vars(["time", *COARSE_COORDS], errors="ignore")
+    truth = planet[["land_cover"]].drop_vars(COARSE_COORDS, errors="ignore")
     return [
         (_row("SAMPLE-LUH2", "landuse", "r1i1p1f1", "states"), states, "netcdf"),
         (_row("SAMPLE-STATIC", "landuse", "r1i1p1f1", "static"), static, "zarr"),
