@@ -1,4 +1,4 @@
-"""``ds.seasonal``: validates, delegates, and nothing else."""
+"""``ds.seasonal``: its methods are the functions of the plugin."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class SeasonalAccessor:
         *,
         climatology: Climatology = None,
     ) -> xr.Dataset:
-        """Seasonal means or anomalies; see :func:`xai4land_seasonal.seasonal_means`."""
+        """Compute seasonal means or anomalies; see :func:`xai4land_seasonal.seasonal_means`."""
         from xai4land_seasonal.data.means import seasonal_means
 
         return seasonal_means(self._data, seasons, climatology=climatology)
@@ -161,7 +161,7 @@ class SeasonalAccessor:
         variable: str | None = None,
         seed: int = 0,
     ) -> xr.Dataset:
-        """Scores beside the references'; see :func:`xai4land_seasonal.verify`."""
+        """Score a forecast beside references; see :func:`xai4land_seasonal.verify`."""
         from xai4land_seasonal.verification.verify import verify
 
         return verify(
@@ -184,7 +184,7 @@ class SeasonalAccessor:
         climatology: Climatology = None,
         period: tuple[int, int] | None = None,
     ) -> xr.Dataset:
-        """Probabilities of terciles; see :func:`xai4land_seasonal.tercile_probabilities`."""
+        """Compute tercile probabilities; see :func:`xai4land_seasonal.tercile_probabilities`."""
         from xai4land_seasonal.products.terciles import tercile_probabilities
 
         return tercile_probabilities(self._data, obs, climatology=climatology, period=period)
@@ -253,7 +253,7 @@ class SeasonalAccessor:
         references: Sequence[str] = ("climatology", "trend", "damped persistence"),
         intervals: int = 200,
     ) -> Path:
-        """One page with maps, scores and origin; see :func:`xai4land_seasonal.report`."""
+        """Write a page with maps, scores and origin; see :func:`xai4land_seasonal.report`."""
         from xai4land_seasonal.products.report import report
 
         return report(
