@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from types import MethodType
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, overload
+from typing import Any, ClassVar, Concatenate, Generic, Literal, ParamSpec, TypeVar, overload
 
 import xarray as xr
 
@@ -93,7 +93,14 @@ class Accessor:
     Parameters
     ----------
     data : Dataset or DataArray
+
+    Attributes
+    ----------
+    accepts_arrays : bool
+        Whether the accessor is registered on DataArrays, too.
     """
+
+    accepts_arrays: ClassVar[bool] = True
 
     def __init__(self, data: xr.Dataset | xr.DataArray) -> None:
         self._data = data

@@ -98,11 +98,8 @@ def register_accessors() -> None:
 
 def _import_late(name: str) -> Callable[[xr.Dataset | xr.DataArray], Any]:
     def accessor(data: xr.Dataset | xr.DataArray) -> Any:
-        from xai4land.accessors import Accessor
-
         found = load("accessors", name)
-        derived = isinstance(found, type) and issubclass(found, Accessor)
-        if isinstance(data, xr.DataArray) and not derived:
+        if isinstance(data, xr.DataArray) and not getattr(found, "accepts_arrays", False):
             raise InputError(
                 f"the accessor {name!r} takes a Dataset, this is a DataArray; "
                 f"array.to_dataset(name=...).{name} has it"
