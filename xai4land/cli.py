@@ -16,6 +16,7 @@ from xai4land import __version__, discovery
 from xai4land.commands.arguments import WRITTEN
 from xai4land.commands.emulator import emulators
 from xai4land.commands.prefetching import prefetch
+from xai4land.commands.regrid import regrid
 from xai4land.commands.tables import format_table
 from xai4land.errors import PluginError, Xai4landError
 
@@ -23,24 +24,34 @@ __all__ = ["main"]
 
 
 class _Commands(click.Group):
-    """Its own commands, and those of the plugins, loaded when they are asked for."""
+    """The engine's commands, and those of the plugins, which are loaded when asked for."""
 
-    def _added(self) -> dict[str, click.Command]:
+    def _load_added(self) -> dict[str, click.Command]:
         found: dict[str, click.Command] = {}
+        owners: dict[str, str] = {}
         for plugin in discovery.names("commands"):
             try:
                 offered: Sequence[click.Command] = discovery.load("commands", plugin)
             except PluginError as error:
                 click.echo(f"warning: {error}", err=True)
                 continue
-            found |= {str(command.name): command for command in offered}
+            for command in offered:
+                name = str(command.name)
+                if owners.setdefault(name, plugin) != plugin:
+                    click.echo(
+                        f"warning: the command {name!r} is claimed by {owners[name]} and {plugin}; "
+                        f"that of {owners[name]} is kept",
+                        err=True,
+                    )
+                    continue
+                found[name] = command
         return found
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *self._added()})
+        return sorted({*super().list_commands(ctx), *self._load_added()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return super().get_command(ctx, cmd_name) or self._added().get(cmd_name)
+        return super().get_command(ctx, cmd_name) or self._load_added().get(cmd_name)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,6 +62,7 @@ def cli() -> None:
 
 cli.add_command(emulators)
 cli.add_command(prefetch)
+cli.add_command(regrid)
 
 
 @cli.command()
