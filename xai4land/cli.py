@@ -99,17 +99,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         cli.main(arguments, standalone_mode=False)
     except click.exceptions.Abort as abort:
-        click.echo("\n".join(["interrupted", *_notes(abort.__cause__)]), err=True)
+        click.echo("\n".join(["interrupted", *_get_notes(abort.__cause__)]), err=True)
         sys.exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (Xai4landError, OSError) as error:
-        click.echo("\n".join([f"error: {error}", *_notes(error)]), err=True)
+        click.echo("\n".join([f"error: {error}", *_get_notes(error)]), err=True)
         sys.exit(1)
 
 
-def _notes(error: BaseException | None) -> list[str]:
+def _get_notes(error: BaseException | None) -> list[str]:
     return list(getattr(error, "__notes__", []))
 
 
