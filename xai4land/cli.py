@@ -16,6 +16,7 @@ from xai4land import __version__, discovery
 from xai4land.commands.arguments import WRITTEN
 from xai4land.commands.emulator import emulators
 from xai4land.commands.prefetching import prefetch
+from xai4land.commands.regrid import regrid
 from xai4land.commands.tables import format_table
 from xai4land.errors import PluginError, Xai4landError
 
@@ -23,24 +24,34 @@ __all__ = ["main"]
 
 
 class _Commands(click.Group):
-    """Its own commands, and those of the plugins, loaded when they are asked for."""
+    """The engine's commands, and those of the plugins, which are loaded when asked for."""
 
-    def _added(self) -> dict[str, click.Command]:
+    def _load_added(self) -> dict[str, click.Command]:
         found: dict[str, click.Command] = {}
+        owners: dict[str, str] = {}
         for plugin in discovery.names("commands"):
             try:
                 offered: Sequence[click.Command] = discovery.load("commands", plugin)
             except PluginError as error:
                 click.echo(f"warning: {error}", err=True)
                 continue
-            found |= {str(command.name): command for command in offered}
+            for command in offered:
+                name = str(command.name)
+                if owners.setdefault(name, plugin) != plugin:
+                    click.echo(
+                        f"warning: the command {name!r} is claimed by {owners[name]} and {plugin}; "
+                        f"that of {owners[name]} is kept",
+                        err=True,
+                    )
+                    continue
+                found[name] = command
         return found
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *self._added()})
+        return sorted({*super().list_commands(ctx), *self._load_added()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return super().get_command(ctx, cmd_name) or self._added().get(cmd_name)
+        return super().get_command(ctx, cmd_name) or self._load_added().get(cmd_name)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,6 +62,7 @@ def cli() -> None:
 
 cli.add_command(emulators)
 cli.add_command(prefetch)
+cli.add_command(regrid)
 
 
 @cli.command()
@@ -87,17 +99,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         cli.main(arguments, standalone_mode=False)
     except click.exceptions.Abort as abort:
-        click.echo("\n".join(["interrupted", *_notes(abort.__cause__)]), err=True)
+        click.echo("\n".join(["interrupted", *_get_notes(abort.__cause__)]), err=True)
         sys.exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (Xai4landError, OSError) as error:
-        click.echo("\n".join([f"error: {error}", *_notes(error)]), err=True)
+        click.echo("\n".join([f"error: {error}", *_get_notes(error)]), err=True)
         sys.exit(1)
 
 
-def _notes(error: BaseException | None) -> list[str]:
+def _get_notes(error: BaseException | None) -> list[str]:
     return list(getattr(error, "__notes__", []))
 
 

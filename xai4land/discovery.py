@@ -54,7 +54,7 @@ def _distribution(entry: EntryPoint) -> str:
 
 
 def names(kind: str) -> list[str]:
-    """Names that plugins offer in one group, loaded or not."""
+    """Return the names that plugins offer in one group, loaded or not."""
     return sorted(_entries(kind))
 
 
@@ -139,7 +139,7 @@ def plugins() -> pd.DataFrame:
 
 
 def emulator_files() -> tuple[dict[str, Path], dict[str, str]]:
-    """Bundled emulators by name, and the plugins that failed to list theirs, with reasons."""
+    """Return bundled emulators by name, and plugins whose list failed, with reasons."""
     files: dict[str, Path] = {}
     broken: dict[str, str] = {}
     for plugin in names("emulators"):

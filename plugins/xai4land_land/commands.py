@@ -7,116 +7,137 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xai4land.commands.arguments import EXISTING, WRITTEN, check_folder, check_picture
+import xai4land
+import xai4land_land as land
+from xai4land.commands.arguments import (
+    CHUNKS,
+    EXISTING,
+    MAPPING,
+    NAMES,
+    OVERWRITE,
+    QUIET,
+    TARGET,
+    WRITTEN,
+    add_options,
+    check_folder,
+    check_picture,
+    drop_missing,
+    settings_options,
+)
 from xai4land.commands.tables import format_table
 from xai4land.errors import InputError
+from xai4land.training.settings import MapSettings
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["COMMANDS"]
 
+STATIC = click.option(
+    "--static", type=EXISTING, help="Static features, if they are not with the states."
+)
+LEGEND = click.option("--legend", help="How the truth's codes merge; by default the one that fits.")
+DEVICE = click.option("--device", default="auto", show_default=True)
+HOW_TO_RECONSTRUCT = add_options(
+    click.option("--emulator", help="Name or .safetensors file; by default the one that fits."),
+    STATIC,
+    click.option(
+        "--target", type=TARGET, help="Degrees, or a file; by default the finest input's grid."
+    ),
+    click.option("--probabilities", is_flag=True, help="Give the probability of every class too."),
+    click.option("--baselines/--no-baselines", default=True, help="Give the baselines' maps too."),
+    click.option("--chunks", type=CHUNKS, help="Rows and columns of an output chunk."),
+    click.option("--batch-size", default=8, show_default=True, help="Windows in a batch."),
+    DEVICE,
+    click.option(
+        "--precision",
+        type=click.Choice(("auto", "float32", "bfloat16")),
+        default="auto",
+        show_default=True,
+    ),
+)
 
-def _opened(path: Path | None, lazy: bool = True) -> xr.Dataset | None:
-    """Static features, if they have a file of their own."""
-    from xai4land.store import open_store
 
-    return None if path is None else open_store(path, lazy=lazy)
+def _open(path: Path | None) -> xr.Dataset | None:
+    return None if path is None else xai4land.open_store(path)
+
+
+def _reconstruct(
+    states: Path, static: Path | None, target: float | Path | None, **how: Any
+) -> xr.Dataset:
+    grid = xai4land.open_store(target) if isinstance(target, Path) else target
+    return land.reconstruct(xai4land.open_store(states), static=_open(static), target=grid, **how)
 
 
 @click.command()
 @click.argument("states", type=EXISTING)
 @click.argument("out", type=WRITTEN)
-@click.option("--emulator", help="Name or .safetensors file; by default the one that fits.")
-@click.option("--static", type=EXISTING, help="Static features, if they are not with the states.")
-@click.option("--target", type=float, help="Resolution in degrees; by default the finest input's.")
-@click.option("--probabilities", is_flag=True, help="Write the probability of every class too.")
-@click.option("--baselines/--no-baselines", default=True, help="Write the baselines' maps too.")
-@click.option("--device", default="auto", show_default=True)
-@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
-@click.option("--quiet", is_flag=True, help="Show no progress.")
-def reconstruct(
-    states: Path,
-    out: Path,
-    emulator: str | None,
-    static: Path | None,
-    target: float | None,
-    probabilities: bool,
-    baselines: bool,
-    device: str,
-    overwrite: bool,
-    quiet: bool,
-) -> None:
+@HOW_TO_RECONSTRUCT
+@add_options(OVERWRITE, QUIET)
+def reconstruct(states: Path, out: Path, overwrite: bool, quiet: bool, **how: Any) -> None:
     """Reconstruct land cover from STATES into OUT (.zarr or .nc)."""
-    from xai4land.store import open_store, write
-    from xai4land_land.landcover import reconstruct
+    check_folder(out)
+    made = _reconstruct(states, **how)
+    written = xai4land.write(made, out, overwrite=overwrite, progress=not quiet)
+    click.echo(f"wrote {written}")
 
-    made = reconstruct(
-        open_store(states),
-        emulator,
-        static=_opened(static),
-        target=target,
-        probabilities=probabilities,
-        baselines=baselines,
-        device=device,
-    )
-    click.echo(f"wrote {write(made, out, overwrite=overwrite, progress=not quiet)}")
+
+@click.command()
+@click.argument("states", type=EXISTING)
+@HOW_TO_RECONSTRUCT
+def explain(states: Path, **how: Any) -> None:
+    """Say what a reconstruction from STATES with the same options will take."""
+    click.echo(repr(xai4land.explain(_reconstruct(states, **how))))
 
 
 @click.command()
 @click.argument("states", type=EXISTING)
 @click.argument("truth", type=EXISTING)
 @click.argument("out", type=WRITTEN)
-@click.option("--static", type=EXISTING, help="Static features, if they are not with the states.")
-@click.option("--legend", help="How the truth's codes merge; by default the first that fits.")
+@add_options(STATIC, LEGEND)
+@click.option("--inputs", type=NAMES, help="Variables to learn from; by default all on a grid.")
 @click.option("--name", default="my-landcover", show_default=True)
-@click.option("--epochs", default=20, show_default=True)
-@click.option("--steps", default=50, show_default=True, help="Batches an epoch.")
-@click.option("--batch-size", default=8, show_default=True)
-@click.option("--learning-rate", default=2e-3, show_default=True)
+@click.option("--title", default="", help="Title for the card.")
+@click.option("--licence", default="", help="Licence of the data, for the card.")
+@click.option("--architecture", default="unet", show_default=True)
+@click.option("--parameters", type=MAPPING, help="Of the architecture, as JSON.")
+@click.option("--window", type=int, help="Pixels along a side of a window.")
+@click.option("--conserve/--no-conserve", default=True, help="Keep the states' fractions.")
 @click.option("--validation", default=0.15, show_default=True, help="Share of the blocks.")
-@click.option("--seed", default=0, show_default=True)
-@click.option("--device", default="auto", show_default=True)
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@add_options(*settings_options(MapSettings), DEVICE, QUIET)
 def fit(states: Path, truth: Path, out: Path, static: Path | None, quiet: bool, **how: Any) -> None:
     """Train an emulator on STATES and TRUTH, and save it to OUT (.safetensors)."""
-    from xai4land.store import open_store
-    from xai4land_land.fitting import fit
-
     if out.suffix != ".safetensors":
         raise InputError(f"{out} is no emulator's name; end it in .safetensors")
     check_folder(out)
     command = f"xai4land fit {states.name} {truth.name} {out.name}"
-    made = fit(
-        open_store(states, lazy=False),
-        open_store(truth, lazy=False),
-        static=_opened(static, lazy=False),
+    made = land.fit(
+        xai4land.open_store(states),
+        xai4land.open_store(truth),
+        static=_open(static),
         progress=not quiet,
         command=command + (f" --static {static.name}" if static else ""),
-        **how,
+        **drop_missing(how),
     )
     made.save(out)
     click.echo(repr(made))
 
 
 @click.command()
-@click.argument("made", type=EXISTING)
+@click.argument("data", type=EXISTING)
 @click.argument("truth", type=EXISTING)
-@click.option("--legend", help="How the truth's codes merge; by default the map's own.")
+@click.option("--name", default="land_cover", show_default=True, help="The map's variable.")
+@LEGEND
 @click.option("--plot", type=WRITTEN, help="Save a picture of the scores.")
-def evaluate(made: Path, truth: Path, legend: str | None, plot: Path | None) -> None:
-    """Score the map MADE, and the baselines in it, against TRUTH."""
-    from xai4land.store import open_store
-    from xai4land_land.plots import plot_scores
-    from xai4land_land.scores import evaluate, summarise
-
+def evaluate(data: Path, truth: Path, plot: Path | None, **how: Any) -> None:
+    """Score the map in DATA, and the baselines beside it, against TRUTH."""
     if plot is not None:
         check_picture(plot)
-    scores = evaluate(open_store(made), open_store(truth), legend=legend).compute()
-    click.echo(format_table(summarise(scores)))
+    scores = land.evaluate(xai4land.open_store(data), xai4land.open_store(truth), **how).compute()
+    click.echo(format_table(land.summarise(scores)))
     if plot is not None:
-        plot_scores(scores).savefig(plot, dpi=150)
+        land.plot_scores(scores).savefig(plot, dpi=150)
         click.echo(f"wrote {plot}")
 
 
-COMMANDS = [reconstruct, fit, evaluate]
+COMMANDS = [reconstruct, explain, fit, evaluate]

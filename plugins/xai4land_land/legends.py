@@ -46,7 +46,7 @@ class Legend:
     vocabularies: tuple[Mapping[str, tuple[str, ...]], ...] = field(hash=False)
 
     def vocabulary(self, data: xr.Dataset) -> Mapping[str, tuple[str, ...]]:
-        """The vocabulary whose states are all in ``data``.
+        """Return the vocabulary whose states are all in ``data``.
 
         Raises
         ------
@@ -67,7 +67,7 @@ class Legend:
         )
 
     def output_classes(self, data: xr.Dataset) -> tuple[OutputClass, ...]:
-        """The classes for a card, fed by the states that ``data`` has."""
+        """Return the classes for a card, fed by the states that ``data`` has."""
         vocabulary = self.vocabulary(data)
         return tuple(
             OutputClass(
@@ -77,7 +77,7 @@ class Legend:
         )
 
     def positions(self, truth: xr.DataArray) -> dict[int, int]:
-        """Position in this legend of each of the truth's flag values.
+        """Return the position in this legend of each of the truth's flag values.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class Legend:
 
 
 def flag_meanings(truth: xr.DataArray) -> dict[int, str]:
-    """CF flags of a variable: value -> meaning."""
+    """Return the CF flags of a variable: meanings by value."""
     values = np.atleast_1d(truth.attrs.get("flag_values", ()))
     meanings = str(truth.attrs.get("flag_meanings", "")).split()
     if not meanings or len(values) != len(meanings):
@@ -210,12 +210,14 @@ LEGENDS = {legend.name: legend for legend in (HILDA, LAND_STATES)}
 
 
 def find_legend(truth: xr.DataArray, legend: str | Legend | None) -> Legend:
-    """The legend that was asked for, or the first that takes all of the truth's classes."""
+    """Return the legend of a name, or the first that takes all of the truth's classes."""
     if isinstance(legend, Legend):
         return legend
     if legend is not None:
         if legend not in LEGENDS:
-            raise InputError(f"legend={legend!r}, expected one of {_names(LEGENDS)} or a Legend")
+            raise InputError(
+                f"legend={legend!r}, expected one of {_quote_names(LEGENDS)} or a Legend"
+            )
         return LEGENDS[legend]
     flag_meanings(truth)
     reasons: list[str] = []
@@ -229,5 +231,5 @@ def find_legend(truth: xr.DataArray, legend: str | Legend | None) -> Legend:
     raise InputError(reasons)
 
 
-def _names(legends: Iterable[str]) -> str:
+def _quote_names(legends: Iterable[str]) -> str:
     return ", ".join(map(repr, legends))

@@ -108,7 +108,9 @@ def states_from_luh2(
         sums = {name: values.fillna(0) for name, values in sums.items()}
         land = land.fillna(0)
     rest = (1 - land).clip(0, 1)
-    barren, ice, mosaic = (_share(koppen, climate, grid, table) for table in (BARREN, ICE, MOSAIC))
+    barren, ice, mosaic = (
+        _average_share(koppen, climate, grid, table) for table in (BARREN, ICE, MOSAIC)
+    )
     states = {
         "forest": sums["forest"],
         "nonforest_natural": sums["open"] * (1 - barren),
@@ -130,10 +132,10 @@ def states_from_luh2(
     return made
 
 
-def _share(
+def _average_share(
     koppen: xr.DataArray, climate: Grid, grid: Grid, table: dict[int, float]
 ) -> xr.DataArray:
-    """A class' share in each coarse cell: the mean over the climate's pixels."""
+    """Return a class' share in each coarse cell: the mean over the climate's pixels."""
     shares = np.zeros(256, np.float32)
     shares[list(table)] = list(table.values())
     codes = koppen.transpose(*climate.names).values

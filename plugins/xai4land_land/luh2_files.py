@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["open_luh2"]
 
 Source: TypeAlias = "str | os.PathLike[str] | xr.Dataset"
-FILL = 1e15
+MIN_FILL_VALUE = 1e15
 FRACTIONS = (
     *("primf", "primn", "secdf", "secdn", "urban", "pastr", "range", "pltns"),
     *("c3ann", "c4ann", "c3per", "c4per", "c3nfx"),
@@ -69,12 +69,12 @@ def open_luh2(
     >>> states.primf.shape, states.primf.attrs["standard_name"]
     ((1, 180, 360), 'area_fraction')
     """
-    parts = [_plain(part) for part in _pieces(source)]
+    parts = [_clean(part) for part in _open_parts(source)]
     parts.sort(key=lambda part: part.time.values[0])
-    parts = [_on_grid(part, parts[0]) for part in parts]
+    parts = [_align(part, parts[0]) for part in parts]
     made: dict[str, xr.DataArray] = {}
     for name in dict.fromkeys(str(n) for part in parts for n in part.data_vars):
-        made[name] = _in_time([part[name] for part in parts if name in part])
+        made[name] = _join_in_time([part[name] for part in parts if name in part])
     data = xr.merge(made.values(), compat="override", join="outer")
     for name in ("lat", "lon"):
         data[name].attrs = _coordinate_attrs(name)
@@ -87,7 +87,7 @@ def open_luh2(
     return data
 
 
-def _pieces(source: object) -> list[xr.Dataset]:
+def _open_parts(source: object) -> list[xr.Dataset]:
     if hasattr(source, "to_dataset_dict") and not isinstance(source, xr.Dataset):
         from xai4land.catalogs import open_search
 
@@ -118,8 +118,8 @@ def _pieces(source: object) -> list[xr.Dataset]:
     return made
 
 
-def _plain(data: xr.Dataset) -> xr.Dataset:
-    """Fields on (time, lat, lon) with their attributes, and nothing else."""
+def _clean(data: xr.Dataset) -> xr.Dataset:
+    """Return the fields on (time, lat, lon) with their attributes, and nothing else."""
     names = [n for n, a in data.data_vars.items() if set(a.dims) == {"time", "lat", "lon"}]
     if not names:
         raise InputError(
@@ -137,7 +137,7 @@ def _plain(data: xr.Dataset) -> xr.Dataset:
     made = {}
     for name in names:
         array = data[name].transpose("time", "lat", "lon")
-        array = array.where(np.abs(array) < FILL)
+        array = array.where(np.abs(array) < MIN_FILL_VALUE)
         array = array.drop_vars([c for c in array.coords if c not in array.dims])
         kept = {k: v for k, v in array.attrs.items() if k in ("long_name", "cell_methods", "units")}
         if name in FRACTIONS:
@@ -149,8 +149,8 @@ def _plain(data: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(made, attrs=data.attrs)
 
 
-def _on_grid(data: xr.Dataset, first: xr.Dataset) -> xr.Dataset:
-    """On the coordinates of another part, whichever way its latitudes run."""
+def _align(data: xr.Dataset, first: xr.Dataset) -> xr.Dataset:
+    """Put data on the coordinates of another part, whichever way latitudes run."""
     for name in ("lat", "lon"):
         own, other = data[name].values, first[name].values
         if (own[-1] > own[0]) != (other[-1] > other[0]):
@@ -163,7 +163,7 @@ def _on_grid(data: xr.Dataset, first: xr.Dataset) -> xr.Dataset:
     return made
 
 
-def _in_time(arrays: list[xr.DataArray]) -> xr.DataArray:
+def _join_in_time(arrays: list[xr.DataArray]) -> xr.DataArray:
     joined = arrays[0]
     for later in arrays[1:]:
         after = later.time.values > joined.time.values[-1]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot", "plot_scores"]
 
-PIXELS = 1600
+MAX_PIXELS = 1600
 
 
 def plot(
@@ -66,11 +66,13 @@ def plot(
     axes = figure.subplots(1, panels, squeeze=False)[0]
     seen: dict[str, str] = {}
     for axis, (title, variable) in zip(axes, maps.items(), strict=False):
-        seen |= _draw(axis, _one(variable, time), title)
+        seen |= _draw(axis, _select_step(variable, time), title)
     if panels > len(maps):
-        image = _shown(axes[-1], _one(data["confidence"], time), "confidence", vmin=0, vmax=1)
+        image = _show(
+            axes[-1], _select_step(data["confidence"], time), "confidence", vmin=0, vmax=1
+        )
         figure.colorbar(image, ax=axes[-1], shrink=0.6)
-    _legend(figure, seen)
+    _add_legend(figure, seen)
     return figure
 
 
@@ -117,8 +119,8 @@ def plot_scores(scores: xr.Dataset) -> Figure:
     return figure
 
 
-def _one(variable: xr.DataArray, time: int) -> xr.DataArray:
-    """One step, north up, thinned to what a picture can show, computed."""
+def _select_step(variable: xr.DataArray, time: int) -> xr.DataArray:
+    """Return one step, computed: north up, thinned to what a picture can show."""
     grid = Grid.of(variable, "the map")
     extra = {dim: time for dim in variable.dims if dim not in grid.names}
     if any(not -variable.sizes[dim] <= time < variable.sizes[dim] for dim in extra):
@@ -128,7 +130,7 @@ def _one(variable: xr.DataArray, time: int) -> xr.DataArray:
     variable = variable.isel(extra).transpose(*grid.names)
     if grid.ascending:
         variable = variable.isel({grid.names[0]: slice(None, None, -1)})
-    step = max(max(variable.shape) // PIXELS, 1)
+    step = max(max(variable.shape) // MAX_PIXELS, 1)
     return variable.isel({n: slice(None, None, step) for n in grid.names}).compute()
 
 
@@ -136,16 +138,16 @@ def _draw(axis: Axes, variable: xr.DataArray, title: str) -> dict[str, str]:
     from matplotlib.colors import to_rgb
 
     meanings = flag_meanings(variable)
-    colours = _colours(list(meanings.values()))
+    colours = _choose_colours(list(meanings.values()))
     picture = np.ones((*variable.shape, 3))
     for value, meaning in meanings.items():
         picture[variable.values == value] = to_rgb(colours[meaning])
-    _shown(axis, variable.copy(data=np.zeros(variable.shape)), title, picture=picture)
+    _show(axis, variable.copy(data=np.zeros(variable.shape)), title, picture=picture)
     here = {m for v, m in meanings.items() if (variable.values == v).any()}
     return {m: c for m, c in colours.items() if m in here}
 
 
-def _shown(axis: Axes, variable: xr.DataArray, title: str, picture: Any = None, **how: Any) -> Any:
+def _show(axis: Axes, variable: xr.DataArray, title: str, picture: Any = None, **how: Any) -> Any:
     grid = Grid.of(variable, "the map")
     dy, dx = (s / 2 for s in grid.spacings)
     lat, lon = grid.lat.values, grid.lon.values
@@ -162,13 +164,13 @@ def _shown(axis: Axes, variable: xr.DataArray, title: str, picture: Any = None, 
     return image
 
 
-def _colours(names: list[str]) -> dict[str, str]:
+def _choose_colours(names: list[str]) -> dict[str, str]:
     known = {c.name: c.colour for legend in LEGENDS.values() for c in legend.classes}
     spare = ["#8dd3c7", "#bebada", "#fb8072", "#80b1d3", "#fdb462", "#b3de69", "#fccde5"]
     return {name: known.get(name, spare[k % len(spare)]) for k, name in enumerate(names)}
 
 
-def _legend(figure: Figure, colours: Mapping[str, str]) -> None:
+def _add_legend(figure: Figure, colours: Mapping[str, str]) -> None:
     from matplotlib.patches import Patch
 
     handles = [

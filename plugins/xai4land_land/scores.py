@@ -14,7 +14,7 @@ from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land.grids.grid import Grid
 from xai4land_land.legends import LEGENDS, Legend, flag_meanings
-from xai4land_land.truth import UNKNOWN, as_variable, match_years, on_grid, recode
+from xai4land_land.truth import UNKNOWN, align, as_variable, match_years, recode
 
 __all__ = ["evaluate", "summarise"]
 
@@ -73,10 +73,10 @@ def evaluate(
         )
     made, reference = data[name], as_variable(truth)
     meanings = flag_meanings(made)
-    positions = _positions(meanings, reference, legend)
+    positions = _match_classes(meanings, reference, legend)
     grid = Grid.of(made, "the map")
     step = time_name(made)
-    reference = match_years(on_grid(reference, grid), made[step] if step else None)
+    reference = match_years(align(reference, grid), made[step] if step else None)
     dims = made.dims
     reference = reference.transpose(*dims)
     area = np.cos(np.deg2rad(grid.lat.values))
@@ -85,7 +85,7 @@ def evaluate(
         if name + suffix in data:
             variable = data[name + suffix].transpose(*dims)
             own = {v: k for k, v in enumerate(meanings)}
-            found[source] = _confusion(variable, own, reference, positions, area)
+            found[source] = _count_confusion(variable, own, reference, positions, area)
     confusion = xr.DataArray(
         _stack(list(found.values())),
         dims=("source", "true_class", "land_cover_class"),
@@ -95,7 +95,7 @@ def evaluate(
             "land_cover_class": list(meanings.values()),
         },
     )
-    scores = _scores(confusion)
+    scores = _compute_scores(confusion)
     what = f"scores of {name!r}, weighted by area"
     return scores.assign_attrs(cf.global_attrs(data, "Scores of a map of classes", what, what))
 
@@ -139,10 +139,10 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
     return table.join(classes)
 
 
-def _positions(
+def _match_classes(
     meanings: dict[int, str], reference: xr.DataArray, legend: str | Legend | None
 ) -> dict[int, int]:
-    """Position among the map's classes of each of the truth's codes."""
+    """Return the position among the map's classes of each of the truth's codes."""
     names = list(meanings.values())
     if isinstance(legend, str):
         if legend not in LEGENDS:
@@ -171,14 +171,14 @@ def _positions(
     return {code: names.index(meaning) for code, meaning in own.items()}
 
 
-def _confusion(
+def _count_confusion(
     made: xr.DataArray,
     own: dict[int, int],
     reference: xr.DataArray,
     positions: dict[int, int],
     area: npt.NDArray[np.float64],
 ) -> Any:
-    """Confusion matrix in area: truth by row; a dask array if either map is."""
+    """Return the confusion matrix in area, truth by row; a dask array if either map is."""
     classes = len(own)
 
     def count(
@@ -223,7 +223,7 @@ def _stack(items: list[Any]) -> Any:
     return np.stack(items)
 
 
-def _scores(confusion: xr.DataArray) -> xr.Dataset:
+def _compute_scores(confusion: xr.DataArray) -> xr.Dataset:
     total = confusion.sum(("true_class", "land_cover_class"))
     confusion = confusion / total
     same = xr.DataArray(np.eye(confusion.true_class.size), dims=("true_class", "land_cover_class"))

@@ -12,31 +12,31 @@ from xai4land.emulator.inputs import DATES, scalar_dates, time_name
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 
-__all__ = ["UNKNOWN", "as_variable", "match_years", "on_grid", "recode"]
+__all__ = ["UNKNOWN", "align", "as_variable", "match_years", "recode"]
 
 UNKNOWN = 255
 NO_CODE = np.iinfo(np.int64).min
 
 
 def as_variable(truth: xr.Dataset | xr.DataArray, name: str = "land_cover") -> xr.DataArray:
-    """The class variable of a dataset: by name, or the only one with flags; no odd dimensions."""
+    """Return the class variable of a dataset: by name, or the only one with flags."""
     if isinstance(truth, xr.DataArray):
-        return _plain(truth)
+        return _drop_single(truth)
     if not isinstance(truth, xr.Dataset):
         raise InputError(f"truth is a {type(truth).__name__}, expected a DataArray or Dataset")
     flagged = [str(n) for n, v in truth.data_vars.items() if "flag_values" in v.attrs]
     if name in truth:
-        return _plain(truth[name])
+        return _drop_single(truth[name])
     if len(flagged) == 1:
-        return _plain(truth[flagged[0]])
+        return _drop_single(truth[flagged[0]])
     raise InputError(
         f"expected a variable {name!r} or one variable with flag_values, found "
         f"{', '.join(flagged) or 'none'}; pass the DataArray itself"
     )
 
 
-def _plain(truth: xr.DataArray) -> xr.DataArray:
-    """Without dimensions beside time, latitude and longitude."""
+def _drop_single(truth: xr.DataArray) -> xr.DataArray:
+    """Drop dimensions of one step beside time, latitude and longitude."""
     known = {*Grid.of(truth, "the truth").names, time_name(truth)}
     extra = [dim for dim in truth.dims if dim not in known]
     if wide := [str(dim) for dim in extra if truth.sizes[dim] > 1]:
@@ -48,7 +48,7 @@ def _plain(truth: xr.DataArray) -> xr.DataArray:
 
 
 def recode(values: npt.NDArray[np.generic], positions: Mapping[int, int]) -> npt.NDArray[np.uint8]:
-    """Positions in a legend, from flag values; anything else is :data:`UNKNOWN`.
+    """Return positions in a legend from flag values; anything else is :data:`UNKNOWN`.
 
     Examples
     --------
@@ -61,8 +61,8 @@ def recode(values: npt.NDArray[np.generic], positions: Mapping[int, int]) -> npt
     return found
 
 
-def on_grid(truth: xr.DataArray, grid: Grid) -> xr.DataArray:
-    """The truth on exactly the pixels of a grid; missing where it does not reach.
+def align(truth: xr.DataArray, grid: Grid) -> xr.DataArray:
+    """Put the truth on exactly the pixels of a grid; it is missing where it does not reach.
 
     Longitudes may be counted the other way round the globe, and rows run either way.
 
@@ -100,7 +100,7 @@ def on_grid(truth: xr.DataArray, grid: Grid) -> xr.DataArray:
 
 
 def match_years(truth: xr.DataArray, time: xr.DataArray | None) -> xr.DataArray:
-    """The truth with one step for each of ``time``, matched by calendar year.
+    """Select the truth of each of ``time``, matched by calendar year.
 
     Raises
     ------

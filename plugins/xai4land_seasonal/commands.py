@@ -2,155 +2,212 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from xai4land.commands.arguments import EXISTING, WRITTEN, check_folder, check_picture
+import xai4land
+import xai4land_seasonal as seasonal
+from xai4land.commands.arguments import (
+    COUNTS,
+    EXISTING,
+    MAPPING,
+    NAMES,
+    NUMBERS,
+    OVERWRITE,
+    PATHS,
+    PERIOD,
+    QUIET,
+    TARGET,
+    WRITTEN,
+    add_options,
+    check_folder,
+    check_picture,
+    drop_missing,
+    settings_options,
+)
+from xai4land.commands.tables import format_table
 from xai4land.errors import InputError
+from xai4land_seasonal.emulator.settings import Settings
+from xai4land_seasonal.verification.defaults import DEFAULT_METRICS, DEFAULT_REFERENCES
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["COMMANDS"]
 
+CLIMATOLOGY = click.option(
+    "--climatology",
+    type=PERIOD,
+    help="Years of the means, as 1951-1980; none if data are anomalies.",
+)
+SIMULATIONS = click.option(
+    "--simulations", type=PATHS, help="Files of simulations, with commas between them."
+)
+GRID = click.option("--grid", type=TARGET, help="Degrees, or a file; by default the data's grid.")
+SEED = click.option("--seed", default=0, show_default=True)
 
-def _read(path: Path) -> xr.Dataset:
-    """Read monthly fields from NetCDF or Zarr, whose coordinates have CF or common names."""
+
+def _open(path: Path) -> xr.Dataset:
+    """Open monthly fields; coordinates are recognised by CF attributes or usual names."""
     import cf_xarray  # noqa: F401  (registers .cf)
 
-    from xai4land.store import open_store
-
-    data: xr.Dataset = open_store(path).cf.guess_coord_axis()
+    data: xr.Dataset = xai4land.open_store(path).cf.guess_coord_axis()
     return data
 
 
-def _years(text: str | None, what: str) -> tuple[int, int] | None:
-    """Return ``"1981-2010"`` as two years, and one year twice."""
-    if text is None:
-        return None
-    parts = text.split("-")
-    try:
-        first, last = int(parts[0]), int(parts[-1])
-    except ValueError:
-        first, last = 1, 0
-    if first > last or len(parts) > 2:
-        raise InputError(f"--{what} {text!r}, expected a year or two, as 1981-2010")
-    return first, last
+def _open_inputs(
+    simulations: Sequence[Path] | None, grid: float | Path | None, **how: Any
+) -> dict[str, Any]:
+    """Return options with their files opened; simulations are named after their files."""
+    if simulations is not None:
+        how["simulations"] = {path.stem: _open(path) for path in simulations}
+    how["grid"] = xai4land.open_store(grid) if isinstance(grid, Path) else grid
+    return drop_missing(how)
 
 
-CLIMATOLOGY = click.option(
-    "--climatology", help="Years of the means, as 1951-1980; none if data are anomalies."
-)
+def _write(data: xr.Dataset, out: Path, overwrite: bool, quiet: bool) -> None:
+    written = xai4land.write(data, out, overwrite=overwrite, progress=not quiet)
+    click.echo(f"wrote {written}")
 
 
 @click.command()
 @click.argument("data", type=EXISTING)
 @click.argument("out", type=WRITTEN)
-@click.option("--season", "seasons", multiple=True, default=("DJF",), show_default=True)
-@click.option("--years", help="Of the seasons, as 1981-2000; by default all that can be forecast.")
-@click.option("--members", default=100, show_default=True)
+@click.option("--seasons", type=NAMES, help="As DJF,JJA; by default DJF.")
 @click.option("--lead", default=1, show_default=True, help="Whole months before the season.")
-@click.option("--emulator", help="Name, .safetensors file, or reference; the fitting by default.")
-@CLIMATOLOGY
-@click.option("--seed", default=0, show_default=True)
+@click.option("--years", type=PERIOD, help="As 1981-2000; by default all that can be forecast.")
+@click.option("--members", default=100, show_default=True)
+@click.option("--emulator", help="Name, file, or reference; by default the one that fits.")
+@add_options(CLIMATOLOGY, SIMULATIONS, GRID)
+@click.option("--variables", type=NAMES, help="What references forecast; by default all.")
+@SEED
 @click.option("--plot", type=WRITTEN, help="Save a picture of the last forecast.")
-@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@add_options(OVERWRITE, QUIET)
 def forecast(
     data: Path,
     out: Path,
-    seasons: tuple[str, ...],
-    years: str | None,
-    members: int,
-    lead: int,
-    emulator: str | None,
-    climatology: str | None,
-    seed: int,
+    years: tuple[int, int] | None,
     plot: Path | None,
     overwrite: bool,
     quiet: bool,
+    **how: Any,
 ) -> None:
     """Forecast seasons from the monthly fields in DATA into OUT (.zarr or .nc)."""
-    from xai4land.store import open_store, write
-    from xai4land_seasonal.forecasting import forecast
-    from xai4land_seasonal.products.forecast_maps import plot as draw
-
     check_folder(out)
     if plot is not None:
         check_picture(plot)
-    span = _years(years, "years")
-    made = forecast(
-        _read(data),
-        seasons,
-        members=members,
-        lead=lead,
-        years=None if span is None else range(span[0], span[1] + 1),
-        emulator=emulator,
-        climatology=_years(climatology, "climatology"),
-        seed=seed,
-    )
-    click.echo(f"wrote {write(made, out, overwrite=overwrite, progress=not quiet)}")
+    how = _open_inputs(**how)
+    if years is not None:
+        how["years"] = range(years[0], years[1] + 1)
+    _write(seasonal.forecast(_open(data), **how), out, overwrite, quiet)
     if plot is not None:
-        draw(open_store(out)).savefig(plot, dpi=150)
+        seasonal.plot(xai4land.open_store(out)).savefig(plot, dpi=150)
         click.echo(f"wrote {plot}")
 
 
+@click.command("fit-seasonal")
+@click.argument("data", type=EXISTING)
+@click.argument("out", type=WRITTEN)
+@SIMULATIONS
+@click.option("--predictors", type=NAMES, help="By default all monthly variables.")
+@click.option("--targets", type=NAMES, help="Predictors to forecast; by default all.")
+@click.option("--leads", type=COUNTS, help="Whole months before the season; by default 1.")
+@GRID
+@click.option("--region", help="Name of the region to forecast; by default the globe.")
+@click.option("--validation", default=20, show_default=True, help="Last years to hold out.")
+@click.option("--trend", type=click.Choice(("line", "shrunk")), default="shrunk", show_default=True)
+@click.option("--name", default="my-seasonal", show_default=True)
+@click.option("--title", default="", help="Title for the card.")
+@click.option("--licence", default="", help="Licence of the data, for the card.")
+@click.option("--amplitude", type=NUMBERS, help="One for each target; by default chosen.")
+@click.option("--spread", type=NUMBERS, help="One for each target; by default chosen.")
+@click.option("--parameters", type=MAPPING, help="Of the network, as JSON.")
+@add_options(*settings_options(Settings), QUIET)
+def fit(data: Path, out: Path, quiet: bool, **how: Any) -> None:
+    """Train a seasonal emulator on the monthly fields in DATA; save it to OUT (.safetensors)."""
+    if out.suffix != ".safetensors":
+        raise InputError(f"{out} is no emulator's name; end it in .safetensors")
+    check_folder(out)
+    command = f"xai4land fit-seasonal {data.name} {out.name}"
+    made = seasonal.fit(_open(data), command=command, progress=not quiet, **_open_inputs(**how))
+    made.save(out)
+    click.echo(repr(made))
+
+
 @click.command()
-@click.argument("made", type=EXISTING)
+@click.argument("forecast", type=EXISTING)
 @click.argument("obs", type=EXISTING)
 @click.option(
-    "--reference",
-    "references",
-    multiple=True,
-    default=("climatology", "trend", "persistence"),
+    "--references",
+    type=NAMES,
+    default=",".join(DEFAULT_REFERENCES),
     show_default=True,
 )
-@click.option("--metric", "metrics", multiple=True, help="By default the usual ones.")
-@click.option("--region", "regions", multiple=True, help="Scores of regions' means.")
+@click.option("--metrics", type=NAMES, default=",".join(DEFAULT_METRICS), show_default=True)
+@click.option("--dim", type=NAMES, help="Dimensions to average over; by default time.")
+@click.option("--regions", type=NAMES, help="Scores of regions' means.")
+@click.option("--intervals", default=0, show_default=True, help="Resamples for 90 % intervals.")
 @CLIMATOLOGY
+@click.option("--variable", help="By default the first that both have.")
+@SEED
 @click.option("--plot", type=WRITTEN, help="Save maps of the first metric.")
 @click.option("--report", type=WRITTEN, help="Write one page (.html) with maps and scores.")
 def verify(
-    made: Path,
+    forecast: Path,
     obs: Path,
-    references: tuple[str, ...],
-    metrics: tuple[str, ...],
-    regions: tuple[str, ...],
-    climatology: str | None,
     plot: Path | None,
     report: Path | None,
+    **how: Any,
 ) -> None:
-    """Score the forecast MADE, and references, against the monthly fields in OBS."""
-    from xai4land.store import open_store
-    from xai4land_seasonal.products.report import report as write_page
-    from xai4land_seasonal.products.score_maps import plot_scores
-    from xai4land_seasonal.verification.defaults import DEFAULT_METRICS
-    from xai4land_seasonal.verification.scores import summarise
-    from xai4land_seasonal.verification.verify import verify
-
+    """Score FORECAST, and references, against the monthly fields in OBS."""
     if plot is not None:
         check_picture(plot)
     if report is not None:
         check_folder(report)
-    period = _years(climatology, "climatology")
-    ensemble, truth = open_store(made), _read(obs)
-    scores = verify(
-        ensemble,
-        truth,
-        references=references,
-        metrics=metrics or DEFAULT_METRICS,
-        regions=regions or None,
-        climatology=period,
-    ).compute()
-    click.echo(summarise(scores).round(3).to_string())
+    ensemble, truth = xai4land.open_store(forecast), _open(obs)
+    scores = seasonal.verify(ensemble, truth, **drop_missing(how)).compute()
+    click.echo(format_table(seasonal.summarise(scores)))
     if plot is not None:
-        plot_scores(scores, metric=(metrics or DEFAULT_METRICS)[0]).savefig(plot, dpi=150)
+        seasonal.plot_scores(scores, metric=how["metrics"][0]).savefig(plot, dpi=150)
         click.echo(f"wrote {plot}")
     if report is not None:
-        write_page(ensemble, report, obs=truth, climatology=period, references=references)
+        same = {name: how[name] for name in ("climatology", "references")}
+        seasonal.report(ensemble, report, obs=truth, **same)
         click.echo(f"wrote {report}")
 
 
-COMMANDS = [forecast, verify]
+@click.command()
+@click.argument("forecast", type=EXISTING)
+@click.argument("obs", type=EXISTING)
+@click.argument("out", type=WRITTEN)
+@click.option("--years", type=click.Choice(("others", "past")), default="others", show_default=True)
+@add_options(CLIMATOLOGY, OVERWRITE, QUIET)
+def calibrate(
+    forecast: Path, obs: Path, out: Path, overwrite: bool, quiet: bool, **how: Any
+) -> None:
+    """Correct mean and spread of FORECAST by the monthly fields in OBS, into OUT."""
+    check_folder(out)
+    made = seasonal.calibrate(xai4land.open_store(forecast), _open(obs), **how)
+    _write(made, out, overwrite, quiet)
+
+
+@click.command("tercile-probabilities")
+@click.argument("forecast", type=EXISTING)
+@click.argument("obs", type=EXISTING)
+@click.argument("out", type=WRITTEN)
+@CLIMATOLOGY
+@click.option("--period", type=PERIOD, help="Years that thresholds come from; by default all.")
+@add_options(OVERWRITE, QUIET)
+def tercile_probabilities(
+    forecast: Path, obs: Path, out: Path, overwrite: bool, quiet: bool, **how: Any
+) -> None:
+    """Count the members of FORECAST in each tercile of the monthly fields in OBS, into OUT."""
+    check_folder(out)
+    made = seasonal.tercile_probabilities(xai4land.open_store(forecast), _open(obs), **how)
+    _write(made, out, overwrite, quiet)
+
+
+COMMANDS = [forecast, fit, verify, calibrate, tercile_probabilities]

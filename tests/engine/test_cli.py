@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import xarray as xr
 
+import xai4land
 from conftest import plain_emulator, small_card
 from xai4land.cli import main
 
@@ -104,7 +108,8 @@ def test_lists(capsys):
 
 def test_help_lists_the_plugins_commands(capsys):
     _, out, _ = run(capsys, "--help")
-    for command in ["demo", "reconstruct", "fit", "evaluate", "emulators", "plugins", "versions"]:
+    commands = "demo reconstruct explain fit evaluate forecast fit-seasonal verify calibrate regrid"
+    for command in [*commands.split(), "emulators", "plugins", "versions"]:
         assert f"  {command} " in out
 
 
@@ -127,3 +132,27 @@ def test_an_unfinished_store_is_refused(files, capsys):
     code, _, err = run(capsys, "evaluate", files / "map.zarr.partial", files / "truth.nc")
     assert code == 1
     assert "not whole" in err
+
+
+def test_python_can_run_it_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "xai4land", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("xai4land")
+
+
+def test_regrid_writes_what_the_function_gives(files, capsys):
+    out = files / "coarse.nc"
+    code, said, err = run(capsys, "regrid", files / "states.nc", 20, out, "--quiet",
+                          "--engine", "xarray-regrid")  # fmt: skip
+    assert code == 0, err
+    assert "wrote" in said
+    expected = xai4land.regrid(xr.open_dataset(files / "states.nc"), 20.0, engine="xarray-regrid")
+    xr.testing.assert_allclose(xr.open_dataset(out).wood, expected.wood)
+
+
+def test_explain_says_what_a_run_will_take(files, capsys):
+    how = ["--emulator", files / "plain.safetensors"]
+    code, out, err = run(capsys, "explain", files / "states.nc", *how)
+    assert code == 0, err
+    assert "windows" in out

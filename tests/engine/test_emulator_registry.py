@@ -21,7 +21,7 @@ from xai4land import DownloadError, EmulatorFileError, InputError
 from xai4land.cli import cli
 from xai4land.downloads import transfer
 from xai4land.emulator.names import pull, show, verify
-from xai4land.emulator.registry import Entry, Registry, place_of, read_registry
+from xai4land.emulator.registry import Entry, Registry, locate, read_registry
 from xai4land.options import get_options
 
 
@@ -265,7 +265,7 @@ def test_files_that_are_no_registry(tmp_path, text, message):
 def test_a_version_is_listed_once(tmp_path, emulators):
     path = registry(tmp_path / "lab", emulators, versions=("1.0", "1.0.0"))
     with pytest.raises(EmulatorFileError, match="several entries for small@1.0"):
-        read_registry(str(path), fetching=False)
+        read_registry(str(path), download=False)
 
 
 @given(st.lists(st.sampled_from(["a", "..", ".", "/", "%2e", "\\", "~", "?", "#", "@"])))
@@ -276,9 +276,9 @@ def test_no_relative_path_leaves_the_registrys_place(pieces):
     except ValidationError:
         return
     folder = Path("/registries/lab")
-    assert place_of(entry, str(folder / "registry.json"))[1].is_relative_to(folder)
+    assert locate(entry, str(folder / "registry.json"))[1].is_relative_to(folder)
     base = "https://example.org/lab/registry.json"
-    made = place_of(entry, f"{base}#sha256={digits}")[0]
+    made = locate(entry, f"{base}#sha256={digits}")[0]
     assert made.startswith("https://example.org/lab/")
     assert made == urljoin(base, url)
 
@@ -376,6 +376,6 @@ def test_the_page_speaks_true():
 
 
 def test_the_packages_own_registry_is_a_registry():
-    from xai4land.emulator.offers import OWN
+    from xai4land.emulator.offers import OWN_REGISTRY
 
-    assert isinstance(read_registry(OWN, fetching=False), Registry)
+    assert isinstance(read_registry(OWN_REGISTRY, download=False), Registry)

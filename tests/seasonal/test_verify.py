@@ -213,7 +213,7 @@ def test_terciles_page_and_commands(world, made, tmp_path, capsys):
         ["forecast", str(tmp_path / "obs.nc"), str(out), "--emulator", "persistence", "--years",
          "1940-1950", "--members", "5", "--quiet"]
     )  # fmt: skip
-    main(["verify", str(out), str(tmp_path / "obs.nc"), "--reference", "trend"])
+    main(["verify", str(out), str(tmp_path / "obs.nc"), "--references", "trend,persistence"])
     assert "persistence" in capsys.readouterr().out
 
 

@@ -1,21 +1,149 @@
-"""Paths that commands take, checked before the work begins."""
+"""Types of arguments and options, and checks of paths before the work begins."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from xai4land.errors import InputError, StoreError
 
-__all__ = ["EXISTING", "WRITTEN", "check_folder", "check_picture"]
+__all__ = [
+    "CHUNKS",
+    "COUNTS",
+    "EXISTING",
+    "MAPPING",
+    "NAMES",
+    "NUMBERS",
+    "OVERWRITE",
+    "PATHS",
+    "PERIOD",
+    "QUIET",
+    "TARGET",
+    "WRITTEN",
+    "add_options",
+    "check_folder",
+    "check_picture",
+    "drop_missing",
+    "settings_options",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+Option = Callable[[Any], Any]
+
+
+class _Text(click.ParamType):  # type: ignore[type-arg]  # older click has no argument
+    """A type that is read from text by a function, which raises ValueError."""
+
+    def __init__(self, name: str, read: Callable[[str], Any], expected: str) -> None:
+        self.name = name
+        self._read, self._expected = read, expected
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._read(value)
+        except ValueError:
+            self.fail(f"{value!r}, expected {self._expected}", param, ctx)
+
+
+def _list_of(kind: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
+    return lambda text: tuple(kind(part.strip()) for part in text.split(","))
+
+
+def _existing(text: str) -> Path:
+    path = Path(text)
+    if not path.exists():
+        raise ValueError(text)
+    return path
+
+
+def _period(text: str) -> tuple[int, int]:
+    first, _, last = text.partition("-")
+    years = int(first), int(last or first)
+    if years[0] > years[1]:
+        raise ValueError(text)
+    return years
+
+
+def _chunks(text: str) -> int | tuple[int, ...]:
+    sizes = _list_of(int)(text)
+    if len(sizes) > 2 or min(sizes) < 1:
+        raise ValueError(text)
+    return sizes if len(sizes) == 2 else int(sizes[0])
+
+
+def _target(text: str) -> float | Path:
+    try:
+        return float(text)
+    except ValueError:
+        return _existing(text)
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(text)
+    return found
+
 
 EXISTING = click.Path(exists=True, path_type=Path)
 WRITTEN = click.Path(path_type=Path)
+NAMES = _Text("names", _list_of(str), "names with commas between them")
+NUMBERS = _Text("numbers", _list_of(float), "numbers with commas between them")
+COUNTS = _Text("counts", _list_of(int), "whole numbers with commas between them")
+PATHS = _Text("files", _list_of(_existing), "files that exist, with commas between them")
+PERIOD = _Text("years", _period, "a year or two, as 1981-2010")
+CHUNKS = _Text("size", _chunks, "one size, or rows and columns as 512,1024")
+TARGET = _Text("grid", _target, "a resolution in degrees, or a file on the wanted grid")
+MAPPING = _Text("json", _mapping, 'a JSON object, as {"width": 16}')
+
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
+QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
+
+
+def add_options(*options: Option) -> Callable[[F], F]:
+    """Return a decorator that adds options that several commands share."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def settings_options(kind: type) -> list[Option]:
+    """Return an option for each single setting, and one for a file of settings.
+
+    Parameters
+    ----------
+    kind : type
+        A dataclass of settings whose fields have defaults.
+    """
+    single = [
+        click.option(
+            f"--{field.name.replace('_', '-')}",
+            type=type(field.default),
+            help=f"By default {field.default}.",
+        )
+        for field in fields(kind)
+    ]
+    return [click.option("--settings", type=EXISTING, help="JSON or TOML file."), *single]
+
+
+def drop_missing(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given, so that others keep the function's defaults."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def check_folder(path: Path) -> None:
-    """Look before the work whether its result can be put there.
+    """Check that the folder of a result is there, before the work.
 
     Raises
     ------
@@ -27,7 +155,7 @@ def check_folder(path: Path) -> None:
 
 
 def check_picture(path: Path) -> None:
-    """The same for a picture, which needs a known ending.
+    """Check the path of a picture, before the work.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from xai4land.errors import InputError
 
 __all__ = ["prefetch"]
 
-SHOWN = 20
+MAX_VALUES_SHOWN = 20
 
 
 @click.command()
@@ -40,7 +40,7 @@ def prefetch(
     from xai4land.catalogs.prefetching import prefetch
     from xai4land.catalogs.reading import newest
 
-    query = _query(conditions)
+    query = _parse_query(conditions)
     if refresh:
         refresh_table(catalog, progress=not quiet)
     opened = open_catalog(catalog)
@@ -54,7 +54,7 @@ def prefetch(
         values = opened.unique()
         for attribute in opened.esmcat.attributes:
             some = sorted(map(str, values[attribute.column_name]))
-            if 1 < len(some) <= SHOWN:
+            if 1 < len(some) <= MAX_VALUES_SHOWN:
                 click.echo(f"  {attribute.column_name}: {', '.join(some)}")
         return
     found = newest(opened.search(**query))
@@ -74,7 +74,7 @@ def prefetch(
         click.echo("all of it lies on this machine already")
 
 
-def _query(conditions: tuple[str, ...]) -> dict[str, list[str]]:
+def _parse_query(conditions: tuple[str, ...]) -> dict[str, list[str]]:
     query: dict[str, list[str]] = {}
     for text in conditions:
         column, sign, value = text.partition("=")

@@ -15,8 +15,8 @@ from xai4land.downloads import cached_path, fetch
 from xai4land.downloads.urls import is_url, shown
 from xai4land.emulator.emulator import AnyEmulator, Emulator
 from xai4land.emulator.file import read_bytes, read_card, unpack
-from xai4land.emulator.offers import Offer, bundled, find, registered
-from xai4land.emulator.registry import pinned
+from xai4land.emulator.offers import Offer, find, list_bundled, list_registered
+from xai4land.emulator.registry import split_sha256
 from xai4land.errors import EmulatorFileError, Xai4landError
 
 __all__ = ["emulators", "load_emulator", "pull", "show", "verify"]
@@ -62,25 +62,25 @@ def load_emulator(name: str | os.PathLike[str] | AnyEmulator) -> Any:
     if not isinstance(name, str | os.PathLike):
         raise EmulatorFileError(f"{name!r} is neither an emulator, nor its name, nor a file")
     if is_url(str(name)):
-        url, digits = pinned(str(name))
+        url, digits = split_sha256(str(name))
         again = f"xai4land emulators pull '{shown(url)}#sha256={digits}'"
-        return _loaded(fetch(url, digits, command=again), digits)
+        return _load_file(fetch(url, digits, command=again), digits)
     if Path(name).suffix == ".safetensors":
-        return _loaded(Path(name))
+        return _load_file(Path(name))
     offer = find(str(name))
     offer.get()
-    return _read(offer)
+    return _load_offer(offer)
 
 
-def _loaded(path: Path, sha256: str | None = None) -> AnyEmulator:
+def _load_file(path: Path, sha256: str | None = None) -> AnyEmulator:
     kind = read_card(path).kind
     found: type[AnyEmulator] = Emulator if kind == "map" else discovery.load("kinds", kind)
     return found.load(path, sha256)
 
 
-def _read(offer: Offer) -> AnyEmulator:
-    """The emulator of a file that is here, and that must be what the registry says."""
-    emulator = _loaded(offer.file, offer.entry.sha256 if offer.entry else None)
+def _load_offer(offer: Offer) -> AnyEmulator:
+    """Load the emulator of a local file, which must be the one that the registry names."""
+    emulator = _load_file(offer.file, offer.entry.sha256 if offer.entry else None)
     if offer.entry and emulator.card.name != offer.name:
         raise EmulatorFileError(
             f"{offer.file} is the emulator {emulator.card.name!r}, but the registry "
@@ -112,7 +112,7 @@ def pull(name: str) -> Path:
 
 
 def show(name: str) -> str:
-    """The card of an emulator; nothing but a registry is downloaded.
+    """Return the card of an emulator as text; nothing but a registry is downloaded.
 
     Parameters
     ----------
@@ -125,17 +125,17 @@ def show(name: str) -> str:
         If there is no such emulator, or its card is not here.
     """
     if is_url(name):
-        url, digits = pinned(name)
+        url, digits = split_sha256(name)
         file = cached_path(url, digits)
         if not file.is_file():
             raise EmulatorFileError(
                 f"the card is in the file, which is not here; run: xai4land emulators pull '{name}'"
             )
-        return repr(_loaded(file, digits))
+        return repr(_load_file(file, digits))
     if Path(name).suffix == ".safetensors":
-        return repr(_loaded(Path(name)))
+        return repr(_load_file(Path(name)))
     offer = find(name)
-    return offer.card if offer.entry and not offer.here else repr(_read(offer))
+    return offer.card if offer.entry and not offer.here else repr(_load_offer(offer))
 
 
 def emulators() -> pd.DataFrame:
@@ -153,10 +153,10 @@ def emulators() -> pd.DataFrame:
     >>> "sample-landcover" in xai4land.emulators().name.values
     True
     """
-    offers, broken = bundled()
-    more, broken_registries = registered(fetching=False)
-    rows = [_row(offer, broken.pop(offer.name, "")) for offer in offers]
-    rows += [_row(offer) for offer in more]
+    offers, broken = list_bundled()
+    more, broken_registries = list_registered(download=False)
+    rows = [_make_row(offer, broken.pop(offer.name, "")) for offer in offers]
+    rows += [_make_row(offer) for offer in more]
     rows += [
         {"name": name, "here": False, "problem": reason}
         for name, reason in sorted({**broken, **broken_registries}.items())
@@ -164,12 +164,12 @@ def emulators() -> pd.DataFrame:
     return pd.DataFrame([{**BLANK, **row} for row in rows], columns=list(BLANK))
 
 
-def _about(offer: Offer) -> dict[str, Any]:
+def _identify(offer: Offer) -> dict[str, Any]:
     return {"name": offer.name, "version": offer.version, "source": offer.source}
 
 
-def _row(offer: Offer, problem: str = "") -> dict[str, Any]:
-    row = {**_about(offer), "here": offer.here, "problem": problem}
+def _make_row(offer: Offer, problem: str = "") -> dict[str, Any]:
+    row = {**_identify(offer), "here": offer.here, "problem": problem}
     try:
         card = offer.entry or read_card(offer.file)
     except EmulatorFileError as error:
@@ -203,16 +203,16 @@ def verify(names: Sequence[str] = ()) -> pd.DataFrame:
     """
     offers = [find(name) for name in names]
     if not names:
-        offers = [*bundled()[0], *(o for o in registered(fetching=False)[0] if o.here)]
+        offers = [*list_bundled()[0], *(o for o in list_registered(download=False)[0] if o.here)]
     rows = []
     for offer in offers:
-        problem = _fault(offer)
+        problem = _find_fault(offer)
         row = {"verified": not problem, "file": str(offer.file), "problem": problem}
-        rows.append({**_about(offer), **row})
+        rows.append({**_identify(offer), **row})
     return pd.DataFrame(rows, columns=["name", "version", "source", "verified", "file", "problem"])
 
 
-def _fault(offer: Offer) -> str:
+def _find_fault(offer: Offer) -> str:
     try:
         content = read_bytes(offer.file)
         if offer.entry and hashlib.sha256(content).hexdigest() != offer.entry.sha256:

@@ -13,13 +13,13 @@ from packaging.version import InvalidVersion, Version
 from xai4land.discovery import emulator_files
 from xai4land.downloads import fetch
 from xai4land.downloads.urls import shown
-from xai4land.emulator.registry import Entry, called, place_of, read_registry
+from xai4land.emulator.registry import Entry, display_place, locate, read_registry
 from xai4land.errors import EmulatorFileError, Xai4landError
 from xai4land.options import get_options
 
-__all__ = ["Offer", "bundled", "find", "registered"]
+__all__ = ["Offer", "find", "list_bundled", "list_registered"]
 
-OWN = str(Path(__file__).with_name("registry.json"))
+OWN_REGISTRY = str(Path(__file__).with_name("registry.json"))
 
 
 @dataclass(frozen=True)
@@ -95,45 +95,45 @@ class Offer:
         return "\n".join([title, *lines])
 
 
-def bundled() -> tuple[list[Offer], dict[str, str]]:
-    """What plugins bundle, and the names that are broken, with reasons."""
+def list_bundled() -> tuple[list[Offer], dict[str, str]]:
+    """Return what plugins bundle, and the names that are broken, with reasons."""
     files, broken = emulator_files()
     return [Offer(name, "bundled", path) for name, path in sorted(files.items())], broken
 
 
-def registered(fetching: bool) -> tuple[list[Offer], dict[str, str]]:
-    """What registries have, and the registries that are broken, with reasons.
+def list_registered(download: bool) -> tuple[list[Offer], dict[str, str]]:
+    """Return what registries have, and the registries that are broken, with reasons.
 
     Parameters
     ----------
-    fetching : bool
+    download : bool
         Whether registries that are not here may be downloaded.
     """
     offers: list[Offer] = []
     broken: dict[str, str] = {}
     places: dict[str, str] = {}
-    for place in (OWN, *get_options().registries):
+    for place in (OWN_REGISTRY, *get_options().registries):
         try:
-            registry = read_registry(place, fetching)
+            registry = read_registry(place, download)
             other = places.setdefault(registry.name, place)
             if other != place:
                 raise EmulatorFileError(
-                    f"two registries are called {registry.name!r}: {called(other)} and "
-                    f"{called(place)}; leave one out"
+                    f"two registries are called {registry.name!r}: {display_place(other)} and "
+                    f"{display_place(place)}; leave one out"
                 )
-            offers += [_offer(entry, registry.name, place) for entry in registry.emulators]
+            offers += [_make_offer(entry, registry.name, place) for entry in registry.emulators]
         except Xai4landError as error:
-            broken[called(place)] = str(error)
+            broken[display_place(place)] = str(error)
     return offers, broken
 
 
-def _offer(entry: Entry, registry: str, place: str) -> Offer:
-    url, file = place_of(entry, place)
+def _make_offer(entry: Entry, registry: str, place: str) -> Offer:
+    url, file = locate(entry, place)
     return Offer(entry.name, registry, file, url, entry)
 
 
 def find(wanted: str) -> Offer:
-    """The emulator that is meant by ``name``, ``name@version`` or ``registry:name@version``.
+    """Find the emulator that ``name``, ``name@version`` or ``registry:name@version`` means.
 
     A name alone means the bundled emulator, if there is one: no registry can take its place.
     Without a version the newest is meant that is no pre-release.
@@ -143,18 +143,18 @@ def find(wanted: str) -> Offer:
     EmulatorFileError
         If there is none, or several registries have one.
     """
-    source, name, version = _parsed(wanted)
-    offers, broken = bundled()
+    source, name, version = _parse(wanted)
+    offers, broken = list_bundled()
     if name in broken and source in ("", "bundled"):
         raise EmulatorFileError(broken[name])
     found = [offer for offer in offers if offer.name == name and source in ("", "bundled")]
     if found and not version:
         return found[0]
     if source != "bundled":
-        more, broken = registered(fetching=True)
+        more, broken = list_registered(download=True)
         offers += more
         found = [o for o in more if o.name == name and source in ("", o.source)]
-    fitting = [offer for offer in found if offer.entry and _fits(offer.version, version)]
+    fitting = [offer for offer in found if offer.entry and _is_version(offer.version, version)]
     sources = sorted({offer.source for offer in fitting})
     if len(sources) > 1:
         raise EmulatorFileError(
@@ -162,28 +162,28 @@ def find(wanted: str) -> Offer:
             f"write {sources[0]}:{name}"
         )
     if not fitting:
-        raise EmulatorFileError(_none(wanted, offers, found, broken))
+        raise EmulatorFileError(_say_what_there_is(wanted, offers, found, broken))
     return max(fitting, key=lambda o: (not Version(o.version).is_prerelease, Version(o.version)))
 
 
-def _parsed(wanted: str) -> tuple[str, str, str]:
+def _parse(wanted: str) -> tuple[str, str, str]:
     parts = re.fullmatch(r"(?:([^:@/]+):)?([^:@/]+)(?:@([^:@/]+))?", wanted)
     if parts is None:
         return "", wanted, ""
     return parts[1] or "", parts[2], parts[3] or ""
 
 
-def _fits(version: str, wanted: str) -> bool:
+def _is_version(version: str, wanted: str) -> bool:
     try:
         return not wanted or Version(version) == Version(wanted)
     except InvalidVersion:
         return False
 
 
-def _none(
+def _say_what_there_is(
     wanted: str, offers: Sequence[Offer], found: Sequence[Offer], broken: dict[str, str]
 ) -> str:
-    """Why there is no such emulator, and what there is."""
+    """Say why there is no such emulator, and what there is."""
     if versions := [offer.version for offer in found if offer.version]:
         said = f"there is no {wanted!r}, but the versions {', '.join(versions)}"
     elif found:

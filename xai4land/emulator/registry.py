@@ -21,14 +21,14 @@ from xai4land.emulator.file import read_bytes, read_card
 from xai4land.emulator.schema import Schema
 from xai4land.errors import EmulatorFileError, InputError
 
-__all__ = ["Entry", "Registry", "called", "pinned", "place_of", "read_registry"]
+__all__ = ["Entry", "Registry", "display_place", "locate", "read_registry", "split_sha256"]
 
-LARGEST = 4 * 1024 * 1024
+MAX_BYTES = 4 * 1024 * 1024
 # Below the registry's own place: no scheme, no root, no step up, nothing encoded.
-RELATIVE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
+RELATIVE_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 
 
-def _version(text: str) -> str:
+def _check_version(text: str) -> str:
     try:
         Version(text)
     except InvalidVersion:
@@ -36,25 +36,25 @@ def _version(text: str) -> str:
     return text
 
 
-def _address(text: str) -> str:
+def _check_address(text: str) -> str:
     if is_url(text):
         if found := problem(text):
             raise ValueError(f"{shown(text)} cannot be used: {found}")
-    elif not RELATIVE.fullmatch(text):
+    elif not RELATIVE_PATH.fullmatch(text):
         raise ValueError(
             f"{text!r} is neither https://… nor a plain path below the registry's own place"
         )
     return text
 
 
-def _printable(text: str) -> str:
+def _check_printable(text: str) -> str:
     if not text.isprintable():
         raise ValueError("it has characters that cannot be printed")
     return text
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-Text = Annotated[str, Field(max_length=1000), AfterValidator(_printable)]
+Text = Annotated[str, Field(max_length=1000), AfterValidator(_check_printable)]
 
 
 class Entry(Schema):
@@ -73,8 +73,8 @@ class Entry(Schema):
     """
 
     name: Name
-    version: Annotated[Text, AfterValidator(_version)]
-    url: Annotated[str, Field(max_length=2000), AfterValidator(_address)]
+    version: Annotated[Text, AfterValidator(_check_version)]
+    url: Annotated[str, Field(max_length=2000), AfterValidator(_check_address)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     size: Annotated[int, Field(gt=0)]
     kind: Text = "map"
@@ -86,7 +86,7 @@ class Entry(Schema):
 
     @classmethod
     def of_file(cls, path: str | os.PathLike[str], version: str, url: str) -> Self:
-        """The entry of an emulator's file, for who publishes it.
+        """Make the entry of an emulator's file, for its publisher.
 
         Raises
         ------
@@ -135,14 +135,14 @@ class Registry(Schema):
         return self
 
 
-def read_registry(place: str, fetching: bool) -> Registry:
+def read_registry(place: str, download: bool) -> Registry:
     """Read a registry file.
 
     Parameters
     ----------
     place : str
         A path, or ``https://…#sha256=…``.
-    fetching : bool
+    download : bool
         Whether it may be downloaded.
 
     Raises
@@ -152,22 +152,24 @@ def read_registry(place: str, fetching: bool) -> Registry:
     InputError, DownloadError
         If its address cannot be used, or it cannot be downloaded.
     """
-    content = _content(place, fetching)
+    content = _read_content(place, download)
     try:
         return Registry.model_validate_json(content)
     except ValidationError as error:
         found = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise EmulatorFileError(f"{called(place)} is no registry of emulators: {found}") from None
+        raise EmulatorFileError(
+            f"{display_place(place)} is no registry of emulators: {found}"
+        ) from None
 
 
-def _content(place: str, fetching: bool) -> bytes:
+def _read_content(place: str, download: bool) -> bytes:
     if not is_url(place):
-        return _read(Path(place).expanduser())
-    url, digits = pinned(place)
+        return _read_file(Path(place).expanduser())
+    url, digits = split_sha256(place)
     path = cached_path(url, digits)
-    if fetching:
+    if download:
         path = fetch(url, digits, command="xai4land emulators show NAME")
-    content = _read(path) if path.exists() else b""
+    content = _read_file(path) if path.exists() else b""
     if hashlib.sha256(content).hexdigest() != digits:
         raise EmulatorFileError(
             f"the registry {shown(url)} is not here; it is downloaded when a name is looked up: "
@@ -176,31 +178,31 @@ def _content(place: str, fetching: bool) -> bytes:
     return content
 
 
-def _read(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
-            content = stream.read(LARGEST + 1)
+            content = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise EmulatorFileError(
             f"could not open the registry {path}: {error.strerror or error}"
         ) from error
-    if len(content) > LARGEST:
-        raise EmulatorFileError(f"{path} is no registry of emulators: over {LARGEST} bytes")
+    if len(content) > MAX_BYTES:
+        raise EmulatorFileError(f"{path} is no registry of emulators: over {MAX_BYTES} bytes")
     return content
 
 
-def called(place: str) -> str:
-    """How a registry's place is told."""
+def display_place(place: str) -> str:
+    """Return a registry's place as messages show it."""
     return shown(place) if is_url(place) else place
 
 
-def pinned(url: str) -> tuple[str, str]:
-    """Address and SHA-256 of ``https://…#sha256=…``.
+def split_sha256(url: str) -> tuple[str, str]:
+    """Split ``https://…#sha256=…`` into address and SHA-256.
 
     Raises
     ------
     InputError
-        If the hash is missing, or is another than SHA-256: emulators are guarded against malice.
+        If the hash is missing, or is another than SHA-256: MD5 does not guard against forged files.
     """
     address, known = split_hash(url)
     algorithm, _, digits = known.partition(":")
@@ -209,8 +211,8 @@ def pinned(url: str) -> tuple[str, str]:
     return address, digits
 
 
-def place_of(entry: Entry, place: str) -> tuple[str, Path]:
-    """Where an entry's file comes from, if from elsewhere, and where it lies here.
+def locate(entry: Entry, place: str) -> tuple[str, Path]:
+    """Return an entry's address, empty if it is local, and the path of its file.
 
     Raises
     ------
@@ -218,7 +220,7 @@ def place_of(entry: Entry, place: str) -> tuple[str, Path]:
         If a file beside the registry is a link that leads out of its folder.
     """
     if is_url(entry.url) or is_url(place):
-        url = entry.url if is_url(entry.url) else urljoin(pinned(place)[0], entry.url)
+        url = entry.url if is_url(entry.url) else urljoin(split_sha256(place)[0], entry.url)
         return url, cached_path(url, entry.sha256)
     folder = Path(place).expanduser().resolve().parent
     file = (folder / entry.url).resolve()
