@@ -23,7 +23,7 @@ def read_coastlines() -> npt.NDArray[np.float32]:
     >>> bool((np.nanmin(lines, 0) >= (-180, -90)).all())
     True
     """
-    text = files("xai4land").joinpath("coasts.txt").read_text(encoding="utf-8")
+    text = files("xai4land_seasonal.products").joinpath("coasts.txt").read_text(encoding="utf-8")
     lines = [line for line in text.split("\n") if not line.startswith("#")]
     points = [tuple(map(float, line.split())) or (np.nan, np.nan) for line in lines]
     return np.array(points, np.float32)
