@@ -14,23 +14,25 @@ import torch
 __all__ = ["Objective", "Training", "optimise", "seeded"]
 
 B = TypeVar("B")
+N = TypeVar("N", bound=torch.nn.Module, contravariant=True)
+Module = TypeVar("Module", bound=torch.nn.Module)
 WARM_UP = 0.15
 """Share of the steps in which the learning rate rises."""
 LARGEST_GRADIENT = 1.0
 
 
-class Objective(Protocol[B]):
+class Objective(Protocol[N, B]):
     """What a network is trained for."""
 
     def batches(self, epoch: int) -> Iterable[B]:
         """Return the batches of an epoch, one after another."""
         ...
 
-    def loss(self, network: torch.nn.Module, batch: B) -> torch.Tensor:
+    def loss(self, network: N, batch: B) -> torch.Tensor:
         """Return the loss of a batch, on the network's device."""
         ...
 
-    def validate(self, network: torch.nn.Module) -> float | None:
+    def validate(self, network: N) -> float | None:
         """Return the loss on what is kept out of the training; None where nothing is."""
         ...
 
@@ -49,6 +51,8 @@ class Training:
         Mean training loss, and validation loss, of each epoch.
     interrupted : bool
         Whether Ctrl-C ended it.
+    facts : dict
+        What else the objective tells of it.
     """
 
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -56,11 +60,12 @@ class Training:
     losses: list[float] = field(default_factory=list)
     validation: list[float] = field(default_factory=list)
     interrupted: bool = False
+    facts: dict[str, float] = field(default_factory=dict)
 
 
 def optimise(
-    network: torch.nn.Module,
-    objective: Objective[B],
+    network: Module,
+    objective: Objective[Module, B],
     *,
     epochs: int,
     steps: int,
@@ -145,7 +150,7 @@ def optimise(
 
 
 def _end_epoch(
-    network: torch.nn.Module, objective: Objective[B], training: Training, loss: float
+    network: Module, objective: Objective[Module, B], training: Training, loss: float
 ) -> None:
     """Look at what was kept out, and keep the weights if they are the best so far."""
     network.eval()

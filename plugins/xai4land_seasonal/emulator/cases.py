@@ -45,6 +45,14 @@ class Cases(NamedTuple):
         condition = Condition(*(part[index] for part in self.condition))
         return Cases(self.fields[index], self.target[index], condition, self.weight[index])
 
+    def to(self, device: torch.device) -> Cases:
+        """Return the cases on a device."""
+        condition = Condition(*(part.to(device) for part in self.condition))
+        fields, target, weight = (
+            part.to(device) for part in (self.fields, self.target, self.weight)
+        )
+        return Cases(fields, target, condition, weight)
+
     @staticmethod
     def concatenate(parts: Sequence[Cases]) -> Cases:
         """Concatenate cases."""

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 import xarray as xr
 
+from xai4land.device import choose_device
 from xai4land.emulator import Architecture
 from xai4land.emulator.build import build
 from xai4land.errors import InputError
 from xai4land.grids.grid import Target
 from xai4land.settings import resolve_settings
+from xai4land.training.loop import Training, seeded
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.regions import Region, find_region
 from xai4land_seasonal.data.seasons import SEASON_OF_MONTH
@@ -56,6 +58,7 @@ def fit(
     spread: Sequence[float] | None = None,
     parameters: Mapping[str, Any] | None = None,
     settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    device: str = "auto",
     progress: bool = True,
     **changes: Any,
 ) -> SeasonalEmulator:
@@ -100,6 +103,8 @@ def fit(
         Of :class:`xai4land_seasonal.emulator.network.CVAE`, and ``networks``, how many of them.
     settings : Settings, mapping or path-like, optional
         How to train; as :class:`xai4land_seasonal.Settings`, a dictionary, or a JSON or TOML file.
+    device : str
+        Where the networks are trained; ``"auto"`` or a torch device.
     progress : bool
         Whether to show a progress bar.
     **changes
@@ -170,11 +175,16 @@ def fit(
         architecture=Architecture(name="seasonal-cvae", parameters=dict(parameters or {})),
     )
     learned = _until(states[0], validation, trend) if validation else first
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.seed)
+    with seeded(training.seed, choose_device(device)):
         network = build(card)
         assert isinstance(network, Ensemble)
-        records = _learn(network, card, [learned, *others], states[0], training, progress)
+        held = first if validation else None
+        histories = [learned, *others]
+        runs = _learn(network, card, histories, held, states[0], training, device, progress)
+    if len(runs) < len(network.networks):  # interrupted: the others are untrained
+        del network.networks[len(runs) :]
+        made = {**card.architecture.parameters, "networks": len(runs)}
+        card = card.with_(architecture={"name": card.architecture.name, "parameters": made})
     card = card.with_(
         training={
             "data": ", ".join(label for label, _ in sources),
@@ -182,12 +192,9 @@ def fit(
             "validation_years": validation,
             "settings": asdict(training),
             "command": command,
-            "active_latent_dimensions": [
-                t["active"] for t in records if t["epoch"] == training.epochs - 1
-            ],
-            "divergence_nats": [
-                round(t["divergence"], 2) for t in records if t["epoch"] == training.epochs - 1
-            ],
+            "active_latent_dimensions": [run.facts["active"] for run in runs],
+            "divergence_nats": [round(run.facts["divergence"], 2) for run in runs],
+            "validation_loss": [run.validation for run in runs],
         }
     )
     emulator = SeasonalEmulator(card, network.state_dict())
@@ -244,10 +251,12 @@ def _learn(
     network: Ensemble,
     card: SeasonalCard,
     histories: Sequence[History],
+    held: History | None,
     state: State,
     settings: Settings,
+    device: str,
     progress: bool,
-) -> list[dict[str, Any]]:
+) -> list[Training]:
     """Fit scales and persistence first, then the networks."""
     target_index = [[v.name for v in card.predictors].index(target) for target in card.targets]
     few = [
@@ -264,7 +273,7 @@ def _learn(
     )
     scale = fit_scale(histories)
     weights = [1.0, *(settings.simulation_weight,) * (len(histories) - 1)]
-    # Simulations persist in their target_index way: they steady the regression, and no more.
+    # Simulations persist in their own way: they steady the regression, and no more.
     persistence_weights = [weights[0], *(0.1 * weight for weight in weights[1:])]
     area = state.area() * card.mask()
     persistence = np.stack(
@@ -275,10 +284,14 @@ def _learn(
     )
     network.scale.copy_(torch.from_numpy(scale))
     network.persistence.copy_(torch.from_numpy(persistence))
+    parts = (card.leads, target_index, scale, persistence, state.grid.shape)
     cases = [
-        make_cases(
-            history, k, weight, card.leads, target_index, scale, persistence, state.grid.shape
-        )
+        make_cases(history, k, weight, *parts)
         for k, (history, weight) in enumerate(zip(histories, weights, strict=True))
     ]
-    return train(network, Cases.concatenate(cases), area, settings, progress)
+    validation = None
+    if held is not None:
+        end = histories[0].first_year + (histories[0].last - 12 * histories[0].first_year) // 12
+        validation = make_cases(held, 0, 1.0, *parts, after=end)
+    learned = Cases.concatenate(cases)
+    return train(network, learned, validation, area, settings, device, progress)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
-from torch import nn
 
+from xai4land.device import choose_device
 from xai4land.progress import progress_bar
+from xai4land.training.loop import Training, optimise
 from xai4land.typing import Floats
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.seasons import SEASON_OF_MONTH
@@ -34,12 +33,17 @@ def make_cases(
     scale: Floats,
     persistence: Floats,
     shape: tuple[int, int],
+    after: int | None = None,
 ) -> Cases:
-    """Return all cases of a history: every year, the season from each month on, every lead."""
+    """Return all cases of a history: every year, the season from each month on, every lead.
+
+    With ``after``, only of later years.
+    """
     parts = []
     for at, lead in enumerate(leads):
         for season in SEASON_OF_MONTH:
             years, month = find_known_years(history, season, lead), season.month - 1
+            years = years if after is None else years[years > after]
             inputs = history.inputs(season, lead, years)
             fields = make_fields(inputs, scale[:, month])
             target = inputs.target[:, target_index] / scale[target_index, month]
@@ -57,73 +61,132 @@ def make_cases(
 
 
 def train(
-    ensemble: Ensemble, cases: Cases, area: Floats, settings: Settings, progress: bool = True
-) -> list[dict[str, Any]]:
+    ensemble: Ensemble,
+    cases: Cases,
+    validation: Cases | None,
+    area: Floats,
+    settings: Settings,
+    device: str = "auto",
+    progress: bool = True,
+) -> list[Training]:
     """Train each network of an ensemble in place.
 
-    The loss of a case is that of a conditional VAE (Sohn, Lee and Yan 2015), area-weighted: the
-    negative log-likelihood of the season given z from the posterior, plus the divergence of the
-    posterior from the prior; and the negative log-likelihood given the prior's mean, as in
-    forecasts (their hybrid objective).
+    Ctrl-C ends the training with a warning: the networks before are whole, and the last one has
+    the weights that were best so far.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+    cases, validation : Cases
+        What is learned from, and what the best epoch is chosen on; without the second it is the
+        last one.
+    area : ndarray, shape (cells,)
+        Weight of each cell.
+    settings : Settings
+    device : str
+        ``"auto"`` or a torch device; the networks come back to the CPU.
+    progress : bool
 
     Returns
     -------
-    list of dict
-        One for each epoch and network: loss, divergence in nats, active latent dimensions.
+    list of Training
+        One for each network that was trained.
     """
-    records: list[dict[str, Any]] = []
+    device = choose_device(device)
+    runs: list[Training] = []
     total = len(ensemble.cvaes) * settings.epochs
     with progress_bar(progress) as bar:
         task = bar.add_task("fit", total=total, note="")
         for k, network in enumerate(ensemble.cvaes):
+            network.to(device)
+            objective = CvaeObjective(network, cases, validation, area, settings, k)
+            try:
+                run = optimise(
+                    network,
+                    objective,
+                    epochs=settings.epochs,
+                    steps=objective.steps,
+                    learning_rate=settings.learning_rate,
+                    weight_decay=settings.weight_decay,
+                    on_epoch=lambda run: bar.update(
+                        task, advance=1, note=f"loss {run.losses[-1]:.4f}"
+                    ),
+                )
+            except KeyboardInterrupt:
+                if not runs:
+                    raise
+                return runs
+            finally:
+                network.cpu()
+            run.facts = {"divergence": objective.divergence, "active": objective.active}
+            runs.append(run)
+            if run.interrupted:
+                break
+    return runs
 
-            def record(epoch: int, values: dict[str, float], network: int = k) -> None:
-                records.append({"network": network, "epoch": epoch, **values})
-                bar.update(task, advance=1, note=f"loss {values['loss']:.4f}")
 
-            _train_one(network, cases, area, settings, settings.seed + k, record)
-    return records
+class CvaeObjective:
+    """The loss of a conditional VAE (Sohn, Lee and Yan 2015), weighted by area.
 
+    It is the negative log-likelihood of the season given z from the posterior, plus the divergence
+    of the posterior from the prior; and the negative log-likelihood given the prior's mean, as in
+    forecasts (their hybrid objective). See :class:`xai4land.training.loop.Objective`.
+    """
 
-def _train_one(
-    network: CVAE,
-    cases: Cases,
-    area: Floats,
-    settings: Settings,
-    seed: int,
-    record: Callable[[int, dict[str, float]], None],
-) -> None:
-    weights = torch.from_numpy(area / area.mean()).float().reshape(network.shape)
-    generator = torch.Generator().manual_seed(seed)
-    count, size = len(cases.weight), min(settings.batch_size, len(cases.weight))
-    steps = count // size
-    optimiser = torch.optim.AdamW(
-        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.learning_rate, total_steps=settings.epochs * steps + 1, pct_start=0.15
-    )
-    _initialise_patterns(network, cases, weights)
-    for epoch in range(settings.epochs):
-        network.train()
-        beta = settings.beta * min(1.0, epoch / max(settings.epochs / 3, 1))
-        order = torch.randperm(count, generator=generator)
-        sums = np.zeros(2)
-        dims = torch.zeros(0)
-        for first in range(0, steps * size, size):
-            batch = cases.take(order[first : first + size])
-            loss, divergence = _loss(network, batch, weights, beta, settings)
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
-            dims = divergence.detach()
-            sums += loss.item(), float(dims.sum())
-        loss_mean, nats = sums / steps
-        active = int((dims > FREE_NATS).sum())
-        record(epoch, {"loss": loss_mean, "divergence": nats, "active": active, "beta": beta})
-    network.eval()
+    def __init__(
+        self,
+        network: CVAE,
+        cases: Cases,
+        validation: Cases | None,
+        area: Floats,
+        settings: Settings,
+        number: int,
+    ) -> None:
+        self.cases, self.validation, self.settings = cases, validation, settings
+        self.device = next(network.parameters()).device
+        self.generator = torch.Generator().manual_seed(settings.seed + number)
+        self.size = min(settings.batch_size, len(cases.weight))
+        self.steps = len(cases.weight) // self.size
+        self.area = torch.from_numpy(area / area.mean()).float().reshape(network.shape)
+        _initialise_patterns(network, cases, self.area)
+        self.area = self.area.to(self.device)
+        self.beta = 0.0
+        self.divergence, self.active = 0.0, 0
+
+    def batches(self, epoch: int) -> Iterator[Cases]:
+        """Return the cases in random order; a few are left over."""
+        self.beta = self.settings.beta * min(1.0, epoch / max(self.settings.epochs / 3, 1))
+        order = torch.randperm(len(self.cases.weight), generator=self.generator)
+        self._nats = 0.0
+        for first in range(0, self.steps * self.size, self.size):
+            yield self.cases.take(order[first : first + self.size]).to(self.device)
+
+    def loss(self, network: CVAE, batch: Cases) -> torch.Tensor:
+        """Return the loss, in nats a cell."""
+        loss, divergence = _loss(network, batch, self.area, self.beta, self.settings)
+        dims = divergence.detach()
+        self._nats += float(dims.sum())
+        self.divergence = self._nats / self.steps
+        self.active = int((dims > FREE_NATS).sum())
+        return loss
+
+    def validate(self, network: CVAE) -> float | None:
+        """Return the negative log-likelihood given the prior's mean, in nats a cell."""
+        if self.validation is None:
+            return None
+        total = weights = 0.0
+        for first in range(0, len(self.validation.weight), self.size):
+            some = torch.arange(first, min(first + self.size, len(self.validation.weight)))
+            batch = self.validation.take(some).to(self.device)
+            encoded = network.encode(batch.fields, batch.condition)
+            decoded = network.decode(encoded, network.prior(encoded).mean)
+            log_sd = network.log_sd(batch.condition.season)
+            error = torch.nan_to_num(decoded - batch.target)
+            nats = 0.5 * error**2 * torch.exp(-2 * log_sd) + log_sd
+            weight = torch.isfinite(batch.target) * self.area
+            total += float((nats * weight).sum())
+            weights += float(weight.sum())
+        return total / max(weights, 1e-12)
 
 
 def _initialise_patterns(network: CVAE, cases: Cases, area: torch.Tensor) -> None:
