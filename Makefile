@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench lowest prerelease clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -18,11 +18,27 @@ test: .venv/installed
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 bench: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
 	$(BIN)/python benchmarks/run.py
 
+# The tests with the lowest versions that pyproject.toml allows, and with coming ones; torch is CI's.
+lowest:
+	$(PYTHON) -m venv .venv-lowest
+	$(PYTHON) .ci/bounds.py lowest > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install --quiet -c .venv-lowest/constraints.txt -e ".[test]"
+	.venv-lowest/bin/python -m pytest -n auto
+
+prerelease:
+	$(PYTHON) -m venv .venv-prerelease
+	grep ^torch== constraints.txt > .venv-prerelease/constraints.txt
+	.venv-prerelease/bin/python -m pip install --quiet -c .venv-prerelease/constraints.txt -e ".[test]"
+	.venv-prerelease/bin/python -m pip install --quiet --upgrade --pre \
+		-c .venv-prerelease/constraints.txt $$($(PYTHON) .ci/bounds.py names)
+	.venv-prerelease/bin/python -m pytest -n auto
+
 clean:
-	rm -rf .venv demo build dist
+	rm -rf .venv .venv-lowest .venv-prerelease demo build dist

@@ -1,9 +1,10 @@
 """Plugins, found through entry points.
 
-Six groups are read: ``xai4land.accessors`` (name of the accessor -> class),
+Seven groups are read: ``xai4land.accessors`` (name of the accessor -> class),
 ``xai4land.architectures`` (name -> callable that builds a network),
 ``xai4land.kinds`` (name -> class of emulators with another kind of card),
 ``xai4land.emulators`` (any name -> mapping from emulator names to files),
+``xai4land.catalogs`` (name -> path of a catalog's JSON, or a callable that returns it),
 ``xai4land.commands`` (any name -> list of click commands) and ``xai4land.demos`` (any name ->
 callable of a folder, and whether to show progress). A plugin that fails to load is kept
 with its reason; it never breaks ``import xai4land``.
@@ -24,7 +25,7 @@ from xai4land.errors import InputError, PluginError
 
 __all__ = ["emulator_files", "load", "names", "plugins", "register_accessors"]
 
-GROUPS = ("accessors", "architectures", "kinds", "emulators", "commands", "demos")
+GROUPS = ("accessors", "architectures", "kinds", "emulators", "catalogs", "commands", "demos")
 
 
 @dataclass(frozen=True)

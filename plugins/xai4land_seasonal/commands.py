@@ -17,7 +17,7 @@ __all__ = ["COMMANDS"]
 
 
 def _read(path: Path) -> xr.Dataset:
-    """Monthly fields from NetCDF or Zarr, coordinates recognised by CF names or usual ones."""
+    """Read monthly fields from NetCDF or Zarr, whose coordinates have CF or common names."""
     import cf_xarray  # noqa: F401  (registers .cf)
 
     from xai4land.store import open_store
@@ -27,7 +27,7 @@ def _read(path: Path) -> xr.Dataset:
 
 
 def _years(text: str | None, what: str) -> tuple[int, int] | None:
-    """``"1981-2010"`` as two years, one year as itself twice."""
+    """Return ``"1981-2010"`` as two years, and one year twice."""
     if text is None:
         return None
     parts = text.split("-")

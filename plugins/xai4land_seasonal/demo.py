@@ -59,7 +59,7 @@ def demo(out: Path, progress: bool) -> None:
 
 
 def shares_of_best(scores: xr.Dataset) -> pd.DataFrame:
-    """Scores on the sample climate, and their share of the best possible correlation.
+    """Return scores on the sample climate, and their share of the best possible correlation.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What can be asked for a forecast: the trained emulator and the simple references alike."""
+"""The interface of forecasters: the trained emulator and the simple references."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ GridIndex = tuple[Ints, Ints]
 
 
 class Forecaster(ABC):
-    """Anything that turns the past into members of a season to come.
+    """Anything that turns the past into members of a coming season.
 
-    A forecast must not depend on what else is asked for at once: not on the other years, nor on
-    anything in the history from the season's ``lead`` on. By default it takes any variables on any
-    grid, and forecasts all of them in all cells.
+    A forecast must depend neither on the other years that are asked for, nor on anything in the
+    history after its reference time. By default a forecaster takes any variables on any grid, and
+    forecasts all of them in all cells.
     """
 
     @property
@@ -45,33 +45,33 @@ class Forecaster(ABC):
 
     @property
     def trend(self) -> Trend:
-        """What it takes departures from."""
+        """The trend that departures are from."""
         return "line"
 
     @property
     def attrs(self) -> Mapping[str, str]:
-        """What else the output's attributes say of it."""
+        """Further attributes of the output."""
         return {}
 
-    def predictors(self, found: Sequence[Variable]) -> tuple[Variable, ...]:
-        """What it takes, among variables that are there or beside them."""
-        return tuple(found)
+    def predictors(self, available: Sequence[Variable]) -> tuple[Variable, ...]:
+        """Return the variables that it takes, given those of the data."""
+        return tuple(available)
 
     def targets(self, variables: Sequence[str]) -> tuple[str, ...]:
-        """Names of what is forecast from variables."""
+        """Return the names of what is forecast from variables."""
         return tuple(variables)
 
     def window(self, grid: Grid) -> tuple[Grid, GridIndex | None]:
-        """Where on a grid it forecasts, and which rows and columns these are; None if all."""
+        """Return the part of a grid that is forecast, with its rows and columns; None for all."""
         return grid, None
 
     @abstractmethod
     def members(
         self, history: History, season: Season, lead: int, years: Ints, count: int, seed: int
     ) -> Floats:
-        """Anomalies, shape (years, count, targets, cells); missing where nothing can be said."""
+        """Compute anomalies, (years, count, targets, cells); missing where there is no forecast."""
 
 
 def member_rng(seed: int, season: Season, year: int) -> np.random.Generator:
-    """The source of chance of one forecast, whatever else is forecast."""
+    """Return the random generator of one forecast, whatever else is forecast."""
     return np.random.default_rng([seed, season.month, int(year)])

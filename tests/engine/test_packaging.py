@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 import textwrap
+import zipfile
 from importlib import import_module
 from pathlib import Path
 
@@ -21,7 +23,7 @@ def python(code: str, *path: Path) -> str:
     """Output of a fresh interpreter, with more folders to import from."""
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path))}
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
+        [sys.executable, "-P", "-c", textwrap.dedent(code)],
         capture_output=True,
         text=True,
         env=env,
@@ -178,7 +180,107 @@ def test_two_plugins_that_claim_a_name_are_both_named(tmp_path):
     assert "second (second_module:Thing)" in out
 
 
-def test_the_example_plugin_adds_an_accessor_and_an_architecture(tmp_path):
+def test_catalogs_of_two_packages_with_one_name_are_both_named(tmp_path):
+    metadata(tmp_path, "other", "[xai4land.catalogs]\nland = other_module:LAND\n")
+    out = python(
+        """
+        import xai4land
+        try:
+            xai4land.open_catalog("land")
+        except xai4land.PluginError as error:
+            print(error)
+        print(len(xai4land.open_catalog("era5").df) > 0)
+        """,
+        tmp_path,
+    )
+    assert "'land' among the catalogs is claimed by" in out
+    assert "other (other_module:LAND)" in out
+    assert "xai4land (xai4land_catalogs:LAND)" in out
+    assert out.endswith("True")
+
+
+def test_a_broken_catalog_is_listed_and_breaks_no_other(tmp_path):
+    entries = "[xai4land.catalogs]\nfaulty = faulty_module:PATH\ngone = gone_module:PATH\n"
+    metadata(tmp_path, "broken", entries)
+    (tmp_path / "faulty_module.py").write_text("import a_module_that_is_not_there")
+    (tmp_path / "gone_module.py").write_text("PATH = '/nowhere/gone.json'")
+    out = python(
+        """
+        import xai4land
+        for row in xai4land.plugins():
+            if row["problem"]:
+                print(row["name"], "listed:", row["problem"])
+        for name in ("faulty", "gone"):
+            try:
+                xai4land.open_catalog(name)
+            except xai4land.PluginError as error:
+                print(name, "refused:", error)
+        print(len(xai4land.open_catalog("land").df) > 0)
+        """,
+        tmp_path,
+    )
+    assert "faulty listed: the plugin 'faulty' of broken (faulty_module:PATH) failed" in out
+    assert "faulty refused: the plugin 'faulty' of broken" in out
+    assert "gone refused: the catalog 'gone' cannot be read from /nowhere/gone.json" in out
+    assert out.endswith("True")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """An sdist, and a wheel that was built from it, in a folder."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def data_files():
+    """All of our packages that is no code: catalogs, tables, bundled emulators."""
+    packages = (
+        ROOT / "xai4land",
+        ROOT / "plugins" / "xai4land_land",
+        ROOT / "plugins" / "xai4land_seasonal",
+        ROOT / "catalogs" / "xai4land_catalogs",
+    )
+    for package in packages:
+        for path in package.rglob("*"):
+            if path.suffix in (".json", ".csv", ".safetensors", ".typed"):
+                yield path
+
+
+def test_sdist_and_wheel_hold_all_data(built):
+    [sdist], [wheel] = built.glob("*.tar.gz"), built.glob("*.whl")
+    with tarfile.open(sdist) as archive:
+        source = {name.partition("/")[2] for name in archive.getnames()}
+    held = set(zipfile.ZipFile(wheel).namelist())
+    expected = list(data_files())
+    assert len(expected) > 8
+    for path in expected:
+        name = path.relative_to(ROOT).as_posix()
+        assert name in source
+        assert name.removeprefix("plugins/").removeprefix("catalogs/") in held
+
+
+def test_an_installed_wheel_finds_its_catalogs_and_emulators(built, tmp_path):
+    [wheel] = built.glob("*.whl")
+    options = ["--quiet", "--no-deps", "--no-index", "--target", str(tmp_path)]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(wheel)], check=True)
+    out = python(
+        """
+        import xai4land, xai4land_catalogs
+        print(xai4land.__file__, xai4land_catalogs.__file__, xai4land.__version__)
+        print([len(xai4land.open_catalog(name).df) > 0 for name in ("era5", "land")])
+        print([row["name"] for row in xai4land.plugins() if row["problem"]])
+        print("sample-landcover" in [row["name"] for row in xai4land.emulators()])
+        """,
+        tmp_path,
+    ).splitlines()
+    assert out[0].count(str(tmp_path)) == 2
+    assert out[1:] == ["[True, True]", "[]", "True"]
+
+
+def test_the_example_plugin_adds_an_accessor_an_architecture_and_a_catalog(tmp_path):
     """Built and installed as a third party would, beside an untouched xai4land."""
     source = tmp_path / "source"
     subprocess.run(["cp", "-r", str(ROOT / "plugins" / "example"), str(source)], check=True)
@@ -204,11 +306,14 @@ def test_the_example_plugin_adds_an_accessor_and_an_architecture(tmp_path):
         print(emulator.card.architecture.name, diversity.shape, float(diversity.max()) > 0)
         table = xai4land.plugins()
         print(table.query("distribution == 'xai4land-example'").name.tolist())
+        [found] = xai4land.catalogs.open_search(xai4land.open_catalog("stations"))
+        print(found.tas.sizes["station"], "stations")
         """,
         tmp_path / "site",
     )
     assert "pointwise (1, 18, 36) True" in out
-    assert "['landscape', 'pointwise']" in out
+    assert "['landscape', 'pointwise', 'stations']" in out
+    assert "2 stations" in out
     # Without the plugin, the emulator says what is missing.
     with pytest.raises(xai4land.EmulatorFileError, match="architecture 'pointwise'"):
         xai4land.load_emulator(tmp_path / "mine.safetensors")

@@ -1,4 +1,4 @@
-"""Catalogs by name: those that come with the package, the sample, and any file."""
+"""Catalogs by name: those that packages offer, and any file."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from xai4land import discovery
+from xai4land.adapters.intake import requested_variables, set_requested_variables
 from xai4land.catalogs.copies import find_copy, local_copies
-from xai4land.catalogs.own import own_catalog, tuples
+from xai4land.catalogs.own import absolute_paths, missing_columns, own_catalog, tuples
 from xai4land.downloads.urls import is_url
-from xai4land.errors import InputError
+from xai4land.errors import InputError, PluginError
 
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore
     from intake_esm.derived import DerivedVariableRegistry
 
 __all__ = [
-    "PACKAGED",
     "fetch_table",
     "named_variables",
     "open_catalog",
@@ -28,8 +29,6 @@ __all__ = [
     "refresh_table",
     "with_copies",
 ]
-
-PACKAGED = ("cmip6", "era5", "land", "sample")
 
 
 def open_catalog(
@@ -42,7 +41,8 @@ def open_catalog(
     name : str or path-like
         ``"cmip6"`` (Zarr in the public cloud archive), ``"era5"``, ``"land"`` (LUH2, HILDA+ and
         fixed fields: files to download), ``"sample"`` (small stores that are made in the cache
-        folder, for trying things out offline), or the path or https address of a catalog's JSON.
+        folder, for trying things out offline), one that another package offers, or the path or
+        https address of a catalog's JSON.
         Assets that were prefetched are taken from the cache folder.
     registry : intake_esm.DerivedVariableRegistry, optional
         Derived variables.
@@ -59,6 +59,8 @@ def open_catalog(
     InputError
         If there is no such catalog, it is no catalog of intake-esm, or one from the network names
         files of this machine.
+    PluginError
+        If two packages offer a catalog of that name, or the one that does is broken.
     StoreError
         If its table is not here and cannot be downloaded.
 
@@ -74,9 +76,8 @@ def open_catalog(
     if registry is not None:
         how["registry"] = registry
     made: esm_datastore
-    if str(name) in PACKAGED:
-        description, table = _packaged(str(name))
-        made = datastore({"esmcat": description, "df": table}, **how)
+    if str(name) in discovery.names("catalogs"):
+        made = _open_offered(datastore, str(name), how)
     else:
         made = own_catalog(datastore, _named(str(name)), how)
     return with_copies(made)
@@ -96,12 +97,10 @@ def refresh_table(name: str, *, progress: bool = True) -> None:
     Raises
     ------
     InputError
-        If the catalog's table comes with the package.
+        If the catalog's table is not published elsewhere.
     """
-    address = ""
-    if name in PACKAGED and name != "sample":
-        description = json.loads(Path(__file__).with_name(f"{name}.json").read_text())
-        address = str(description["catalog_file"])
+    offered = name in discovery.names("catalogs")
+    address = str(_describe(name)[0].get("catalog_file", "")) if offered else ""
     if not address.startswith("https://"):
         raise InputError(f"the table of {name!r} is not downloaded; leave --refresh out")
     fetch_table(name, address, refresh=True, progress=progress)
@@ -116,7 +115,7 @@ def rebuilt(store: esm_datastore, table: pd.DataFrame) -> esm_datastore:
         sep=store.sep,
         progressbar=store.progressbar,
     )
-    made._requested_variables = list(store._requested_variables)
+    set_requested_variables(made, requested_variables(store))
     return made
 
 
@@ -131,29 +130,47 @@ def _datastore() -> Any:
     return esm_datastore
 
 
-def _packaged(name: str) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Description and table of a catalog that comes with the package."""
-    path = Path(__file__).with_name(f"{name}.json")
-    if name == "sample":
-        from xai4land.samples.stores import sample_catalog
-
-        path = sample_catalog()
-    description = json.loads(path.read_text())
-    place = description.pop("catalog_file")
-    path = fetch_table(name, place) if place.startswith("https://") else path.with_name(place)
+def _open_offered(datastore: Any, name: str, how: dict[str, Any]) -> esm_datastore:
+    """Open a catalog that a package offers; its table, and the paths in it, are beside its JSON."""
+    description, folder = _describe(name)
+    place = str(description.pop("catalog_file"))
+    path = fetch_table(name, place) if place.startswith("https://") else folder / place
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     for column in table:
         table[column] = tuples(table[column])
-    return description, table
+    addresses = description["assets"]["column_name"]
+    if addresses in table:
+        table[addresses] = absolute_paths(table[addresses], folder)
+    made: esm_datastore = datastore({"esmcat": description, "df": table}, **how)
+    InputError.raise_if(missing_columns(made))
+    return made
+
+
+def _describe(name: str) -> tuple[dict[str, Any], Path]:
+    """Read the JSON of a catalog that a package offers; return it with its folder."""
+    offered = discovery.load("catalogs", name)
+    path = Path(offered() if callable(offered) else offered)
+    try:
+        description: dict[str, Any] = json.loads(path.read_text())
+        lacking = {"assets", "catalog_file"} - set(description)
+        if lacking:
+            raise ValueError(f"it has no {' and no '.join(sorted(lacking))}")
+    except (OSError, ValueError, TypeError) as error:
+        raise PluginError(
+            f"the catalog {name!r} cannot be read from {path} ({error}); install the package that "
+            "offers it anew (see xai4land.plugins())"
+        ) from error
+    return description, path.parent
 
 
 def _named(name: str) -> str:
     """The path or address of a user's catalog."""
     if not is_url(name):
         if not name.endswith(".json"):
+            offered = ", ".join(discovery.names("catalogs"))
             raise InputError(
-                f"no catalog is called {name!r}; there are {', '.join(PACKAGED)}, or give "
-                "the path of a catalog's .json"
+                f"no catalog is called {name!r}; there are {offered}, or give the path of a "
+                "catalog's .json"
             )
         if not Path(name).expanduser().is_file():
             raise InputError(f"there is no file {name}; give the path of a catalog's .json")

@@ -17,7 +17,7 @@ from xai4land.options import get_options
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore
 
-__all__ = ["own_catalog", "tuples"]
+__all__ = ["absolute_paths", "missing_columns", "own_catalog", "tuples"]
 
 ONE = "catalog"
 """Column added where one alone groups, which intake-esm cannot do with pandas 3."""
@@ -55,7 +55,7 @@ def own_catalog(datastore: Any, name: str, how: dict[str, Any]) -> esm_datastore
         raise InputError(
             f"{name} cannot be read as a catalog of intake-esm: {_in_words(error)}"
         ) from error
-    InputError.raise_if(_lacking(opened))
+    InputError.raise_if(missing_columns(opened))
     table = _placed(opened.df.copy(), opened, _local(name).parent if _here(name) else None)
     InputError.raise_if(_misplaced(table, opened.esmcat.assets.column_name, away))
     return _grouped(datastore, opened, table, how)
@@ -156,8 +156,8 @@ def _columns(opened: esm_datastore) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def _lacking(opened: esm_datastore) -> list[str]:
-    """What the description names and the table has not."""
+def missing_columns(opened: esm_datastore) -> list[str]:
+    """Describe what a catalog's JSON names and its table lacks."""
     assets, table = opened.esmcat.assets, opened.df
     named = [assets.column_name, assets.format_column_name, *_columns(opened)]
     absent = [name for name in dict.fromkeys(named) if name and name not in table]
@@ -187,12 +187,23 @@ def _placed(table: pd.DataFrame, opened: esm_datastore, folder: Path | None) -> 
     column = opened.esmcat.assets.column_name
     table[column] = table[column].astype(str)
     if folder is not None:
-        plain = ["://" not in address for address in table[column]]
-        table[column] = [
-            str(folder / Path(address).expanduser()) if local else address
-            for address, local in zip(table[column], plain, strict=True)
-        ]
+        table[column] = absolute_paths(table[column], folder)
     return table
+
+
+def absolute_paths(addresses: pd.Series, folder: Path) -> pd.Series:
+    """Make paths of assets absolute, which are beside their catalog; other addresses stay.
+
+    Examples
+    --------
+    >>> absolute_paths(pd.Series(["tas.nc", "gs://b/tas.zarr"]), Path("/data")).tolist()
+    ['/data/tas.nc', 'gs://b/tas.zarr']
+    """
+    local = ~addresses.str.contains("://", regex=False)
+    if not local.any():
+        return addresses
+    paths = addresses[local].map(lambda address: str(folder / Path(address).expanduser()))
+    return addresses.mask(local, paths)
 
 
 def _without_gaps(column: pd.Series) -> pd.Series:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import xarray as xr
 
+from xai4land.adapters.intake import requested_variables, set_requested_variables
 from xai4land.catalogs.access import LOCAL, scheme_of, storage_options
 from xai4land.catalogs.harmonising import decode_years
 from xai4land.catalogs.opening import named_variables, rebuilt, with_copies
+from xai4land.discovery import names
 from xai4land.errors import InputError, StoreError
 from xai4land.options import get_options
 
@@ -93,7 +95,7 @@ def opened(search: esm_datastore) -> list[xr.Dataset]:
     for scheme, kind in groups:
         rows = [g == (scheme, kind) for g in zip(schemes, kinds, strict=True)]
         part = rebuilt(search, search.df[rows])
-        part._requested_variables = []
+        set_requested_variables(part, [])
         for piece in _one_by_one(part) if kind == "netcdf" else [part]:
             made += _opened(piece, scheme, kind)
     # Chosen here and not by intake-esm, which would lose the bounds.
@@ -105,7 +107,7 @@ def variables_of(search: esm_datastore, rows: pd.DataFrame | None = None) -> set
 
     Where none was named in the search, those of ``rows``, by default of all.
     """
-    return set(search._requested_variables) or named_variables(
+    return set(requested_variables(search)) or named_variables(
         search, search.df if rows is None else rows
     )
 
@@ -162,8 +164,6 @@ def _unopenable(search: esm_datastore, schemes: list[str], kinds: list[str]) -> 
 
 def _hint(search: esm_datastore) -> str:
     """The command that brings the search here."""
-    from xai4land.catalogs.opening import PACKAGED
-
     table = search.df
     chosen = {c: table[c].unique() for c in CHOICES if c in table and not _listed(table[c])}
     only = "".join(
@@ -173,7 +173,7 @@ def _hint(search: esm_datastore) -> str:
         for value in values
         if value
     )
-    name = search.esmcat.id if search.esmcat.id in PACKAGED else "CATALOG.json"
+    name = search.esmcat.id if search.esmcat.id in names("catalogs") else "CATALOG.json"
     return f"prefetch it where there is a network: xai4land prefetch {name}{only}"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xai4land.adapters.xarray import is_in_memory
 from xai4land.emulator.card import Input, MapCard
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid, Target, target_grid
@@ -128,7 +129,7 @@ def find_layer(spec: Input, data: xr.Dataset, static: xr.Dataset | None) -> Laye
         array = _convert(array, spec, problems)
         if grid is not None:
             array = _ordered(array, spec, grid, problems)
-        if array.variable._in_memory:
+        if is_in_memory(array):
             problems += value_problems(spec, array.values)
             if array.dtype.kind == "f" and not np.isfinite(array.values).any():
                 problems.append(
@@ -198,7 +199,7 @@ def sum_problem(highest: float) -> list[str]:
 
 def _sum_problems(fractions: list[Layer]) -> list[str]:
     arrays = [layer.data for layer in fractions]
-    if not arrays or not all(a.variable._in_memory for a in arrays):
+    if not arrays or not all(map(is_in_memory, arrays)):
         return []
     if len({a.shape for a in arrays}) > 1:
         return []

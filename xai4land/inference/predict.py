@@ -6,10 +6,10 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
-from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
+from xai4land.adapters.dask import make_reading_task
 from xai4land.cluster import NEIGHBOURS
 from xai4land.device import Precision, choose_device, choose_precision
 from xai4land.emulator import Emulator
@@ -104,11 +104,11 @@ def _runs(plan: Plan, name: str, times: int) -> HighLevelGraph:
         f"{name}-plan": plan,
         f"{name}-shared": (ResultCache, LIMIT, kept["screening"], kept["others"]),
     }
-    given = TaskRef(f"{name}-plan"), TaskRef(f"{name}-shared")
+    given = f"{name}-plan", f"{name}-shared"
     for t, i, j in np.ndindex(times, len(rows), len(columns)):
         # Marked as what reads data, or all blocks would follow the plan to one worker.
         key = (name, t, i, j)
-        graph[key] = Task(key, run_block, *given, t, (i, j), _data_producer=True)
+        graph[key] = make_reading_task(key, run_block, given, t, (i, j))
     order = (1, 3, 2) if plan.layout.wide else (1, 2, 3)
     layer = MaterializedLayer(graph, collection_annotations={NEIGHBOURS: order})
     return HighLevelGraph({name: layer}, {name: set()})

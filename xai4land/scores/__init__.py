@@ -1,0 +1,1 @@
+"""Scores of forecasts, of any variable and season."""

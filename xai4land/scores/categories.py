@@ -28,7 +28,7 @@ TERCILES = (1 / 3, 2 / 3)
 def tercile_edges(
     obs: xr.DataArray, *, quantiles: Sequence[float] = TERCILES, dim: str = "time"
 ) -> xr.DataArray:
-    """Thresholds between categories for each time, from all other times.
+    """Compute thresholds between categories for each time, from all other times.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def tercile_edges(
 def quantile_edges(
     obs: xr.DataArray, *, quantiles: Sequence[float] = TERCILES, dim: str = "time"
 ) -> xr.DataArray:
-    """Thresholds between categories from all times, shape (quantile, ...).
+    """Compute thresholds between categories from all times, shape (quantile, ...).
 
     Examples
     --------
@@ -73,7 +73,7 @@ def _find_edges(
     dim: str,
     kept: list[str],
 ) -> xr.DataArray:
-    """Quantiles of series as a function finds them, lazily."""
+    """Apply a function that finds quantiles of series, lazily."""
     found: xr.DataArray = xr.apply_ufunc(
         function,
         in_one_chunk(obs, dim),
@@ -96,7 +96,7 @@ def _quantiles_of_others(values: Floats, quantiles: tuple[float, ...]) -> Floats
 
 
 def _quantiles_of_known(values: Floats, quantiles: tuple[float, ...], least: int = 5) -> Floats:
-    """Over the last axis; missing where too few values are known."""
+    """Compute quantiles over the last axis; missing where fewer than five values are known."""
     found = np.full((*values.shape[:-1], len(quantiles)), np.nan)
     enough = np.isfinite(values).sum(-1) >= least
     if enough.any():
@@ -105,14 +105,14 @@ def _quantiles_of_known(values: Floats, quantiles: tuple[float, ...], least: int
 
 
 def category_of(values: xr.DataArray, edges: xr.DataArray) -> xr.DataArray:
-    """Category of values, from 0 for those below the first edge; NaN where missing."""
+    """Return the category of values, from 0 for those below the first edge; NaN where missing."""
     number = (values >= edges).sum("quantile")
     known = values.notnull() & edges.notnull().all("quantile")
     return number.where(known)
 
 
 def probabilities(forecast: xr.DataArray, edges: xr.DataArray) -> xr.DataArray:
-    """Share of the members in each category.
+    """Compute the share of the members in each category.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def probabilities(forecast: xr.DataArray, edges: xr.DataArray) -> xr.DataArray:
 def rps(
     forecast: xr.DataArray, obs: xr.DataArray, edges: xr.DataArray, *, fair: bool = True
 ) -> xr.DataArray:
-    """Ranked probability score of each time and cell.
+    """Compute the ranked probability score of each time and cell.
 
     Sum over thresholds of the squared difference between the share of members, and whether the
     observation, lies below; fair: less what the size of the ensemble adds (Ferro 2014).
@@ -178,7 +178,7 @@ def rpss(
     dim: str = "time",
     fair: bool = True,
 ) -> xr.DataArray:
-    """Skill score of the RPS: 1 is perfect, 0 no better than the reference.
+    """Compute the skill score of the RPS: 1 is perfect, 0 no better than the reference.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def rpss(
 
 
 def climatological_rps(obs: xr.DataArray, edges: xr.DataArray) -> xr.DataArray:
-    """RPS of the probabilities that the quantiles of the thresholds are.
+    """Compute the RPS of climatological probabilities, the quantiles of the thresholds.
 
     Raises
     ------

@@ -15,7 +15,7 @@ __all__ = ["acc", "bias", "msess", "residual_correlation", "rmse"]
 def acc(
     forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time", centred: bool = True
 ) -> xr.DataArray:
-    """Anomaly correlation of the ensemble mean.
+    """Compute the anomaly correlation of the ensemble mean.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def acc(
 def residual_correlation(
     forecast: xr.DataArray, obs: xr.DataArray, reference: xr.DataArray, *, dim: str = "time"
 ) -> xr.DataArray:
-    """Correlation of what a reference leaves of both (Smith et al. 2019).
+    """Compute the correlation with a reference regressed out of both (Smith et al. 2019).
 
     The reference's ensemble mean is regressed out of the observations and out of the ensemble
     mean.
@@ -60,7 +60,7 @@ def residual_correlation(
 
 
 def rmse(forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
-    """Root of the mean squared error of the ensemble mean.
+    """Compute the root mean squared error of the ensemble mean.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def rmse(forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time") -> xr.
 
 
 def bias(forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
-    """Mean error of the ensemble mean."""
+    """Compute the mean error of the ensemble mean."""
     return apply_over_time(lambda x, y: mean_of_known(x - y), ensemble_mean(forecast), obs, dim=dim)
 
 
@@ -84,7 +84,7 @@ def msess(
     *,
     dim: str = "time",
 ) -> xr.DataArray:
-    """Skill score of the mean squared error: 1 is perfect, 0 no better than the reference.
+    """Compute the skill score of the mean squared error: 1 is perfect, 0 as the reference.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ __all__ = ["rank_histogram", "reliability", "roc_area"]
 def roc_area(
     probability: xr.DataArray, happened: xr.DataArray, *, dim: str = "time"
 ) -> xr.DataArray:
-    """Area under the ROC curve: how often an event is given more probability than a non-event.
+    """Compute the area under the ROC curve.
 
     Mann and Whitney's statistic, ties counted half (Mason and Graham 2002); 0.5 is no skill.
 
@@ -54,7 +54,7 @@ def reliability(
     weights: xr.DataArray | None = None,
     bins: int = 10,
 ) -> xr.Dataset:
-    """How often events happen that are given a probability.
+    """Compute how often events happen that are given a probability.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def rank_histogram(
     weights: xr.DataArray | None = None,
     bins: int = 10,
 ) -> xr.DataArray:
-    """How often the observation lies in each part of the ensemble; flat for a good one.
+    """Compute how often the observation lies in each part of the ensemble; flat if reliable.
 
     An observation above k of m members lies evenly in the part from k / (m + 1) to
     (k + 1) / (m + 1); with ties from the lowest to the highest possible k. So ensembles of any size

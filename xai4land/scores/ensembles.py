@@ -26,7 +26,7 @@ __all__ = [
 
 
 def ensemble_mean(forecast: xr.DataArray) -> xr.DataArray:
-    """Mean of the members that are there."""
+    """Compute the mean of the members that are not missing."""
     if "realization" not in forecast.dims:
         return forecast
     count = forecast.notnull().sum("realization")
@@ -35,7 +35,7 @@ def ensemble_mean(forecast: xr.DataArray) -> xr.DataArray:
 
 
 def spread_error(forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
-    """Ratio of spread to error; one for members that are like the observations.
+    """Compute the ratio of spread to error; 1 for members that are like the observations.
 
     The root of the mean ensemble variance, times (m + 1) / m for m members, over the RMSE of the
     ensemble mean (Fortin et al. 2014).
@@ -51,7 +51,7 @@ def spread_error(forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time"
 
 
 def member_variance(forecast: xr.DataArray) -> xr.DataArray:
-    """Variance of members, times (m + 1) / m for m of them."""
+    """Compute the variance of members, times (m + 1) / m for m of them."""
     count = forecast.notnull().sum("realization")
     apart = (forecast - ensemble_mean(forecast)) ** 2
     made: xr.DataArray = (
@@ -63,7 +63,7 @@ def member_variance(forecast: xr.DataArray) -> xr.DataArray:
 def spread_ratio(
     mean: xr.DataArray, obs: xr.DataArray, variance: xr.DataArray, *, dim: str = "time"
 ) -> xr.DataArray:
-    """As :func:`spread_error`, from the mean of the members and :func:`member_variance`."""
+    """Compute :func:`spread_error` from the members' mean and :func:`member_variance`."""
 
     def ratio(x: Floats, y: Floats, v: Floats) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -73,7 +73,7 @@ def spread_ratio(
 
 
 def crps(forecast: xr.DataArray, obs: xr.DataArray, *, fair: bool = True) -> xr.DataArray:
-    """Continuous ranked probability score of each time and cell.
+    """Compute the continuous ranked probability score of each time and cell.
 
     Mean distance of members from the observation, less half the mean distance between members;
     fair: between different members, so that small ensembles are not punished for their size
@@ -121,7 +121,7 @@ def crpss(
     dim: str = "time",
     fair: bool = True,
 ) -> xr.DataArray:
-    """Skill score of the CRPS: 1 is perfect, 0 no better than the reference.
+    """Compute the skill score of the CRPS: 1 is perfect, 0 no better than the reference.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def crpss(
 
 
 def skill(own: xr.DataArray, reference: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
-    """Skill score of a score whose best value is nought, at times that both have.
+    """Compute the skill score of a score whose best value is zero, at times that both have.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def skill(own: xr.DataArray, reference: xr.DataArray, *, dim: str = "time") -> x
 
 
 def _crps(members: Floats, obs: Floats, fair: bool) -> Floats:
-    """Over the last axis; sorting makes all pairs' distances a sum over ranks."""
+    """Compute the CRPS over the last axis; sorted, all pairs' distances are a sum over ranks."""
     ordered = np.sort(members.astype(np.float64), -1)  # missing ones come last
     known = np.isfinite(ordered)
     count = known.sum(-1)

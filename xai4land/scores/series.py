@@ -44,7 +44,7 @@ def in_one_chunk(array: xr.DataArray, dim: str) -> xr.DataArray:
 
 
 def mean_of_known(values: Floats) -> Floats:
-    """Mean over the last axis of what is known."""
+    """Compute the mean of valid values over the last axis."""
     known = np.isfinite(values)
     count = np.maximum(known.sum(-1), 1)
     return np.asarray(np.where(known, values, 0.0).sum(-1) / count)

@@ -15,7 +15,7 @@ __all__ = ["block_bootstrap", "correlation_pvalue", "effective_size", "fdr", "ra
 
 
 def effective_size(one: xr.DataArray, other: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
-    """Independent pairs among those of two series (Bretherton et al. 1999).
+    """Compute the number of independent pairs of two series (Bretherton et al. 1999).
 
     n (1 - a b) / (1 + a b) with the lag-1 autocorrelations a and b, from 3 to n.
 
@@ -44,7 +44,7 @@ def _lag_one(x: Floats) -> Floats:
 
 
 def correlation_pvalue(correlation: xr.DataArray, size: xr.DataArray | float) -> xr.DataArray:
-    """One-sided p-value of a positive correlation, by Fisher's transformation.
+    """Compute the one-sided p-value of a positive correlation, by Fisher's transformation.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ _normal_tail = np.vectorize(lambda z: 0.5 * math.erfc(z / math.sqrt(2)), otypes=
 
 
 def random_walk(better: xr.DataArray, *, dim: str = "time") -> xr.Dataset:
-    """Whether one forecast is closer more often than another (DelSole and Tippett 2016).
+    """Test whether one forecast is closer more often than another (DelSole and Tippett 2016).
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def block_bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> xr.DataArray:
-    """Interval of a statistic, by drawing blocks of times with replacement (Künsch 1989).
+    """Compute an interval of a statistic from blocks of times, with replacement (Künsch 1989).
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def block_bootstrap(
 
 
 def fdr(pvalues: xr.DataArray, *, alpha: float = 0.1) -> xr.DataArray:
-    """Where hypotheses are rejected when the rate of false discoveries is held (Wilks 2016).
+    """Return where hypotheses are rejected at a false discovery rate (Wilks 2016).
 
     Benjamini and Hochberg's procedure over all values that are known.
 

@@ -7,8 +7,7 @@ computed once. It is run by whatever dask would use: threads here, or the worker
 from __future__ import annotations
 
 import sys
-import traceback
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from inspect import ismethod
 from pathlib import Path
@@ -22,6 +21,7 @@ from dask.base import get_scheduler
 from dask.callbacks import local_callbacks
 from dask.highlevelgraph import HighLevelGraph
 
+from xai4land.adapters.dask import find_failed_key
 from xai4land.cluster import persist
 from xai4land.errors import Xai4landError
 from xai4land.store.locks import record_part, translate_store_errors
@@ -140,7 +140,7 @@ def _make_callbacks(name: str, parts: Sequence[Part], done: OnDone) -> tuple[Any
         error = sys.exception()
         if isinstance(error, Exception):
             dependents = state["dependents"]
-            waiting = _dependents_of(_find_failed_key(error, dependents), dependents)
+            waiting = _dependents_of(find_failed_key(error, dependents), dependents)
             _name_parts(error, [found for key in waiting if (found := part(key))])
 
     return None, None, None, count, finish
@@ -154,16 +154,6 @@ def _dependents_of(key: Any, dependents: dict[Any, set[Any]]) -> set[Any]:
         seen |= new
         todo += new
     return seen
-
-
-def _find_failed_key(error: Exception, keys: Container[Any]) -> Any:
-    """The task that raised: the innermost frame of dask's own around it that has one of the keys.
-
-    Frames further in are of what a task computes in turn.
-    """
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    own = [f.f_locals for f in frames if f.f_globals.get("__name__") == "dask.local"]
-    return next((n["key"] for n in reversed(own) if "key" in n and n["key"] in keys), None)
 
 
 def _name_parts(error: Exception, parts: Sequence[Part], limit: int = 4) -> None:

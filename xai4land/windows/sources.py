@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xai4land.adapters.xarray import is_in_memory
 from xai4land.emulator.card import Input, MapCard
 from xai4land.emulator.inputs import Bound, sum_problem, value_problems
 from xai4land.errors import InputError
@@ -116,7 +117,7 @@ class Sources:
 
 def as_chunks(data: xr.DataArray) -> Any:
     """Return what is in memory as it is, all else as chunks that are read when needed."""
-    if data.variable._in_memory:
+    if is_in_memory(data):
         return data.values
     if data.chunks is None:
         sizes = {d: 1 if i < data.ndim - 2 else CHUNK_SIDE for i, d in enumerate(data.dims)}

@@ -1,0 +1,1 @@
+"""Monthly data: seasons, climatologies, trends and histories."""

@@ -1,4 +1,4 @@
-"""Means over areas: the globe, regions, and the boxes of indices."""
+"""Means over areas: the globe and regions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["area_mean", "covers", "region_mean", "region_weights"]
 
 
 def area_mean(data: xr.DataArray, weights: xr.DataArray | None = None) -> xr.DataArray:
-    """Mean over a grid, weighted by the area of the cells that are known.
+    """Compute the mean over a grid, weighted by the area of the valid cells.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def area_mean(data: xr.DataArray, weights: xr.DataArray | None = None) -> xr.Dat
 
 
 def covers(data: xr.DataArray | xr.Dataset, region: str | Region) -> bool:
-    """Whether a grid holds most of a region.
+    """Return whether a grid covers most of a region.
 
     Examples
     --------
@@ -53,21 +53,21 @@ def covers(data: xr.DataArray | xr.Dataset, region: str | Region) -> bool:
 
 
 def region_weights(data: xr.DataArray | xr.Dataset, region: str | Region) -> xr.DataArray:
-    """Area that each cell shares with a box, so that small boxes mean something on coarse grids.
+    """Compute the area that each cell shares with a region, however small that is.
 
     Raises
     ------
     InputError
-        If the region is unknown, or lies beyond the grid.
+        If the region is unknown, or lies outside the grid.
     """
     weights = _shared_areas(data, region)
     if not weights.any():
-        raise InputError(f"region {region!r} lies beyond the grid")
+        raise InputError(f"region {region!r} lies outside the grid")
     return weights
 
 
 def _shared_areas(data: xr.DataArray | xr.Dataset, region: str | Region) -> xr.DataArray:
-    """Sine of latitude times degrees of longitude that cells and a box share."""
+    """Return sine of latitude times degrees of longitude that each cell and a region share."""
     south, north, west, east = find_region(region)
     grid = Grid.of(data)
     rows, columns = cell_edges(grid, data)
@@ -79,7 +79,7 @@ def _shared_areas(data: xr.DataArray | xr.Dataset, region: str | Region) -> xr.D
 
 
 def region_mean(data: xr.DataArray, region: str | Region) -> xr.DataArray:
-    """Mean over a named region or a box.
+    """Compute the mean over a region.
 
     Examples
     --------

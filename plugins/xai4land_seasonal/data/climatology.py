@@ -20,7 +20,7 @@ Climatology = tuple[int, int] | xr.Dataset | xr.DataArray | None
 def anomalies(
     data: xr.DataArray, climatology: Climatology = None, *, before: int | None = None
 ) -> xr.DataArray:
-    """Departures of monthly means from the mean of their calendar month.
+    """Compute departures of monthly means from the mean of their calendar month.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def anomalies(
         First and last year of the mean; or the mean itself, on ``month`` (1 to 12), in any units;
         or None where data are anomalies already.
     before : int, optional
-        A year that the climatology must not reach, since it is to be forecast.
+        First year that is forecast, which the climatology must not reach.
 
     Returns
     -------
@@ -40,8 +40,8 @@ def anomalies(
     ------
     InputError
         If the climatology reaches into the forecast years, is not covered by the data, or is
-        missing though values are plainly no anomalies, or given though they plainly are; lazy
-        values are check_level when they are computed.
+        missing though values are no anomalies, or given though they are; lazy values are checked
+        when they are computed.
 
     Examples
     --------
@@ -54,15 +54,13 @@ def anomalies(
     time = "time"
     if climatology is None:
         return check_level(data, absolute=False)
-    # Whole in time: each block is told from its own, with few tasks.
+    # One chunk along time: each block is checked with its own values, in few tasks.
     data = check_level(data.chunk({time: -1}) if data.chunks is not None else data, absolute=True)
-    given = climatology
-    mean = (
-        _mean_of_period(data, given, before)
-        if isinstance(given, tuple)
-        else _match_given(data, given)
-    )
-    made: xr.DataArray = xr.apply_ufunc(
+    if isinstance(climatology, tuple):
+        mean = _mean_of_period(data, climatology, before)
+    else:
+        mean = _match_given(data, climatology)
+    departures: xr.DataArray = xr.apply_ufunc(
         lambda values, means, at: values - means[..., at],
         data,
         mean.sortby("month"),
@@ -74,11 +72,11 @@ def anomalies(
         dask_gufunc_kwargs={"allow_rechunk": True},
         keep_attrs="override",
     )
-    return made.transpose(*data.dims)
+    return departures.transpose(*data.dims)
 
 
 def describe(climatology: Climatology, data: xr.DataArray) -> str:
-    """What anomalies are against, in words.
+    """Return the reference period of anomalies as text.
 
     Examples
     --------
@@ -95,6 +93,7 @@ def describe(climatology: Climatology, data: xr.DataArray) -> str:
 def _mean_of_period(
     data: xr.DataArray, period: tuple[int, int], before: int | None
 ) -> xr.DataArray:
+    """Compute the mean of each calendar month over a period."""
     first, last = period
     if not all(isinstance(y, int | np.integer) for y in period) or first > last:
         raise InputError(f"climatology={period!r}, expected its first and last year")
@@ -105,11 +104,11 @@ def _mean_of_period(
             f"({before} and later); end it in {before - 1}"
         )
     months = number_months(data["time"], f"{data.name!r}")
-    has = int(-(-months[0] // 12)), int((months[-1] + 1) // 12 - 1)
-    if first < has[0] or last > has[1]:
+    whole = int(-(-months[0] // 12)), int((months[-1] + 1) // 12 - 1)
+    if first < whole[0] or last > whole[1]:
         problems.append(
             f"the climatology {first}-{last} is not within the data, which have whole years "
-            f"{has[0]}-{has[1]}; choose among these"
+            f"{whole[0]}-{whole[1]}; choose among these"
         )
     InputError.raise_if(problems)
     at = slice(12 * first - int(months[0]), 12 * (last + 1) - int(months[0]))
@@ -118,6 +117,7 @@ def _mean_of_period(
 
 
 def _match_given(data: xr.DataArray, climatology: xr.Dataset | xr.DataArray) -> xr.DataArray:
+    """Bring a given climatology to the grid and units of the data."""
     mean = climatology
     if isinstance(mean, xr.Dataset):
         if data.name not in mean:

@@ -1,4 +1,4 @@
-"""Hindcasts of dynamical models, brought to the form of our forecasts."""
+"""Hindcasts of dynamical models, in the form of forecasts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids import cf
-from xai4land_seasonal.data.months import encode, start_of_months
-from xai4land_seasonal.data.seasons import Season, season_coords
+from xai4land_seasonal.data.months import start_of_months
+from xai4land_seasonal.data.seasons import Season, reference_time, season_coords
 
 __all__ = ["hindcast_seasons"]
 
@@ -22,22 +22,21 @@ LEAD_NAMES = ("lead", "forecastMonth", "leadtime_month", "lead_time", "leadtime"
 def hindcast_seasons(
     data: xr.Dataset, season: str, *, first: int | None = None, anomalies: bool = True
 ) -> xr.Dataset:
-    """Seasonal means of a hindcast whose months are counted from each start.
+    """Compute seasonal means of a hindcast whose months are counted from each start.
 
     Parameters
     ----------
     data : Dataset
-        Monthly means along starts, lead months and, where there are several, members; known by
-        the names that are common (``init``, ``lead``, ``member``, ``number``, ...).
+        Monthly means along starts, lead months and, where there are several, members, under
+        common names (``init``, ``lead``, ``member``, ``number``, ...).
     season : str
         First letters of three months.
     first : int, optional
         The number of the lead that is the month of the start itself; by default the smallest
         lead there is.
     anomalies : bool
-        Whether the mean of all starts (and members) is subtracted, which takes the model's own
-        drift away. It knows of all years; for a fair comparison do the same to what it is
-        compared with.
+        Whether the mean of all starts (and members) is subtracted, which removes the model's
+        drift. That mean is of all years; do the same to what it is compared with.
 
     Returns
     -------
@@ -82,16 +81,10 @@ def hindcast_seasons(
     if not set(needed.tolist()) <= set(number.tolist()):
         raise InputError(
             f"{wanted.name} needs lead months {needed.tolist()}, and there are {number.tolist()}; "
-            "choose a season within them, or tell the lead of the start's own month: first="
+            "choose a season within them, or give the lead of the start's own month: first="
         )
     starts = months + offsets
     coords: dict[str, Any] = season_coords(starts, [wanted.name] * len(starts), dates)
-    reference = xr.DataArray(
-        start_of_months(months, dates),
-        dims="time",
-        attrs={"standard_name": "forecast_reference_time"},
-    )
-    encode(reference)
     days = np.stack(
         [
             [
@@ -125,7 +118,7 @@ def hindcast_seasons(
             {**array.attrs, "cell_methods": "time: mean"}
         )
     result = xr.Dataset(made).assign_coords(coords)
-    result = result.assign_coords(forecast_reference_time=reference)
+    result = result.assign_coords(forecast_reference_time=reference_time(months, dates))
     result.attrs = {
         **data.attrs,
         "history": cf.extend_history(data, f"{wanted.name} means of a hindcast"),

@@ -1,4 +1,4 @@
-"""What is known of the past when a forecast is made: trends and what departs from them."""
+"""The past as forecasters use it: trends, and departures from them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from xai4land_seasonal.data.trends import Trend, extrapolate_trend, sum_before
 __all__ = ["SLOW_YEARS", "History", "Inputs"]
 
 T = TypeVar("T")
-_PICKLED = ("first_year", "last", "values", "days", "area", "trend")
+_PICKLED_ATTRIBUTES = ("first_year", "last", "values", "days", "area", "trend")
 SLOW_YEARS = 10
-"""Years whose mean departure from the trend is an input of its own."""
+"""Years over which the slow input, the mean departure from the trend, is computed."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What emulators see of a season's start, and what they are to predict.
+    """Predictors and targets of forecasts.
 
     All are departures from trends that were fitted on the years before alone.
 
@@ -46,7 +46,7 @@ class Inputs:
     target: Floats
 
     def take(self, number: int) -> Inputs:
-        """One case."""
+        """Return one case."""
         at = slice(number, number + 1)
         return Inputs(self.months[at], self.slow[at], self.trend[at], self.target[at])
 
@@ -65,11 +65,11 @@ class History:
     area : ndarray, shape (cells,), optional
         Relative area of the cells; equal by default.
     trend : str
-        What departures are from; see :func:`xai4land_seasonal.data.trends.past_trend`.
+        Which trend departures are from; see :func:`xai4land_seasonal.data.trends.past_trend`.
 
     Examples
     --------
-    A year in, year out anomaly has itself as its trend:
+    A constant anomaly is its own trend:
 
     >>> history = History(np.ones((12 * 40, 1, 3)), first=12 * 1900)
     >>> inputs = history.inputs(Season.of("DJF"), lead=1, years=np.array([1930]))
@@ -87,7 +87,7 @@ class History:
     ) -> None:
         values = np.asarray(values, np.float64)
         ahead, length = first % 12, len(values)
-        # Four months more than the data, so that the season after the last month has a place.
+        # Four months more than the data, to hold the season after the last month.
         after = -(ahead + length) % 12 + 12
         self.first_year = first // 12
         self.last = first + length - 1
@@ -102,9 +102,9 @@ class History:
         self._lock = RLock()
 
     def cached(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What follows from the history alone, made at the first call and kept.
+        """Return what ``make`` returns, computed once for each key.
 
-        Many forecasts share one history, perhaps in several threads.
+        Many forecasts, perhaps of several threads, share one history.
         """
         with self._lock:
             if key not in self._cache:
@@ -113,8 +113,8 @@ class History:
             return found
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what can be made again."""
-        return {k: v for k, v in vars(self).items() if k in _PICKLED}
+        """Return the state without what can be computed again."""
+        return {k: v for k, v in vars(self).items() if k in _PICKLED_ATTRIBUTES}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _cache={}, _lock=RLock())
@@ -123,8 +123,8 @@ class History:
     def seasons(self) -> Floats:
         """Mean of the three months that begin at each month, (years, 12, variables, cells)."""
         flat = self.values.reshape(-1, *self.values.shape[2:])
-        weighed = flat * self.days[:, None, None]
-        total = weighed[:-2] + weighed[1:-1] + weighed[2:]
+        weighted = flat * self.days[:, None, None]
+        total = weighted[:-2] + weighted[1:-1] + weighted[2:]
         days = self.days[:-2] + self.days[1:-1] + self.days[2:]
         means = np.full_like(flat, np.nan)
         means[:-2] = total / days[:, None, None]
@@ -140,7 +140,7 @@ class History:
         return months, seasons
 
     def inputs(self, season: Season, lead: int, years: Ints, recent: int = 3) -> Inputs:
-        """What is known when a season's forecast is made, for several years.
+        """Return what is known when a season's forecast is made, for several years.
 
         Parameters
         ----------
@@ -162,15 +162,15 @@ class History:
         months = np.where(inside[..., None, None], flat[known.clip(0, len(flat) - 1)], np.nan)
         trend = self.trends[1][:, month]
         target = self.seasons[:, month] - trend
-        slow = _running(target)
+        slow = _running_mean(target)
         return Inputs(months, slow[rows], trend[rows], target[rows])
 
 
-def _running(values: Floats) -> Floats:
-    """Mean over the ten years before each, of what is known of them; else missing."""
+def _running_mean(values: Floats) -> Floats:
+    """Compute the mean over the valid years of the ten before each; missing without any."""
     known = np.isfinite(values)
     total, count = sum_before(np.where(known, values, 0.0)), sum_before(known * 1.0)
-    late_total, late_count = total.copy(), count.copy()
-    late_total[SLOW_YEARS:] -= total[:-SLOW_YEARS]
-    late_count[SLOW_YEARS:] -= count[:-SLOW_YEARS]
-    return np.where(late_count > 0, late_total / np.maximum(late_count, 1), np.nan)
+    recent_total, recent_count = total.copy(), count.copy()
+    recent_total[SLOW_YEARS:] -= total[:-SLOW_YEARS]
+    recent_count[SLOW_YEARS:] -= count[:-SLOW_YEARS]
+    return np.where(recent_count > 0, recent_total / np.maximum(recent_count, 1), np.nan)

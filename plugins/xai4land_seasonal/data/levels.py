@@ -1,4 +1,4 @@
-"""Absolute values and anomalies, told apart by how they vary."""
+"""Absolute values and anomalies, distinguished by how they vary."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ import xarray as xr
 from xai4land.errors import InputError
 from xai4land.typing import Floats
 
-__all__ = ["MAX_STEADINESS", "check_level"]
+__all__ = ["MAX_ANOMALY_MEAN", "check_level"]
 
 
-MAX_STEADINESS = 5.0
-"""A month's mean over the years, in standard deviations of the years. Anomalies stay below, at
-about 2 under strong warming; absolute temperatures reach 6 (Europe in Celsius) to hundreds."""
+MAX_ANOMALY_MEAN = 5.0
+"""Largest root-mean-square monthly mean of anomalies, in standard deviations of the years. Under
+strong warming it is about 2; for absolute temperatures it is 6 (Europe in Celsius) to hundreds."""
+
+MIN_MONTHS = 24
+"""Months that a check needs."""
 
 
 def check_level(data: xr.DataArray, absolute: bool) -> xr.DataArray:
-    """Monthly data, refused when they are seen to be absolute values, or to be anomalies.
+    """Return monthly data; raise where they are anomalies and should be absolute, or the reverse.
 
-    Anomalies are small beside what varies from year to year, and have both signs. So units need
-    not be known, nor where their zero is. Lazy data are looked at when they are computed; fewer
-    than two years tell nothing.
+    The monthly means of anomalies are small beside their variation from year to year, and they
+    have both signs; so units need not be known. Lazy data are checked when they are computed;
+    fewer than two years are passed on.
 
     Parameters
     ----------
     data : DataArray, monthly along time, none missing
     absolute : bool
-        What is expected.
+        Whether absolute values are expected, or anomalies.
 
     Examples
     --------
@@ -39,38 +42,38 @@ def check_level(data: xr.DataArray, absolute: bool) -> xr.DataArray:
     >>> check_level(celsius, absolute=True).equals(celsius)
     True
     """
-    if data.sizes["time"] < 24:
+    if data.sizes["time"] < MIN_MONTHS:
         return data
     data = data.chunk(time=-1) if data.chunks is not None else data
-    facts = xr.apply_ufunc(
+    statistics = xr.apply_ufunc(
         _level_statistics,
         data,
         input_core_dims=[["time"]],
-        output_core_dims=[["fact"]],
+        output_core_dims=[["statistic"]],
         dask="parallelized",
         output_dtypes=[np.float64],
-        dask_gufunc_kwargs={"output_sizes": {"fact": 3}},
+        dask_gufunc_kwargs={"output_sizes": {"statistic": 3}},
     )
-    steady, square = (facts.isel(fact=k).mean() for k in (0, 1))
-    looked: xr.DataArray = xr.apply_ufunc(
+    mean_square, square = (statistics.isel(statistic=k).mean() for k in (0, 1))
+    checked: xr.DataArray = xr.apply_ufunc(
         _refuse_other_level,
         data,
-        steady,
+        mean_square,
         square,
-        facts.isel(fact=2).min(),
+        statistics.isel(statistic=2).min(),
         kwargs={"absolute": absolute, "name": str(data.name)},
         dask="parallelized",
         output_dtypes=[data.dtype],
         keep_attrs="override",
     )
-    return looked
+    return checked
 
 
-def _level_statistics(values: np.ndarray, least: int = 24) -> Floats:
-    """Of whole years: mean square of months' means, of all values, and the lowest value."""
+def _level_statistics(values: np.ndarray, minimum: int = MIN_MONTHS) -> Floats:
+    """Return, over whole years, the mean square of monthly means and of values, and the minimum."""
     found = np.full((*values.shape[:-1], 3), np.nan)
     known = np.isfinite(values)
-    some = known.sum(-1) >= least
+    some = known.sum(-1) >= minimum
     kept = values[some, : values.shape[-1] // 12 * 12].astype(np.float64)
     if kept.size:
         years = kept.reshape(len(kept), -1, 12)
@@ -82,17 +85,18 @@ def _level_statistics(values: np.ndarray, least: int = 24) -> Floats:
 
 
 def _refuse_other_level(
-    values: np.ndarray, steady: Any, square: Any, lowest: Any, absolute: bool, name: str
+    values: np.ndarray, mean_square: Any, square: Any, lowest: Any, absolute: bool, name: str
 ) -> np.ndarray:
-    if values.size == 0 or not np.isfinite(steady):
+    """Return values, or raise if they are plainly of the other level."""
+    if values.size == 0 or not np.isfinite(mean_square):
         return values
-    mean, varying = float(steady) ** 0.5, max(float(square - steady), 0.0) ** 0.5
+    mean, varying = float(mean_square) ** 0.5, max(float(square - mean_square), 0.0) ** 0.5
     signed = bool(lowest < 0)
     seen = (
         f"{name!r}: its months are {mean:.3g} in the mean (root mean square), and vary by "
         f"{varying:.3g} from year to year"
     )
-    if not absolute and mean > (MAX_STEADINESS if signed else 1.0) * varying:
+    if not absolute and mean > (MAX_ANOMALY_MEAN if signed else 1.0) * varying:
         raise InputError(
             f"{seen}: these are absolute values, not anomalies; give climatology=(first year, "
             "last year)"

@@ -22,7 +22,7 @@ def seasonal_means(
     *,
     climatology: Climatology = None,
 ) -> xr.Dataset:
-    """Means over three months, weighted by their days, as anomalies if a climatology is given.
+    """Compute means over three months, weighted by days; anomalies if a climatology is given.
 
     Parameters
     ----------
@@ -32,14 +32,14 @@ def seasonal_means(
         First letters of three months; a season belongs to the year of its last month, DJF to
         January's.
     climatology : tuple of int, Dataset, DataArray or None
-        First and last year of the monthly means that are subtracted; None: nothing is.
+        First and last year of the monthly means that are subtracted; None to subtract nothing.
 
     Returns
     -------
     Dataset
         On ``time``, the middle of the seasons, in order, with bounds, ``season`` and
-        ``season_year``. Seasons that data begin or end in the middle of are dropped, and named
-        in the attribute ``dropped_seasons``; where a month's value is missing, so is the season's.
+        ``season_year``. Seasons that are not whole are dropped, and named in the
+        attribute ``dropped_seasons``; where a month's value is missing, so is the season's.
 
     Raises
     ------

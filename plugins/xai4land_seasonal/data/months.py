@@ -11,23 +11,23 @@ import xarray as xr
 from xai4land.errors import InputError
 from xai4land.typing import Ints
 
-__all__ = ["encode", "number_months", "start_of_months"]
+__all__ = ["number_months", "set_time_encoding", "start_of_months"]
 
 
 def number_months(time: xr.DataArray, what: str = "the data") -> Ints:
-    """Numbers of the months of a monthly time axis, counted from January of year 0.
+    """Return the numbers of the months of a monthly time axis, counted from January of year 0.
 
     Parameters
     ----------
     time : DataArray of datetime64 or cftime, shape (time,)
         Each month once, in order, none missing.
     what : str
-        How to call the data in errors.
+        What to call the data in errors.
 
     Raises
     ------
     InputError
-        If the axis is not of dates, or months are missing, doubled or out of order; which.
+        If the axis holds no dates, or naming the months that are missing, doubled or unordered.
 
     Examples
     --------
@@ -49,9 +49,9 @@ def number_months(time: xr.DataArray, what: str = "the data") -> Ints:
     if (steps == 1).all():
         return months
     if (steps == 0).any():
-        few = _format_months(months[1:][steps == 0])
+        doubled = _format_months(months[1:][steps == 0])
         raise InputError(
-            f"{what}: several steps in {few}, expected monthly means; "
+            f"{what}: several steps in {doubled}, expected monthly means; "
             f"run ds.resample({name}='MS').mean()"
         )
     if (steps < 0).any():
@@ -65,12 +65,12 @@ def number_months(time: xr.DataArray, what: str = "the data") -> Ints:
 
 
 def _format_months(months: Ints) -> str:
-    few = ", ".join(f"{m // 12:04d}-{m % 12 + 1:02d}" for m in months[:3])
-    return few + (", ..." if months.size > 3 else "")
+    shown = ", ".join(f"{m // 12:04d}-{m % 12 + 1:02d}" for m in months[:3])
+    return shown + (", ..." if months.size > 3 else "")
 
 
 def start_of_months(months: Ints, like: xr.DataArray) -> npt.NDArray[Any]:
-    """The first instants of months, in the calendar of a time axis.
+    """Return the first instants of months, in the calendar of a time axis.
 
     Examples
     --------
@@ -94,8 +94,8 @@ def start_of_months(months: Ints, like: xr.DataArray) -> npt.NDArray[Any]:
     )
 
 
-def encode(*times: xr.DataArray) -> None:
-    """How time coordinates are written: one epoch, whole numbers of hours where they are."""
+def set_time_encoding(*times: xr.DataArray) -> None:
+    """Set the encoding of time coordinates: hours since one epoch."""
     for time in times:
         time.encoding = {"units": "hours since 1850-01-01", "dtype": "float64", "_FillValue": None}
         if np.issubdtype(time.dtype, np.datetime64):

@@ -31,12 +31,12 @@ REGIONS: Mapping[str, Region] = {
     "indian_ocean_west": (-10, 10, 50, 70),
     "indian_ocean_east": (-10, 0, 90, 110),
 }
-"""Niño boxes as NOAA has them, the poles of the Indian Ocean dipole as Saji et al. (1999), the
-rest ours."""
+"""Niño regions as defined by NOAA, poles of the Indian Ocean dipole by Saji et al. (1999), the
+others by us."""
 
 
 def find_region(region: str | Region) -> Region:
-    """The box of a region's name, or a box that was checked.
+    """Return the edges of a named region, or those that are given, checked.
 
     Raises
     ------
@@ -48,19 +48,21 @@ def find_region(region: str | Region) -> Region:
             f"region {region!r}, expected one of {', '.join(REGIONS)}, or (south, north, west, "
             "east)"
         )
-    box = REGIONS[region] if isinstance(region, str) else region
-    south, north, west, east = box
+    edges = REGIONS[region] if isinstance(region, str) else region
+    south, north, west, east = edges
     if not (-90 <= south < north <= 90 and west < east <= west + 360):
-        raise InputError(f"box {box}, expected (south, north, west, east) with east beyond west")
-    return box
+        raise InputError(
+            f"region {edges}, expected (south, north, west, east) with east beyond west"
+        )
+    return edges
 
 
-def describe_region(box: Region) -> str:
-    """A box in words.
+def describe_region(region: Region) -> str:
+    """Return a region's edges as text.
 
     Examples
     --------
     >>> describe_region(REGIONS["nino34"])
     '-5 to 5°N, -170 to -120°E'
     """
-    return "{:g} to {:g}°N, {:g} to {:g}°E".format(*box)
+    return "{:g} to {:g}°N, {:g} to {:g}°E".format(*region)

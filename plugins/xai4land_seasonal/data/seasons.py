@@ -1,4 +1,4 @@
-"""Seasons: their names, their months in any calendar, and means over them."""
+"""Seasons: their names, years and coordinates."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.typing import Ints
-from xai4land_seasonal.data.months import encode, start_of_months
+from xai4land_seasonal.data.months import set_time_encoding, start_of_months
 
-__all__ = ["STANDARD_SEASONS", "Season", "find_seasons", "season_coords"]
+__all__ = [
+    "STANDARD_SEASONS",
+    "Season",
+    "find_seasons",
+    "reference_time",
+    "season_coords",
+]
 
 STANDARD_SEASONS = ("DJF", "MAM", "JJA", "SON")
 _LETTERS = "JFMAMJJASONDJFMAMJJASOND"
@@ -42,12 +48,12 @@ class Season:
         return int(self.month > 10)
 
     def start(self, year: int | Ints) -> Any:
-        """Number of the first month of a year's season; months count from January of year 0."""
+        """Return the number of the first month of a year's season; see ``number_months``."""
         return 12 * (year - self.crosses) + self.month - 1
 
     @classmethod
     def of(cls, name: str) -> Season:
-        """The season with a name.
+        """Return the season with a name.
 
         Examples
         --------
@@ -62,8 +68,12 @@ class Season:
         return cls(name.upper(), at + 1)
 
 
+SEASON_OF_MONTH = tuple(Season(_LETTERS[m : m + 3], m + 1) for m in range(12))
+"""The season that begins in each month, from January's."""
+
+
 def find_seasons(names: str | Sequence[str]) -> tuple[Season, ...]:
-    """Seasons by one name or several.
+    """Return seasons by one name or several.
 
     Examples
     --------
@@ -76,8 +86,19 @@ def find_seasons(names: str | Sequence[str]) -> tuple[Season, ...]:
     return tuple(Season.of(name) for name in names)
 
 
+def reference_time(months: Ints, like: xr.DataArray) -> xr.DataArray:
+    """Return the coordinate ``forecast_reference_time`` at the first instants of months."""
+    reference = xr.DataArray(
+        start_of_months(months, like),
+        dims="time",
+        attrs={"standard_name": "forecast_reference_time"},
+    )
+    set_time_encoding(reference)
+    return reference
+
+
 def season_coords(starts: Ints, names: Sequence[str], like: xr.DataArray) -> dict[str, Any]:
-    """Coordinates of seasons: their middle, bounds, name and year.
+    """Return coordinates of seasons: their middle, bounds, name and year.
 
     Parameters
     ----------
@@ -85,7 +106,7 @@ def season_coords(starts: Ints, names: Sequence[str], like: xr.DataArray) -> dic
         Number of the first month of each season.
     names : sequence of str
     like : DataArray
-        A time axis in the calendar that is wanted.
+        A time axis in the wanted calendar.
     """
     first, last = (start_of_months(np.asarray(starts) + k, like) for k in (0, 3))
     years = (np.asarray(starts) + 2) // 12
@@ -105,5 +126,5 @@ def season_coords(starts: Ints, names: Sequence[str], like: xr.DataArray) -> dic
             attrs={"long_name": "year of the season's last month", "units": "1"},
         ),
     }
-    encode(made["time"], made["time_bnds"])
+    set_time_encoding(made["time"], made["time_bnds"])
     return made

@@ -1,4 +1,4 @@
-"""The worlds that an emulator learns from, each with a name."""
+"""The sources that an emulator learns from, each with a name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOURCE_DIMS = ("source_id", "member_id")
 
 
 def split_sources(data: Any) -> list[tuple[str, xr.Dataset]]:
-    """One dataset for each source and member, each with a name.
+    """Split data into one dataset for each source and member, each with a name.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def split_sources(data: Any) -> list[tuple[str, xr.Dataset]]:
 
 
 def _split_dims(data: xr.Dataset) -> list[tuple[str, xr.Dataset]]:
-    """Parts of a dataset, each with its labels along source and member; empty if it has none."""
+    """Split a dataset along source and member; the label is empty where it has neither."""
     found = [("", data)]
     for dim in SOURCE_DIMS:
         if dim in data.dims:

@@ -1,4 +1,4 @@
-"""A user's monthly fields, as anomalies on the grid and in the units that an emulator takes."""
+"""A user's monthly fields, as anomalies on an emulator's grid and in its units."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.grids.cells import cell_areas
+from xai4land.grids.cells import cell_areas, cell_edges, overlap_matrix
 from xai4land.grids.grid import Grid, Target, global_grid
 from xai4land.regridding import cell_means
 from xai4land.typing import Floats, Ints
@@ -22,7 +22,7 @@ from xai4land_seasonal.data.variables import Variable, find_variable
 __all__ = ["State", "find_grid", "read_state", "read_states"]
 
 MIN_COVERAGE = 0.5
-"""Part of the grid's area that the data must lie on."""
+"""Share of the grid's area that the data must cover."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class State:
         Number of each month, counted from January of year 0.
     grid : Grid
     climatology : str
-        What the anomalies are against, in words.
+        Reference period of the anomalies, as text.
     """
 
     data: xr.DataArray
@@ -51,15 +51,15 @@ class State:
         return self.data["time"]
 
     def days(self) -> Floats:
-        """Days in each month."""
+        """Return the days of each month."""
         return self.time.dt.days_in_month.values.astype(np.float64)
 
     def area(self) -> Floats:
-        """Part of the globe that each cell covers, flat."""
+        """Return the share of the globe that each cell covers, flat."""
         return cell_areas(self.grid).values.ravel()
 
     def history(self, trend: Trend = "line", months: int | None = None) -> History:
-        """The anomalies as emulators take them, of all months or the first ones; computed."""
+        """Compute the anomalies that emulators take, of all months or the first ones."""
         values = self.data.values[:months]
         flat = values.reshape(*values.shape[:2], -1)
         return History(flat, int(self.months[0]), self.days()[:months], self.area(), trend)
@@ -103,13 +103,13 @@ def read_state(
         Monthly fields on a regular grid.
     variables : sequence of Variable
     grid : Grid or None
-        By default the data's own.
+        None for the data's own.
     climatology
         See :func:`xai4land_seasonal.anomalies`.
     before : int, optional
         First year of the forecasts, which the climatology must not reach.
     absolute : bool
-        Whether values are taken as they are, anomalies or not.
+        Whether values are kept as they are, anomalies or not.
 
     Raises
     ------
@@ -138,14 +138,14 @@ def read_state(
                 "align them: xr.align(..., join='inner')"
             )
     target = grids[0] if grid is None else grid
-    for array, own in zip(found, grids, strict=True):
-        problems += _check_grid(str(array.name), own, target)
+    for array, source in zip(found, grids, strict=True):
+        problems += _check_grid(str(array.name), source, target)
     InputError.raise_if(problems)
     parts = []
-    for array, own, time in zip(found, grids, times, strict=True):
-        plain = array.transpose(time, *own.names).rename({time: "time"})
+    for array, source, time in zip(found, grids, times, strict=True):
+        plain = array.transpose(time, *source.names).rename({time: "time"})
         plain = plain.assign_coords(time=plain["time"].variable)
-        plain = plain if own == target and grid is None else cell_means(plain, target, data)
+        plain = plain if source == target and grid is None else cell_means(plain, target, data)
         parts.append(plain if absolute else anomalies(plain, climatology, before=before))
     names = [variable.name for variable in variables]
     parts = [p.drop_vars([c for c in p.coords if c not in p.dims]) for p in parts]
@@ -158,7 +158,7 @@ def read_state(
 def read_states(
     sources: Sequence[tuple[str, xr.Dataset]], variables: Sequence[Variable], grid: Grid | None
 ) -> list[State]:
-    """Several sources on one grid, by default the first one's; values as they are.
+    """Read several sources on one grid, by default that of the first; values stay as they are.
 
     Raises
     ------
@@ -192,21 +192,21 @@ def _find_time(array: xr.DataArray) -> str:
     return str(named[0])
 
 
-def _check_grid(name: str, own: Grid, target: Grid) -> list[str]:
-    (rows, columns), (new_rows, new_columns) = cell_edges(own), cell_edges(target)
+def _check_grid(name: str, source: Grid, target: Grid) -> list[str]:
+    (rows, columns), (new_rows, new_columns) = cell_edges(source), cell_edges(target)
     height = overlap_matrix(np.sin(np.deg2rad(rows)), np.sin(np.deg2rad(new_rows))).sum(1)
     width = overlap_matrix(columns, new_columns, 360.0).sum(1).clip(max=np.diff(new_columns)[:, 0])
-    wanted = np.diff(np.sin(np.deg2rad(new_rows))).sum() * np.diff(new_columns).sum()
-    part = height.sum() * width.sum() / wanted
+    total = np.diff(np.sin(np.deg2rad(new_rows))).sum() * np.diff(new_columns).sum()
+    share = height.sum() * width.sum() / total
     problems = []
-    if part < MIN_COVERAGE:
+    if share < MIN_COVERAGE:
         problems.append(
-            f"variable {name!r} lies on {part:.0%} of the emulator's grid, expected at least "
+            f"variable {name!r} lies on {share:.0%} of the emulator's grid, expected at least "
             f"{MIN_COVERAGE:.0%}; bring global fields"
         )
-    if own.resolution > 2.01 * target.resolution:
+    if source.resolution > 2.01 * target.resolution:
         problems.append(
-            f"variable {name!r} at {own.resolution:g}° is coarser than twice the emulator's "
+            f"variable {name!r} at {source.resolution:g}° is coarser than twice the emulator's "
             f"{target.resolution:g}°; bring finer fields, or fit an emulator on this grid"
         )
     return problems

@@ -1,4 +1,4 @@
-"""Trends from the years before alone: the least-squares line, or one held back by its noise."""
+"""Trends from earlier years alone: the least-squares line, or one shrunk by its noise."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ __all__ = ["MIN_TREND_YEARS", "Trend", "extrapolate_trend", "sum_before"]
 
 Trend = Literal["line", "shrunk"]
 MIN_TREND_YEARS = 15
-"""Years that a trend is fitted on at least."""
+"""Years that a trend is fitted on, at least."""
 
 
 def extrapolate_trend(values: Floats, kind: Trend = "line", area: Floats | None = None) -> Floats:
-    """The line through all years before each year, continued to it.
+    """Extrapolate to each year the line through all years before it.
 
     Parameters
     ----------
     values : ndarray, shape (years, ...)
         The last axis is that of cells.
     kind : str
-        ``"line"``: least squares. ``"shrunk"``: all cells' slopes of one month and variable times
-        the share of their mean square that chance does not explain, from 0 to 1 (Efron and Morris
-        1973): the continuation of a slope that is not there is the largest error of a line.
+        ``"line"``: least squares. ``"shrunk"``: the slopes of one month and variable times the
+        share of their mean square over cells that is not noise, from 0 to 1 (Efron and Morris
+        1973); extrapolating a slope that is not there is the largest error of a line.
     area : ndarray, shape (cells,), optional
-        What cells count in that share; the same by default.
+        Weight of each cell in that share; equal by default.
 
     Returns
     -------
@@ -45,26 +45,24 @@ def extrapolate_trend(values: Floats, kind: Trend = "line", area: Floats | None 
     known = np.isfinite(values)
     filled = np.where(known, values, 0.0)
     year = np.arange(len(values), dtype=float).reshape(-1, *(1,) * (values.ndim - 1))
-    count, x, xx, y, xy = (
-        sum_before(part)
-        for part in (known * 1.0, known * year, known * year**2, filled, filled * year)
-    )
+    sums = (known * 1.0, known * year, known * year**2, filled, filled * year)
+    count, x, xx, y, xy = (sum_before(part) for part in sums)
     safe = np.maximum(count, 1)
     spread = xx - x * x / safe
     slope = np.where(spread > 0, (xy - x * y / safe) / np.where(spread > 0, spread, 1), 0.0)
     enough = count >= MIN_TREND_YEARS
     if kind == "shrunk":
-        left = sum_before(filled**2) - y * y / safe - slope**2 * spread
-        chance = left / np.maximum(count - 2, 1) / np.where(spread > 0, spread, 1)
+        residual = sum_before(filled**2) - y * y / safe - slope**2 * spread
+        slope_variance = residual / np.maximum(count - 2, 1) / np.where(spread > 0, spread, 1)
         weight = enough * (1.0 if area is None else area)
         square = (slope**2 * weight).sum(-1, keepdims=True)
-        noise = (chance * weight).sum(-1, keepdims=True)
+        noise = (slope_variance * weight).sum(-1, keepdims=True)
         slope = slope * np.clip(1 - noise / np.where(square > 0, square, 1), 0, 1)
     line = y / safe + slope * (year - x / safe)
     return np.where(enough, line, np.nan)
 
 
 def sum_before(values: Floats) -> Floats:
-    """Sum over the years before each."""
+    """Compute the sum over the years before each."""
     total = np.cumsum(values, 0)
     return np.concatenate([np.zeros_like(total[:1]), total[:-1]])

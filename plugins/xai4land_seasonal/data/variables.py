@@ -1,4 +1,4 @@
-"""Variables of climate: how they are called, and in which units emulators take them."""
+"""Climate variables: their names, and the units that emulators take."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from xai4land.catalogs.variables import known_variables
 from xai4land.emulator import Schema
 from xai4land.errors import InputError
 
-__all__ = ["KNOWN", "Variable", "convert", "default_variable", "find_variable", "guess_variables"]
+__all__ = [
+    "KNOWN_VARIABLES",
+    "Variable",
+    "convert",
+    "default_variable",
+    "find_variable",
+    "guess_variables",
+]
 
 
 class Variable(Schema):
@@ -26,7 +33,7 @@ class Variable(Schema):
     standard_name, units : str
         As in CF.
     aliases : tuple of str
-        Other names that data may have it under.
+        Other names for it in data.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -36,8 +43,8 @@ class Variable(Schema):
 
 
 ANOMALY_NAMES = {"tas": ("tempanomaly", "temperature_anomaly")}
-"""Names that only differences have."""
-KNOWN = tuple(
+"""Names that are used for anomalies only."""
+KNOWN_VARIABLES = tuple(
     Variable(
         name=known.name,
         standard_name=known.standard_name,
@@ -47,11 +54,11 @@ KNOWN = tuple(
     for known in known_variables()
     if known.name in ("tas", "pr", "psl", "tos")
 )
-"""Variables that are recognised by several names: those of catalogs, and of anomalies."""
+"""Variables that are recognised by several names: those of catalogs, and those of anomalies."""
 
 
 def guess_variables(data: xr.Dataset) -> tuple[Variable, ...]:
-    """The variables that data hold: known ones by any of their names, others as they are.
+    """Return the variables of data; known ones are recognised by any of their names.
 
     Examples
     --------
@@ -63,7 +70,7 @@ def guess_variables(data: xr.Dataset) -> tuple[Variable, ...]:
     for name, array in data.data_vars.items():
         if array.ndim < 3 or str(name).endswith(("_bnds", "_bounds")):
             continue
-        known = next((v for v in KNOWN if str(name) in (v.name, *v.aliases)), None)
+        known = next((v for v in KNOWN_VARIABLES if str(name) in (v.name, *v.aliases)), None)
         found.append(
             known
             or Variable(
@@ -80,7 +87,7 @@ def guess_variables(data: xr.Dataset) -> tuple[Variable, ...]:
 
 
 def default_variable(forecast: xr.Dataset, dims: Collection[str] = ("time",)) -> str:
-    """The variable that is meant if none is named, whatever the order that a file has them in.
+    """Return the variable to use if none is named, whatever their order in the file.
 
     Examples
     --------
@@ -88,7 +95,7 @@ def default_variable(forecast: xr.Dataset, dims: Collection[str] = ("time",)) ->
     >>> default_variable(xr.Dataset({"psl": field, "tas": field, "area": 1.0}))
     'tas'
     """
-    usual = [known.name for known in KNOWN]
+    usual = [known.name for known in KNOWN_VARIABLES]
     found = sorted(str(n) for n, a in forecast.data_vars.items() if set(dims) <= set(a.dims))
     if not found:
         raise InputError(
@@ -100,14 +107,14 @@ def default_variable(forecast: xr.Dataset, dims: Collection[str] = ("time",)) ->
 def find_variable(
     data: xr.Dataset, variable: Variable, *, differences: bool = True
 ) -> xr.DataArray:
-    """A variable by its name, an alias or its standard name, in the units that are wanted.
+    """Return a variable by its name, an alias or its standard name, in the wanted units.
 
     Parameters
     ----------
     data : Dataset
     variable : Variable
     differences : bool
-        Whether values are anomalies, or will only be compared with each other.
+        Whether values are anomalies, or are only compared with each other.
 
     Raises
     ------
@@ -132,7 +139,7 @@ def find_variable(
 
 
 def convert(array: xr.DataArray, units: str, *, differences: bool = False) -> xr.DataArray:
-    """Values in other units; those without units are taken to have them.
+    """Convert values to other units; values without units are taken to have them.
 
     Parameters
     ----------
@@ -140,7 +147,7 @@ def convert(array: xr.DataArray, units: str, *, differences: bool = False) -> xr
     units : str
         As CF has them.
     differences : bool
-        Whether values are differences, which a change of the zero (K and degC) leaves alone.
+        Whether values are differences, which K and degC share.
 
     Raises
     ------
@@ -153,21 +160,21 @@ def convert(array: xr.DataArray, units: str, *, differences: bool = False) -> xr
     >>> convert(celsius, "K").values, convert(celsius, "K", differences=True).values
     (array([293.15]), array([20.]))
     """
-    own = array.attrs.get("units")
-    if own is None or own == units:
+    given = array.attrs.get("units")
+    if given is None or given == units:
         return array
     from cf_xarray.units import units as registry
 
     try:
         zero, one = (
-            registry.Quantity(x, registry.Unit(own)).to(units).magnitude for x in (0.0, 1.0)
+            registry.Quantity(x, registry.Unit(given)).to(units).magnitude for x in (0.0, 1.0)
         )
     except Exception:
         raise InputError(
-            f"variable {str(array.name)!r} has units {own!r}, which cannot be converted to "
+            f"variable {str(array.name)!r} has units {given!r}, which cannot be converted to "
             f"{units!r}; convert it, or correct attrs['units']"
         ) from None
     with xr.set_options(keep_attrs=True):
-        made = array * np.float64(one - zero)
-        made = made if differences else made + np.float64(zero)
-        return made.assign_attrs(units=units)
+        converted = array * np.float64(one - zero)
+        converted = converted if differences else converted + np.float64(zero)
+        return converted.assign_attrs(units=units)

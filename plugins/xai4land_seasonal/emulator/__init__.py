@@ -1,0 +1,1 @@
+"""The seasonal emulator: card, network, training."""

@@ -25,20 +25,20 @@ class SeasonalCard(AnyCard):
     Attributes
     ----------
     predictors : tuple of Variable
-        What it sees of the months before.
+        Variables that it takes of the months before.
     targets : tuple of str
         Names of the predictors whose seasons it forecasts.
     leads : tuple of int
-        Whole months between the last month that it sees and the season.
+        Whole months between the last month that is known and the season.
     lat, lon : tuple of float
         Centres of its grid.
     region : tuple of float, optional
-        Southern, northern, western and eastern edge of what is forecast; by default all cells are.
+        Southern, northern, western and eastern edge of what is forecast; by default all cells.
     trend : str
         What it takes departures from; see
         :func:`xai4land_seasonal.data.trends.past_trend`. Files that do not say it take the line.
     sources : tuple of str
-        Worlds that it learned from; forecasts are made as of the first.
+        Sources that it learned from; forecasts are made as of the first.
     amplitude, spread : tuple of float
         For each target: factors on the network's part of the mean, and on the departures of
         members from it; chosen on validation years.
@@ -95,9 +95,9 @@ class SeasonalCard(AnyCard):
             return np.arange(lat.size), np.arange(lon.size)
         south, north, west, east = self.region
         rows = np.flatnonzero((lat >= south) & (lat <= north))
-        beyond = (lon - west) % 360
-        columns = np.argsort(beyond, kind="stable")
-        return rows, columns[beyond[columns] <= east - west]
+        offset = (lon - west) % 360
+        columns = np.argsort(offset, kind="stable")
+        return rows, columns[offset[columns] <= east - west]
 
     @cached_property
     def target_cells(self) -> Grid:
@@ -109,11 +109,11 @@ class SeasonalCard(AnyCard):
         lon = self.region[2] + (lon - self.region[2]) % 360
         return Grid(Axis(np.array(self.lat)[rows]), Axis(lon, circular=True))
 
-    def inside(self) -> Floats:
-        """1 in cells that are forecast, else 0; flat."""
-        found = np.zeros((len(self.lat), len(self.lon)))
-        found[np.ix_(*self.window)] = 1.0
-        return found.ravel()
+    def mask(self) -> Floats:
+        """Return 1 in cells that are forecast, else 0; flat."""
+        mask = np.zeros((len(self.lat), len(self.lon)))
+        mask[np.ix_(*self.window)] = 1.0
+        return mask.ravel()
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -141,11 +141,11 @@ class SeasonalCard(AnyCard):
     def facts(self) -> list[tuple[str, str]]:
         """Predictors, leads, grid and sources."""
         leads = ", ".join(map(str, self.leads))
-        found = [
+        facts = [
             ("sees", ", ".join(f"{v.name} ({v.units})" for v in self.predictors)),
             ("lead", f"{leads} month{'s' if leads != '1' else ''}"),
             ("grid", f"{len(self.lat)} x {len(self.lon)} cells of {self.grid}"),
         ]
         if self.region is not None:
-            found.append(("region", describe_region(self.region)))
-        return [*found, ("sources", ", ".join(self.sources))]
+            facts.append(("region", describe_region(self.region)))
+        return [*facts, ("sources", ", ".join(self.sources))]

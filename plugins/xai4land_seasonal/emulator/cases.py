@@ -1,6 +1,6 @@
-"""Cases: what the network sees of a season's start, and what it learns to say.
+"""Cases: inputs and target of the network, one entry for each season.
 
-Training and forecasts both take their fields from here, so that they cannot drift apart.
+Training and forecasts both take their inputs from here, so that they cannot differ.
 """
 
 from __future__ import annotations
@@ -16,25 +16,21 @@ from xai4land_seasonal.data.history import History, Inputs
 from xai4land_seasonal.data.seasons import Season
 from xai4land_seasonal.emulator.conditions import CHANNELS, Condition, harmonics
 
-__all__ = ["SEASON_OF_MONTH", "Cases", "apply_persistence", "find_known_years", "make_fields"]
-
-_NAMES = "JFM FMA MAM AMJ MJJ JJA JAS ASO SON OND NDJ DJF"
-SEASON_OF_MONTH = tuple(map(Season.of, _NAMES.split()))
-"""A season from each month on; all are learned from."""
+__all__ = ["Cases", "apply_persistence", "find_known_years", "make_fields"]
 
 MAX_DEPARTURE = 5.0
-"""Departures beyond this many standard deviations are cut."""
+"""Departures are clipped to this many standard deviations."""
 
 
 class Cases(NamedTuple):
-    """Cases of training: one entry each.
+    """Cases of training, one entry for each.
 
     Attributes
     ----------
     fields : Tensor, shape (cases, channels, rows, columns)
-        Scaled departures, and where they are known.
+        Scaled departures, and masks of where they are known.
     target : Tensor, shape (cases, targets, rows, columns)
-        Scaled departure that persistence does not explain; NaN where missing.
+        Scaled departures less their persistent part; NaN where missing.
     condition : Condition
     weight : Tensor, shape (cases,)
     """
@@ -44,14 +40,14 @@ class Cases(NamedTuple):
     condition: Condition
     weight: torch.Tensor
 
-    def take(self, some: torch.Tensor) -> Cases:
-        """Some cases."""
-        condition = Condition(*(part[some] for part in self.condition))
-        return Cases(self.fields[some], self.target[some], condition, self.weight[some])
+    def take(self, index: torch.Tensor) -> Cases:
+        """Return some cases."""
+        condition = Condition(*(part[index] for part in self.condition))
+        return Cases(self.fields[index], self.target[index], condition, self.weight[index])
 
     @staticmethod
     def concatenate(parts: Sequence[Cases]) -> Cases:
-        """All cases of several lots."""
+        """Concatenate cases."""
         condition = Condition(*(torch.cat([p.condition[k] for p in parts]) for k in range(3)))
         fields, target, weight = (
             torch.cat([getattr(p, name) for p in parts]) for name in ("fields", "target", "weight")
@@ -60,7 +56,7 @@ class Cases(NamedTuple):
 
 
 def make_fields(inputs: Inputs, scale: Floats) -> Floats:
-    """What is known, scaled: (cases, variables * 4 + variables, cells); not known is 0.
+    """Return scaled inputs, shape (cases, variables * 4 + variables, cells); 0 where missing.
 
     Parameters
     ----------
@@ -78,12 +74,12 @@ def make_fields(inputs: Inputs, scale: Floats) -> Floats:
 def apply_persistence(
     fields: Floats, persistence: Floats, target_index: Sequence[int], month: int
 ) -> Floats:
-    """What of a cell's target_index departures stays, scaled: (cases, targets, cells).
+    """Compute the persistent part of each cell's departures, scaled: (cases, targets, cells).
 
     Parameters
     ----------
     fields : ndarray
-        As of :func:`make_fields`.
+        As :func:`make_fields` gives them.
     persistence : ndarray, shape (targets, channels, harmonics, cells)
     target_index : sequence of int
         Position of each target among the predictors.
@@ -100,7 +96,7 @@ def apply_persistence(
 
 
 def find_known_years(history: History, season: Season, lead: int) -> Ints:
-    """Years whose season, and what a forecast of it sees, is known somewhere."""
+    """Return the years whose season and inputs are known somewhere."""
     years = np.arange(history.first_year, history.first_year + len(history.values))
     years = years[years - season.crosses >= history.first_year]
     inputs = history.inputs(season, lead, years)

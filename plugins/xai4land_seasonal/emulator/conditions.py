@@ -1,4 +1,4 @@
-"""What a forecast is for, as networks take it."""
+"""The condition of a forecast: its season, lead and source."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["CHANNELS", "HARMONICS", "Condition", "harmonics"]
 HARMONICS = 5
 
 CHANNELS = 4
-"""Channels a predictor: three months, and the mean of the last ten years."""
+"""Channels of each predictor: three months, and the mean of the last ten years."""
 
 
 class Condition(NamedTuple):
-    """What a forecast is for, beside the fields: one entry a case.
+    """What a forecast is conditioned on beside fields, one entry for each case.
 
     Attributes
     ----------
     season : Tensor of int64
-        The season's first month, from 0.
+        First month of the season, from 0.
     lead, source : Tensor of int64
         Positions among the leads and the sources.
     """
@@ -31,12 +31,12 @@ class Condition(NamedTuple):
     source: torch.Tensor
 
     def repeat(self, count: int) -> Condition:
-        """Each case several times, one after the other."""
+        """Repeat each case several times, one after the other."""
         return Condition(*(part.repeat_interleave(count) for part in self))
 
 
 def harmonics(month: torch.Tensor) -> torch.Tensor:
-    """The mean, and the first two harmonics of the year, shape (..., 5)."""
-    turn = 2 * torch.pi * month.float() / 12
-    waves = [torch.cos(turn), torch.sin(turn), torch.cos(2 * turn), torch.sin(2 * turn)]
-    return torch.stack([torch.ones_like(turn), *waves], -1)
+    """Return a constant and the first two harmonics of the year, shape (..., 5)."""
+    angle = 2 * torch.pi * month.float() / 12
+    waves = [torch.cos(angle), torch.sin(angle), torch.cos(2 * angle), torch.sin(2 * angle)]
+    return torch.stack([torch.ones_like(angle), *waves], -1)

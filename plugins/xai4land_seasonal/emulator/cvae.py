@@ -1,4 +1,9 @@
-"""A conditional variational autoencoder of transformers over patches of the sphere."""
+"""A conditional variational autoencoder of transformers over patches of the sphere.
+
+Kingma and Welling (2014) and Sohn, Lee and Yan (2015): a prior p(z|x), a posterior q(z|x, y) and a
+decoder p(y|x, z), each a transformer over the same patches (Dosovitskiy et al. 2021). Attention has
+no edges, so longitude is periodic; patches have learned position embeddings.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +25,18 @@ class Gaussian(NamedTuple):
     log_var: torch.Tensor
 
     def rsample(self, noise: torch.Tensor) -> torch.Tensor:
-        """Values from standard normal ones."""
+        """Return a sample, from standard normal noise."""
         return self.mean + noise * torch.exp(0.5 * self.log_var)
 
     def kl_divergence(self, other: Gaussian) -> torch.Tensor:
-        """Kullback-Leibler divergence from another, by dimension."""
+        """Compute the Kullback-Leibler divergence from another, by dimension."""
         ratio = torch.exp(self.log_var - other.log_var)
         square = (self.mean - other.mean) ** 2 / torch.exp(other.log_var)
         return 0.5 * (ratio + square - 1 + other.log_var - self.log_var)
 
 
 class CVAE(nn.Module):
-    """Departures of a season from those of the months before, and chance.
+    """Departures of a season, from those of the months before and latent variables.
 
     Parameters
     ----------
@@ -40,9 +45,9 @@ class CVAE(nn.Module):
     predictors, targets : int
         Number of variables.
     leads, sources : int
-        Number of leads, and of the worlds that were learned from.
+        Number of leads, and of sources.
     patch : int
-        Cells along a side of a patch.
+        Cells along each side of a patch.
     width, depth, heads : int
         Of the transformers; the decoder has ``depth`` layers, the others one.
     latent : int
@@ -54,8 +59,8 @@ class CVAE(nn.Module):
     >>> network = CVAE(18, 36, 1, 1, 1, 1, width=16, heads=2)
     >>> fields = torch.zeros(2, 5, 18, 36)
     >>> condition = Condition(*torch.zeros(3, 2, dtype=torch.long))
-    >>> seen = network.encode(fields, condition)
-    >>> network.decode(seen, network.prior(seen).mean).shape
+    >>> encoded = network.encode(fields, condition)
+    >>> network.decode(encoded, network.prior(encoded).mean).shape
     torch.Size([2, 1, 18, 36])
     """
 
@@ -97,60 +102,60 @@ class CVAE(nn.Module):
         self.embed_latent = nn.Linear(latent, width)
         self.from_latent = nn.Parameter(torch.ones(count, width))
         self.decoder_layers = _transformer(width, depth, heads, dropout)
-        # A fresh network changes nothing, whatever its latent variables.
+        # An untrained network adds nothing, whatever its latent variables.
         self.head = nn.Parameter(torch.zeros(count, width, targets * cells))
         self.patterns = nn.Parameter(torch.zeros(latent, targets, rows * columns))
         self.noise = nn.Parameter(torch.zeros(targets, HARMONICS, rows * columns))
 
     def encode(self, fields: torch.Tensor, condition: Condition) -> torch.Tensor:
-        """Tokens of what is known, (cases, patches, width), from (cases, channels, rows, columns).
+        """Return tokens, (cases, patches, width), of inputs (cases, channels, rows, columns).
 
-        Channels are those of each predictor, then one a predictor that is 1 where it is known.
+        Channels are those of each predictor, then a mask for each predictor, 1 where known.
         """
-        about = self.season(harmonics(condition.season))
-        about = about + self.lead(condition.lead) + self.source(condition.source)
+        embedding = self.season(harmonics(condition.season))
+        embedding = embedding + self.lead(condition.lead) + self.source(condition.source)
         tokens: torch.Tensor = self.embed(self._patches(fields)) + self.place
-        found: torch.Tensor = self.dropout(tokens + about[:, None])
-        return found
+        encoded: torch.Tensor = self.dropout(tokens + embedding[:, None])
+        return encoded
 
-    def prior(self, seen: torch.Tensor) -> Gaussian:
-        """p(z|x): its mean is nought, since the mean of y is the decoder's; its spread is not."""
-        found: Gaussian = self.prior_head(self.prior_layers(seen))
+    def prior(self, encoded: torch.Tensor) -> Gaussian:
+        """Return p(z|x), whose mean is zero: the decoder holds the mean of y."""
+        found: Gaussian = self.prior_head(self.prior_layers(encoded))
         return found._replace(mean=torch.zeros_like(found.mean))
 
-    def posterior(self, seen: torch.Tensor, target: torch.Tensor) -> Gaussian:
-        """q(z|x, y); where the target is missing it is NaN."""
+    def posterior(self, encoded: torch.Tensor, target: torch.Tensor) -> Gaussian:
+        """Return q(z|x, y) for a target that is NaN where missing."""
         known = torch.isfinite(target)
         fields = torch.cat([torch.nan_to_num(target), known.float()], 1)
-        tokens = seen + self.embed_target(self._patches(fields))
+        tokens = encoded + self.embed_target(self._patches(fields))
         found: Gaussian = self.posterior_head(self.posterior_layers(tokens))
         return found
 
-    def decode(self, seen: torch.Tensor, latent: torch.Tensor) -> torch.Tensor:
-        """Mean of p(y|x, z), (cases, targets, rows, columns)."""
-        tokens = seen + self.embed_latent(latent)[:, None] * self.from_latent
+    def decode(self, encoded: torch.Tensor, latent: torch.Tensor) -> torch.Tensor:
+        """Return the mean of p(y|x, z), (cases, targets, rows, columns)."""
+        tokens = encoded + self.embed_latent(latent)[:, None] * self.from_latent
         tokens = self.decoder_layers(tokens)
         fields = self._fields(torch.einsum("btd,tdk->btk", tokens, self.head))
-        drawn = torch.einsum("bl,lvc->bvc", latent, self.patterns)
-        return fields + drawn.reshape(fields.shape)
+        latent_part = torch.einsum("bl,lvc->bvc", latent, self.patterns)
+        return fields + latent_part.reshape(fields.shape)
 
     def log_sd(self, season: torch.Tensor) -> torch.Tensor:
-        """Logarithm of the decoder's noise, (cases, targets, rows, columns)."""
+        """Return the log standard deviation of p(y|x, z), (cases, targets, rows, columns)."""
         found = torch.einsum("bh,vhc->bvc", harmonics(season), self.noise)
         return found.clamp(-4, 2).reshape(*found.shape[:2], *self.shape)
 
     def _patches(self, fields: torch.Tensor) -> torch.Tensor:
         size = self.patch
         pad = (0, self.across * size - self.shape[1], 0, self.down * size - self.shape[0])
-        cut = (len(fields), -1, self.down, size, self.across, size)
-        parted = F.pad(fields, pad).reshape(cut)
-        return parted.permute(0, 2, 4, 1, 3, 5).reshape(len(fields), self.down * self.across, -1)
+        shape = (len(fields), -1, self.down, size, self.across, size)
+        blocks = F.pad(fields, pad).reshape(shape)
+        return blocks.permute(0, 2, 4, 1, 3, 5).reshape(len(fields), self.down * self.across, -1)
 
     def _fields(self, tokens: torch.Tensor) -> torch.Tensor:
         size = self.patch
-        cut = (len(tokens), self.down, self.across, self.targets, size, size)
-        parted = tokens.reshape(cut).permute(0, 3, 1, 4, 2, 5)
-        whole = parted.reshape(len(tokens), self.targets, self.down * size, self.across * size)
+        shape = (len(tokens), self.down, self.across, self.targets, size, size)
+        blocks = tokens.reshape(shape).permute(0, 3, 1, 4, 2, 5)
+        whole = blocks.reshape(len(tokens), self.targets, self.down * size, self.across * size)
         return whole[..., : self.shape[0], : self.shape[1]]
 
 
@@ -162,7 +167,7 @@ def _transformer(width: int, depth: int, heads: int, dropout: float) -> nn.Modul
 
 
 class _Summary(nn.Module):
-    """A normal distribution of z from tokens: few numbers from each, then all together."""
+    """A normal distribution of z from tokens: a few numbers of each, then a layer over all."""
 
     def __init__(self, count: int, width: int, latent: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The seasonal emulator: from the past to members of a season to come."""
+"""The seasonal emulator: from the past to members of a coming season."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ __all__ = ["SeasonalEmulator"]
 
 
 class SeasonalEmulator(AnyEmulator, Forecaster):
-    """A trained conditional VAE that forecasts seasons, with a card that says how.
+    """A trained conditional VAE that forecasts seasons, with its card.
 
-    What it says is added to the trend of the years before; see the method's page.
+    Its output is added to the trend of the years before; see the method's page.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class SeasonalEmulator(AnyEmulator, Forecaster):
 
     @property
     def trend(self) -> Trend:
-        """The card's."""
+        """The card's trend."""
         return self.card.trend
 
     @property
@@ -66,16 +66,16 @@ class SeasonalEmulator(AnyEmulator, Forecaster):
         """The file's hash."""
         return {"emulator_sha256": self.sha256}
 
-    def predictors(self, found: Sequence[Variable]) -> tuple[Variable, ...]:
-        """The card's, whatever is there."""
+    def predictors(self, available: Sequence[Variable]) -> tuple[Variable, ...]:
+        """Return the card's predictors, whatever is there."""
         return self.card.predictors
 
     def targets(self, variables: Sequence[str]) -> tuple[str, ...]:
-        """Names of what is forecast."""
+        """Return the names of the card's targets."""
         return self.card.targets
 
     def window(self, grid: Grid) -> tuple[Grid, GridIndex | None]:
-        """The card's region."""
+        """Return the grid of the card's region, and its rows and columns."""
         return self.card.target_cells, self.card.window if self.card.region else None
 
     @cached_property
@@ -85,7 +85,7 @@ class SeasonalEmulator(AnyEmulator, Forecaster):
     def members(
         self, history: History, season: Season, lead: int, years: Ints, count: int, seed: int
     ) -> Floats:
-        """Anomalies of members, shape (years, count, targets, cells).
+        """Compute anomalies of members, shape (years, count, targets, cells).
 
         Parameters
         ----------
@@ -96,13 +96,13 @@ class SeasonalEmulator(AnyEmulator, Forecaster):
             One of the card's.
         years : ndarray of int
         count : int
-            Members. Those of one year depend on the seed and the year alone.
+            Size of the ensemble. Members of one year depend on the seed and the year alone.
         seed : int
 
         Raises
         ------
         InputError
-            If the lead was not learned.
+            If the card does not have the lead.
         """
         if lead not in self.card.leads:
             raise InputError(
@@ -110,13 +110,13 @@ class SeasonalEmulator(AnyEmulator, Forecaster):
                 f"{', '.join(map(str, self.card.leads))}"
             )
         inputs = history.inputs(season, lead, years)
-        found = np.full(
+        members = np.full(
             (len(years), count, len(self.card.targets), history.values.shape[-1]), np.nan
         )
         for i in range(len(years)):
             rng = member_rng(seed, season, int(years[i]))
-            found[i] = self._forecast_one(inputs.take(i), season, lead, count, rng)
-        return found
+            members[i] = self._forecast_one(inputs.take(i), season, lead, count, rng)
+        return members
 
     def _forecast_one(
         self,
@@ -126,7 +126,7 @@ class SeasonalEmulator(AnyEmulator, Forecaster):
         count: int,
         rng: np.random.Generator,
     ) -> Floats:
-        """Members of one forecast, shape (count, targets, cells)."""
+        """Compute members of one forecast, shape (count, targets, cells)."""
         import torch
 
         from xai4land_seasonal.emulator.cases import apply_persistence, make_fields
@@ -136,46 +136,45 @@ class SeasonalEmulator(AnyEmulator, Forecaster):
         target_index = [[v.name for v in card.predictors].index(name) for name in card.targets]
         scale = network.scale.double().numpy()[:, month]
         fields = make_fields(inputs, scale)
-        stays = apply_persistence(
+        persistent = apply_persistence(
             fields, network.persistence[at].double().numpy(), target_index, month
         )[0]
         shape = (len(card.lat), len(card.lon))
         with torch.inference_mode():
-            seen = torch.from_numpy(fields).float().unflatten(-1, shape)
-            mean, departures = _sample(network, seen, (month, at), count, rng)
+            predictors = torch.from_numpy(fields).float().unflatten(-1, shape)
+            mean, departures = _sample(network, predictors, (month, at), count, rng)
         mean *= np.array(card.amplitude)[:, None]
         departures *= np.array(card.spread)[:, None]
         trend = inputs.trend[0, target_index]
-        return np.asarray(trend + scale[target_index] * (stays + mean + departures))
+        return np.asarray(trend + scale[target_index] * (persistent + mean + departures))
 
 
 def _sample(
     network: Ensemble,
     fields: torch.Tensor,
-    place: tuple[int, int],
+    position: tuple[int, int],
     count: int,
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
-    """The mean of the networks, (targets, cells), and the members' departures from it."""
+    """Return the mean of the networks, (targets, cells), and the members' departures from it."""
     import torch
 
     from xai4land_seasonal.emulator.conditions import Condition
 
-    condition = Condition(*(torch.tensor([k]) for k in (*place, 0)))
+    condition = Condition(*(torch.tensor([k]) for k in (*position, 0)))
     means, departures = [], []
     for k, one in enumerate(network.cvaes):
-        mine = len(range(k, count, len(network.cvaes)))
-        seen = one.encode(fields, condition)
-        prior = one.prior(seen)
-        mean = one.decode(seen, prior.mean).flatten(2)[0].double().numpy()
-        means.append(mean)
-        if not mine:
+        size = len(range(k, count, len(network.cvaes)))
+        encoded = one.encode(fields, condition)
+        prior = one.prior(encoded)
+        means.append(one.decode(encoded, prior.mean).flatten(2)[0].double().numpy())
+        if not size:
             continue
-        normal = torch.from_numpy(rng.standard_normal((mine, prior.mean.shape[1]))).float()
-        drawn = one.decode(seen.expand(mine, -1, -1), prior.rsample(normal)).flatten(2)
+        normal = torch.from_numpy(rng.standard_normal((size, prior.mean.shape[1]))).float()
+        drawn = one.decode(encoded.expand(size, -1, -1), prior.rsample(normal)).flatten(2)
         sd = torch.exp(one.log_sd(condition.season)).flatten(2)
         noise = torch.from_numpy(rng.standard_normal(drawn.shape)).float()
         departures.append((drawn + sd * noise).double().numpy())
     members = np.concatenate(departures)
-    middle = np.mean(means, 0)
-    return middle, members - (members.mean(0) if count > 1 else middle)
+    mean = np.mean(means, 0)
+    return mean, members - (members.mean(0) if count > 1 else mean)

@@ -19,12 +19,13 @@ from xai4land.grids.grid import Target
 from xai4land.settings import resolve_settings
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.regions import Region, find_region
+from xai4land_seasonal.data.seasons import SEASON_OF_MONTH
 from xai4land_seasonal.data.sources import Simulations, split_sources
 from xai4land_seasonal.data.state import State, find_grid, read_states
 from xai4land_seasonal.data.trends import MIN_TREND_YEARS, Trend
 from xai4land_seasonal.data.variables import Variable, guess_variables
 from xai4land_seasonal.emulator.card import SeasonalCard
-from xai4land_seasonal.emulator.cases import SEASON_OF_MONTH, Cases, find_known_years
+from xai4land_seasonal.emulator.cases import Cases, find_known_years
 from xai4land_seasonal.emulator.emulator import SeasonalEmulator
 from xai4land_seasonal.emulator.network import Ensemble
 from xai4land_seasonal.emulator.persistence import fit_persistence, fit_scale
@@ -230,7 +231,7 @@ def _card(
 
 
 def _until(state: State, validation: int, trend: Trend) -> History:
-    """The history without its last years."""
+    """Return the history without its last years."""
     end = (int(state.months[-1]) + 1) // 12 - validation
     return state.history(trend, months=int((state.months < 12 * end).sum()))
 
@@ -247,7 +248,7 @@ def _learn(
     settings: Settings,
     progress: bool,
 ) -> list[dict[str, Any]]:
-    """Statistics first, then the networks."""
+    """Fit scales and persistence first, then the networks."""
     target_index = [[v.name for v in card.predictors].index(target) for target in card.targets]
     few = [
         source
@@ -265,7 +266,7 @@ def _learn(
     weights = [1.0, *(settings.simulation_weight,) * (len(histories) - 1)]
     # Simulations persist in their target_index way: they steady the regression, and no more.
     persistence_weights = [weights[0], *(0.1 * weight for weight in weights[1:])]
-    area = state.area() * card.inside()
+    area = state.area() * card.mask()
     persistence = np.stack(
         [
             fit_persistence(histories, persistence_weights, scale, target_index, lead, area)

@@ -1,9 +1,4 @@
-"""A conditional variational autoencoder of transformers over patches of the sphere.
-
-Kingma and Welling (2014) and Sohn, Lee and Yan (2015): a prior p(z|x), a posterior q(z|x, y) and a
-decoder p(y|x, z), each a transformer over the same patches (Dosovitskiy et al. 2021). Attention
-knows no edge, so longitude wraps; patches know their place by embeddings that are learned.
-"""
+"""An ensemble of networks, and the statistics that they share."""
 
 from __future__ import annotations
 
@@ -19,21 +14,21 @@ __all__ = ["Ensemble"]
 
 
 class Ensemble(nn.Module):
-    """Several networks that were trained alike but for chance, and what they share.
+    """Networks that differ in their random seed alone, and the statistics that they share.
 
     Parameters
     ----------
     networks : int
-        How many; members are dealt among them.
+        How many; members are divided among them.
     **sizes
-        As of :class:`CVAE`.
+        Those of :class:`xai4land_seasonal.emulator.cvae.CVAE`.
 
     Attributes
     ----------
     scale : Tensor, shape (predictors, 12, rows * columns)
         Standard deviation of the departures of the season that begins in each month.
     persistence : Tensor, shape (leads, targets, channels, harmonics, rows * columns)
-        How much of a cell's own recent departures stays.
+        Regression of a season on the cell's own recent departures.
     """
 
     scale: torch.Tensor

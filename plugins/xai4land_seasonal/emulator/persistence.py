@@ -10,30 +10,31 @@ import torch
 from xai4land.errors import InputError
 from xai4land.typing import Floats
 from xai4land_seasonal.data.history import History
+from xai4land_seasonal.data.seasons import SEASON_OF_MONTH
 from xai4land_seasonal.data.trends import MIN_TREND_YEARS
-from xai4land_seasonal.emulator.cases import SEASON_OF_MONTH, find_known_years, make_fields
+from xai4land_seasonal.emulator.cases import find_known_years, make_fields
 from xai4land_seasonal.emulator.conditions import CHANNELS, HARMONICS, harmonics
 
 __all__ = ["fit_persistence", "fit_scale"]
 
 RIDGE_CASES = 100.0
-"""Cases that a cell must bring to leave the mean of all cells half-way."""
+"""Cases with which a cell is halfway between the regression of all cells and its own."""
 MIN_SCALE_YEARS = 25
 """Years of departures that a cell's standard deviation is observed from."""
 HARMONIC_PENALTY = np.array([1.0, 2.0, 2.0, 4.0, 4.0])
-"""Harmonics of the year are held back more than the mean."""
+"""Relative penalty of the constant and of the harmonics of the year."""
 
 
 def fit_scale(histories: Sequence[History]) -> Floats:
-    """Standard deviation of seasons' departures from their trends, (variables, 12, cells).
+    """Compute the standard deviation of seasons' departures from trends, (variables, 12, cells).
 
-    Pooled with the seasons a month before and after. Where the first history knows fewer than 25
-    years, the next ones speak, and where none does, the median of all cells.
+    Pooled with the seasons a month before and after. Where the first history has fewer than 25
+    years, the next ones are taken, and where none has them, the median of all cells.
 
     Raises
     ------
     InputError
-        If no history knows enough years of a variable anywhere.
+        If no history has enough years of a variable anywhere.
     """
     scale = None
     for history in histories:
@@ -41,16 +42,16 @@ def fit_scale(histories: Sequence[History]) -> Floats:
         count = np.isfinite(departures).sum(0)
         square = np.where(count > 0, np.nansum(departures**2, 0) / np.maximum(count, 1), np.nan)
         pooled = (np.roll(square, 1, 0) + square + np.roll(square, -1, 0)) / 3
-        known = np.where(count >= MIN_SCALE_YEARS, np.sqrt(pooled), np.nan)
-        scale = known if scale is None else np.where(np.isfinite(scale), scale, known)
+        found = np.where(count >= MIN_SCALE_YEARS, np.sqrt(pooled), np.nan)
+        scale = found if scale is None else np.where(np.isfinite(scale), scale, found)
     assert scale is not None
     if not np.isfinite(scale).any((0, 2)).all():
         raise InputError(
             f"no source has {MIN_TREND_YEARS + MIN_SCALE_YEARS + 1} years to learn from: {MIN_TREND_YEARS} to fit the first "
             f"trend on, and {MIN_SCALE_YEARS} more; bring more years, or keep fewer for validation"
         )
-    middle = np.nanmedian(scale, (0, 2), keepdims=True)
-    filled = np.where(np.isfinite(scale) & (scale > 1e-3 * middle), scale, middle)
+    median = np.nanmedian(scale, (0, 2), keepdims=True)
+    filled = np.where(np.isfinite(scale) & (scale > 1e-3 * median), scale, median)
     return np.asarray(filled.swapaxes(0, 1))
 
 
@@ -64,15 +65,15 @@ def fit_persistence(
 ) -> Floats:
     """Regress each cell's season on its own last months and years (Hoerl and Kennard 1970).
 
-    First one regression for all cells, then what each cell adds to it, held back by a ridge.
+    First one regression for all cells, then each cell's departure from it, by ridge regression.
 
     Parameters
     ----------
     histories : sequence of History
     weights : sequence of float
-        What a case of each history counts.
+        Weight of the cases of each history.
     scale : ndarray
-        As of :func:`fit_scale`.
+        As :func:`fit_scale` gives it.
     target_index : sequence of int
         Position of each target among the predictors.
     lead : int

@@ -12,13 +12,8 @@ from torch import nn
 from xai4land.progress import progress_bar
 from xai4land.typing import Floats
 from xai4land_seasonal.data.history import History
-from xai4land_seasonal.emulator.cases import (
-    SEASON_OF_MONTH,
-    Cases,
-    apply_persistence,
-    find_known_years,
-    make_fields,
-)
+from xai4land_seasonal.data.seasons import SEASON_OF_MONTH
+from xai4land_seasonal.emulator.cases import Cases, apply_persistence, find_known_years, make_fields
 from xai4land_seasonal.emulator.conditions import Condition
 from xai4land_seasonal.emulator.cvae import CVAE
 from xai4land_seasonal.emulator.network import Ensemble
@@ -27,7 +22,7 @@ from xai4land_seasonal.emulator.settings import Settings
 __all__ = ["FREE_NATS", "make_cases", "train"]
 
 FREE_NATS = 0.02
-"""Nats a latent dimension may tell without being charged (Kingma et al. 2016)."""
+"""Free nats: divergence of a latent dimension that costs nothing (Kingma et al. 2016)."""
 
 
 def make_cases(
@@ -40,7 +35,7 @@ def make_cases(
     persistence: Floats,
     shape: tuple[int, int],
 ) -> Cases:
-    """All cases of a history: every year, a season from each month on, every lead."""
+    """Return all cases of a history: every year, the season from each month on, every lead."""
     parts = []
     for at, lead in enumerate(leads):
         for season in SEASON_OF_MONTH:
@@ -68,26 +63,26 @@ def train(
 
     The loss of a case is that of a conditional VAE (Sohn, Lee and Yan 2015), area-weighted: the
     negative log-likelihood of the season given z from the posterior, plus the divergence of the
-    posterior from the prior; and, so that forecasts are trained as they are made, the
-    negative log-likelihood given the prior's mean (their hybrid objective).
+    posterior from the prior; and the negative log-likelihood given the prior's mean, as in
+    forecasts (their hybrid objective).
 
     Returns
     -------
     list of dict
-        One an epoch and network: loss, divergence in nats, active latent dimensions.
+        One for each epoch and network: loss, divergence in nats, active latent dimensions.
     """
-    told: list[dict[str, Any]] = []
+    records: list[dict[str, Any]] = []
     total = len(ensemble.cvaes) * settings.epochs
     with progress_bar(progress) as bar:
         task = bar.add_task("fit", total=total, note="")
         for k, network in enumerate(ensemble.cvaes):
 
-            def tell(epoch: int, facts: dict[str, float], network: int = k) -> None:
-                told.append({"network": network, "epoch": epoch, **facts})
-                bar.update(task, advance=1, note=f"loss {facts['loss']:.4f}")
+            def record(epoch: int, values: dict[str, float], network: int = k) -> None:
+                records.append({"network": network, "epoch": epoch, **values})
+                bar.update(task, advance=1, note=f"loss {values['loss']:.4f}")
 
-            _train_one(network, cases, area, settings, settings.seed + k, tell)
-    return told
+            _train_one(network, cases, area, settings, settings.seed + k, record)
+    return records
 
 
 def _train_one(
@@ -96,7 +91,7 @@ def _train_one(
     area: Floats,
     settings: Settings,
     seed: int,
-    tell: Callable[[int, dict[str, float]], None],
+    record: Callable[[int, dict[str, float]], None],
 ) -> None:
     weights = torch.from_numpy(area / area.mean()).float().reshape(network.shape)
     generator = torch.Generator().manual_seed(seed)
@@ -108,7 +103,7 @@ def _train_one(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.learning_rate, total_steps=settings.epochs * steps + 1, pct_start=0.15
     )
-    _begin(network, cases, weights)
+    _initialise_patterns(network, cases, weights)
     for epoch in range(settings.epochs):
         network.train()
         beta = settings.beta * min(1.0, epoch / max(settings.epochs / 3, 1))
@@ -127,14 +122,14 @@ def _train_one(
             sums += loss.item(), float(dims.sum())
         loss_mean, nats = sums / steps
         active = int((dims > FREE_NATS).sum())
-        tell(epoch, {"loss": loss_mean, "divergence": nats, "active": active, "beta": beta})
+        record(epoch, {"loss": loss_mean, "divergence": nats, "active": active, "beta": beta})
     network.eval()
 
 
-def _begin(network: CVAE, cases: Cases, area: torch.Tensor) -> None:
-    """Let each latent dimension begin as a leading pattern of what is to be explained.
+def _initialise_patterns(network: CVAE, cases: Cases, area: torch.Tensor) -> None:
+    """Initialise the latent patterns with leading patterns of the target.
 
-    From chance alone, most of them would never leave their prior (Lucas et al. 2019).
+    From random values, most dimensions would stay at their prior (Lucas et al. 2019).
     """
     known = torch.nan_to_num(cases.target) * area.sqrt()
     _, spread, patterns = torch.linalg.svd(known.flatten(1), full_matrices=False)
@@ -148,25 +143,25 @@ def _begin(network: CVAE, cases: Cases, area: torch.Tensor) -> None:
 def _loss(
     network: CVAE, batch: Cases, area: torch.Tensor, beta: float, settings: Settings
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The loss, in nats a cell, and the divergence by latent dimension."""
-    seen = network.encode(batch.fields, batch.condition)
-    prior, posterior = network.prior(seen), network.posterior(seen, batch.target)
+    """Compute the loss, in nats a cell, and the divergence by latent dimension."""
+    encoded = network.encode(batch.fields, batch.condition)
+    prior, posterior = network.prior(encoded), network.posterior(encoded, batch.target)
     latent = posterior.rsample(torch.randn_like(posterior.mean))
-    # Both decodings at once.
-    made = network.decode(torch.cat([seen, seen]), torch.cat([latent, prior.mean]))
+    # The sample and the prior's mean are decoded in one batch.
+    decoded = network.decode(torch.cat([encoded, encoded]), torch.cat([latent, prior.mean]))
     known = torch.isfinite(batch.target)
     target = torch.nan_to_num(batch.target)
     weight = known * area
     log_sd = network.log_sd(batch.condition.season)
-    square = ((made.unflatten(0, (2, -1)) - target) ** 2).unbind(0)
-    told = 0.5 * square[0] * torch.exp(-2 * log_sd) + log_sd
-    drawn, plain = (
+    square = ((decoded.unflatten(0, (2, -1)) - target) ** 2).unbind(0)
+    likelihood = 0.5 * square[0] * torch.exp(-2 * log_sd) + log_sd
+    sampled, plain = (
         (part * weight).flatten(1).sum(1) / weight.flatten(1).sum(1).clamp(min=1e-6)
-        for part in (told, 0.5 * square[1])
+        for part in (likelihood, 0.5 * square[1])
     )
     divergence = posterior.kl_divergence(prior)
     charged = divergence.clamp(min=FREE_NATS).sum(1)
-    variational = drawn + beta * charged / settings.effective_dof
+    variational = sampled + beta * charged / settings.effective_dof
     loss = 2 * (settings.hybrid * variational + (1 - settings.hybrid) * plain)
     share = batch.weight / batch.weight.sum()
     return (loss * share).sum(), (divergence * share[:, None]).sum(0)

@@ -1,4 +1,4 @@
-"""Amplitude and spread, chosen on years that the networks did not learn from."""
+"""Amplitude and spread, fitted to years that the networks were not trained on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TUNING_MEMBERS = 50
 
 
 def tune(emulator: SeasonalEmulator, history: History, years: Ints) -> SeasonalEmulator:
-    """The emulator with amplitude and spread that suit some years.
+    """Return the emulator with amplitude and spread fitted to some years.
 
     The amplitude is the least-squares factor on the network's part of the mean, from 0 to 1.2;
     the spread makes the members' variance that of the errors. Both pool all cells, area-weighted,
@@ -29,7 +29,7 @@ def tune(emulator: SeasonalEmulator, history: History, years: Ints) -> SeasonalE
     scale = emulator.weights["scale"].double().numpy()
     names = [v.name for v in emulator.card.predictors]
     target_index = [names.index(target) for target in emulator.card.targets]
-    area = history.area * emulator.card.inside()
+    area = history.area * emulator.card.mask()
     sums = np.zeros((5, len(target_index)))
     for lead in emulator.card.leads:
         for season in map(Season.of, STANDARD_SEASONS):
@@ -37,12 +37,12 @@ def tune(emulator: SeasonalEmulator, history: History, years: Ints) -> SeasonalE
             truth = (inputs.target + inputs.trend)[:, target_index] / scale[
                 target_index, season.month - 1
             ]
-            made = [
+            forecasts = [
                 one.members(history, season, lead, years, TUNING_MEMBERS, 0)
                 / scale[target_index, season.month - 1]
                 for one in (base, whole)
             ]
-            sums += _sum_squares(truth, made[0].mean(1), made[1], area)
+            sums += _sum_squares(truth, forecasts[0].mean(1), forecasts[1], area)
     cc, ce, ee, var, count = sums
     amplitude = np.clip(ce / np.maximum(cc, 1e-12), 0.0, 1.2)
     error = (ee - 2 * amplitude * ce + amplitude**2 * cc) / count
@@ -54,7 +54,7 @@ def tune(emulator: SeasonalEmulator, history: History, years: Ints) -> SeasonalE
 
 
 def _sum_squares(truth: Floats, base: Floats, members: Floats, area: Floats) -> Floats:
-    """Area-weighted sums by target: correction², correction x error, error², variance, weight."""
+    """Return area-weighted sums of correction², correction x error, error², variance, weight."""
     error = truth - base
     correction = members.mean(1) - base
     known = np.isfinite(error) & np.isfinite(correction)

@@ -97,7 +97,7 @@ def _number_seasons(seasons: np.ndarray) -> np.ndarray:
 def _calibrate_cells(
     members: Floats, truth: Floats, order: npt.NDArray[np.int64], past: bool
 ) -> Floats:
-    """Members of all times of one or more cells, (..., time, realization)."""
+    """Calibrate members of all times of one or more cells, (..., time, realization)."""
     made = np.array(members, np.float64)
     mean = np.nanmean(members, -1)
     spread = np.nanvar(members, -1)

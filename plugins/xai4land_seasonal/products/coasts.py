@@ -13,7 +13,7 @@ __all__ = ["read_coastlines"]
 
 @cache
 def read_coastlines() -> npt.NDArray[np.float32]:
-    """Coastlines of Natural Earth at 1:110m, shape (points, 2): longitude, latitude.
+    """Return coastlines of Natural Earth at 1:110m, shape (points, 2): longitude, latitude.
 
     Rows of NaN part the lines, as matplotlib takes them.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xai4land.grids.cells import cell_edges
 from xai4land.grids.grid import Grid
 from xai4land_seasonal.products.coasts import read_coastlines
 
@@ -46,7 +47,7 @@ def add_colour_bar(
     span: tuple[float, float] = (0.15, 0.7),
     **how: Any,
 ) -> None:
-    """A colour bar under a map's own tick labels: where it begins and how wide, in map widths."""
+    """Add a colour bar under a map's tick labels; ``span`` is its start and width, in map widths."""
     bar = axes.inset_axes((span[0], -0.2, span[1], 0.05))
     figure.colorbar(shown, cax=bar, orientation="horizontal", **how)
     bar.tick_params(labelsize=7)
@@ -54,14 +55,14 @@ def add_colour_bar(
 
 
 def colour_limit(values: xr.DataArray) -> float:
-    """A round number that few cells are beyond."""
+    """Return a round number that 98 % of the absolute values do not exceed."""
     size = float(np.nanquantile(np.abs(values), 0.98)) if values.notnull().any() else 1.0
     digits = 10.0 ** np.floor(np.log10(max(size, 1e-9)))
     return float(np.ceil(size / digits * 2) / 2 * digits)
 
 
 def add_title(figure: Figure, text: str, fontsize: float = 10) -> None:
-    """A title above all axes, with room of its own: maps of one shape would not make any."""
+    """Add a title above all axes, and reserve room for it: maps of a fixed shape do not."""
     layout: Any = figure.get_layout_engine()
     inch = 1 / figure.get_figheight()
     layout.set(rect=(0, 0.15 * inch, 1, 1 - 0.65 * inch))
@@ -78,7 +79,7 @@ def make_figure(data: xr.Dataset | xr.DataArray, across: int, rows: int = 1) -> 
 
 
 def make_map_axes(figure: Figure, rows: int, columns: int, field: xr.DataArray) -> np.ndarray:
-    """Axes for maps, with cartopy those of a plate carrée around the field's middle."""
+    """Make axes for maps; with cartopy, a plate carrée centred on the field's middle."""
     try:
         from cartopy.crs import PlateCarree
     except ImportError:
@@ -89,7 +90,7 @@ def make_map_axes(figure: Figure, rows: int, columns: int, field: xr.DataArray) 
 
 
 def draw_cells(ax: Any, field: xr.DataArray, **how: Any) -> Any:
-    """Cells in their true edges, and read_coastlines."""
+    """Draw cells between their true edges, and coastlines."""
     grid = Grid.of(field)
     rows, columns = cell_edges(grid, field)
     order = np.argsort(grid.lat.values)
@@ -106,7 +107,7 @@ def draw_cells(ax: Any, field: xr.DataArray, **how: Any) -> Any:
 
 
 def to_axes_longitude(ax: Any, grid: Grid, lon: np.ndarray) -> np.ndarray:
-    """Longitudes as an axes' own coordinate, which with cartopy begins in the grid's middle."""
+    """Return longitudes in an axes' coordinate, which with cartopy starts at the grid's middle."""
     return lon - middle_longitude(grid) if hasattr(ax, "projection") else lon
 
 

@@ -92,7 +92,7 @@ def plot(
 
 
 def _draw_terciles(figure: Figure, axes: Any, chance: xr.DataArray) -> None:
-    """The most likely category, coloured by its probability; white where none is above 40 %."""
+    """Draw the most likely category, coloured by its probability; white where none is above 40 %."""
     from matplotlib.colors import BoundaryNorm
 
     levels = [40, 50, 60, 70, 80, 100]

@@ -123,7 +123,7 @@ def report(
 def _forecast_section(
     forecast: xr.Dataset, obs: xr.Dataset | None, climatology: Climatology
 ) -> str:
-    """The last forecast of each season, and plumes."""
+    """Return pictures of the last forecast of each season, and plumes."""
     seasons = list(dict.fromkeys(forecast["season"].values.tolist()))
     last = [int(np.flatnonzero(forecast["season"].values == s)[-1]) for s in seasons]
     some = forecast.isel(time=last)

@@ -25,7 +25,7 @@ def tercile_probabilities(
     climatology: Climatology = None,
     period: tuple[int, int] | None = None,
 ) -> xr.Dataset:
-    """Share of the members in each third of what was observed.
+    """Compute the share of members in each tercile of the observations.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def tercile_probabilities(
 
 
 def _thresholds(forecast: xr.Dataset, truth: xr.DataArray) -> xr.DataArray:
-    """Thresholds for each time of the forecast, shape (time, quantile, ...)."""
+    """Return terciles for each time of the forecast, shape (time, quantile, ...)."""
     parts, problems = [], []
     names, years = truth["season"].values, truth["season_year"].values
     for season, year in zip(

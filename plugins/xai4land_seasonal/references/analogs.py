@@ -15,20 +15,20 @@ from xai4land_seasonal.references.patterns import REFIT_INTERVAL, Patterns
 __all__ = ["Analogs"]
 
 MIN_ANALOGS = 10
-"""Analogs that there must be."""
+"""Analogs that a forecast needs."""
 
 
 class Analogs(Forecaster):
     """The trend, and the departures that followed the most similar starts (Lorenz 1969).
 
-    Similar are starts of the same season, or a month off, whose leading principal components of
-    the mean of the last three months' departures are close.
+    Starts are of the same season, or of one a month earlier or later. Their distance is that of
+    the leading principal components of the last three months' mean departures.
 
     Parameters
     ----------
     library : sequence of History
-        Simulations to draw from, on the same grid and with the same variables. Without them, the
-        history's own past is drawn from.
+        Simulations to draw from, on the same grid and with the same variables; by default the
+        history's own past.
     count : int
         Analogs; members are drawn from them, the closest first.
     leading : int
@@ -41,54 +41,54 @@ class Analogs(Forecaster):
     def __init__(self, library: Sequence[History] = (), count: int = 30, leading: int = 10) -> None:
         self.library, self.count, self.leading = tuple(library), count, leading
 
-    def drawing(self, library: Sequence[History]) -> Analogs:
-        """The same, drawn from simulations."""
+    def draw_from(self, library: Sequence[History]) -> Analogs:
+        """Return the same forecaster, drawing from simulations."""
         return Analogs(library, self.count, self.leading)
 
     def members(
         self, history: History, season: Season, lead: int, years: Ints, count: int, seed: int
     ) -> Floats:
-        """Anomalies of members; missing where fewer than 10 analogs are to be had."""
+        """Compute anomalies of members; missing where there are fewer than 10 analogs."""
         inputs = history.inputs(season, lead, years)
-        found = np.full((len(years), count, *inputs.trend.shape[1:]), np.nan)
+        members = np.full((len(years), count, *inputs.trend.shape[1:]), np.nan)
         library = self.library or (history,)
         recent, followed, ends = history.cached(
             (Analogs, id(self.library), season, lead), lambda: _find_starts(library, season, lead)
         )
-        known: dict[int | None, Patterns | None] = {}
+        fitted: dict[int | None, Patterns | None] = {}
         for i, year in enumerate(years):
-            # Of the own past, what is over: a start a month off may end a year later.
+            # Only past seasons: a start a month off may end a year later.
             some = slice(None) if self.library else np.flatnonzero(ends < year - 1)
             before = None if self.library else int(year) // REFIT_INTERVAL * REFIT_INTERVAL
-            if before not in known:
+            if before not in fitted:
                 early = recent if before is None else recent[ends < before - 1]
-                known[before] = (
+                fitted[before] = (
                     Patterns.of(early, history.area, self.leading)
                     if len(early) >= MIN_ANALOGS
                     else None
                 )
-            patterns = known[before]
+            patterns = fitted[before]
             if patterns is None:
                 continue
             now = np.nan_to_num(inputs.months[i]).mean(0)
-            apart = patterns.project(recent[some]) - patterns.project(now[None])
-            closest = np.argsort((apart**2).sum(1))[: self.count]
-            chance = member_rng(seed, season, int(year))
+            difference = patterns.project(recent[some]) - patterns.project(now[None])
+            closest = np.argsort((difference**2).sum(1))[: self.count]
+            rng = member_rng(seed, season, int(year))
             rounds = -(-count // len(closest))
-            order = [closest, *(chance.permutation(closest) for _ in range(rounds - 1))]
+            order = [closest, *(rng.permutation(closest) for _ in range(rounds - 1))]
             drawn = followed[some][np.concatenate(order)[:count]]
-            # Where an analog is missing the others stand in.
-            there = np.isfinite(drawn)
-            told = there.sum(0)
-            middle = np.where(there, drawn, 0.0).sum(0) / np.where(told > 0, told, np.nan)
-            found[i] = inputs.trend[i] + np.where(there, drawn, middle)
-        return found
+            # A missing value is replaced by the mean of the other analogs.
+            valid = np.isfinite(drawn)
+            number = valid.sum(0)
+            mean = np.where(valid, drawn, 0.0).sum(0) / np.where(number > 0, number, np.nan)
+            members[i] = inputs.trend[i] + np.where(valid, drawn, mean)
+        return members
 
 
 def _find_starts(
     histories: Sequence[History], season: Season, lead: int
 ) -> tuple[Floats, Floats, Ints]:
-    """Mean departures of the last months, what followed, and its year, of all starts."""
+    """Return the mean departures of the last months, what followed, and its year, of all starts."""
     recent, followed, ends = [], [], []
     for history in histories:
         for shift in (-1, 0, 1):

@@ -1,4 +1,4 @@
-"""Members from a mean and the errors that it made before."""
+"""Members from a mean and its past errors."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from xai4land.typing import Floats
 __all__ = ["dress"]
 
 MIN_ERRORS = 10
-"""Years whose errors must be known in a cell."""
+"""Years whose errors a cell needs."""
 
 
-def dress(mean: Floats, errors: Floats, count: int, chance: np.random.Generator) -> Floats:
-    """Add whole maps of past errors to a mean, so that members vary as maps do.
+def dress(mean: Floats, errors: Floats, count: int, rng: np.random.Generator) -> Floats:
+    """Add whole maps of past errors to a mean, which keeps their correlation in space.
 
-    Maps are drawn without replacement while they last. The drawn ones are centred, so that the
-    mean of the members is the mean, and scaled in each cell to the errors' mean square (a
-    bias of the past counts as uncertainty). An error that is missing in a map is another year's.
+    Maps are drawn without replacement until all are used. They are centred, so that the mean of
+    the members is the mean, and scaled in each cell to the errors' mean square (past bias counts
+    as uncertainty). An error that is missing in a map is taken from another year.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def dress(mean: Floats, errors: Floats, count: int, chance: np.random.Generator)
     errors : ndarray, shape (years, variables, cells)
         Of past forecasts by the same method.
     count : int
-    chance : Generator
+    rng : Generator
 
     Returns
     -------
@@ -44,8 +44,8 @@ def dress(mean: Floats, errors: Floats, count: int, chance: np.random.Generator)
     if not enough.any():
         return np.full((count, *mean.shape), np.nan)
     rounds = -(-count // len(errors))
-    order = np.concatenate([chance.permutation(len(errors)) for _ in range(rounds)])[:count]
-    # The known errors of each cell come first; the k-th missing one is the k-th known one again.
+    order = np.concatenate([rng.permutation(len(errors)) for _ in range(rounds)])[:count]
+    # Sort the known errors of each cell first; the k-th missing one repeats the k-th known one.
     ranked = np.take_along_axis(errors, np.argsort(~known, axis=0, kind="stable"), 0)
     place = (np.cumsum(~known, 0) - 1) % np.maximum(known.sum(0), 1)
     filled = np.where(known, errors, np.take_along_axis(ranked, place, 0))

@@ -34,44 +34,45 @@ class EofRidge(DressedMean):
         "the trend, and a ridge regression of departures from it on the leading EOFs of the last "
         "months, fitted on earlier years"
     )
-    least = 20
+    min_years = 20
 
     def __init__(self, count: int = 20, ridge: float = 1.0) -> None:
         self.count, self.ridge = count, ridge
 
     def means(self, history: History, season: Season, lead: int) -> Floats:
-        """The trend alone where fewer than 20 years could be learned from."""
+        """Compute the mean; the trend alone where there are fewer than 20 years to learn from."""
         months, _ = compute_departures(history)
-        found = select_by_year(history, history.trends[1], season).copy()
-        own, *others = (_starts(history, season, lead, shift) for shift in (0, -1, 1))
-        for before, served in find_refits(history):
-            # Winters begin in the year before their own: one year less.
+        means = select_by_year(history, history.trends[1], season).copy()
+        starts, *shifted = (_starts(history, season, lead, shift) for shift in (0, -1, 1))
+        for before, years in find_refits(history):
+            # Winters begin in the year before their own: leave out one year.
             past = months[: max(before - 1, 0)]
             past = past[np.isfinite(past).any((1, 2, 3))]
-            if len(past) < self.least:
+            if len(past) < self.min_years:
                 continue
             flat = past.reshape(-1, *past.shape[2:])
             patterns = history.cached(
                 (Patterns, before, self.count),
                 partial(Patterns.of, flat, history.area, self.count),
             )
-            over = [start.until(before - 1) for start in (own, *others)]
-            told = np.concatenate([start.seen(patterns) for start in over])
-            slopes = self._fit(told, np.concatenate([start.target for start in over]))
-            seen = own.at(served).seen(patterns)
-            found[served] += (seen @ slopes).reshape(-1, *found.shape[1:])
-        return found
+            training = [start.until(before - 1) for start in (starts, *shifted)]
+            predictors = np.concatenate([start.project(patterns) for start in training])
+            slopes = self._fit(predictors, np.concatenate([start.target for start in training]))
+            served = starts.at(years).project(patterns)
+            means[years] += (served @ slopes).reshape(-1, *means.shape[1:])
+        return means
 
-    def _fit(self, told: Floats, wanted: Floats) -> Floats:
-        """Slopes, (predictors, variables * cells); a missing departure tells nothing."""
-        known = np.isfinite(wanted)
-        square = told.T @ told + self.ridge * len(told) * np.eye(told.shape[1])
-        return np.asarray(np.linalg.solve(square, told.T @ np.where(known, wanted, 0.0)))
+    def _fit(self, predictors: Floats, target: Floats) -> Floats:
+        """Return slopes, (predictors, variables * cells); missing departures count as zero."""
+        known = np.isfinite(target)
+        square = predictors.T @ predictors
+        square = square + self.ridge * len(predictors) * np.eye(predictors.shape[1])
+        return np.asarray(np.linalg.solve(square, predictors.T @ np.where(known, target, 0.0)))
 
 
 @dataclass(frozen=True)
 class _Starts:
-    """Starts of one season, a year each.
+    """Starts of one season, one for each year.
 
     Attributes
     ----------
@@ -88,23 +89,23 @@ class _Starts:
     some: npt.NDArray[np.bool_]
 
     def at(self, years: Any) -> _Starts:
-        """Some years."""
+        """Return some years."""
         return _Starts(self.last[years], self.mean[years], self.target[years], self.some[years])
 
     def until(self, end: int) -> _Starts:
-        """Those that can be learned from, up to a year's position."""
+        """Return those that can be learned from, up to a year's position."""
         return self.at(np.flatnonzero(self.some[: max(end, 1)]))
 
-    def seen(self, patterns: Patterns) -> Floats:
-        """Principal components, shape (years, predictors)."""
+    def project(self, patterns: Patterns) -> Floats:
+        """Compute principal components, shape (years, predictors)."""
         return np.concatenate([patterns.project(self.last), patterns.project(self.mean)], 1)
 
 
 def _starts(history: History, season: Season, lead: int, shift: int) -> _Starts:
-    """Of a season, or of those a month off."""
+    """Return the starts of a season, or of the one some months off."""
     beside = Season("", (season.month - 1 + shift) % 12 + 1)
     years = history.first_year + np.arange(len(history.values))
-    # A first winter has no place: its row would be the last one's.
+    # The first winter begins before the history: it has no row.
     inputs = history.inputs(beside, lead, years[beside.crosses :])
     parts = [inputs.months[:, 0], np.nan_to_num(inputs.months).mean(1), inputs.target]
     some = np.isfinite(parts[0]).any((1, 2))

@@ -1,4 +1,4 @@
-"""Leading patterns of the past, and the years in which they are fitted anew."""
+"""Leading patterns of the past, and the years in which they are refitted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["REFIT_INTERVAL", "Patterns", "find_refits"]
 
 
 REFIT_INTERVAL = 5
-"""Years between two fits; a forecast uses the last fit before it, whatever else is asked for."""
+"""Years between two fits; a forecast uses the last fit before it."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Patterns:
     Attributes
     ----------
     weight : ndarray, shape (variables, cells)
-        What departures are multiplied by first: root of the area over standard deviation.
+        Factor of departures: root of the area over standard deviation.
     vectors : ndarray, shape (variables * cells, count)
         Scaled so that the principal components have unit variance.
     """
@@ -33,7 +33,7 @@ class Patterns:
 
     @classmethod
     def of(cls, months: Floats, area: Floats, count: int) -> Patterns:
-        """From departures of months, (months, variables, cells); missing ones count as none.
+        """Compute patterns of monthly departures, (months, variables, cells); missing ones are zero.
 
         Examples
         --------
@@ -47,7 +47,7 @@ class Patterns:
         weight = np.sqrt(area / area.mean()) / np.where(spread > 0, spread, 1.0)
         flat = (filled * weight).reshape(len(filled), -1)
         flat = flat - flat.mean(0)
-        # Of the smaller of both covariances; only the leading ones are wanted.
+        # Eigenvectors of the smaller of both covariance matrices.
         wide = flat.shape[1] > len(flat)
         squares, vectors = np.linalg.eigh(flat @ flat.T if wide else flat.T @ flat)
         squares, vectors = squares[: -count - 1 : -1], vectors[:, : -count - 1 : -1]
@@ -58,13 +58,13 @@ class Patterns:
         return cls(weight, vectors / np.sqrt(squares / len(flat)))
 
     def project(self, months: Floats) -> Floats:
-        """Principal components, shape (cases, count)."""
+        """Compute principal components, shape (cases, count)."""
         flat = (np.nan_to_num(months) * self.weight).reshape(len(months), -1)
         return np.asarray(flat @ self.vectors)
 
 
 def find_refits(history: History) -> list[tuple[int, slice]]:
-    """Positions of the years before which all may be learned from, and the years it serves."""
+    """Return, for each fit, the position of its first year, which it does not use, and its years."""
     years = history.first_year + np.arange(len(history.values))
     firsts = [i for i, year in enumerate(years) if year % REFIT_INTERVAL == 0]
     ends = [*firsts[1:], len(years)]

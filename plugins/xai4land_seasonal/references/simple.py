@@ -1,4 +1,4 @@
-"""Simple forecasts that any skill must stand beside: climatology, trend and persistence."""
+"""Simple forecasts that skill is compared with: climatology, trend and persistence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Climatology(DressedMean):
     description = "no anomaly; members depart as the last 60 years did"
 
     def means(self, history: History, season: Season, lead: int) -> Floats:
-        """Zero."""
+        """Return zero."""
         return np.zeros_like(select_by_year(history, history.seasons, season))
 
 
@@ -36,7 +36,7 @@ class Trend(DressedMean):
     description = "the least-squares line through the same season of all earlier years"
 
     def means(self, history: History, season: Season, lead: int) -> Floats:
-        """The line, continued."""
+        """Return the line, extrapolated."""
         return select_by_year(history, history.trends[1], season)
 
 
@@ -47,24 +47,24 @@ class Persistence(DressedMean):
     description = "the anomaly of the last known month"
 
     def means(self, history: History, season: Season, lead: int) -> Floats:
-        """The last month that is known."""
+        """Return the last known month."""
         return latest_month(history, history.values, season, lead)
 
 
 class DampedPersistence(DressedMean):
-    """Part of the last month's anomaly, as much as stayed in earlier years."""
+    """The last month's anomaly times its regression in earlier years."""
 
     name = "damped persistence"
     description = "the anomaly of the last known month, times its regression in earlier years"
 
     def means(self, history: History, season: Season, lead: int) -> Floats:
-        """The regression of seasons on their last known month."""
+        """Regress seasons on their last known month."""
         slope = fit_past_slope(history, history.values, history.seasons, season, lead)
         return slope * latest_month(history, history.values, season, lead)
 
 
 class TrendDampedPersistence(DressedMean):
-    """The trend, and part of the last month's departure from it."""
+    """The trend, and the last month's departure from it times its regression."""
 
     name = "trend + damped persistence"
     description = (
@@ -73,8 +73,8 @@ class TrendDampedPersistence(DressedMean):
     )
 
     def means(self, history: History, season: Season, lead: int) -> Floats:
-        """The trend where no departure is known."""
+        """Compute the mean; the trend alone where no departure is known."""
         months, seasons = compute_departures(history)
         slope = fit_past_slope(history, months, seasons, season, lead)
-        stays = slope * latest_month(history, months, season, lead)
-        return select_by_year(history, history.trends[1], season) + np.nan_to_num(stays)
+        persistent = slope * latest_month(history, months, season, lead)
+        return select_by_year(history, history.trends[1], season) + np.nan_to_num(persistent)

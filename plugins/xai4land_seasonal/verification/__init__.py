@@ -1,0 +1,1 @@
+"""Forecasts and references scored against observations."""

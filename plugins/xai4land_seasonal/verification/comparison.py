@@ -11,6 +11,7 @@ import xarray as xr
 from dask.base import compute
 
 from xai4land.errors import InputError
+from xai4land.grids.cells import cell_areas
 from xai4land.grids.grid import Grid
 from xai4land_seasonal.data.areas import region_mean
 from xai4land_seasonal.data.climatology import Climatology
@@ -54,7 +55,7 @@ class Comparison:
 
 
 def find_problems(forecast: xr.Dataset, obs: xr.Dataset, references: References) -> list[str]:
-    """Why a comparison cannot be made."""
+    """Return the reasons why a comparison cannot be made."""
     named = [] if isinstance(references, Mapping) else list(references)
     found = [
         f"reference {r!r}, expected one of {', '.join(REFERENCES)}"
@@ -140,7 +141,7 @@ def _make_references(
     climatology: Climatology,
     seed: int,
 ) -> dict[str, xr.Dataset]:
-    """References from the observations, as the forecast was made."""
+    """Make references from the observations, with the forecast's lead, seasons and grid."""
     lead = _find_lead(own)
     seasons = np.unique(own["season"].values).tolist()
     years = np.unique(own["season_year"].values).tolist()
@@ -163,7 +164,7 @@ def _make_references(
 
 
 def _find_lead(own: xr.Dataset) -> int:
-    """Whole months between the reference time and the season."""
+    """Return the whole months between the reference time and the season."""
     if "forecast_reference_time" not in own.coords:
         raise InputError(
             "the forecast has no coordinate 'forecast_reference_time' that tells the lead of "

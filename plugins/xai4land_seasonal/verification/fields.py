@@ -136,6 +136,6 @@ class Case:
         return self.common_probability.isel(category=2, drop=True)
 
     def field(self, name: str) -> xr.DataArray:
-        """One of the fields in time that metrics need, as ``"mean"`` or ``"truth.obs"``."""
+        """Return a field that metrics need, such as ``"mean"`` or ``"truth.obs"``."""
         found: xr.DataArray = attrgetter(name)(self)
         return found

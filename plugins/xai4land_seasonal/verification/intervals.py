@@ -26,7 +26,7 @@ YEARS_PER_BLOCK = 2
 def compute_intervals(
     cases: CasesBySeason, metrics: Sequence[str], wide: set[str], samples: int, seed: int = 0
 ) -> xr.Dataset:
-    """Scores and gains of resampled years; all forecasts and seasons are drawn alike."""
+    """Compute intervals of scores and gains from resampled years, the same for all forecasts."""
     names = [m for m in metrics if not METRICS[m].pooled and not m.endswith("pvalue")]
     needs = sorted({need for name in names for need in METRICS[name].needs})
     lazy = {
@@ -76,7 +76,7 @@ def _score_resampled(
     names: Sequence[str],
     wide: set[str],
 ) -> xr.Dataset:
-    """Scores over (sample, time) years; a year that a season lacks tells nothing."""
+    """Compute scores over (sample, time) years; years that a season lacks are left out."""
     place = {year: k for k, year in enumerate(own.tolist())}
     at = np.vectorize(lambda year: place.get(year, -1), otypes=[int])(years)
     times = xr.DataArray(at, dims=("sample", "time"))

@@ -12,10 +12,10 @@ from xai4land.grids.grid import Grid
 from xai4land.regridding import cell_means
 from xai4land.scores.ensembles import ensemble_mean
 from xai4land_seasonal.data.climatology import Climatology
-from xai4land_seasonal.data.levels import MAX_STEADINESS, check_level
+from xai4land_seasonal.data.levels import MAX_ANOMALY_MEAN, check_level
 from xai4land_seasonal.data.means import seasonal_means
 from xai4land_seasonal.data.months import number_months
-from xai4land_seasonal.data.variables import KNOWN, Variable, find_variable
+from xai4land_seasonal.data.variables import KNOWN_VARIABLES, Variable, find_variable
 
 __all__ = ["check_same_level", "match", "to_seasons"]
 
@@ -23,7 +23,7 @@ __all__ = ["check_same_level", "match", "to_seasons"]
 def to_seasons(
     data: xr.Dataset, like: xr.Dataset, climatology: Climatology, what: str
 ) -> xr.Dataset:
-    """Seasonal anomalies of data that are monthly, or seasonal already.
+    """Return seasonal anomalies of data that are monthly, or seasonal already.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def to_seasons(
 
 
 def match(forecast: xr.Dataset, data: xr.Dataset, what: str) -> tuple[xr.Dataset, xr.Dataset]:
-    """A forecast and seasonal data at the seasons that both have, in the forecast's order.
+    """Select the seasons that a forecast and seasonal data share, in the forecast's order.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def match(forecast: xr.Dataset, data: xr.Dataset, what: str) -> tuple[xr.Dataset
 
 
 def check_same_level(forecast: xr.DataArray, obs: xr.DataArray, what: str) -> xr.DataArray:
-    """A forecast, refused when it is absolute and the observations are anomalies, or the reverse.
+    """Return a forecast, with an error where it is absolute and the observations are anomalies.
 
     Their means over time are then further apart than any bias; lazy data are looked at when they
     are computed.
@@ -123,7 +123,7 @@ def check_same_level(forecast: xr.DataArray, obs: xr.DataArray, what: str) -> xr
 
 
 def _refuse_other_level(values: np.ndarray, apart: Any, varying: Any, what: str) -> np.ndarray:
-    if values.size and float(apart) > MAX_STEADINESS**2 * float(varying) > 0:
+    if values.size and float(apart) > MAX_ANOMALY_MEAN**2 * float(varying) > 0:
         raise InputError(
             f"{what} and the observations are {float(apart) ** 0.5:.3g} apart in the mean, and "
             f"these vary by {float(varying) ** 0.5:.3g}: one is absolute, the other anomalies; "
@@ -144,5 +144,5 @@ def _season_keys(data: xr.Dataset, what: str) -> list[tuple[str, int]]:
 
 
 def _variable(name: str, like: xr.Dataset) -> Variable:
-    known = next((v for v in KNOWN if v.name == name), None)
+    known = next((v for v in KNOWN_VARIABLES if v.name == name), None)
     return known or Variable(name=name, units=str(like[name].attrs.get("units", "1")))

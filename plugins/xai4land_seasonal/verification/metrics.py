@@ -73,7 +73,7 @@ def _rank_histogram(
 
 
 def _all_dims(area: xr.DataArray | None) -> list[str]:
-    """Time, and the grid where there is one."""
+    """Return the dimensions to pool over: time, and the grid where there is one."""
     return ["time", *([] if area is None else map(str, area.dims))]
 
 
@@ -151,7 +151,7 @@ METRICS: Mapping[str, Metric] = {
 
 
 def average_over(values: xr.DataArray, dims: set[str]) -> xr.DataArray:
-    """Mean of scores over the grid (by area) and seasons, if these are among the dimensions."""
+    """Average scores over the grid (by area) and seasons, if these are among the dimensions."""
     rest = dims & set(map(str, values.dims))
     values = area_mean(values) if rest - {"season"} else values
     return values.mean("season") if "season" in rest else values

@@ -34,7 +34,7 @@ def verify(
     variable: str | None = None,
     seed: int = 0,
 ) -> xr.Dataset:
-    """Scores of a forecast beside its references', on the seasons that all have.
+    """Score a forecast beside references, on the seasons that all have.
 
     Parameters
     ----------

@@ -1,0 +1,101 @@
+"""Members of forecasts as dask arrays, one task for some years."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import dask.array as da
+import numpy as np
+from dask.delayed import delayed
+
+from xai4land.typing import Ints
+from xai4land_seasonal.data.history import History
+from xai4land_seasonal.data.seasons import SEASON_OF_MONTH
+from xai4land_seasonal.data.state import State
+from xai4land_seasonal.data.trends import Trend
+from xai4land_seasonal.forecaster import Forecaster, GridIndex
+
+__all__ = ["Request", "forecast_members", "lazy_history"]
+
+STARTS_PER_TASK = 20
+
+
+class Request(NamedTuple):
+    """What is asked of a forecaster, the same for all seasons.
+
+    Attributes
+    ----------
+    members : int
+        Size of the ensemble.
+    lead : int
+        Whole months between the last month that is known and the season.
+    seed : int
+    """
+
+    members: int
+    lead: int
+    seed: int
+
+
+def lazy_history(state: State, trend: Trend) -> Any:
+    """Return the whole past as one delayed value that all forecasts share."""
+    source = state.data.data
+    source = source.rechunk(-1) if isinstance(source, da.Array) else source
+    flat = source.reshape(*source.shape[:2], -1)
+    make = delayed(History, pure=True)
+    return make(flat, int(state.months[0]), state.days(), state.area(), trend)
+
+
+def forecast_members(
+    state: State, forecaster: Forecaster, drawn: Any, starts: Ints, request: Request
+) -> da.Array:
+    """Return members, shape (starts, members, targets, rows, columns); nothing is computed.
+
+    Parameters
+    ----------
+    state : State
+    forecaster : Forecaster
+        What says which targets and which part of the grid are forecast.
+    drawn : Forecaster or Delayed
+        The same, or what it becomes when it is computed.
+    starts : ndarray of int
+        Numbers of the first months of the seasons.
+    request : Request
+    """
+    names = [str(name) for name in state.data["variable"].values]
+    targets = len(forecaster.targets(names))
+    grid, window = forecaster.window(state.grid)
+    history = lazy_history(state, forecaster.trend)
+    make = delayed(_forecast_starts, pure=True)
+    parts = []
+    for first in range(0, len(starts), STARTS_PER_TASK):
+        some = starts[first : first + STARTS_PER_TASK]
+        shape = (len(some), request.members, targets, *grid.shape)
+        values = make(drawn, history, some, request, state.grid.shape, window)
+        parts.append(da.from_delayed(values, shape, np.float32))
+    return da.concatenate(parts)  # type: ignore[no-any-return]
+
+
+def _forecast_starts(
+    forecaster: Forecaster,
+    history: History,
+    starts: Ints,
+    request: Request,
+    shape: tuple[int, int],
+    window: GridIndex | None,
+) -> np.ndarray:
+    """Compute forecasts of some starts, (starts, members, targets, rows, columns)."""
+    members: np.ndarray | None = None
+    for month in np.unique(starts % 12):
+        at = np.flatnonzero(starts % 12 == month)
+        season = SEASON_OF_MONTH[month]
+        years = starts[at] // 12 + season.crosses
+        part = forecaster.members(
+            history, season, request.lead, years, request.members, request.seed
+        ).astype(np.float32)
+        if members is None:
+            members = np.empty((len(starts), *part.shape[1:]), np.float32)
+        members[at] = part
+    assert members is not None
+    whole = members.reshape(*members.shape[:3], *shape)
+    return whole if window is None else whole[..., window[0][:, None], window[1]]

@@ -1,0 +1,64 @@
+"""Private parts of other libraries are still there, and mean what they are used for."""
+
+from __future__ import annotations
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+import xarray as xr
+from catalog_files import write_catalog
+
+import xai4land
+from xai4land.adapters.dask import find_failed_key, make_reading_task
+from xai4land.adapters.intake import requested_variables, set_requested_variables
+from xai4land.adapters.xarray import is_in_memory
+
+
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
+def test_a_reading_task_gets_results_and_plain_arguments(scheduler):
+    """A tuple that looks like a key is passed on as it is."""
+    task = make_reading_task(("b", 0), lambda *given: given, ("a",), ("a", 1), 2)
+    assert task.data_producer  # what dask's scheduler asks before it spreads tasks
+    graph = {"a": 5, ("a", 1): 6, ("b", 0): task}
+    with dask.config.set(scheduler=scheduler):
+        assert dask.base.get_scheduler()(graph, [("b", 0)]) == ((5, ("a", 1), 2),)
+
+
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
+def test_the_task_that_failed_is_found(scheduler):
+    def fail(block, block_info=None):
+        if block_info[0]["chunk-location"] == (2,):
+            raise RuntimeError("no luck")
+        return block
+
+    array = da.map_blocks(fail, da.ones(4, chunks=1), meta=np.empty(0), name="fails")
+    with dask.config.set(scheduler=scheduler), pytest.raises(RuntimeError) as raised:
+        dask.base.get_scheduler()(dict(array.dask), array.__dask_keys__())
+    assert find_failed_key(raised.value, array.dask) == ("fails", 2)
+    assert find_failed_key(raised.value, {}) is None
+
+
+def test_what_is_in_memory_is_told_from_what_is_not(tmp_path):
+    field = xr.DataArray(np.arange(3.0), dims="x", name="a")
+    field.to_netcdf(tmp_path / "a.nc")
+    with xr.open_dataset(tmp_path / "a.nc") as opened:
+        assert not is_in_memory(opened.a)
+        assert not is_in_memory(opened.a[:2])
+        assert is_in_memory(opened.a.load())
+    assert is_in_memory(field)
+    assert not is_in_memory(field.chunk())
+
+
+def test_a_search_knows_the_variables_that_were_asked_for(tmp_path):
+    pytest.importorskip("intake_esm")
+    rows = [
+        {"source_id": "A", "table_id": "Amon", "variable_id": names, "path": "both.nc"}
+        for names in (("tas", "psl"), ("pr",))
+    ]
+    opened = xai4land.open_catalog(write_catalog(tmp_path, rows))
+    assert requested_variables(opened) == []
+    found = opened.search(variable_id="tas")
+    assert requested_variables(found) == ["tas"]
+    set_requested_variables(found, [])
+    assert requested_variables(found) == []
