@@ -1,4 +1,4 @@
-"""The limit: the network alone, on tensors that are in memory already."""
+"""The upper limit of speed: the network alone, on tensors in memory."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
-from common import Taken, clock
-from emulators import CHANNELS, make_emulator, make_network, warm
+from common import Cost, measure
+from emulators import CHANNELS, make_emulator, make_network, warm_up
 
 from xai4land.emulator import Card
 
-__all__ = ["PLAIN", "Way", "bare", "best_way"]
+__all__ = ["DEFAULT_SETUP", "Setup", "find_best_setup", "run_bare"]
 
-RESIDENT = 16
-"""Windows in memory; more of them would only test the size of the memory."""
+RESIDENT_WINDOWS = 16
+"""Windows in memory; more of them would only use more memory."""
 
 
 @dataclass(frozen=True)
-class Way:
-    """How to run a network.
+class Setup:
+    """Configuration of a run of the bare network.
 
     Attributes
     ----------
     bfloat16 : bool
-        Whether weights and windows are bfloat16, or else float32.
+        Whether weights and windows are bfloat16 rather than float32.
     prepared : bool
-        Whether they are laid out as suits the processor, with all that the emulator does to its
-        network; or else as torch makes them.
+        Whether to use the memory layout and network optimisations of the emulator, rather than
+        torch's defaults.
     batch : int
-        Windows at once.
+        Windows per forward pass.
     threads : int
-        Python threads that each have a batch of their own, and an equal part of the cores.
+        Python threads, each with a batch of its own and an equal share of the cores.
     """
 
     bfloat16: bool
@@ -49,49 +49,49 @@ class Way:
         return f"{kind}, {layout}, batch {self.batch}, {split}"
 
 
-PLAIN = Way(bfloat16=False, prepared=False, batch=8)
+DEFAULT_SETUP = Setup(bfloat16=False, prepared=False, batch=8)
 
 
-def bare(card: Card, windows: int, way: Way) -> Taken:
-    """As many forward passes as there are windows."""
-    kind = torch.bfloat16 if way.bfloat16 else torch.float32
-    layout = torch.channels_last if way.prepared else torch.contiguous_format
-    network = make_emulator(card).network("cpu") if way.prepared else make_network(card)
+def run_bare(card: Card, windows: int, setup: Setup) -> Cost:
+    """Measure a forward pass of each window."""
+    kind = torch.bfloat16 if setup.bfloat16 else torch.float32
+    layout = torch.channels_last if setup.prepared else torch.contiguous_format
+    network = make_emulator(card).network("cpu") if setup.prepared else make_network(card)
     network = network.to(kind)
     size = card.window.size
-    resident = torch.randn(RESIDENT, CHANNELS, size, size).to(kind)
-    codes = torch.zeros(RESIDENT, 0, size, size, dtype=torch.long)
+    resident = torch.randn(RESIDENT_WINDOWS, CHANNELS, size, size).to(kind)
+    codes = torch.zeros(RESIDENT_WINDOWS, 0, size, size, dtype=torch.long)
     resident = resident.contiguous(memory_format=layout)
-    warm(network, card)
+    warm_up(network, card)
 
     def forward(part: slice) -> None:
         with torch.inference_mode():
             network(resident[part], codes[part])
 
-    parts = _parts(windows, way.batch)
-    if way.threads == 1:
-        return clock(lambda: deque(map(forward, parts), maxlen=0))
-    own = torch.get_num_threads() // way.threads
-    with ThreadPoolExecutor(way.threads, "", torch.set_num_threads, (own,)) as pool:
-        return clock(lambda: list(pool.map(forward, parts)))
+    parts = _parts(windows, setup.batch)
+    if setup.threads == 1:
+        return measure(lambda: deque(map(forward, parts), maxlen=0))
+    own = torch.get_num_threads() // setup.threads
+    with ThreadPoolExecutor(setup.threads, "", torch.set_num_threads, (own,)) as pool:
+        return measure(lambda: list(pool.map(forward, parts)))
 
 
-def best_way(card: Card, windows: int = 8) -> Way:
-    """The fastest of all ways, by a short trial; the better of two runs counts."""
+def find_best_setup(card: Card, windows: int = 8) -> Setup:
+    """Find the fastest setup in a short trial, by the better of two runs each."""
     cores = torch.get_num_threads()
-    ways = [
-        Way(bfloat16, True, batch, threads)
+    setups = [
+        Setup(bfloat16, True, batch, threads)
         for bfloat16 in (False, True)
         for batch, threads in ((1, 1), (4, 1), (8, 1), (1, cores))
     ]
-    taken = dict.fromkeys(ways, float("inf"))
-    for _, way in itertools.product(range(2), ways):
-        taken[way] = min(taken[way], bare(card, windows, way).seconds)
+    taken = dict.fromkeys(setups, float("inf"))
+    for _, setup in itertools.product(range(2), setups):
+        taken[setup] = min(taken[setup], run_bare(card, windows, setup).seconds)
         torch.set_num_threads(cores)
-    return min(ways, key=lambda way: taken[way])
+    return min(setups, key=lambda setup: taken[setup])
 
 
 def _parts(windows: int, batch: int) -> Iterator[slice]:
     for first in range(0, windows, batch):
-        start = first % RESIDENT
+        start = first % RESIDENT_WINDOWS
         yield slice(start, start + min(batch, windows - first))

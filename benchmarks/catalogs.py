@@ -1,4 +1,4 @@
-"""Catalogs: opening and searching one, and 20 simulations in one form, lazily."""
+"""Catalogs: open and search one, and harmonise 20 simulations lazily."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import xarray as xr
-from common import Settings, clock, fresh, in_turn, middle
+from common import Settings, measure, median_and_spread, run_in_new_process, run_in_turn
 
 __all__ = ["table"]
 
 MODELS, MEMBERS, YEARS = 10, 2, 165
 ROWS = 515_000
-"""As many as the public archive has."""
+"""Rows of the public archive's table."""
 
 
 class Run(NamedTuple):
-    """What a contestant took."""
+    """Cost of a run."""
 
     seconds: float
     peak: float
@@ -34,7 +34,9 @@ def table(settings: Settings) -> pd.DataFrame:
     """Bare intake-esm is the baseline of opening; plain xarray on the same stores of the rest."""
     rows = 5_000 if settings.quick else ROWS
     large = _large_catalog(settings.folder / "large", rows)
-    small = fresh(partial(_archive, settings.folder / "archive", 20 if settings.quick else YEARS))
+    small = run_in_new_process(
+        partial(_archive, settings.folder / "archive", 20 if settings.quick else YEARS)
+    )
     jobs: dict[str, Callable[[], Run]] = {
         f"open {rows} rows and search, intake-esm": partial(_bare, large),
         f"open {rows} rows and search, xai4land": partial(_ours, large),
@@ -43,19 +45,19 @@ def table(settings: Settings) -> pd.DataFrame:
         "20 simulations in one form on 2.5°": partial(_harmonised, small, 2.5, False),
         "20 simulations in one form on 2.5°, computed": partial(_harmonised, small, 2.5, True),
     }
-    runs = in_turn(jobs, settings.repeats)
+    runs = run_in_turn(jobs, settings.repeats)
     bases = {"open": next(iter(jobs)), "20": list(jobs)[2]}
     made = []
     for name, taken in runs.items():
-        seconds, spread = middle([run.seconds for run in taken])
-        base = middle([run.seconds for run in runs[bases[name.split()[0]]]])[0]
+        seconds, spread = median_and_spread([run.seconds for run in taken])
+        base = median_and_spread([run.seconds for run in runs[bases[name.split()[0]]]])[0]
         made.append(
             {
                 "what": name,
                 "seconds": seconds,
                 "spread %": spread,
                 "times the baseline": seconds / base,
-                "peak MB": middle([run.peak for run in taken])[0],
+                "peak MB": median_and_spread([run.peak for run in taken])[0],
                 "tasks": taken[0].tasks,
                 "note": taken[0].note,
             }
@@ -65,7 +67,7 @@ def table(settings: Settings) -> pd.DataFrame:
 
 def _run(action: Callable[[], tuple[int, str]]) -> Run:
     found: list[tuple[int, str]] = []
-    taken = clock(lambda: found.append(action()))
+    taken = measure(lambda: found.append(action()))
     return Run(taken.seconds, taken.peak, *found[0])
 
 
@@ -141,7 +143,7 @@ def _description(file: str) -> dict[str, object]:
 
 
 def _large_catalog(folder: Path, rows: int) -> Path:
-    """A table as large as the public archive's; its stores do not exist."""
+    """Write a table as large as the public archive's; its stores do not exist."""
     folder.mkdir()
     number = np.arange(rows)
     table = pd.DataFrame(

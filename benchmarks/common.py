@@ -1,4 +1,4 @@
-"""What all tables share: settings, interpreters of their own, turns, medians."""
+"""Settings, new interpreters, interleaved runs and medians, for all tables."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-__all__ = ["Settings", "Taken", "clock", "fresh", "in_turn", "middle"]
+__all__ = ["Cost", "Settings", "measure", "median_and_spread", "run_in_new_process", "run_in_turn"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command line says.
+    """Settings from the command line.
 
     Attributes
     ----------
     folder : Path
-        Where inputs and outputs lie while the tables are made.
+        Folder of temporary inputs and outputs.
     domain : int
         Pixels along a side of the region that speed is measured on; other tables take parts.
     repeats : int
-        How often each contestant runs.
+        Number of runs of each contestant.
     networks : tuple of str
         Names among ``emulators.NETWORKS`` whose speed is measured.
     quick : bool
-        Whether to be small everywhere: to see that it runs, not how fast.
+        Whether to use small sizes, to test that the benchmark runs.
     """
 
     folder: Path
@@ -43,19 +43,19 @@ class Settings:
     quick: bool
 
 
-class Taken(NamedTuple):
-    """What a run took: seconds, and the largest resident memory of its process in MB."""
+class Cost(NamedTuple):
+    """Cost of a run: seconds, and the peak resident memory of its process in MB."""
 
     seconds: float
     peak: float
 
 
-def clock(action: Callable[[], object]) -> Taken:
-    """Run once."""
+def measure(action: Callable[[], object]) -> Cost:
+    """Run once, and measure time and memory."""
     start = time.perf_counter()
     action()
     seconds = time.perf_counter() - start
-    return Taken(seconds, _peak())
+    return Cost(seconds, _peak())
 
 
 def _peak() -> float:
@@ -67,24 +67,24 @@ def _peak() -> float:
     return int(line.split()[1]) * 1024 / 1e6
 
 
-def fresh(job: Callable[[], T]) -> T:
-    """A job's answer from a new interpreter: nobody else's threads, caches or memory."""
+def run_in_new_process(job: Callable[[], T]) -> T:
+    """Run a job in a new interpreter, without threads, caches or memory of others."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(job).result()
 
 
-def in_turn(jobs: Mapping[str, Callable[[], T]], repeats: int) -> dict[str, list[T]]:
-    """Each job once, then each again: what slows the machine for a while hits all alike."""
+def run_in_turn(jobs: Mapping[str, Callable[[], T]], repeats: int) -> dict[str, list[T]]:
+    """Run each job once, then each again, so that a slow period affects all of them."""
     found: dict[str, list[T]] = {name: [] for name in jobs}
     for turn in range(repeats):
         for name, job in jobs.items():
-            found[name].append(fresh(job))
+            found[name].append(run_in_new_process(job))
             seen = f"  {turn + 1}/{repeats} {name}: {found[name][-1]}"
             print(seen, file=sys.stderr, flush=True)
     return found
 
 
-def middle(values: Sequence[float]) -> tuple[float, float]:
-    """The median, and the spread: largest minus smallest, in percent of the median."""
+def median_and_spread(values: Sequence[float]) -> tuple[float, float]:
+    """Compute the median and the spread (largest minus smallest, in percent of the median)."""
     median = statistics.median(values)
     return median, 100 * (max(values) - min(values)) / median

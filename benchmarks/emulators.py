@@ -8,12 +8,12 @@ from world import STATES, STATICS, World
 from xai4land.emulator import Architecture, Card, Emulator, Input, OutputClass, Resolution, Window
 from xai4land.emulator.build import build
 
-__all__ = ["CHANNELS", "NETWORKS", "make_card", "make_emulator", "make_network", "warm"]
+__all__ = ["CHANNELS", "NETWORKS", "make_card", "make_emulator", "make_network", "warm_up"]
 
 NETWORKS = {"tiny": [8, 16], "2M": [32, 64, 128, 256], "8M": [64, 128, 256, 512]}
 """Widths of U-Nets of about 8 thousand, 2 million and 8 million parameters."""
 
-# Water is a class of its own, so that a cell of water alone is settled without the network.
+# Water is a class of its own, so that a cell of water alone needs no network.
 SHARES = {"water": [1.0], "wood": [0.5, 0.3, 0.2], "field": [0.6, 0.4], "open": [0.7, 0.3]}
 CHANNELS = len(STATES) + len(STATICS) + 2 * sum(map(len, SHARES.values()))
 
@@ -21,7 +21,7 @@ CHANNELS = len(STATES) + len(STATICS) + 2 * sum(map(len, SHARES.values()))
 def make_card(
     world: World, network: str, conserve: bool = True, window: tuple[int, int] = (256, 64)
 ) -> Card:
-    """A card for a world's inputs: eight classes, 24 channels, a quarter of a window shared."""
+    """Make a card for a world's inputs: eight classes, 24 channels, a quarter of windows shared."""
     legend = [(state, share) for state, shares in SHARES.items() for share in shares]
     return Card(
         name=f"benchmark-{network}",
@@ -41,7 +41,7 @@ def make_card(
 
 
 def make_network(card: Card) -> torch.nn.Module:
-    """The card's network on its own, as torch makes it; the head is not zero."""
+    """Make the card's network with torch's defaults, but a head that is not zero."""
     torch.manual_seed(0)
     network = build(card)
     torch.nn.init.normal_(network.get_parameter("head.weight"), std=0.1)
@@ -49,12 +49,12 @@ def make_network(card: Card) -> torch.nn.Module:
 
 
 def make_emulator(card: Card) -> Emulator:
-    """The same network as an emulator."""
+    """Make an emulator of the same network."""
     return Emulator(card, make_network(card).state_dict())
 
 
-def warm(network: torch.nn.Module, card: Card) -> None:
-    """Let one window through, so that no run pays for what torch does once a process."""
+def warm_up(network: torch.nn.Module, card: Card) -> None:
+    """Run one window, so that no measurement includes what torch does once per process."""
     size = card.window.size
     dtype = next(network.parameters()).dtype
     x = torch.zeros(1, CHANNELS, size, size, dtype=dtype)

@@ -1,4 +1,4 @@
-"""Graph: what describing a map costs, of the whole globe at up to 1/120°."""
+"""Graph: cost of making the dask graph of a map of the globe at up to 1/120°."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import cloudpickle  # type: ignore[import-untyped]
 import dask
 import dask.threaded
 import pandas as pd
-from common import Settings, in_turn, middle
+from common import Settings, median_and_spread, run_in_turn
 from emulators import make_card, make_emulator
 from world import World
 
@@ -21,13 +21,13 @@ from xai4land_land import reconstruct
 
 __all__ = ["table"]
 
-ROWS = (3600, 18_000, 21_600)
-CELLS = 720
+TARGET_ROWS = (3600, 18_000, 21_600)
+STATE_ROWS = 720
 """Rows of states: 0.25°."""
 
 
-class Described(NamedTuple):
-    """What was found out about one lazy map."""
+class GraphCost(NamedTuple):
+    """Cost and size of the graph of one lazy map."""
 
     first: float
     again: float
@@ -40,9 +40,9 @@ class Described(NamedTuple):
 
 
 def table(settings: Settings) -> pd.DataFrame:
-    """Each target with a small and a large network."""
-    sizes = (360, 1800) if settings.quick else ROWS
-    cells = 72 if settings.quick else CELLS
+    """Measure each target with a small and a large network."""
+    sizes = (360, 1800) if settings.quick else TARGET_ROWS
+    cells = 72 if settings.quick else STATE_ROWS
     jobs = {
         f"{rows} x {2 * rows}, {network}": partial(
             describe, settings.folder, _globe(rows, cells), network
@@ -51,15 +51,15 @@ def table(settings: Settings) -> pd.DataFrame:
         for network in ("tiny", "8M")
     }
     rows = []
-    for what, runs in in_turn(jobs, settings.repeats).items():
-        first, spread = middle([run.first for run in runs])
+    for what, runs in run_in_turn(jobs, settings.repeats).items():
+        first, spread = median_and_spread([run.first for run in runs])
         found = runs[0]
         rows.append(
             {
                 "target, network": what,
                 "seconds": first,
                 "spread %": spread,
-                "again": middle([run.again for run in runs])[0],
+                "again": median_and_spread([run.again for run in runs])[0],
                 "computed": found.computed,
                 "blocks": found.blocks,
                 "tasks": found.tasks,
@@ -71,27 +71,27 @@ def table(settings: Settings) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def describe(folder: Path, world: World, network: str) -> Described:
-    """Call ``reconstruct`` twice, and look at the graph it gives."""
+def describe(folder: Path, world: World, network: str) -> GraphCost:
+    """Call ``reconstruct`` twice, and examine its graph."""
     file = folder / f"{network}.safetensors"
     make_emulator(make_card(world, network)).save(file)
     emulator = Emulator.load(file)
     inputs = world.open(folder)
     computed: list[int] = []
 
-    def watched(graph: Any, keys: Any, **options: Any) -> Any:
+    def count_computations(graph: Any, keys: Any, **options: Any) -> Any:
         computed.append(len(graph))
         return dask.threaded.get(graph, keys, **options)
 
     seconds = []
-    with dask.config.set(scheduler=watched):
+    with dask.config.set(scheduler=count_computations):
         for _ in range(2):
             start = time.perf_counter()
             made = reconstruct(inputs, emulator, device="cpu")
             seconds.append(time.perf_counter() - start)
     graph = made.__dask_graph__()
     reading = set(inputs.__dask_graph__())
-    return Described(
+    return GraphCost(
         first=seconds[0],
         again=seconds[1],
         computed=len(computed),

@@ -1,4 +1,4 @@
-"""Imports: milliseconds until the accessors are there, beside xarray alone."""
+"""Imports: milliseconds to register the accessors, compared with importing xarray."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pandas as pd
-from common import Settings, in_turn, middle
+from common import Settings, median_and_spread, run_in_turn
 
 __all__ = ["table"]
 
@@ -16,11 +16,11 @@ CODE = "import time; t = time.perf_counter(); import {}; print(time.perf_counter
 
 
 def table(settings: Settings) -> pd.DataFrame:
-    """Measured inside new interpreters; short, so more often than the rest."""
+    """Measure inside new interpreters, more often than other tables since runs are short."""
     jobs = {what: partial(seconds, what) for what in ("xarray", "xarray, xai4land")}
     rows: list[dict[str, Any]] = []
-    for what, runs in in_turn(jobs, 3 * settings.repeats).items():
-        taken, spread = middle(runs)
+    for what, runs in run_in_turn(jobs, 3 * settings.repeats).items():
+        taken, spread = median_and_spread(runs)
         base = rows[0]["milliseconds"] if rows else 1000 * taken
         rows.append(
             {
@@ -34,5 +34,5 @@ def table(settings: Settings) -> pd.DataFrame:
 
 
 def seconds(what: str) -> float:
-    """To import some modules, starting Python left out."""
+    """Measure the import of some modules, without the start of Python."""
     return float(subprocess.check_output([sys.executable, "-c", CODE.format(what)]))

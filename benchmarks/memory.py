@@ -1,4 +1,4 @@
-"""Memory: the largest resident memory of a run, as the domain grows up to a band of the globe."""
+"""Memory: peak resident memory of a run, for domains up to a band around the globe."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Callable
 from functools import partial
 
 import pandas as pd
-from common import Settings, Taken, clock, in_turn, middle
+from common import Cost, Settings, measure, median_and_spread, run_in_turn
 from emulators import make_card
-from ours import ours
+from ours import run_ours
 from world import World, region
 
 __all__ = ["table"]
 
-IDLE = "imports alone"
-LIMIT = 4000
-"""MB that a run may take, whatever the domain."""
+IMPORTS_ONLY = "imports alone"
+LIMIT_MB = 4000
+"""MB that a run may use, for any domain."""
 
 
 def table(settings: Settings) -> pd.DataFrame:
-    """Domains of one, four and sixteen times as many pixels, and 14.4° around the globe."""
+    """Measure domains of one, four and sixteen times as many pixels, and 14.4° around the globe."""
     worlds = {
         f"{size} x {size}": (region(size), "tiny")
         for size in (settings.domain // 4, settings.domain // 2, settings.domain)
@@ -31,23 +31,24 @@ def table(settings: Settings) -> pd.DataFrame:
     worlds[f"band of {band.rows} x {band.columns}"] = band, "tiny"
     for world, _ in worlds.values():
         world.store(settings.folder)
-    jobs: dict[str, Callable[[], Taken]] = {
-        what: partial(ours, settings.folder, world, make_card(world, network))
+    jobs: dict[str, Callable[[], Cost]] = {
+        what: partial(run_ours, settings.folder, world, make_card(world, network))
         for what, (world, network) in worlds.items()
     }
-    taken = in_turn({IDLE: idle, **jobs}, settings.repeats)
+    taken = run_in_turn({IMPORTS_ONLY: run_nothing, **jobs}, settings.repeats)
     rows = []
     for what, runs in taken.items():
-        peak, spread = middle([run.peak for run in runs])
-        seconds = middle([run.seconds for run in runs])[0]
+        peak, spread = median_and_spread([run.peak for run in runs])
+        seconds = median_and_spread([run.seconds for run in runs])[0]
         pixels = worlds[what][0].pixels if what in worlds else None
         rows.append(
             {
                 "": what,
                 "peak MB": round(peak),
                 "spread %": spread,
-                "of imports": peak / middle([run.peak for run in taken[IDLE]])[0],
-                f"of {LIMIT} MB": peak / LIMIT,
+                "of imports": peak
+                / median_and_spread([run.peak for run in taken[IMPORTS_ONLY]])[0],
+                f"of {LIMIT_MB} MB": peak / LIMIT_MB,
                 "seconds": seconds if pixels else None,
                 "Mpx/s": pixels / seconds if pixels else None,
             }
@@ -58,12 +59,12 @@ def table(settings: Settings) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def idle() -> Taken:
-    """A process that has imported everything, and does nothing."""
-    return clock(gc.collect)
+def run_nothing() -> Cost:
+    """Measure a process that has only imported everything."""
+    return measure(gc.collect)
 
 
 def _band(step: float) -> World:
-    """All the way around, across the equator; the states are real, the features zeros."""
+    """Make a band around the globe across the equator; the states are noise, the features zeros."""
     rows, columns = round(14.4 / step), round(360 / step)
     return World(rows, columns, step, 25, north=7.5, chunk=2048, written=False)

@@ -1,4 +1,4 @@
-"""The contestant that all is about: reconstruct and write, from Zarr to Zarr."""
+"""xai4land: reconstruct and write, from Zarr to Zarr."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from common import Taken, clock
-from emulators import make_emulator, warm
+from common import Cost, measure
+from emulators import make_emulator, warm_up
 from world import World
 
 from xai4land import write
 from xai4land.emulator import Card
 from xai4land_land import reconstruct
 
-__all__ = ["ours"]
+__all__ = ["run_ours"]
 
 
-def ours(folder: Path, world: World, card: Card, **options: Any) -> Taken:
-    """Describe and compute the map of a world; options are those of ``reconstruct``."""
+def run_ours(folder: Path, world: World, card: Card, **options: Any) -> Cost:
+    """Measure the map of a world; options are those of ``reconstruct``."""
     emulator, out = make_emulator(card), folder / "ours.zarr"
-    warm(emulator.network("cpu"), card)
+    warm_up(emulator.network("cpu"), card)
 
     def run() -> None:
         made = reconstruct(world.open(folder), emulator, device="cpu", **options)
         write(made, out, progress=False)
 
-    world.open(folder)  # imports what reading takes, too
+    world.open(folder)  # imports the readers, too
     try:
-        return clock(run)
+        return measure(run)
     finally:
         shutil.rmtree(out, ignore_errors=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from common import Settings, clock, in_turn, middle
+from common import Settings, measure, median_and_spread, run_in_turn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 import xai4land
@@ -20,15 +20,15 @@ __all__ = ["table"]
 
 
 def table(settings: Settings) -> pd.DataFrame:
-    """The bare network over the windows that need it, against all that a user waits for."""
+    """Compare the network over the windows that need it with whole runs."""
     jobs: dict[str, Callable[[], float]] = {
-        "bare network, resident windows": bare,
-        "reconstruct": partial(whole, baselines=True),
-        "reconstruct, no baselines": partial(whole, baselines=False),
+        "bare network, resident windows": run_bare,
+        "reconstruct": partial(run_reconstruct, baselines=True),
+        "reconstruct, no baselines": partial(run_reconstruct, baselines=False),
     }
     rows: list[dict[str, Any]] = []
-    for what, runs in in_turn(jobs, settings.repeats).items():
-        seconds, spread = middle(runs)
+    for what, runs in run_in_turn(jobs, settings.repeats).items():
+        seconds, spread = median_and_spread(runs)
         base = rows[0]["seconds"] if rows else seconds
         rows.append(
             {
@@ -41,25 +41,25 @@ def table(settings: Settings) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def whole(**options: Any) -> float:
-    """Seconds from fields in memory to maps in memory, the second time."""
+def run_reconstruct(**options: Any) -> float:
+    """Measure seconds from fields in memory to maps in memory, in a second run."""
     inputs = xai4land.sample("land", years=[2000]).drop_vars("land_cover")
     emulator = xai4land.load_emulator("sample-landcover")
     made = reconstruct(inputs, emulator, device="cpu", **options)
     made.compute()
-    return clock(made.compute).seconds
+    return measure(made.compute).seconds
 
 
-def bare() -> float:
-    """Seconds of the network over what a run has shown it; one thread a window, or all on each."""
+def run_bare() -> float:
+    """Measure the network over the windows of a run, with one or all threads on each."""
     seen: list[tuple[torch.nn.Module, Any]] = []
 
-    def watch(module: torch.nn.Module, given: Any) -> None:
+    def record(module: torch.nn.Module, inputs: Any) -> None:
         if type(module).__name__ == "UNet":
-            seen.append((module, given))
+            seen.append((module, inputs))
 
-    hook = register_module_forward_pre_hook(watch)
-    whole()
+    hook = register_module_forward_pre_hook(record)
+    run_reconstruct()
     hook.remove()
     del seen[: len(seen) // 2]  # it ran twice
 
@@ -67,6 +67,6 @@ def bare() -> float:
         with torch.inference_mode():
             part[0](*part[1])
 
-    together = clock(lambda: deque(map(forward, seen), maxlen=0)).seconds
+    together = measure(lambda: deque(map(forward, seen), maxlen=0)).seconds
     with ThreadPoolExecutor(torch.get_num_threads(), "", torch.set_num_threads, (1,)) as pool:
-        return min(together, clock(lambda: list(pool.map(forward, seen))).seconds)
+        return min(together, measure(lambda: list(pool.map(forward, seen))).seconds)

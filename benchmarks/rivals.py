@@ -1,4 +1,4 @@
-"""What else a user could reach for: MONAI's sliding windows, and dask's map_overlap."""
+"""Alternatives for users: MONAI's sliding windows, and dask's map_overlap."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import dask.array as da
 import numpy as np
 import torch
 import xarray as xr
-from common import Taken, clock
-from emulators import SHARES, make_network, warm
+from common import Cost, measure
+from emulators import SHARES, make_network, warm_up
 from torch.nn import functional as F
 from world import STATES, STATICS, World
 
 from xai4land.emulator import Card
 
-__all__ = ["DEPTH", "map_overlap", "monai"]
+__all__ = ["OVERLAP_DEPTH", "run_map_overlap", "run_monai"]
 
-DEPTH = 32
-FLOOR = 1e-3
+OVERLAP_DEPTH = 32
+MIN_FRACTION = 1e-3
 
 
-def monai(folder: Path, world: World, card: Card, dtype: torch.dtype = torch.float32) -> Taken:
-    """Sliding windows over features that are made already: the case that suits it best."""
+def run_monai(folder: Path, world: World, card: Card, dtype: torch.dtype = torch.float32) -> Cost:
+    """Measure sliding windows over features in memory, the best case for MONAI."""
     slide = import_module("monai.inferers").sliding_window_inference
     network = make_network(card).to(dtype)
     x = features(torch.from_numpy(_stack(folder, world).compute()))[None]
-    warm(network, card)
+    warm_up(network, card)
 
     def predict(window: torch.Tensor) -> torch.Tensor:
         result: torch.Tensor = network(window.to(dtype), _no_codes(window))
@@ -41,13 +41,13 @@ def monai(folder: Path, world: World, card: Card, dtype: torch.dtype = torch.flo
         chosen = scores[0].argmax(0).to(torch.uint8).numpy()
         _write(da.from_array(chosen, world.chunk), folder / "monai.zarr")
 
-    return _clean(folder / "monai.zarr", lambda: clock(run))
+    return _clean(folder / "monai.zarr", lambda: measure(run))
 
 
-def map_overlap(folder: Path, world: World, card: Card, side: int) -> Taken:
-    """From Zarr to Zarr as one would first write it: a chunk of a side and its rim is a window."""
+def run_map_overlap(folder: Path, world: World, card: Card, side: int) -> Cost:
+    """Measure the simplest code from Zarr to Zarr: each chunk with an overlap is a window."""
     network = make_network(card)
-    warm(network, card)
+    warm_up(network, card)
 
     def classes(part: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
@@ -57,7 +57,7 @@ def map_overlap(folder: Path, world: World, card: Card, side: int) -> Taken:
         return scores.argmax(1)[0].to(torch.uint8).numpy()
 
     def run() -> None:
-        depth = (0, DEPTH, DEPTH)
+        depth = (0, OVERLAP_DEPTH, OVERLAP_DEPTH)
         chosen = da.map_overlap(
             classes,
             _stack(folder, world).rechunk((-1, side, side)),
@@ -68,22 +68,22 @@ def map_overlap(folder: Path, world: World, card: Card, side: int) -> Taken:
         )
         _write(chosen.rechunk(world.chunk), folder / "overlap.zarr")
 
-    world.open(folder)  # imports what reading takes, too
-    return _clean(folder / "overlap.zarr", lambda: clock(run))
+    world.open(folder)  # imports the readers, too
+    return _clean(folder / "overlap.zarr", lambda: measure(run))
 
 
 def features(stack: torch.Tensor) -> torch.Tensor:
-    """The network's 24 channels from what :func:`_stack` gives."""
+    """Make the network's 24 channels from the fields of :func:`_stack`."""
     count = len(STATES)
     linear, nearest, statics = stack[:count], stack[count : 2 * count], stack[2 * count :]
     member = torch.tensor([k for k, name in enumerate(STATES) for _ in SHARES[name]])
     share = torch.tensor([s for name in STATES for s in SHARES[name]])[:, None, None]
     prior, coarse = linear[member] * share, nearest[member] * share
-    return torch.cat([linear, statics, torch.log(prior + FLOOR) / 4, (coarse - prior) * 4])
+    return torch.cat([linear, statics, torch.log(prior + MIN_FRACTION) / 4, (coarse - prior) * 4])
 
 
 def _stack(folder: Path, world: World) -> da.Array:
-    """States interpolated and repeated, and static features: (12, rows, columns)."""
+    """Stack interpolated and repeated states, and static features: (12, rows, columns)."""
     data = world.open(folder)
     states = torch.from_numpy(np.concatenate([data[name].values for name in STATES]))[None]
     chunks = (-1, world.chunk, world.chunk)
@@ -108,7 +108,7 @@ def _write(chosen: da.Array, path: Path) -> None:
     data.to_zarr(path, zarr_format=3, consolidated=False)
 
 
-def _clean(path: Path, action: Callable[[], Taken]) -> Taken:
+def _clean(path: Path, action: Callable[[], Cost]) -> Cost:
     try:
         return action()
     finally:

@@ -1,7 +1,7 @@
-"""Measure what users wait for: python benchmarks/run.py [tables] [--quick]
+"""Measure speed and memory: ``python benchmarks/run.py [tables] [--quick]``.
 
-Each table is a file of its name in this folder, which says what it compares. Contestants run in
-new interpreters, in turn, on the same inputs; figures are medians, beside their spread.
+Each table is a module in this folder, whose docstring says what it compares. Contestants run in new
+interpreters, in turn, on the same inputs; figures are medians with their spread.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ PACKAGES = (
 
 
 def main() -> int:
-    """Make the tables that were asked for; returns how many could not be made."""
-    from emulators import NETWORKS  # here: each contestant's interpreter reads this file, too
+    """Make tables, and return how many failed."""
+    from emulators import NETWORKS  # here, since each contestant's interpreter imports this module
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tables", nargs="*", help=f"among {', '.join(TABLES)}; all by default")
-    parser.add_argument("--quick", action="store_true", help="a trial: small, once")
+    parser.add_argument("--quick", action="store_true", help="small sizes, one run each")
     parser.add_argument("--repeats", type=int, help="runs of each contestant (3)")
     parser.add_argument("--domain", type=int, help="pixels along a side of the region (4096)")
     parser.add_argument(
-        "--networks", nargs="+", choices=list(NETWORKS), help="whose speed to measure (2M 8M)"
+        "--networks", nargs="+", choices=list(NETWORKS), help="networks of the table speed (2M 8M)"
     )
-    parser.add_argument("--folder", type=Path, help="where data lie meanwhile (a temporary one)")
+    parser.add_argument("--folder", type=Path, help="folder for temporary data")
     given = parser.parse_args()
     if unknown := sorted(set(given.tables) - set(TABLES)):
         parser.error(f"no table {', '.join(unknown)}; choose among {', '.join(TABLES)}")
@@ -77,7 +77,7 @@ def main() -> int:
             print(f"\n{module.__doc__}", flush=True)
             try:
                 print(format_table(module.table(settings)), flush=True)
-            except Exception:  # the tables after it may still be made: they take hours
+            except Exception:  # go on, since tables take hours
                 traceback.print_exc()
                 failed += 1
     return failed

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import pandas as pd
-from common import Settings, clock, in_turn, middle
+from common import Settings, measure, median_and_spread, run_in_turn
 
 import xai4land
 from xai4land_seasonal import forecast
@@ -26,8 +26,8 @@ def table(settings: Settings) -> pd.DataFrame:
         "eof-ridge, a start": partial(once, "eof-ridge", [1999]),
     }
     rows: list[dict[str, Any]] = []
-    for what, runs in in_turn(jobs, settings.repeats).items():
-        seconds, spread = middle(runs)
+    for what, runs in run_in_turn(jobs, settings.repeats).items():
+        seconds, spread = median_and_spread(runs)
         rows.append({"": what, "seconds": seconds, "fastest": min(runs), "spread %": spread})
     return pd.DataFrame(rows)
 
@@ -38,5 +38,5 @@ def once(emulator: str, years: Sequence[int]) -> float:
     chosen = xai4land.load_emulator(emulator) if emulator == "seasonal-tas" else emulator
     for _ in range(2):
         made = partial(forecast, obs, "DJF", members=MEMBERS, years=years, emulator=chosen)
-        last = clock(lambda make=made: make(climatology=(1951, 1979)).compute())
+        last = measure(lambda make=made: make(climatology=(1951, 1979)).compute())
     return last.seconds

@@ -1,4 +1,4 @@
-"""Workers: the same job with one and with two processes of one thread each; and the limit."""
+"""Workers: one and two workers of one thread each, and the limit of the machine."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 import torch
-from bare import Way, bare
-from common import Settings, in_turn, middle
+from bare import Setup, run_bare
+from common import Settings, median_and_spread, run_in_turn
 from distributed import Client, LocalCluster
-from emulators import make_card, make_emulator, warm
-from ours import ours
+from emulators import make_card, make_emulator, warm_up
+from ours import run_ours
 from world import World, region
 
 from xai4land.device import choose_precision
@@ -22,39 +22,43 @@ from xai4land.emulator import Card
 
 __all__ = ["table"]
 
-COUNTS = (1, 2)
-WINDOWS = 256
-"""Windows of all processes together that the limit is measured with."""
+WORKER_COUNTS = (1, 2)
+LIMIT_WINDOWS = 256
+"""Windows, of all processes together, for the limit."""
 
 
 def table(settings: Settings) -> pd.DataFrame:
-    """The region that speed is measured on; starting the workers is not counted."""
+    """Measure the region of the table ``speed``, without the start of the workers."""
     world = region(settings.domain)
     world.store(settings.folder)
     card = make_card(world, "2M")
     jobs = {
-        f"{count} worker{'s'[: count - 1]}": partial(shared, settings.folder, world, card, count)
-        for count in COUNTS
+        f"{count} worker{'s'[: count - 1]}": partial(
+            run_workers, settings.folder, world, card, count
+        )
+        for count in WORKER_COUNTS
     }
     limits = {
-        f"bare network, {count} process{'es'[: 2 * count - 2]}": partial(alone, card, count)
-        for count in COUNTS
+        f"bare network, {count} process{'es'[: 2 * count - 2]}": partial(
+            run_bare_processes, card, count
+        )
+        for count in WORKER_COUNTS
     }
-    taken = in_turn({**jobs, **limits}, settings.repeats)
+    taken = run_in_turn({**jobs, **limits}, settings.repeats)
     rows: list[dict[str, Any]] = []
     for group in (jobs, limits):
-        first = middle(taken[next(iter(group))])[0]
+        first = median_and_spread(taken[next(iter(group))])[0]
         for what in group:
-            seconds, spread = middle(taken[what])
+            seconds, spread = median_and_spread(taken[what])
             rows.append(
                 {"": what, "seconds": seconds, "spread %": spread, "times as fast": first / seconds}
             )
     return pd.DataFrame(rows)
 
 
-def alone(card: Card, count: int) -> float:
-    """Seconds of the bare network in processes that share nothing but the machine."""
-    job = partial(_bare, card, WINDOWS // count)
+def run_bare_processes(card: Card, count: int) -> float:
+    """Measure the bare network in processes that share only the machine."""
+    job = partial(_bare, card, LIMIT_WINDOWS // count)
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
         return max(future.result() for future in [pool.submit(job) for _ in range(count)])
 
@@ -62,20 +66,20 @@ def alone(card: Card, count: int) -> float:
 def _bare(card: Card, windows: int) -> float:
     torch.set_num_threads(1)
     bfloat16 = choose_precision("auto", "cpu") == torch.bfloat16
-    return bare(card, windows, Way(bfloat16, prepared=True, batch=1)).seconds
+    return run_bare(card, windows, Setup(bfloat16, prepared=True, batch=1)).seconds
 
 
-def shared(folder: Path, world: World, card: Card, count: int) -> float:
-    """Seconds with some workers."""
+def run_workers(folder: Path, world: World, card: Card, count: int) -> float:
+    """Measure a run with some workers."""
     with (
         LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as cluster,  # type: ignore[no-untyped-call]
         Client(cluster) as client,  # type: ignore[no-untyped-call]
     ):
-        client.run(_ready, folder, world, card)
-        return ours(folder, world, card).seconds
+        client.run(_prepare_worker, folder, world, card)
+        return run_ours(folder, world, card).seconds
 
 
-def _ready(folder: Path, world: World, card: Card) -> None:
-    """A worker that has imported and built everything."""
+def _prepare_worker(folder: Path, world: World, card: Card) -> None:
+    """Import and build everything in a worker."""
     world.open(folder)
-    warm(make_emulator(card).network("cpu"), card)
+    warm_up(make_emulator(card).network("cpu"), card)

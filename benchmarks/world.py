@@ -8,12 +8,12 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
+
+from xai4land.typing import Floats, Floats32
 
 __all__ = ["STATES", "STATICS", "World", "region"]
 
-Floats = npt.NDArray[np.float32]
 STATES = ("water", "wood", "field", "open")
 STATICS = ("height", "slope", "clay", "sand")
 
@@ -37,8 +37,8 @@ class World:
         Share of water in a cell of the open sea, two thirds of all cells. At zero there is no
         sea, and each cell has some of everything.
     written : bool
-        Whether the static features are in the store. If not they are only described there,
-        and read as zeros: a grid of any size costs nothing.
+        Whether the static features are written to the store. Otherwise the store has only their
+        metadata, and they are read as zeros, so that a grid of any size costs nothing.
     """
 
     rows: int
@@ -57,19 +57,19 @@ class World:
         return self.rows * self.columns / 1e6
 
     def store(self, folder: Path) -> Path:
-        """The Zarr store in a folder; written once."""
+        """Return the Zarr store in a folder; write it once."""
         path = folder / f"world-{'-'.join(map(str, astuple(self)))}.zarr"
         if not path.exists():
-            put: Any = self._described().to_zarr
+            put: Any = self._make_dataset().to_zarr
             put(path, zarr_format=3, consolidated=False, compute=self.written)
         return path
 
     def open(self, folder: Path) -> xr.Dataset:
-        """The inputs, lazy, as a user opens them."""
+        """Open the inputs lazily, as a user does."""
         data: xr.Dataset = xr.open_zarr(self.store(folder), consolidated=False, chunks={})
         return data
 
-    def _described(self) -> xr.Dataset:
+    def _make_dataset(self) -> xr.Dataset:
         coarse = replace(
             self,
             rows=-(-self.rows // self.ratio),
@@ -94,7 +94,7 @@ class World:
 
 
 def region(size: int) -> World:
-    """Land of ``size`` pixels a side at 0.02°, with states at 0.1°; a cell is mixed everywhere."""
+    """Make land of ``size`` pixels a side at 0.02°, with states at 0.1°; all cells are mixed."""
     return World(size, size, 0.02, 5, north=62, west=-20, chunk=min(1024, size // 2))
 
 
@@ -110,12 +110,12 @@ def _coords(world: World, names: tuple[str, str]) -> dict[str, xr.DataArray]:
     }
 
 
-def _states(coarse: World) -> Floats:
-    """Fractions that add up to one, (states, rows, columns)."""
+def _states(coarse: World) -> Floats32:
+    """Make fractions that add up to one, shape (states, rows, columns)."""
     rng = np.random.default_rng(0)
     shape = (coarse.rows, coarse.columns)
     fractions = rng.dirichlet(np.full(len(STATES), 2.0), shape).transpose(2, 0, 1)
-    fractions = 0.9 * fractions + 0.1 / len(STATES)  # nothing is quite absent
+    fractions = 0.9 * fractions + 0.1 / len(STATES)  # no class is absent
     if coarse.sea:
         lat, lon = (c.values for c in _coords(coarse, ("lat", "lon")).values())
         height = _blobs(np.deg2rad(lat)[:, None], np.deg2rad(lon)[None], rng)
@@ -125,8 +125,8 @@ def _states(coarse: World) -> Floats:
     return fractions.astype(np.float32)
 
 
-def _blobs(lat: Any, lon: Any, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Waves in all directions through the sphere: a few continents."""
+def _blobs(lat: Any, lon: Any, rng: np.random.Generator) -> Floats:
+    """Add waves in all directions through the sphere, which gives a few continents."""
     axes = np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat) + 0 * lon
     waves = (
         np.sin(sum(k * axis for k, axis in zip(direction, axes, strict=True)) + phase)
@@ -134,5 +134,5 @@ def _blobs(lat: Any, lon: Any, rng: np.random.Generator) -> npt.NDArray[np.float
             rng.normal(0, 2, (12, 3)), rng.uniform(0, 2 * np.pi, 12), strict=True
         )
     )
-    total: npt.NDArray[np.float64] = np.sum(list(waves), axis=0)
+    total: Floats = np.sum(list(waves), axis=0)
     return total

@@ -1,4 +1,4 @@
-"""The CF checker's word on a file."""
+"""Check files with the CF checker."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 def complaints(path: Path, criteria: str = "strict") -> str:
-    """What the newest CF checker says against a NetCDF file; empty if nothing.
+    """Return the problems that the newest CF checker finds in a NetCDF file; empty if none.
 
-    ``"lenient"`` leaves out what is recommended only. The checker has a process of its own, for
-    what it loads may crash when that ends.
+    ``"lenient"`` leaves out recommendations. The checker runs in a process of its own, since its
+    libraries may crash when a process ends.
     """
     return _checker().submit(_complaints, path, criteria).result()
 

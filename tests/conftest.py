@@ -1,4 +1,4 @@
-"""Small worlds and emulators whose answers are known."""
+"""Small worlds and emulators with known results."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tests keep what they make out of the user's cache folder."""
-    # Workers inherit it from the first process, which has none of its own.
+    """Use a temporary cache folder, not the user's."""
+    # Workers inherit it from the first process.
     if not hasattr(config, "workerinput"):
         os.environ["XAI4LAND_CACHE"] = tempfile.mkdtemp(prefix="xai4land-tests-")
 
@@ -39,7 +39,7 @@ def coordinate(name: str, values: np.ndarray) -> xr.DataArray:
 
 
 def small_world(seed: int = 0, times: int = 2, ratio: int = 4) -> xr.Dataset:
-    """States at 10 degrees on 18 x 36 cells; height and zones on a finer grid; truth to match."""
+    """Make states at 10 degrees on 18 x 36 cells; height, zones and truth on a finer grid."""
     rng = np.random.default_rng(seed)
     rows, columns = 18 * ratio, 36 * ratio
     fine = rng.normal(size=(times, rows, columns)) + 2 * np.sin(np.linspace(0, 6 * np.pi, columns))
@@ -100,7 +100,7 @@ def small_card(ratio: int = 4, **changes: Any) -> Card:
 
 
 def random_emulator(card: Card, seed: int = 0) -> Emulator:
-    """An emulator with random weights, the last layer's included."""
+    """Make an emulator with random weights, including the last layer."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = build(card)
@@ -110,7 +110,7 @@ def random_emulator(card: Card, seed: int = 0) -> Emulator:
 
 
 def plain_emulator(card: Card) -> Emulator:
-    """An emulator whose network answers zero: the fractions alone decide."""
+    """Make an emulator whose network gives zero, so that only the fractions decide."""
     network = build(card)
     return Emulator(card, {k: torch.zeros_like(v) for k, v in network.state_dict().items()})
 
@@ -140,7 +140,7 @@ def shared_land() -> Path:
 
 @pytest.fixture(scope="session")
 def seasonal_emulator():
-    """A small seasonal emulator of red noise, at two leads."""
+    """Train a small seasonal emulator on red noise, for two leads."""
     from seasonal_worlds import monthly, red_noise
     from xai4land_seasonal import Settings, fit
 

@@ -1,4 +1,4 @@
-"""A web server of a folder's files that can be made to fail."""
+"""A web server of a folder's files that fails on demand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class Folder:
-    """Serves ``path``; fails on the requests whose numbers are in ``failing``."""
+    """Server of the files in ``path``; fails on the requests whose numbers are in ``failing``."""
 
     def __init__(self, path: Path) -> None:
         self.asked: list[str] = []

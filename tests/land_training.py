@@ -1,4 +1,4 @@
-"""A legend of three classes, and a training of seconds."""
+"""A legend of three classes, and a short training."""
 
 from __future__ import annotations
 

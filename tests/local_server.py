@@ -63,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def wanted(self) -> int:
-        """The first byte that is asked for, if the version is that of the asker."""
+        """Return the first byte requested, if the client has the same version."""
         site, asked = self.site, self.headers.get("Range")
         if asked and self.headers.get("If-Range") in (None, site.headers.get("ETag")):
             return int(asked.removeprefix("bytes=").rstrip("-"))
@@ -95,7 +95,7 @@ whole = cut()
 
 
 def no_range(handler: Handler) -> None:
-    """The whole file, whatever was asked for."""
+    """Send the whole file, ignoring ranges."""
     site = handler.site
     handler.head(200, {**site.headers, "Content-Length": str(len(handler.content))})
     handler.wfile.write(handler.content)
@@ -115,7 +115,7 @@ def silent(handler: Handler) -> None:
 
 
 def trickle(handler: Handler) -> None:
-    """A byte now and then, without end."""
+    """Send single bytes slowly, without end."""
     handler.head(200, {"Content-Length": "100000"})
     while not handler.site.released.wait(0.02):
         handler.wfile.write(b"x")

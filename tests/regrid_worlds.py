@@ -26,7 +26,7 @@ ENGINES = [pytest.param("xarray-regrid"), pytest.param("xesmf", marks=XESMF)]
 
 
 def cells(lat: np.ndarray, lon: np.ndarray, /, **bounds: np.ndarray) -> xr.Dataset:
-    """A grid; bounds by the name of their coordinate."""
+    """Make a grid; bounds are given by the name of their coordinate."""
     made = xr.Dataset(coords={"lat": coordinate("lat", lat), "lon": coordinate("lon", lon)})
     for name, values in bounds.items():
         made[name].attrs["bounds"] = f"{name}_bnds"
@@ -41,12 +41,12 @@ def regular(degrees: float, west: float = -180.0, descending: bool = False) -> x
 
 
 def with_poles(rows: int, columns: int) -> xr.Dataset:
-    """Half cells at the poles."""
+    """Make a grid with half cells at the poles."""
     return cells(np.linspace(90, -90, rows), np.arange(columns) * 360 / columns)
 
 
 def gaussian(rows: int, bounds: bool) -> xr.Dataset:
-    """A Gaussian grid; its bounds are where the quadrature's weights have them, not midway."""
+    """Make a Gaussian grid; its bounds follow from the quadrature weights, not midway."""
     sines, weights = np.polynomial.legendre.leggauss(rows)
     lat, lon = np.rad2deg(np.arcsin(sines)), np.arange(2 * rows) * 180 / rows
     if not bounds:
@@ -57,7 +57,7 @@ def gaussian(rows: int, bounds: bool) -> xr.Dataset:
 
 
 def smooth(grid: xr.Dataset) -> xr.Dataset:
-    """Something like temperature, of spherical harmonics up to degree 2."""
+    """Add a field like temperature, of spherical harmonics up to degree 2."""
     lat, lon = np.deg2rad(grid.lat), np.deg2rad(grid.lon)
     field = 288 + 20 * np.sin(lat) - 40 * np.sin(lat) ** 2 + harmonic(lat, lon)
     attrs = {"units": "K", "units_metadata": "temperature: on_scale"}
@@ -66,7 +66,7 @@ def smooth(grid: xr.Dataset) -> xr.Dataset:
 
 
 def harmonic(lat: xr.DataArray, lon: xr.DataArray) -> xr.DataArray:
-    """Y_2^2, times 30."""
+    """Compute the spherical harmonic Y_2^2, times 30."""
     return 30 * np.cos(lat) ** 2 * np.cos(2 * lon)
 
 
@@ -77,5 +77,5 @@ def noise(grid: xr.Dataset, seed: int = 0, **sizes: int) -> xr.Dataset:
 
 
 def total(data: xr.Dataset, name: str) -> float:
-    """Integral over the sphere, whose area is one."""
+    """Compute the integral over the sphere, whose area is one."""
     return float((data[name] * cell_areas(Grid.of(data[name]), data).values).sum())

@@ -27,7 +27,7 @@ def mean(field: xr.DataArray) -> float:
     new=st.tuples(st.integers(2, 30), st.integers(3, 40)),
     west=st.sampled_from([-180.0, 0.0, 13.0]),
 )
-def test_the_global_mean_is_kept(rows, columns, new, west):
+def test_the_global_mean_is_conserved(rows, columns, new, west):
     field = globe(rows, columns)
     made = cell_means(field, Grid.of(globe(*new, west=west)))
     assert mean(made) == pytest.approx(mean(field), abs=1e-12)
@@ -35,7 +35,7 @@ def test_the_global_mean_is_kept(rows, columns, new, west):
     np.testing.assert_allclose(constant, 1.0, rtol=1e-12)
 
 
-def test_rolled_and_turned_fields_give_the_same():
+def test_the_order_of_rows_and_columns_does_not_matter():
     field, target = globe(18, 36), Grid.of(globe(6, 9))
     turned = field.isel(lat=slice(None, None, -1)).roll(lon=7, roll_coords=True)
     turned["lon"] = coordinate("lon", turned.lon.values % 360)
@@ -43,7 +43,7 @@ def test_rolled_and_turned_fields_give_the_same():
     np.testing.assert_allclose(cell_means(turned, target), cell_means(field, target), atol=1e-12)
 
 
-def test_missing_cells_are_left_out_and_stay_local():
+def test_missing_cells_affect_only_the_cells_around_them():
     field, target = globe(18, 36), Grid.of(globe(6, 12))
     holed = field.copy()
     holed[0, 0] = np.nan
@@ -55,7 +55,7 @@ def test_missing_cells_are_left_out_and_stay_local():
     assert int(cell_means(holed, target).isnull().sum()) == 1
 
 
-def test_cells_centred_on_the_poles_are_half():
+def test_cells_centred_on_the_poles_are_half_cells():
     grid = Grid(Axis(np.arange(-90.0, 91, 10)), Axis(np.arange(0.0, 360, 10), True, True))
     assert cell_edges(grid)[0][0].tolist() == [-90, -85]
     assert float(cell_areas(grid).sum()) == pytest.approx(1)

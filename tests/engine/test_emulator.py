@@ -41,7 +41,7 @@ def test_a_saved_emulator_is_loaded_unchanged(tmp_path, emulator):
         torch.testing.assert_close(again.weights[name], weight, rtol=0, atol=0)
 
 
-def test_pickling_keeps_it_for_other_processes(emulator):
+def test_an_emulator_can_be_pickled(emulator):
     assert pickle.loads(pickle.dumps(emulator)).sha256 == emulator.sha256  # noqa: S301
 
 
@@ -70,7 +70,7 @@ def test_an_altered_byte_is_refused(tmp_path_factory, content, data):
         emulator = Emulator.load(path)
     except EmulatorFileError:
         return
-    # Spaces that pad the header mean nothing; all else must be refused.
+    # Spaces that pad the header have no meaning; any other change must be refused.
     original = Emulator.load(written(tmp_path_factory.mktemp("whole"), content))
     assert emulator.card == original.card
     for name, weight in original.weights.items():
@@ -78,7 +78,7 @@ def test_an_altered_byte_is_refused(tmp_path_factory, content, data):
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04N.", b"\xff" * 64, b"PK\x03\x04" * 9])
-def test_foreign_files_are_refused(tmp_path, content):
+def test_other_files_are_refused(tmp_path, content):
     with pytest.raises(EmulatorFileError, match="no safetensors file"):
         Emulator.load(written(tmp_path, content))
 
@@ -98,7 +98,7 @@ def test_safetensors_without_a_card_are_refused(tmp_path):
 
 
 def changed_card(content: bytes, **changes) -> bytes:
-    """The same file with another card, its hash made to fit."""
+    """Return the file with another card and a matching hash."""
     emulator = Emulator(
         *__import__("xai4land.emulator.file", fromlist=["unpack"]).unpack(content, "")
     )
@@ -139,7 +139,7 @@ def test_a_missing_file_and_an_unknown_name():
         xai4land.load_emulator("nonsense")
 
 
-def test_saving_where_one_cannot(emulator):
+def test_saving_to_a_missing_folder_is_refused(emulator):
     with pytest.raises(StoreError, match="could not write"):
         emulator.save("/nowhere/none.safetensors")
 
@@ -169,7 +169,7 @@ def test_a_resolution_far_from_training_is_refused(world, emulator):
         emulator.check(world, target=0.5)
 
 
-def test_good_data_pass(world, emulator):
+def test_valid_data_pass_the_check(world, emulator):
     emulator.check(world)
 
 
@@ -204,7 +204,7 @@ def test_bad_input_gives_one_clear_error(world, emulator, change, message):
         change(world).ai4land.reconstruct(emulator)
 
 
-def test_one_time_step_and_none_are_fine(world, emulator):
+def test_one_time_step_or_no_time_axis_is_accepted(world, emulator):
     one = world.isel(time=[1]).ai4land.reconstruct(emulator)
     none = world.isel(time=1, drop=True).ai4land.reconstruct(emulator)
     assert one.land_cover.dims == ("time", "lat", "lon")
@@ -213,7 +213,7 @@ def test_one_time_step_and_none_are_fine(world, emulator):
     assert one.time_bnds.values.astype("M8[Y]").astype(int).tolist() == [[31, 32]]
 
 
-def test_a_time_axis_without_attributes_is_known_by_its_dates(world, emulator):
+def test_a_time_axis_without_attributes_is_recognised_by_its_dates(world, emulator):
     bare = world.assign_coords(time=("time", world.time.values))
     made = bare.ai4land.reconstruct(emulator)
     assert made.land_cover.dims == ("time", "lat", "lon")
@@ -228,7 +228,7 @@ def test_other_calendars_are_kept(world, emulator):
     assert made.time_bnds.values[0, 1].year == 2001
 
 
-def test_static_features_may_be_a_dataset_of_their_own(world, emulator):
+def test_static_features_can_be_a_separate_dataset(world, emulator):
     names = ["height", "zone"]
     apart = world.drop_vars(names).ai4land.reconstruct(emulator, static=world[names])
     together = world.ai4land.reconstruct(emulator)

@@ -1,4 +1,4 @@
-"""Axes and grids: operators against plain versions, coordinates by CF metadata."""
+"""Axes and grids: matrices against plain versions, coordinates by CF metadata."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xai4land.grids.axis import Axis
 from xai4land.grids.grid import Grid, target_grid
 
 
-def test_linear_taps_agree_with_numpy():
+def test_linear_interpolation_agrees_with_numpy():
     axis = Axis(np.linspace(80, -80, 17))
     points = np.linspace(79, -79, 200)
     values = np.random.default_rng(0).normal(size=17)
@@ -51,7 +51,7 @@ def test_weights_sum_to_one_and_wrap(west, spacing):
     assert (matrix >= 0).all()
 
 
-def test_longitudes_across_the_date_line_are_one_run():
+def test_longitudes_across_the_date_line_are_unwrapped():
     lon = coordinate("lon", np.array([170.0, 175.0, 180.0, -175.0, -170.0]))
     lat = coordinate("lat", np.array([10.0, 5.0]))
     grid = Grid.of(xr.DataArray(np.zeros((2, 5)), coords={"lat": lat, "lon": lon}))
@@ -64,7 +64,7 @@ def array(lat, lon):
     return xr.DataArray(np.zeros((len(lat), len(lon))), coords=coords, dims=("lat", "lon"))
 
 
-def test_coordinates_are_found_by_their_attributes_not_their_names():
+def test_coordinates_are_found_by_attributes_and_not_by_names():
     named = array([1.0, 2.0], [3.0, 4.0]).rename(lat="this", lon="that")
     assert Grid.of(named).names == ("this", "that")
     bare = xr.DataArray(np.zeros((2, 2)), coords={"lat": [1, 2], "lon": [3, 4]})
@@ -85,12 +85,12 @@ def test_coordinates_are_found_by_their_attributes_not_their_names():
         ([1.0, 2.0], [-180.0, -90.0, 0.0, 90.0, 180.0], "more than the globe"),
     ],
 )
-def test_bad_coordinates_are_refused_with_the_mend(lat, lon, message):
+def test_bad_coordinates_are_refused_with_a_fix(lat, lon, message):
     with pytest.raises(InputError, match=message):
         Grid.of(array(lat, lon))
 
 
-def test_two_dimensional_coordinates_are_refused_with_the_way_out():
+def test_two_dimensional_coordinates_are_refused_with_a_fix():
     lat, lon = np.meshgrid([1.0, 2.0], [3.0, 4.0])
     data = xr.DataArray(
         np.zeros((2, 2)),
@@ -104,7 +104,7 @@ def test_two_dimensional_coordinates_are_refused_with_the_way_out():
         Grid.of(data)
 
 
-def test_unstructured_coordinates_are_refused_with_the_way_out():
+def test_unstructured_coordinates_are_refused_with_a_fix():
     attrs = {"standard_name": "latitude", "units": "degrees_north"}
     data = xr.DataArray(
         np.zeros(3),
@@ -139,13 +139,13 @@ def test_a_target_coarser_than_the_states_is_refused():
 
 
 @pytest.mark.parametrize("resolution", [0.0, -1.0, 500.0])
-def test_a_resolution_that_is_none_is_refused(resolution):
+def test_an_impossible_resolution_is_refused(resolution):
     states = Grid.of(array([2.5, 1.5, 0.5], [0.5, 1.5, 2.5]))
     with pytest.raises(InputError, match="resolution in degrees"):
         target_grid(resolution, states, states)
 
 
-def test_a_resolution_covers_the_states_domain():
+def test_a_target_resolution_covers_the_domain_of_the_states():
     states = Grid.of(array([2.5, 1.5, 0.5], [0.5, 1.5, 2.5]))
     grid = target_grid(0.25, states, states)
     assert grid.shape == (12, 12)

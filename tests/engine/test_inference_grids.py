@@ -1,4 +1,4 @@
-"""The answer depends on where cells lie, not on how a file counts, rounds or cuts them."""
+"""Maps depend on where cells lie, not on order, rounding or extent of coordinates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def emulator(target: float, states: float):
 
 
 def inputs(lat, lon, fine_lat, fine_lon) -> xr.Dataset:
-    """States on some coordinates, height and zones on finer ones."""
+    """Make states on some coordinates, height and zones on finer ones."""
     rng = np.random.default_rng(0)
     coords = {"lat": coordinate("lat", lat), "lon": coordinate("lon", lon)}
     coords |= {
@@ -43,7 +43,7 @@ def inputs(lat, lon, fine_lat, fine_lon) -> xr.Dataset:
 
 
 def cells(step: float, first: float, last: float) -> np.ndarray:
-    """Centres of the cells between two edges."""
+    """Return the centres of the cells between two edges."""
     return first + step * (np.arange(round((last - first) / step)) + 0.5)
 
 
@@ -53,7 +53,7 @@ def run(data, made_by, **how) -> xr.Dataset:
 
 
 def same(one: xr.Dataset, other: xr.Dataset) -> None:
-    """Equal classes and, to 1e-5, equal probabilities, pixel by pixel."""
+    """Assert equal classes and, to 1e-5, equal probabilities, pixel by pixel."""
     np.testing.assert_array_equal(one.land_cover.values, other.land_cover.values)
     found, expected = (made.land_cover_probability.values for made in (one, other))
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -69,7 +69,7 @@ def test_a_region_almost_around_the_globe_does_not_depend_on_chunks():
 EDGES = (20, 60), (-170, 170)
 
 
-def test_static_features_of_a_region_serve_a_global_target_counted_from_zero():
+def test_static_features_of_a_region_work_with_a_global_target_from_0_to_360():
     data = inputs(cells(10, -40, 40), cells(10, 0, 360), cells(2.5, -40, 40), cells(2.5, -60, 60))
     target = xr.Dataset(
         coords={
@@ -85,7 +85,7 @@ def test_static_features_of_a_region_serve_a_global_target_counted_from_zero():
 
 
 @pytest.mark.parametrize("chunks", [(24, 141), (10, 20)])
-def test_a_region_of_states_under_a_global_target_is_met_once(chunks):
+def test_each_cell_of_a_region_counts_once_under_a_global_target(chunks):
     """The first cell begins at the date line, where the target ends."""
     data = inputs(cells(10, 0, 60), cells(10, -180, -70), cells(2.5, 0, 60), cells(2.5, -180, 180))
     lon = coordinate("lon", cells(2.5, 180, 540))
@@ -94,7 +94,7 @@ def test_a_region_of_states_under_a_global_target_is_met_once(chunks):
     same(run(data, made_by, target=target), run(data, made_by, target=target, chunks=chunks))
 
 
-def test_a_pixel_on_the_edge_of_two_cells_is_in_one_whichever_way_rows_run():
+def test_the_cell_of_a_pixel_on_an_edge_does_not_depend_on_the_order_of_rows():
     fine = cells(0.2, 40, 46), cells(0.2, 0, 8)
     data = inputs(cells(0.5, 40, 46), cells(0.5, 0, 8), *fine)
     made_by = emulator(0.2, 0.5)
@@ -106,7 +106,7 @@ def test_a_pixel_on_the_edge_of_two_cells_is_in_one_whichever_way_rows_run():
 
 @pytest.mark.parametrize(("fine", "coarse"), [(0.05, 0.25), (0.1, 0.25)])
 def test_float32_coordinates_do_not_matter(fine, coarse):
-    """Nor from which meridian they count, nor which part of the target is asked for."""
+    """The first meridian and the part of the target do not matter either."""
     lat, lon = (40, 46), (170, 180)
     exact = inputs(cells(coarse, *lat), cells(coarse, *lon), cells(fine, *lat), cells(fine, *lon))
     names = ("lat", "lon", "lat_fine", "lon_fine")
@@ -137,7 +137,7 @@ def test_coordinates_rounded_to_decimals_do_not_matter():
 
 @pytest.mark.parametrize("west", np.arange(-20, -19, 0.05).round(2))
 def test_a_resolution_over_float32_states_gives_the_same_target(west):
-    """Also where the states' edge lies midway between two pixels."""
+    """One case has an edge of the states midway between two pixels."""
     exact = inputs(cells(0.05, 40, 42), cells(0.05, west, west + 2), *(cells(0.02, 40, 42),) * 2)
     rounded = exact.assign_coords(
         {n: exact[n].copy(data=exact[n].values.astype("f4")) for n in ("lat", "lon")}
@@ -162,7 +162,7 @@ def gaussian(count: int) -> np.ndarray:
     return np.rad2deg(np.arcsin(np.polynomial.legendre.leggauss(count)[0]))[::-1]
 
 
-def test_gaussian_rows_reach_the_poles_and_may_be_cut():
+def test_gaussian_rows_extend_to_the_poles_and_can_be_subset():
     lat, lon = gaussian(48), cells(3.75, 0, 360)
     data = inputs(lat, lon, cells(1.25, -90, 90)[::-1], cells(1.25, 0, 360))
     made_by = emulator(1.25, 3.75)
@@ -197,7 +197,7 @@ def test_beyond_irregular_rows_the_map_is_missing():
 
 @pytest.mark.parametrize("step", [0.1, 0.11])
 @pytest.mark.parametrize("phase", [0, 0.25, 0.5, 0.75])
-def test_windows_lie_alike_whatever_part_of_a_lattice_is_asked_for(phase, step):
+def test_windows_do_not_depend_on_the_part_of_the_lattice(phase, step):
     lat = 50 - step * (np.arange(80) + phase)
     lon = -20 + step * (np.arange(90) + phase)
     data = inputs(cells(0.5, 40, 52), cells(0.5, -22, -8), lat, lon)
@@ -214,7 +214,7 @@ def test_windows_lie_alike_whatever_part_of_a_lattice_is_asked_for(phase, step):
 @pytest.mark.parametrize("count", [5, 12, 60, 300])
 @pytest.mark.parametrize("step", [0.25, 0.1, 0.05, 1 / 12, 0.01, 1 / 120, 0.11, 0.7, 0.375])
 @pytest.mark.parametrize("first", [-180, 0, 23])
-def test_noise_of_storage_is_told_from_another_grid(step, first, count):
+def test_rounding_errors_are_distinguished_from_another_grid(step, first, count):
     exact = first + step * (np.arange(count) + 0.5)
     stored = [exact, exact.astype("f4").astype(float)]
     stored += [np.round(exact, 5)] if count > 5 else []
@@ -225,7 +225,7 @@ def test_noise_of_storage_is_told_from_another_grid(step, first, count):
 
 
 @pytest.mark.parametrize("count", [48, 96, 320])
-def test_gaussian_rows_are_not_even(count):
+def test_gaussian_rows_are_not_regular(count):
     lat = gaussian(count)
     assert regular_spacing(lat) is None
     assert regular_spacing(lat[:12]) is None

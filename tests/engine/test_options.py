@@ -11,7 +11,7 @@ from xai4land import InputError
 from xai4land.options import get_options
 
 
-def test_a_block_ends_and_a_call_stays(monkeypatch):
+def test_a_with_block_restores_options_and_a_call_does_not(monkeypatch):
     monkeypatch.setenv("XAI4LAND_TIMEOUT", "7")
     with xai4land.set_options(timeout=3, retries=0):
         with xai4land.set_options(timeout=2):
@@ -24,7 +24,7 @@ def test_a_block_ends_and_a_call_stays(monkeypatch):
     assert get_options().timeout == 7
 
 
-def test_the_environment(monkeypatch, tmp_path):
+def test_options_come_from_the_environment(monkeypatch, tmp_path):
     for name, text in (
         ("CACHE", "~/some"),
         ("OFFLINE", "yes"),
@@ -42,7 +42,7 @@ def test_the_environment(monkeypatch, tmp_path):
     assert get_options().cache == tmp_path / "xai4land"
 
 
-def test_every_fault_is_listed(monkeypatch):
+def test_every_invalid_option_is_listed(monkeypatch):
     before = get_options()
     with pytest.raises(InputError) as caught:
         xai4land.set_options(

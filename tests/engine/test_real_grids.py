@@ -1,4 +1,4 @@
-"""Real files whose grids break careless readers, where they lie beside the checkout."""
+"""Real files with difficult grids; skipped where they are absent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(
         not FOLDER.is_dir(), reason="the real grids are not beside this checkout (../shared/data)"
     ),
-    # What these files' own attributes make xarray say when they are read.
+    # Warnings of xarray about the attributes of these files.
     pytest.mark.filterwarnings("ignore::xarray.SerializationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
@@ -43,14 +43,14 @@ def grib(name: str) -> xr.Dataset:
 
 
 def midway(centres: np.ndarray) -> np.ndarray:
-    """Edges, and the poles where a grid all but reaches them."""
+    """Return edges midway between centres, or at the poles if a grid almost reaches them."""
     inner = (centres[1:] + centres[:-1]) / 2
     ends = 2 * centres[[0, -1]] - inner[[0, -1]]
     return np.concatenate([ends[:1], inner, ends[1:]])
 
 
 def plain_mean(field: np.ndarray, lat: np.ndarray, lon: np.ndarray, box) -> float:
-    """Mean over a box of whatever parts of cells lie in it."""
+    """Compute the mean over a box, with the parts of cells that lie in it."""
     south, north, west, east = box
     rows, columns = np.sort(midway(lat)).clip(-90, 90), midway(lon)
     heights = np.diff(np.sin(np.deg2rad(rows.clip(south, north))))
@@ -93,7 +93,7 @@ def test_an_ensemble_with_half_cells_at_the_poles():
     assert float(cell) == pytest.approx(plain_mean(field, lat, lon, (80, 90, 90, 100)), abs=1e-4)
 
 
-def test_two_far_columns_are_no_grid_and_one_has_its_bounds():
+def test_two_distant_columns_are_refused_and_one_column_uses_its_bounds():
     data = netcdf("tas_Amon_HadGEM2-ES_rcp85_r1i1p1_200512-203011.nc")
     with pytest.raises(InputError, match=r"two columns 187.5° apart.*ds.isel\(lon=\[0\]\)"):
         regrid(data, 10.0, engine=PLAIN)
@@ -115,7 +115,7 @@ def test_two_far_columns_are_no_grid_and_one_has_its_bounds():
     "name",
     ["camse_unstructured_grid.nc", "lfric_ngvat_2D_1t_face_half_levels_main_conv_rain.nc"],
 )
-def test_meshes_are_refused_with_the_way_out(name, engine):
+def test_meshes_are_refused_with_a_fix(name, engine):
     data = netcdf(name)
     with pytest.raises(InputError, match="unstructured mesh.*cdo remapdis,global_1") as caught:
         regrid(data, 5.0, engine=engine)
@@ -148,8 +148,8 @@ def test_curvilinear_grids_are_refused_without_xesmf(name):
 
 
 @pytest.mark.parametrize("name", CURVED)
-def test_curvilinear_grids_are_brought_to_regular_ones(name):
-    """The nearest by brute force, of a tenth of the cells."""
+def test_nearest_cells_of_curvilinear_grids_agree_with_a_plain_search(name):
+    """Compare a tenth of the cells with a search through all centres."""
     variable, known = CURVED[name]
     data = curved(name)
     made = regrid(data, 5.0, "nearest")[variable]
@@ -167,7 +167,7 @@ def test_curvilinear_grids_are_brought_to_regular_ones(name):
 
 @ESMF
 @pytest.mark.parametrize("name", CURVED)
-def test_curvilinear_means_lie_near_what_is_nearest(name):
+def test_curvilinear_means_are_close_to_nearest_cells(name):
     variable, known = CURVED[name]
     data = curved(name)
     made = regrid(data, 5.0, engine="xesmf")[variable]
@@ -199,7 +199,7 @@ def test_the_mean_over_a_tripolar_ocean_is_that_of_its_cells():
     made = regrid(data, 1.0, min_coverage=0.0, engine="xesmf").votemper
     share = regrid(data.assign(votemper=data.votemper.notnull() * 1.0), 1.0, engine="xesmf")
     weights = np.cos(np.deg2rad(made.lat)) * share.votemper.fillna(0)
-    # Target cells that the grid covers in part count wholly: 0.02 of a range of 32 K.
+    # Target cells that the grid covers in part count in full: 0.02 of a range of 32 K.
     assert float(made.weighted(weights).mean()) == pytest.approx(mean, abs=0.02)
 
 
@@ -212,7 +212,7 @@ def test_a_gaussian_grid_in_grib():
     assert made.longitude[0] == 2.5
     had = data.astype({"u10": "float64"})
     assert total(made, "u10") == pytest.approx(total(had, "u10"), abs=1e-6)
-    # Gauss's own weights know the mean, too, if not to the last digit.
+    # Gaussian weights give nearly the same mean.
     _, weights = np.polynomial.legendre.leggauss(96)
     exact = float((data.u10.mean("longitude").values * weights).sum() / 2)
     assert total(made, "u10") == pytest.approx(exact, abs=2e-3)
@@ -230,7 +230,7 @@ def test_a_lagged_ensemble_in_grib():
     )
     made = regrid(data, target, engine=PLAIN)
     assert made.t2m.shape == (28, 8, 20, 2, 3)
-    # Of a lagged ensemble most combinations are missing, and stay so.
+    # Most combinations of a lagged ensemble are missing, and stay missing.
     there = data.t2m.notnull().any(["latitude", "longitude"])
     np.testing.assert_array_equal(made.t2m.notnull().all(["latitude", "longitude"]), there)
     n, t, s = np.argwhere(there.values)[17]
@@ -240,7 +240,7 @@ def test_a_lagged_ensemble_in_grib():
     assert "valid_time" in made.coords
 
 
-def test_every_file_is_looked_at():
+def test_every_file_has_a_test():
     known = {p.name for p in FOLDER.iterdir() if p.suffix in (".nc", ".grib")}
     text = Path(__file__).read_text()
     assert not [name for name in known if name not in text]

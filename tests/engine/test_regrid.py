@@ -1,4 +1,4 @@
-"""``regrid``: what its methods promise, whatever the engine."""
+"""``regrid``: properties of its methods, with both engines."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SOURCES = {
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 @pytest.mark.parametrize("target", [10.0, with_poles(19, 30), gaussian(12, True), regular(3.0)])
-def test_the_global_integral_is_kept(source, target):
+def test_the_global_integral_is_conserved(source, target):
     field = noise(source, time=2)
     made = regrid(field, target, engine=PLAIN)
     for t in range(2):
@@ -56,8 +56,8 @@ def test_the_global_integral_is_kept(source, target):
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("method", ["conservative", "bilinear", "nearest"])
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
-def test_an_analytic_field_is_met(engine, method, source):
-    """Within what the field's slope (142 along both axes) and curvature (280) can make of it."""
+def test_an_analytic_field_is_reproduced(engine, method, source):
+    """Tolerances follow from the slope (142 along both axes) and curvature (280) of the field."""
     made = regrid(smooth(source), 5.0, method, engine=engine)
     wide, new = (np.deg2rad(float(np.abs(g.lat.diff("lat")).max())) for g in (source, made))
     bound = {
@@ -85,7 +85,7 @@ def test_means_of_a_harmonic_are_its_integrals():
 
 
 def slow_mean(values, rows, columns, box):
-    """Mean of what is known over a box, cell by cell; and the part that is known."""
+    """Compute the mean of known values over a box, cell by cell, and the part that is known."""
     south, north, west, east = box
     whole = (np.sin(np.deg2rad(north)) - np.sin(np.deg2rad(south))) * (east - west)
     area = weighted = 0.0
@@ -102,7 +102,7 @@ def slow_mean(values, rows, columns, box):
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 1000), min_coverage=st.sampled_from([0.05, 0.31, 0.77]))
-def test_means_are_those_of_a_slow_plain_version(seed, min_coverage):
+def test_means_agree_with_a_slow_plain_version(seed, min_coverage):
     """Irregular cells with bounds, a region, missing values."""
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.uniform(-90, 90, 7))
@@ -121,7 +121,7 @@ def test_means_are_those_of_a_slow_plain_version(seed, min_coverage):
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("method", ["conservative", "bilinear"])
-def test_a_missing_value_stays_where_it_is(engine, method):
+def test_a_missing_value_affects_only_cells_around_it(engine, method):
     field = noise(regular(5.0))
     holed = field.copy(deep=True)
     holed["x"][10, 20] = np.nan
@@ -134,8 +134,8 @@ def test_a_missing_value_stays_where_it_is(engine, method):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_what_is_known_makes_the_mean_down_to_a_share(engine):
-    """Cells of 5° of which a known number are missing, in cells of 10°."""
+def test_cells_are_means_of_known_values_down_to_min_coverage(engine):
+    """A known number of cells of 5° are missing in a cell of 10°."""
     field = noise(regular(5.0))
     for count, min_coverage, known in (
         (1, 0.5, True),
@@ -166,7 +166,7 @@ def test_cells_beyond_a_region_are_missing(engine, method):
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("method", ["conservative", "bilinear", "nearest"])
-def test_longitudes_may_count_from_anywhere(engine, method):
+def test_the_first_longitude_does_not_matter(engine, method):
     field = noise(regular(6.0))
     turned = field.roll(lon=23, roll_coords=True)
     turned = turned.assign_coords(lon=coordinate("lon", turned.lon.values % 360)).sortby("lon")
@@ -191,7 +191,7 @@ def test_nothing_is_computed_and_chunks_do_not_matter(method):
     assert isinstance(plain.variable._data, np.ndarray)
 
 
-def test_a_chunk_costs_one_task():
+def test_each_chunk_is_one_task():
     field = noise(regular(6.0), time=40).chunk(time=1)
     before = len(dask.optimize(field.x.data)[0].__dask_graph__())
     made = dask.optimize(regrid(field, 10.0, engine=PLAIN).x.data)[0]
@@ -201,7 +201,7 @@ def test_a_chunk_costs_one_task():
 @pytest.mark.parametrize("engine", ENGINES)
 @settings(max_examples=5, deadline=None)
 @given(a=st.floats(-10, 10), b=st.floats(-10, 10), order=st.permutations(["time", "lat", "lon"]))
-def test_it_is_linear_and_order_of_dimensions_is_kept(engine, a, b, order):
+def test_regridding_is_linear_and_keeps_the_order_of_dimensions(engine, a, b, order):
     first, second = (noise(regular(10.0), seed, time=3).transpose(*order) for seed in (1, 2))
     for method in ("conservative", "bilinear"):
         made = [regrid(d, 15.0, method, engine=engine).x for d in (first, second)]
@@ -213,7 +213,7 @@ def test_it_is_linear_and_order_of_dimensions_is_kept(engine, a, b, order):
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 @pytest.mark.parametrize("engine", [pytest.param("xesmf", marks=XESMF)])
 def test_engines_agree(engine, source):
-    """To 0.2 % of the range for cells of 10°: ESMF's cells have great circles for sides."""
+    """They agree to 0.2 % of the range for cells of 10°: the sides of ESMF's are great circles."""
     field = smooth(source)
     field["tas"] = field.tas.where(np.sin(3 * np.deg2rad(field.lon)) < 0.8)
     spread = float(field.tas.max() - field.tas.min())
@@ -233,7 +233,7 @@ def test_engines_agree_better_on_finer_grids(engine):
 
 
 def polygons(made: xr.Dataset) -> np.ndarray:
-    """Areas of cells with great circles for sides: the spherical excess of two triangles each."""
+    """Compute areas of cells whose sides are great circles, as spherical excess of triangles."""
 
     def corner(i, j):
         lat, lon = np.deg2rad(made.lat_bnds.values[:, i]), np.deg2rad(made.lon_bnds.values[:, j])
@@ -251,7 +251,7 @@ def polygons(made: xr.Dataset) -> np.ndarray:
 
 @pytest.mark.parametrize("engine", [pytest.param("xesmf", marks=XESMF)])
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
-def test_esmf_keeps_the_integral_over_its_own_cells(engine, source):
+def test_esmf_conserves_the_integral_over_its_own_cells(engine, source):
     field = noise(source)
     made = regrid(field, 10.0, engine=engine)
     had = regrid(field, source, engine=PLAIN)  # the same cells, with bounds that are told
@@ -261,7 +261,7 @@ def test_esmf_keeps_the_integral_over_its_own_cells(engine, source):
 
 
 @pytest.mark.parametrize("kind", ["float32", "float64", "int16", "int64", "bool"])
-def test_types(kind):
+def test_data_types_of_results(kind):
     field = noise(regular(10.0))
     field["x"] = (10 * field.x).astype(kind)
     wide = kind in ("float64", "int64")
@@ -274,7 +274,7 @@ def test_types(kind):
     assert taken.dtype == ("int8" if kind == "bool" else kind)
 
 
-def test_what_is_not_on_the_grid_is_passed_on_and_what_is_no_longer_true_is_left_out():
+def test_other_variables_are_kept_and_stale_ones_are_dropped():
     data = (
         smooth(regular(10.0))
         .expand_dims(time=3)
@@ -320,7 +320,7 @@ def test_names_order_and_meridian_of_the_source_are_kept_and_bounds_of_the_targe
     np.testing.assert_allclose(made.lat_bnds, target.lat_bnds, atol=1e-9)
 
 
-def test_variables_on_different_grids_come_to_one(planet):
+def test_variables_on_different_grids_are_regridded_to_one(planet):
     made = regrid(planet[["urban", "elevation"]], 10.0, engine=PLAIN)
     assert made.elevation.shape == (18, 36)
     assert made.urban.shape == (2, 18, 36)
@@ -344,7 +344,7 @@ def test_arrays_give_arrays_and_the_accessor_gives_the_same():
     assert "bounds" not in made.lat.attrs
 
 
-def test_nearest_invents_nothing_at_the_poles():
+def test_nearest_takes_only_existing_values_at_the_poles():
     field = noise(regular(10.0))
     made = regrid(field, 2.0, "nearest", engine=PLAIN).x
     np.testing.assert_array_equal(made, field.x.values.repeat(5, 0).repeat(5, 1))
@@ -378,7 +378,7 @@ def mesh() -> xr.Dataset:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_meshes_and_grids_that_are_no_grids_are_refused(engine):
+def test_meshes_and_broken_grids_are_refused(engine):
     loose = mesh()
     for data in (loose, loose.set_coords(["lat", "lon"])):
         data.lon.attrs["standard_name"] = "longitude"
@@ -428,7 +428,7 @@ def test_bounds_that_do_not_fit_are_refused(values, words):
         regrid(field, 20.0, engine=PLAIN)
 
 
-def test_an_engine_that_is_not_there_is_named_with_the_way_to_it(monkeypatch):
+def test_an_engine_that_is_not_installed_is_refused_with_a_fix(monkeypatch):
     from xai4land.regridding import engines
 
     monkeypatch.setattr(engines, "_xesmf_problem", lambda: "No module named 'esmpy'")
@@ -449,7 +449,7 @@ def test_the_compliance_checker_finds_no_error(tmp_path, method):
 
 
 def check_cf(made: xr.Dataset, folder) -> None:
-    """The compliance checker's newest CF checks pass."""
+    """Assert that the newest CF checks of the compliance checker pass."""
     path = folder / "made.nc"
     made.to_netcdf(path)
     assert not complaints(path)

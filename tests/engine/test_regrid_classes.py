@@ -29,7 +29,7 @@ def cover(grid: xr.Dataset, seed: int = 0, missing: float = 0.0, **sizes: int) -
 
 
 def plain(field: xr.DataArray, box: tuple[int, int], min_coverage: float):
-    """Majority and fractions of whole blocks, cell by cell."""
+    """Compute majority and fractions of blocks, cell by cell."""
     area = cell_areas(Grid.of(field)).values
     shape = field.shape[0] // box[0], field.shape[1] // box[1]
     most = np.full(shape, 255, "u1")
@@ -40,7 +40,7 @@ def plain(field: xr.DataArray, box: tuple[int, int], min_coverage: float):
         sums = [weights[values == code].sum() for code in FLAGS["flag_values"]]
         if sum(sums) >= min_coverage * weights.sum() - 1e-12 and sum(sums):
             parts[:, i, j] = np.array(sums) / sum(sums)
-            # The first of those that are as large as the largest.
+            # The first of several with the largest area.
             first = next(k for k in range(3) if sums[k] > max(sums) * (1 - 1e-9))
             most[i, j] = FLAGS["flag_values"][first]
     return most, parts
@@ -52,7 +52,7 @@ def plain(field: xr.DataArray, box: tuple[int, int], min_coverage: float):
     box=st.sampled_from([(2, 2), (3, 4), (1, 6)]),
     missing=st.sampled_from([0.0, 0.4]),
 )
-def test_they_are_those_of_a_slow_plain_version(seed, box, missing):
+def test_majority_and_fractions_agree_with_a_slow_plain_version(seed, box, missing):
     data = cover(regular(10.0), seed, missing)
     target = cells(
         data.lat.values.reshape(-1, box[0]).mean(1), data.lon.values.reshape(-1, box[1]).mean(1)
@@ -74,7 +74,7 @@ def test_engines_agree(engine):
     assert float((ours == theirs).mean()) > 0.98  # what is nearly as large may be larger
 
 
-def test_of_equal_areas_the_smaller_code_wins():
+def test_of_equal_areas_the_smaller_code_is_taken():
     data = cover(regular(10.0))
     data["cover"][:, ::2], data["cover"][:, 1::2] = 7, 3
     made = regrid(data, regular(20.0), "majority", engine=PLAIN).cover
@@ -84,7 +84,7 @@ def test_of_equal_areas_the_smaller_code_wins():
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_integers_flags_and_the_mark_of_missing_cells_are_kept(engine, tmp_path):
+def test_integer_type_flags_and_fill_value_are_kept(engine, tmp_path):
     data = cover(regular(5.0).sel(lat=slice(0, 50)), missing=0.1)
     made = regrid(data, 10.0, "majority", engine=engine)
     assert made.cover.dtype == np.uint8
@@ -97,7 +97,7 @@ def test_integers_flags_and_the_mark_of_missing_cells_are_kept(engine, tmp_path)
     raw = xr.open_dataset(tmp_path / "cover.nc", mask_and_scale=False).cover
     assert raw.dtype == np.uint8
     assert raw.attrs["_FillValue"] == 255
-    # As a file is read: floats that were integers.
+    # As read from a file: floats that were integers.
     decoded = xr.open_dataset(tmp_path / "cover.nc")
     assert decoded.cover.dtype.kind == "f"
     again, once = (regrid(d, 30.0, "majority", engine=engine).cover for d in (decoded, made))
@@ -109,7 +109,7 @@ def test_integers_flags_and_the_mark_of_missing_cells_are_kept(engine, tmp_path)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_fractions_sum_to_one_and_say_what_they_are(engine):
+def test_fractions_sum_to_one_and_have_metadata(engine):
     data = cover(regular(5.0), missing=0.3, time=2)
     made = regrid(data, 10.0, "fractions", engine=engine).cover_fraction
     assert made.dims == ("cover_class", "time", "lat", "lon")
@@ -140,7 +140,7 @@ def test_the_compliance_checker_finds_no_error(tmp_path, method):
     check_cf(regrid(data, 20.0, method, engine=PLAIN), tmp_path)
 
 
-def test_what_is_no_mean_and_what_are_no_classes_is_refused_at_once():
+def test_means_of_classes_and_classes_of_numbers_are_refused_at_once():
     data = cover(regular(10.0)).assign(other=lambda d: d.cover)
     for method in ("conservative", "bilinear"):
         with pytest.raises(InputError, match="majority") as caught:
@@ -151,7 +151,7 @@ def test_what_is_no_mean_and_what_are_no_classes_is_refused_at_once():
         regrid(data, 20.0, "majority", engine=PLAIN)
 
 
-def test_classes_that_are_not_told():
+def test_lazy_classes_need_flag_values():
     data = cover(regular(10.0))
     data.cover.attrs = {}
     made = regrid(data, 20.0, "fractions", engine=PLAIN)
@@ -165,7 +165,7 @@ def test_classes_that_are_not_told():
         regrid(data, 20.0, "fractions", engine=PLAIN)
 
 
-def test_a_class_cannot_mark_what_is_missing():
+def test_a_class_cannot_be_the_fill_value():
     data = cover(regular(10.0))
     data.cover.attrs["flag_values"] = np.array([1, 3, 255], "u1")
     with pytest.raises(InputError, match="class 255"):

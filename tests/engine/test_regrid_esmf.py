@@ -1,4 +1,4 @@
-"""The engine xESMF: weights kept by their contents, and grids with 2-D coordinates."""
+"""The engine xESMF: weights cached by their contents, and grids with 2-D coordinates."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def needs_esmf():
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A cache of its own, and nothing remembered."""
+    """Use a new cache folder, and no operators in memory."""
     monkeypatch.setenv("XAI4LAND_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(weights, "_OPERATORS", type(weights._OPERATORS)())
     return tmp_path / "cache" / "weights"
@@ -47,7 +47,7 @@ def forget() -> None:
 # The cache itself needs no ESMF.
 
 
-def test_weights_come_back_as_they_were(folder):
+def test_weights_are_loaded_as_they_were_saved(folder):
     calls = []
     for _ in range(3):
         found = load_or_make(["a", "b"], lambda: calls.append(1) or some())
@@ -104,7 +104,7 @@ for turn in range(40):
     assert not list(folder.glob("*.part"))
 
 
-def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path, monkeypatch):
+def test_a_read_only_cache_gives_a_warning_and_weights(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XAI4LAND_CACHE", str(tmp_path / "file"))
     with pytest.warns(UserWarning, match="XAI4LAND_CACHE"):
@@ -116,7 +116,7 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path, monkeypatch):
 
 @pytest.fixture
 def counted(monkeypatch, needs_esmf):
-    """How often ESMF was asked."""
+    """Count the calls of ESMF."""
     import xesmf
 
     calls = []
@@ -125,7 +125,7 @@ def counted(monkeypatch, needs_esmf):
     return calls
 
 
-def test_weights_are_made_once_whatever_the_process(counted, folder):
+def test_weights_are_made_once_for_all_processes(counted, folder):
     field = noise(regular(6.0))
     first = regrid(field, 20.0, engine="xesmf").x
     regrid(noise(regular(6.0), seed=1), 20.0, engine="xesmf")
@@ -135,7 +135,7 @@ def test_weights_are_made_once_whatever_the_process(counted, folder):
     assert len(list(folder.iterdir())) == 1
 
 
-def test_other_contents_of_one_shape_have_other_weights(counted):
+def test_grids_of_the_same_shape_have_their_own_weights(counted):
     grid = regular(6.0)
     lat, lon = grid.lat.values, grid.lon.values
     edges = np.linspace(-90, 90, 31)
@@ -166,8 +166,8 @@ def test_another_version_has_other_weights(counted, monkeypatch):
 
 
 @ESMF
-def test_lazy_weights_are_not_sent_but_named(folder):
-    """A graph carries the file's name; a worker reads it."""
+def test_graphs_refer_to_weights_by_file_name(folder):
+    """Workers read the file."""
     import pickle
 
     operator = engines.operator("xesmf", "overlap", *_two())
@@ -186,7 +186,7 @@ def _two():
 
 
 def tilted(rows: int, columns: int, bounds: bool, tilt: float = 30.0) -> xr.Dataset:
-    """A global grid whose poles are elsewhere, as a tripolar or a rotated one has them."""
+    """Make a global grid with displaced poles, as tripolar and rotated grids have."""
     from xai4land.regridding.rotated import to_geographic
 
     pole = {"grid_north_pole_latitude": 90 - tilt, "grid_north_pole_longitude": 40.0}
@@ -217,20 +217,20 @@ def curved(grid: xr.Dataset) -> xr.Dataset:
 @ESMF
 @pytest.mark.parametrize("bounds", [True, False])
 @pytest.mark.parametrize("method", ["conservative", "bilinear", "nearest"])
-def test_curvilinear_sources_meet_an_analytic_field(method, bounds):
+def test_curvilinear_sources_reproduce_an_analytic_field(method, bounds):
     data = curved(tilted(60, 120, bounds))
     made = regrid(data, 5.0, method, engine="xesmf")
     assert made.tas.dims == ("lat", "lon")
     error = np.abs(made.tas - smooth(made.drop_vars("tas")).tas)
     inner = error.sel(lat=slice(-85, 85)) if method == "bilinear" else error
     assert float(inner.max()) < {"conservative": 1.0, "bilinear": 0.15, "nearest": 5.3}[method]
-    # Only around the poles of the old grid there may be no four centres.
+    # Only around the poles of the source grid four centres can be missing.
     assert float(made.tas.isnull().mean()) < (0.005 if method == "bilinear" else 1e-9)
 
 
 @ESMF
 @pytest.mark.parametrize("method", ["conservative", "bilinear"])
-def test_vertices_and_dimensions_may_run_either_way(method):
+def test_the_order_of_vertices_and_dimensions_does_not_matter(method):
     data = curved(tilted(30, 60, bounds=True))
     made = regrid(data, 10.0, method, engine="xesmf").tas
     for other in (
@@ -244,28 +244,28 @@ def test_vertices_and_dimensions_may_run_either_way(method):
 
 @ESMF
 @pytest.mark.parametrize("bounds", [True, False])
-def test_a_sea_that_was_cut_out_and_put_elsewhere(bounds):
-    """As in some ocean grids: cells at the cut span half the globe, and are left out."""
+def test_cells_at_a_gap_in_the_grid_are_left_out(bounds):
+    """Some ocean grids store a sea in another place: cells at the gap span half the globe."""
     data = tilted(60, 120, bounds)
     other = tilted(60, 120, bounds, tilt=75.0)
     rows, columns = xr.DataArray(np.arange(60), dims="j"), xr.DataArray(np.arange(120), dims="i")
     there = (rows > 20) & (rows < 45) & (columns > 70) & (columns < 100)
-    torn = xr.where(there, other.reset_coords(), data.reset_coords())
-    torn = torn.set_coords(["nav_lat", "nav_lon"])
+    displaced = xr.where(there, other.reset_coords(), data.reset_coords())
+    displaced = displaced.set_coords(["nav_lat", "nav_lon"])
     for name in ("nav_lat", "nav_lon"):
-        torn[name].attrs = data[name].attrs
-        torn[name] = torn[name].transpose("j", "i")
+        displaced[name].attrs = data[name].attrs
+        displaced[name] = displaced[name].transpose("j", "i")
         if bounds:
-            torn[f"{name}_bnds"] = torn[f"{name}_bnds"].transpose("j", "i", "vertex")
+            displaced[f"{name}_bnds"] = displaced[f"{name}_bnds"].transpose("j", "i", "vertex")
     for method in ("conservative", "bilinear"):
-        made = regrid(curved(torn), 5.0, method, engine="xesmf")
+        made = regrid(curved(displaced), 5.0, method, engine="xesmf")
         error = np.abs(made.tas - smooth(made.drop_vars("tas")).tas)
         assert float(error.max()) < 1.5
         assert 0.7 < float(made.tas.notnull().mean()) < 1
 
 
 @ESMF
-def test_integrals_over_curvilinear_cells_are_kept():
+def test_integrals_over_curvilinear_cells_are_conserved():
     """The global mean, which a grid of 3° has to a thousandth of the field's range."""
     made = regrid(curved(tilted(60, 120, True)), 5.0, engine="xesmf")
     assert total(made, "tas") == pytest.approx(288 - 40 / 3, abs=0.05)
@@ -285,7 +285,7 @@ def test_curvilinear_targets_have_cf_coordinates(tmp_path):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_nearest_is_that_of_all_centres(engine):
+def test_the_nearest_centre_agrees_with_a_plain_search(engine):
     data = curved(tilted(20, 40, bounds=False))
     made = regrid(data, 9.0, "nearest", engine=engine).tas
     points = to_xyz(made.lat.values[:, None], made.lon.values[None, :]).reshape(-1, 1, 3)
@@ -312,7 +312,7 @@ def test_a_rotated_pole_needs_no_2d_coordinates():
     grid["rotated_pole"] = ((), 0, pole)
     made = regrid(smooth(regular(1.0)), grid, engine="xesmf")
     assert made.tas.dims == ("rlat", "rlon")
-    # The middle of the domain, and what EUR-11 says of a corner.
+    # The middle of the domain, and a corner according to EUR-11.
     centre = made.tas.isel(rlat=20, rlon=25)
     assert float(centre.lat) == pytest.approx(50.75)
     assert float(centre.lon) == pytest.approx(18.0)
@@ -343,13 +343,13 @@ def test_curvilinear_grids_need_xesmf():
         (lambda d: d.isel(j=[0]), "at least 2 x 2"),
     ],
 )
-def test_curvilinear_grids_that_are_broken_are_refused(change, words):
+def test_broken_curvilinear_grids_are_refused(change, words):
     with pytest.raises(InputError, match=words):
         regrid(change(curved(tilted(20, 40, bounds=True))), 10.0)
 
 
 @ESMF
-def test_bounds_with_gaps_are_for_the_other_engine():
+def test_bounds_with_gaps_are_refused_by_xesmf():
     lat, lon = np.arange(-85.0, 90, 10), np.arange(5.0, 360, 10)
     data = noise(cells(lat, lon, lat=lat[:, None] + np.array([-3, 3])))
     with pytest.raises(InputError, match="gaps.*xarray-regrid"):
@@ -358,7 +358,7 @@ def test_bounds_with_gaps_are_for_the_other_engine():
 
 
 @ESMF
-def test_a_band_around_the_globe_is_not_carried_on_to_the_poles():
+def test_a_band_around_the_globe_is_not_extrapolated_to_the_poles():
     data = smooth(regular(2.0).sel(lat=slice(-40, 40)))
     for method in ("bilinear", "nearest", "conservative"):
         made = regrid(data, 4.0, method, engine="xesmf").tas
@@ -367,7 +367,7 @@ def test_a_band_around_the_globe_is_not_carried_on_to_the_poles():
 
 
 @ESMF
-def test_lazily_too():
+def test_lazy_and_eager_results_agree():
     data = curved(tilted(30, 60, bounds=True))
     data = data.assign(tas=data.tas.expand_dims(time=3)).chunk(time=1, i=7)
     made = regrid(data, 10.0, engine="xesmf").tas

@@ -24,13 +24,13 @@ def find_horizontal_coords(data: Data) -> dict[str, list[xr.DataArray]]:
     """Find coordinates of latitude and of longitude, no scalars; of several those with an axis."""
     import cf_xarray  # noqa: F401  (registers .cf)
 
-    found = {}
+    coords = {}
     for kind in COORDINATES:
         named = [data[n] for n in sorted(set(data.cf.coordinates.get(kind, [])))]
         named = [c for c in named if c.ndim]
         axes = [c for c in named if c.dims == (c.name,)]
-        found[kind] = axes if len(named) > 1 and axes else named
-    return found
+        coords[kind] = axes if len(named) > 1 and axes else named
+    return coords
 
 
 def read_grid(array: Data, data: Data, what: str) -> Horizontal | None:
@@ -52,17 +52,17 @@ def read_grid(array: Data, data: Data, what: str) -> Horizontal | None:
     """
     if (rotated := rotated_axes(array, data)) is not None:
         return read_rotated(*rotated, data, what)
-    found = find_horizontal_coords(array)
-    if not any(found.values()):
+    coords = find_horizontal_coords(array)
+    if not any(coords.values()):
         return None
-    if all(len(coords) == 1 for coords in found.values()):
-        lat, lon = (found[kind][0] for kind in COORDINATES)
+    if all(len(some) == 1 for some in coords.values()):
+        lat, lon = (coords[kind][0] for kind in COORDINATES)
         if lat.ndim == lon.ndim == 1 and lat.dims == lon.dims:
             raise InputError(_mesh_message(lat.dims[0]))
         if lat.ndim == lon.ndim == 2 and set(lat.dims) == set(lon.dims):
             return read_curvilinear(lat, lon, data, what)
-    elif min(len(coords) for coords in found.values()) == 0:
-        seen = next(kind for kind in COORDINATES if found[kind])
+    elif min(len(some) for some in coords.values()) == 0:
+        seen = next(kind for kind in COORDINATES if coords[kind])
         raise InputError(
             f"{what} has a {seen} and not the other coordinate; drop it, or regrid it by itself"
         )
@@ -116,8 +116,8 @@ def read_target(target: float | Data, like: Horizontal) -> Horizontal:
         If there is no such grid.
     """
     if isinstance(target, xr.Dataset | xr.DataArray):
-        found = read_grid(target, target, "target")
-        return Regular.of(target, "target") if found is None else found
+        cells = read_grid(target, target, "target")
+        return Regular.of(target, "target") if cells is None else cells
     if isinstance(target, int | float | np.number):
         grid = global_grid(float(target), like.grid if isinstance(like, Regular) else None)
         return Regular(grid, *cell_edges(grid))

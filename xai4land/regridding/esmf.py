@@ -72,21 +72,21 @@ def _call_esmf(kind: str, source: Horizontal, target: Horizontal) -> tuple[Ints,
 def _to_dataset(cells: Horizontal, corners: bool, wrap: bool = False) -> xr.Dataset:
     """Make the dataset that xESMF reads a grid from."""
     if isinstance(cells, Regular):
-        made = xr.Dataset({"lat": ("lat", cells.grid.lat.values)})
-        made = made.assign_coords(lon=("lon", cells.grid.lon.values))
+        dataset = xr.Dataset({"lat": ("lat", cells.grid.lat.values)})
+        dataset = dataset.assign_coords(lon=("lon", cells.grid.lon.values))
         if corners:
             for name, pairs in (("lat", cells.rows), ("lon", cells.columns)):
-                made[f"{name}_b"] = (f"{name}_b", _join_edges(pairs, made[name].values, name))
-        return made
+                dataset[f"{name}_b"] = (f"{name}_b", _join_edges(pairs, dataset[name].values, name))
+        return dataset
     lat, lon = cells.lat, cells.lon
     if wrap and cells.periodic:
         # ESMF closes periodic grids with poles, which this one may not have: repeat a column.
         lat, lon = (np.concatenate([c, c[:, :1]], 1) for c in (lat, lon))
-    made = xr.Dataset(coords={"lat": (("y", "x"), lat), "lon": (("y", "x"), lon)})
+    dataset = xr.Dataset(coords={"lat": (("y", "x"), lat), "lon": (("y", "x"), lon)})
     if corners:
-        made["lat_b"] = (("y_b", "x_b"), cells.lat_corners)
-        made["lon_b"] = (("y_b", "x_b"), cells.lon_corners)
-    return made
+        dataset["lat_b"] = (("y_b", "x_b"), cells.lat_corners)
+        dataset["lon_b"] = (("y_b", "x_b"), cells.lon_corners)
+    return dataset
 
 
 def _join_edges(pairs: Floats, centres: Floats, name: str) -> Floats:

@@ -136,7 +136,7 @@ def _find_sources(data: xr.Dataset, stale: set[str]) -> dict[str, Horizontal]:
     InputError
         Listing every variable whose grid is broken or unknown; or if none has one.
     """
-    found: dict[str, Horizontal] = {}
+    sources: dict[str, Horizontal] = {}
     by_coords: dict[frozenset[object], Horizontal | None] = {}
     problems: list[str] = []
     helpers = stale | {v.attrs.get("bounds", f"{n}_bnds") for n, v in data.variables.items()}
@@ -152,10 +152,10 @@ def _find_sources(data: xr.Dataset, stale: set[str]) -> dict[str, Horizontal]:
                 continue
             if array.dtype.kind not in "biuf":
                 problems.append(f"{what} has {array.dtype} values; drop it: ds.drop_vars({name!r})")
-            found[str(name)] = grid
+            sources[str(name)] = grid
         except InputError as error:
             problems += error.problems
     InputError.raise_if(problems)
-    if not found:
+    if not sources:
         raise no_grid_error(data)
-    return found
+    return sources

@@ -36,8 +36,8 @@ def _nearest_on_axes(source: Regular, target: Horizontal) -> Ints:
     rows = _nearest_index(source.grid.lat, lat, None)
     columns = _nearest_index(source.grid.lon, lon, 360.0)
     cells = rows * source.shape[1] + columns
-    found: Ints = np.where(_in_source_cells(source, target), cells, -1)
-    return found
+    lookup: Ints = np.where(_in_source_cells(source, target), cells, -1)
+    return lookup
 
 
 def _nearest_index(axis: Axis, points: Floats, period: float | None) -> Ints:
@@ -50,8 +50,8 @@ def _nearest_index(axis: Axis, points: Floats, period: float | None) -> Ints:
     order = np.argsort(values)
     index = pd.Index(values[order].round(9))
     at = index.get_indexer(pd.Index(points.ravel().round(9)), method="nearest")
-    found: Ints = count[order][at].reshape(points.shape)
-    return found
+    nearest: Ints = count[order][at].reshape(points.shape)
+    return nearest
 
 
 def _in_source_cells(source: Regular, target: Horizontal) -> Booleans:
@@ -73,5 +73,5 @@ def _nearest_on_sphere(source: Curvilinear, target: Horizontal) -> Ints:
     corners = vertices[:-1, :-1], vertices[:-1, 1:], vertices[1:, :-1], vertices[1:, 1:]
     radius = np.max([np.linalg.norm(p - centres, axis=-1) for p in corners], axis=0).ravel()
     distance, cells = KDTree(centres.reshape(-1, 3)).query(to_xyz(*target.centres).reshape(-1, 3))
-    found: Ints = np.where(distance <= radius[cells] * (1 + 1e-9), cells, -1)
-    return found.reshape(target.shape)
+    lookup: Ints = np.where(distance <= radius[cells] * (1 + 1e-9), cells, -1)
+    return lookup.reshape(target.shape)

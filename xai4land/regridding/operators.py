@@ -81,6 +81,6 @@ class Lookup:
 
     def __call__(self, values: npt.NDArray[Any], missing: Any) -> npt.NDArray[Any]:
         """Take values of shape (..., rows, columns) to the target, in the same type."""
-        found = values.reshape(*values.shape[:-2], -1)[..., self.cells.clip(0)]
-        taken: npt.NDArray[Any] = np.where(self.cells >= 0, found, values.dtype.type(missing))
+        nearest = values.reshape(*values.shape[:-2], -1)[..., self.cells.clip(0)]
+        taken: npt.NDArray[Any] = np.where(self.cells >= 0, nearest, values.dtype.type(missing))
         return taken

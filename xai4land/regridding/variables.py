@@ -102,5 +102,5 @@ def _find_classes(array: xr.DataArray, codes: Codes, what: str) -> tuple[int, ..
             f"{what} is lazy and has no flag_values; give it its codes: "
             "array.attrs['flag_values'] = [...]"
         )
-    found = np.unique(codes(array.values))
-    return tuple(found[found != codes.fill].astype(int).tolist())
+    classes = np.unique(codes(array.values))
+    return tuple(classes[classes != codes.fill].astype(int).tolist())

@@ -119,8 +119,8 @@ def get_or_make(key: tuple[str, ...], make: Callable[[], T]) -> T:
         _OPERATORS.move_to_end(key)
         while len(_OPERATORS) > MAX_CACHED_OPERATORS:
             _OPERATORS.popitem(last=False)
-        found: T = _OPERATORS[key]
-        return found
+        result: T = _OPERATORS[key]
+        return result
 
 
 def _open(path: str) -> Weights:
