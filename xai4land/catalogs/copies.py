@@ -11,7 +11,7 @@ from pathlib import Path
 from xai4land.files import write_file
 from xai4land.options import current
 
-__all__ = ["Copy", "copy_place", "find_copy", "local_copies", "note_copy"]
+__all__ = ["Copy", "choose_copy_path", "find_copy", "list_copies", "record_copy"]
 
 Years = tuple[int, int] | None
 
@@ -69,37 +69,37 @@ def find_copy(
     return max((c for c in copies if c.holds(variables, years)), key=span, default=None)
 
 
-def copy_place(address: str, variables: Collection[str] = (), years: Years = None) -> Path:
+def choose_copy_path(address: str, variables: Collection[str] = (), years: Years = None) -> Path:
     """Where the copy of a Zarr store goes; the name tells the end of its address.
 
     Examples
     --------
-    >>> copy_place("gs://cmip6/CMIP6/CMIP/tas/gn/v20190710/").name
+    >>> choose_copy_path("gs://cmip6/CMIP6/CMIP/tas/gn/v20190710/").name
     '6481cd8434dc-tas-gn-v20190710.zarr'
     """
     words = [word.removesuffix(".zarr") for word in address.rstrip("/").split("/") if word]
     kept = "".join(c if c.isalnum() or c in "._-" else "_" for c in "-".join(words[-3:]))
-    digest = _digest(address, variables, years)
+    digest = _hash_request(address, variables, years)
     span = "" if years is None else f"-{years[0]}-{years[1]}"
-    return _folder() / f"{digest}-{kept[-80:]}{span}.zarr"
+    return _copies_folder() / f"{digest}-{kept[-80:]}{span}.zarr"
 
 
-def note_copy(copy: Copy) -> None:
+def record_copy(copy: Copy) -> None:
     """Remember that there is a whole copy of what was asked for."""
-    note = _folder() / f"{_digest(copy.address, copy.variables, copy.years)}.json"
+    note = _copies_folder() / f"{_hash_request(copy.address, copy.variables, copy.years)}.json"
     write_file(note, json.dumps(asdict(copy) | {"path": str(copy.path)}))
 
 
-def local_copies() -> dict[str, list[Copy]]:
+def list_copies() -> dict[str, list[Copy]]:
     """Addresses whose copies are here, and the copies.
 
     Examples
     --------
-    >>> isinstance(local_copies(), dict)
+    >>> isinstance(list_copies(), dict)
     True
     """
     found: dict[str, list[Copy]] = {}
-    for note in sorted(_folder().glob("*.json")):
+    for note in sorted(_copies_folder().glob("*.json")):
         try:
             content = json.loads(note.read_text())
             years = content["years"] and (int(content["years"][0]), int(content["years"][1]))
@@ -116,10 +116,10 @@ def local_copies() -> dict[str, list[Copy]]:
     return found
 
 
-def _folder() -> Path:
+def _copies_folder() -> Path:
     return current().cache / "copies"
 
 
-def _digest(address: str, variables: Collection[str] = (), years: Years = None) -> str:
+def _hash_request(address: str, variables: Collection[str] = (), years: Years = None) -> str:
     what = [address, *sorted(variables), *map(str, years or ())]
     return hashlib.sha256("\n".join(what).encode()).hexdigest()[:12]
