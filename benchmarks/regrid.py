@@ -77,14 +77,14 @@ def months(degrees: float) -> xr.DataArray:
 
 def ours(engine: Any, degrees: float, folder: Path, again: bool) -> Taken:
     """``regrid``; a second call in a process that forgot all but what is on disk, if any."""
-    from xai4land.regridding import memory
+    from xai4land.regridding import weights
 
     field, target = months(degrees), 4 * degrees
     with TemporaryDirectory(dir=folder) as cache:
         os.environ["XAI4LAND_CACHE"] = cache
         if again:
             regrid(field[:1], target, engine=engine)
-            memory._KEPT.clear()
+            weights._KEPT.clear()
         else:  # what is imported once is not counted
             regrid(field[:1], globe(8 * degrees), engine=engine)
         return clock(lambda: regrid(field, target, engine=engine))

@@ -348,12 +348,12 @@ def test_nearest_invents_nothing_at_the_poles():
 
 
 def test_weights_are_not_made_again(monkeypatch):
-    from xai4land.regridding import memory, overlap
+    from xai4land.regridding import overlap, weights
 
     made = []
     real = overlap.overlap
     monkeypatch.setattr(overlap, "overlap", lambda *a: made.append(a) or real(*a))
-    monkeypatch.setattr(memory, "_KEPT", type(memory._KEPT)())
+    monkeypatch.setattr(weights, "_KEPT", type(weights._KEPT)())
     for seed in range(3):
         regrid(noise(regular(6.0), seed), 20.0, engine=PLAIN)
     assert len(made) == 1
@@ -362,7 +362,7 @@ def test_weights_are_not_made_again(monkeypatch):
     assert len(made) == 2
     for size in np.arange(4.0, 4.2, 0.01):
         regrid(noise(regular(6.0)), cells(np.arange(-80, 80, size), np.arange(0, 90, size)))
-    assert len(memory._KEPT) == memory.REMEMBERED
+    assert len(weights._KEPT) == weights.REMEMBERED
 
 
 def mesh() -> xr.Dataset:

@@ -14,7 +14,7 @@ from test_regrid import check_cf
 from conftest import coordinate
 from regrid_worlds import ENGINES, XESMF, cells, harmonic, noise, regular, smooth, total
 from xai4land import InputError, regrid
-from xai4land.regridding import engines, memory
+from xai4land.regridding import engines, weights
 from xai4land.regridding.curvilinear import sphere
 from xai4land.regridding.weights import Weights, kept
 
@@ -31,7 +31,7 @@ def needs_esmf():
 def folder(tmp_path, monkeypatch):
     """A cache of its own, and nothing remembered."""
     monkeypatch.setenv("XAI4LAND_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(memory, "_KEPT", type(memory._KEPT)())
+    monkeypatch.setattr(weights, "_KEPT", type(weights._KEPT)())
     return tmp_path / "cache" / "weights"
 
 
@@ -41,7 +41,7 @@ def some(seed: int = 0) -> Weights:
 
 
 def forget() -> None:
-    memory._KEPT.clear()
+    weights._KEPT.clear()
 
 
 # The cache itself needs no ESMF.
