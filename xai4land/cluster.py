@@ -22,7 +22,7 @@ another: the last changes first."""
 
 
 def get_client_workers() -> dict[str, Any] | None:
-    """What the active client's scheduler knows of its workers, by address; none without a client.
+    """Return what the active client's scheduler knows of its workers, by address; None without one.
 
     The package is not imported for that: without it there is no client.
     """
@@ -54,8 +54,8 @@ def persist(array: da.Array) -> da.Array:
         for layer in array.dask.layers.values()
         if NEIGHBOURS in (about := layer.collection_annotations or {})
     ]
-    told = not get_annotations().keys().isdisjoint(["workers", "resources"])
-    threads = [] if told or not layers else _list_worker_threads()
+    restricted = not get_annotations().keys().isdisjoint(["workers", "resources"])
+    threads = [] if restricted or not layers else _list_worker_threads()
     if len(set(threads)) < 2:
         return array.persist()  # type: ignore[no-any-return]
     ends = list(flatten(array.__dask_keys__()))
@@ -73,7 +73,7 @@ def persist(array: da.Array) -> da.Array:
 
 
 class _WorkersByTask:
-    """What dask's scheduler asks for each task; those without a home go anywhere."""
+    """What dask's scheduler asks for the workers of each task; an empty list means any."""
 
     def __init__(self, homes: Mapping[Any, str]) -> None:
         self.homes = homes
@@ -83,6 +83,6 @@ class _WorkersByTask:
 
 
 def _list_worker_threads() -> list[str]:
-    """The active client's worker of each thread; none without a client."""
+    """List the active client's worker of each thread; none without a client."""
     workers = get_client_workers() or {}
     return [address for address in sorted(workers) for _ in range(workers[address]["nthreads"])]

@@ -43,7 +43,7 @@ class Copy:
         return f"file://{self.path}"
 
     def holds(self, variables: Collection[str], years: Years = None) -> bool:
-        """Whether it has variables, and years if any are given.
+        """Tell whether it has variables, and years if any are given.
 
         Examples
         --------
@@ -61,7 +61,7 @@ class Copy:
 def find_copy(
     copies: Collection[Copy], variables: Collection[str], years: Years = None
 ) -> Copy | None:
-    """The copy that has what is asked for, and the most years; None if there is none."""
+    """Find the copy that has what is asked for, and the most years; None if there is none."""
 
     def span(copy: Copy) -> float:
         return float("inf") if copy.years is None else copy.years[1] - copy.years[0]
@@ -70,7 +70,7 @@ def find_copy(
 
 
 def choose_copy_path(address: str, variables: Collection[str] = (), years: Years = None) -> Path:
-    """Where the copy of a Zarr store goes; the name tells the end of its address.
+    """Choose where the copy of a Zarr store goes; the name tells the end of its address.
 
     Examples
     --------
@@ -85,13 +85,13 @@ def choose_copy_path(address: str, variables: Collection[str] = (), years: Years
 
 
 def record_copy(copy: Copy) -> None:
-    """Remember that there is a whole copy of what was asked for."""
+    """Record that there is a whole copy of what was asked for."""
     note = _copies_folder() / f"{_hash_request(copy.address, copy.variables, copy.years)}.json"
     write_file(note, json.dumps(asdict(copy) | {"path": str(copy.path)}))
 
 
 def list_copies() -> dict[str, list[Copy]]:
-    """Addresses whose copies are here, and the copies.
+    """List the copies that are here, by the address of what was copied.
 
     Examples
     --------

@@ -31,7 +31,7 @@ FILL_VALUE_THRESHOLD = 1e15
 
 
 def select_years(data: xr.Dataset, years: tuple[int, int], time: str = "time") -> xr.Dataset:
-    """What lies between two years, both included; in any calendar, however long ago."""
+    """Select what lies between two years, both included; in any calendar."""
     found = data[time].dt.year.values
     return data.isel({time: (found >= years[0]) & (found <= years[1])})
 
@@ -133,7 +133,7 @@ def harmonise(data: xr.Dataset, *, calendar: Calendar = "standard", source: str 
 
 
 def _rename_coordinates(data: xr.Dataset) -> xr.Dataset:
-    """Plain names for one-dimensional coordinates, bounds among them, no scalars."""
+    """Give one-dimensional coordinates and bounds plain names, and drop scalars."""
     import cf_xarray  # noqa: F401  (registers .cf)
 
     bounds = {str(n) for names in data.cf.bounds.values() for n in names}
@@ -153,12 +153,12 @@ def _rename_coordinates(data: xr.Dataset) -> xr.Dataset:
 
 
 def _mask_fill_values(array: xr.DataArray) -> xr.DataArray:
-    """Missing where a fill value slipped through."""
+    """Set to missing what is a fill value that was not declared as such."""
     return array.where(np.abs(array) < FILL_VALUE_THRESHOLD) if array.dtype.kind == "f" else array
 
 
 def set_month_times(data: xr.Dataset, calendar: str) -> xr.Dataset:
-    """Times in the middle of their months, in a calendar, with bounds."""
+    """Set times to the middle of their months, in a calendar, with bounds."""
     time = data["time"]
     if not (np.issubdtype(time.dtype, np.datetime64) or time.dtype == object):
         raise InputError(
@@ -193,7 +193,7 @@ def set_month_times(data: xr.Dataset, calendar: str) -> xr.Dataset:
 
 
 def snap_coordinates(data: Data, first: xr.DataArray | xr.Dataset) -> Data | None:
-    """On the ``lat`` and ``lon`` of other data, if they are the same but for noise; else None."""
+    """Take over ``lat`` and ``lon`` of other data, if equal but for rounding; else return None."""
     for name in {"lat", "lon"} & set(data.dims) & set(first.dims):
         own, other = data[name].values, first[name].values
         if own.shape != other.shape or not np.allclose(own, other, rtol=0, atol=1e-4):
@@ -209,13 +209,13 @@ def check_calendar(calendar: object) -> None:
 
 
 def count_months(time: xr.DataArray) -> np.ndarray:
-    """Months of times, counted from year 0; the same in any calendar."""
+    """Count the months of times from year 0; the same in any calendar."""
     counted: np.ndarray = time.dt.year.values.astype(np.int64) * 12 + time.dt.month.values - 1
     return counted
 
 
 def insert_missing_months(data: xr.Dataset) -> xr.Dataset:
-    """With every month from the first to the last; those that were not there are missing."""
+    """Insert the months that lack between the first and the last, with missing values."""
     months = count_months(data["time"])
     whole = np.arange(months[0], months[-1] + 2)
     if len(whole) == len(months) + 1:
@@ -224,7 +224,7 @@ def insert_missing_months(data: xr.Dataset) -> xr.Dataset:
 
 
 def get_calendar(data: xr.Dataset) -> str:
-    """Calendar of the times, by the name that we have for it."""
+    """Return the calendar of the times; ``standard`` for its other names, too."""
     name = str(data["time"].dt.calendar)
     return "standard" if name in ("gregorian", "proleptic_gregorian") else name
 
@@ -235,7 +235,7 @@ def _middle_of_months(edges: np.ndarray) -> np.ndarray:
 
 
 def _first_days(months: np.ndarray, calendar: str) -> np.ndarray:
-    """First days of months, counted from year 0."""
+    """Return the first days of months that are counted from year 0."""
     if calendar == "standard":
         return (months - 12 * 1970).astype("M8[M]").astype("M8[s]")
     import cftime

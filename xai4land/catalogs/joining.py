@@ -22,7 +22,7 @@ __all__ = ["join_pieces"]
 def join_pieces(
     pieces: list[xr.Dataset], fixed: list[xr.Dataset], calendar: Calendar
 ) -> xr.Dataset:
-    """All variables of a simulation, over all its experiments."""
+    """Join all variables of a simulation, over all its experiments."""
     made: dict[str, xr.DataArray] = {}
     problems: list[str] = []
     for name in dict.fromkeys(str(n) for piece in pieces for n in piece.data_vars):
@@ -61,7 +61,7 @@ def join_pieces(
 
 
 def _join_experiments(name: str, pieces: list[xr.Dataset]) -> xr.DataArray:
-    """One variable over its experiments, which follow one another."""
+    """Join one variable over its experiments, which follow one another."""
     for earlier, later in pairwise(pieces):
         if problem := _describe_conflict(name, earlier, later):
             raise InputError(problem)
@@ -75,7 +75,7 @@ def _join_experiments(name: str, pieces: list[xr.Dataset]) -> xr.DataArray:
 
 
 def _describe_conflict(name: str, earlier: xr.Dataset, later: xr.Dataset) -> str:
-    """What keeps one piece from following another; empty if nothing does."""
+    """Describe what keeps one piece from following another; empty if nothing does."""
 
     def both(column: str) -> tuple[str, str]:
         of = f"{COLUMN_PREFIX}{column}"
@@ -102,7 +102,7 @@ def _describe_conflict(name: str, earlier: xr.Dataset, later: xr.Dataset) -> str
 
 
 def _snap_to_first(name: str, array: xr.DataArray, first: xr.DataArray) -> xr.DataArray:
-    """On the coordinates of another field, if they are the same but for noise."""
+    """Take over the coordinates of another field, which must be equal but for rounding."""
     if (made := snap_coordinates(array, first)) is None:
         raise InputError(
             f"{name!r} is there on two grids, or on another than {str(first.name)!r}; search "

@@ -84,7 +84,7 @@ def open_catalog(
 
 
 def fetch_table(name: str, address: str, *, refresh: bool = False, progress: bool = True) -> Path:
-    """The table of a catalog that is published elsewhere, downloaded once."""
+    """Download the table of a catalog that is published elsewhere, once."""
     from xai4land.downloads import fetch_unpinned
 
     command = f"xai4land prefetch {name}"
@@ -107,7 +107,7 @@ def refresh_table(name: str, *, progress: bool = True) -> None:
 
 
 def replace_table(store: esm_datastore, table: pd.DataFrame) -> esm_datastore:
-    """The same catalog with other rows."""
+    """Return the same catalog with other rows."""
     description = store.esmcat.model_dump(exclude={"catalog_dict", "catalog_file"})
     made = type(store)(
         {"esmcat": description, "df": table.reset_index(drop=True)},
@@ -164,7 +164,7 @@ def _describe(name: str) -> tuple[dict[str, Any], Path]:
 
 
 def _check_name(name: str) -> str:
-    """The path or address of a user's catalog."""
+    """Check the path or address of a user's catalog, and return it."""
     if not is_url(name):
         if not name.endswith(".json"):
             offered = ", ".join(discovery.names("catalogs"))
@@ -178,7 +178,7 @@ def _check_name(name: str) -> str:
 
 
 def use_copies(store: esm_datastore, wanted: Collection[str] = ()) -> esm_datastore:
-    """The catalog, with prefetched copies in the place of their addresses.
+    """Put the paths of prefetched copies in the place of their addresses.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def use_copies(store: esm_datastore, wanted: Collection[str] = ()) -> esm_datast
 
 
 def list_variables(store: esm_datastore, table: pd.DataFrame) -> set[str]:
-    """Variables of assets, as rows of the table name them; empty if they name none."""
+    """List the variables of assets, as rows of the table name them; empty if they name none."""
     control = store.esmcat.aggregation_control
     if control is None or control.variable_column_name not in table:
         return set()

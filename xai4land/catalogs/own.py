@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["absolute_paths", "missing_columns", "open_own_catalog", "parse_lists"]
 
 GROUP_COLUMN = "catalog"
-"""Column added where one alone groups, which intake-esm cannot do with pandas 3."""
+"""Column that is added to a single one that groups, which intake-esm cannot do with pandas 3."""
 READ_ERRORS = (ValueError, TypeError, AttributeError, KeyError, OSError, AssertionError)
 """What intake-esm, pandas and file systems raise of what is no catalog."""
 
@@ -64,7 +64,7 @@ def open_own_catalog(datastore: Any, name: str, how: dict[str, Any]) -> esm_data
 
 
 def parse_lists(column: pd.Series) -> pd.Series:
-    """A column of a table with lists in the place of their text; others as they are.
+    """Parse a column of lists that are written as text; return others as they are.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def _local_path(name: str) -> Path:
 
 
 def _load_catalog(datastore: Any, name: str, away: bool, how: dict[str, Any]) -> esm_datastore:
-    """As intake-esm reads it, but for the table's place: it looks in the working folder first."""
+    """Load a catalog; its table is sought beside it, not in the working folder as by intake-esm."""
     access = how.get("storage_options") or storage_options(scheme_of(name)) or {}
     description = json.loads(_read(name, access))
     with tempfile.TemporaryDirectory() as folder:
@@ -125,7 +125,7 @@ def _read(name: str, access: dict[str, Any]) -> bytes:
 
 
 def _locate_table(name: str, table: str, away: bool) -> str:
-    """Where a catalog's table is: beside it, if no more is said."""
+    """Locate a catalog's table: beside it, if its JSON has a mere name."""
     if _is_local(name) and _is_local(table):
         return str(_local_path(name).parent / Path(table.split("://")[-1]).expanduser())
     if "://" not in table:
@@ -137,7 +137,7 @@ def _locate_table(name: str, table: str, away: bool) -> str:
 
 
 def _describe_error(error: Exception) -> str:
-    """An error in one line, all its parts."""
+    """Describe an error and all its parts in one line."""
     from pydantic import ValidationError
 
     if isinstance(error, ValidationError):
@@ -149,7 +149,7 @@ def _describe_error(error: Exception) -> str:
 
 
 def _grouping_columns(opened: esm_datastore) -> list[str]:
-    """Columns that assets are told apart by."""
+    """List the columns that distinguish assets."""
     control = opened.esmcat.aggregation_control
     if control is None:
         return []
@@ -183,7 +183,7 @@ def missing_columns(opened: esm_datastore) -> list[str]:
 def _normalise_table(
     table: pd.DataFrame, opened: esm_datastore, folder: Path | None
 ) -> pd.DataFrame:
-    """With lists as such, no gaps where rows are told apart, and whole paths."""
+    """Parse lists, fill gaps in columns that distinguish assets, make paths absolute."""
     for name in table:
         table[name] = parse_lists(table[name])
     for name in _grouping_columns(opened):
@@ -211,7 +211,7 @@ def absolute_paths(addresses: pd.Series, folder: Path) -> pd.Series:
 
 
 def _fill_gaps(column: pd.Series) -> pd.Series:
-    """Empty where nothing is known: rows with a gap would be left out without a word."""
+    """Fill gaps with empty text: pandas would leave such rows out of groups."""
     if not column.isna().any():
         return column
     if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
@@ -220,7 +220,7 @@ def _fill_gaps(column: pd.Series) -> pd.Series:
 
 
 def _find_bad_addresses(table: pd.DataFrame, column: str, away: bool) -> list[str]:
-    """Addresses that a catalog has no business with."""
+    """Describe addresses that a catalog may not name."""
     addresses = table[column]
     scheme = addresses.str.extract(r"^([A-Za-z0-9+.:_-]+)://")[0].fillna("")
     strange = ~scheme.isin(REMOTE if away else (*LOCAL, *REMOTE))
@@ -242,7 +242,7 @@ def _find_bad_addresses(table: pd.DataFrame, column: str, away: bool) -> list[st
 
 
 def _reason_to_refuse(address: str) -> str:
-    """Why an address is not to be opened; empty if it is."""
+    """Return why an address may not be opened; empty if it may."""
     from xai4land.downloads.urls import find_problem
 
     scheme = scheme_of(address)
@@ -252,7 +252,7 @@ def _reason_to_refuse(address: str) -> str:
 def _group_by_two_columns(
     datastore: Any, opened: esm_datastore, table: pd.DataFrame, how: dict[str, Any]
 ) -> esm_datastore:
-    """The datastore of a table, grouped by two columns at least."""
+    """Make the datastore of a table, grouped by two columns at least."""
     description = opened.esmcat.model_dump(exclude={"catalog_dict", "catalog_file"})
     control = description["aggregation_control"]
     if control is not None and len(control["groupby_attrs"]) == 1:

@@ -29,7 +29,7 @@ __all__ = ["prefetch"]
 FIRST_PAUSE_SECONDS = 1.0
 """Seconds before the first new try; each one after it waits twice as long."""
 ALL_YEARS = (-(10**6), 10**6)
-"""Years, of which none lacks."""
+"""A span that no copy of some years has."""
 ENCODING = ("units", "calendar", "dtype", "_FillValue")
 
 
@@ -125,7 +125,7 @@ def _download(address: str, row: dict[str, Any], catalog: str, progress: bool) -
 def _copy_store(
     address: str, years: tuple[int, int] | None, names: set[str], progress: bool
 ) -> Copy:
-    """A Zarr store, whole or not under its name; a run that was cut off goes on."""
+    """Copy a Zarr store, whole or not under its name; a run that was cut off goes on."""
     from xai4land.store import write
 
     place = choose_copy_path(address, names, years)

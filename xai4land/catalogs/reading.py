@@ -40,7 +40,7 @@ HARMLESS_WARNINGS = (
     r"Variable\(s\) referenced in bounds",
 )
 HINT_COLUMNS = ("source_id", "experiment_id", "member_id", "table_id", "variable_id", "grid_label")
-"""Columns that a search is told by."""
+"""Columns that identify a dataset."""
 MAX_HINT_VALUES = 4
 """Values of a column that are named in a hint."""
 COMBINE_OPTIONS = {
@@ -85,7 +85,7 @@ def open_search(search: esm_datastore) -> list[xr.Dataset]:
 
 
 def prepare_search(search: esm_datastore) -> esm_datastore:
-    """The newest versions of what was found, prefetched copies in their places."""
+    """Select the newest versions of what was found, and prefetched copies of them."""
     if not len(search.df):
         raise InputError("the search has found nothing; look at cat.unique() for what there is")
     search = select_newest(search)
@@ -111,7 +111,7 @@ def open_assets(search: esm_datastore) -> list[xr.Dataset]:
 
 
 def find_variables(search: esm_datastore, rows: pd.DataFrame | None = None) -> set[str]:
-    """The variables that were searched for, as the stores call them; empty if nobody tells.
+    """Find the variables that were searched for, as the stores call them; empty if unknown.
 
     Where none was named in the search, those of ``rows``, by default of all.
     """
@@ -121,7 +121,7 @@ def find_variables(search: esm_datastore, rows: pd.DataFrame | None = None) -> s
 
 
 def select_newest(search: esm_datastore) -> esm_datastore:
-    """The search with the newest version alone of each dataset."""
+    """Select the newest version of each dataset."""
     table, column = search.df, search.esmcat.assets.column_name
     if "version" not in table:
         return search
@@ -141,7 +141,7 @@ def select_newest(search: esm_datastore) -> esm_datastore:
 
 @contextmanager
 def ignore_harmless_warnings() -> Iterator[None]:
-    """Without what xarray says of every other archive."""
+    """Ignore warnings that xarray gives for many archives, and that mean nothing here."""
     with warnings.catch_warnings():
         for text in HARMLESS_WARNINGS:
             warnings.filterwarnings("ignore", text)
@@ -150,7 +150,7 @@ def ignore_harmless_warnings() -> Iterator[None]:
 
 
 def list_formats(search: esm_datastore) -> list[str]:
-    """Format of each asset."""
+    """List the format of each asset."""
     assets = search.esmcat.assets
     if assets.format_column_name:
         return [str(kind) for kind in search.df[assets.format_column_name]]
@@ -173,7 +173,7 @@ def _find_unopenable(search: esm_datastore, schemes: list[str], kinds: list[str]
 
 
 def _advise_prefetch(search: esm_datastore) -> str:
-    """The command that brings the search here."""
+    """Return the command that copies the search to this machine."""
     table = search.df
     chosen = {
         c: table[c].unique() for c in HINT_COLUMNS if c in table and not _holds_lists(table[c])
@@ -194,13 +194,13 @@ def _holds_lists(column: pd.Series) -> bool:
 
 
 def _squeeze_member(data: xr.Dataset) -> xr.Dataset:
-    """One member is no dimension."""
+    """Drop the dimension of members if there is but one."""
     one = data.sizes.get("member_id") == 1
     return data.squeeze("member_id", drop=True) if one else data
 
 
 def _split_groups(search: esm_datastore) -> list[esm_datastore]:
-    """Each group alone: intake-esm opens several at once, which the NetCDF library cannot bear."""
+    """Split by groups: intake-esm opens several at once, for which NetCDF is not thread-safe."""
     control = search.esmcat.aggregation_control
     columns = [c for c in (control.groupby_attrs if control else []) if c in search.df]
     if not columns:
@@ -212,7 +212,7 @@ def _split_groups(search: esm_datastore) -> list[esm_datastore]:
 
 
 def select_variables(data: xr.Dataset, wanted: set[str]) -> xr.Dataset:
-    """A store's variables that are wanted, with their bounds; all if none of them is there."""
+    """Select a store's variables with their bounds; all if none of them is there."""
     import cf_xarray  # noqa: F401  (registers .cf)
 
     bounds = {str(name) for names in data.cf.bounds.values() for name in names}

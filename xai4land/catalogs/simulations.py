@@ -205,7 +205,7 @@ def stack_simulations(
 
 
 def _open_members(search: esm_datastore) -> list[xr.Dataset]:
-    """Each member and variable alone: together, what is shorter or on another grid is filled up."""
+    """Open each member and variable alone: together, shorter ones would be filled up."""
     columns = ["member_id"]
     if search.esmcat.aggregation_control and not len(search.derivedcat):
         columns.append(search.esmcat.aggregation_control.variable_column_name)
@@ -233,7 +233,7 @@ def _concat_along(name: str, labels: list[str], datasets: list[xr.Dataset]) -> x
 def _sort_pieces(
     found: list[xr.Dataset], calendar: Calendar, years: tuple[int, int] | None
 ) -> tuple[dict[Key, list[xr.Dataset]], dict[str, list[xr.Dataset]]]:
-    """Harmonised pieces of each simulation, and the fixed fields of each source."""
+    """Sort harmonised pieces by simulation, and fixed fields by source."""
     parts: dict[Key, list[xr.Dataset]] = {}
     fixed: dict[str, list[xr.Dataset]] = {}
     problems: list[str] = []
@@ -276,7 +276,7 @@ def _sort_pieces(
 
 
 def _apply_mask(data: xr.Dataset, mask: Mask) -> xr.Dataset:
-    """Fields where there is land (or sea) alone."""
+    """Set fields to missing over sea, or over land."""
     if mask is None:
         return data
     if "sftlf" not in data:
@@ -298,7 +298,7 @@ def _apply_mask(data: xr.Dataset, mask: Mask) -> xr.Dataset:
 def _set_attributes(
     data: xr.Dataset, source: str, member: str, pieces: list[xr.Dataset]
 ) -> xr.Dataset:
-    """With its names, and what it was made from."""
+    """Set global attributes: names, and what it was made from."""
     columns = [
         list(dict.fromkeys(str(p.attrs.get(f"{COLUMN_PREFIX}{c}", "")) for p in pieces))
         for c in ("experiment_id", "institution_id")

@@ -46,7 +46,7 @@ class KnownVariable(Part):
 
 @cache
 def known_variables() -> tuple[KnownVariable, ...]:
-    """The variables that are known, from ``variables.json``.
+    """Read the variables that are known from ``variables.json``.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def known_variables() -> tuple[KnownVariable, ...]:
 
 
 def recognise(array: xr.DataArray) -> KnownVariable | None:
-    """The known variable that an array is, by its name.
+    """Recognise the known variable that an array is, by its name.
 
     Not by its standard name: a maximum (``tasmax``) and a level have the same.
 
@@ -72,7 +72,7 @@ def recognise(array: xr.DataArray) -> KnownVariable | None:
 
 
 def convert(array: xr.DataArray, known: KnownVariable, source: str = "") -> xr.DataArray:
-    """The array in the known units; lazy where it is.
+    """Convert an array to the known units; lazy where it is.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def convert(array: xr.DataArray, known: KnownVariable, source: str = "") -> xr.D
 def _find_conversion(
     units: str, known: KnownVariable, source: str, name: str
 ) -> tuple[float, float]:
-    """What to multiply with, and to add."""
+    """Find what to multiply with, and to add."""
     table = {**known.factors, **known.sources.get(source, {})}
     if units in table:
         return table[units], 0.0

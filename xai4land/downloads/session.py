@@ -1,4 +1,4 @@
-"""HTTP that redirects no place it should not go, and faults in words that hold no secret."""
+"""HTTP with safe redirects, and messages of faults that hold no secret."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Session(requests.Session):
 
 
 def describe_status(status: int) -> str:
-    """A status code in the standard's words; the server's own are not repeated."""
+    """Describe a status code in the standard's words; the server's own are not repeated."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -52,7 +52,7 @@ def describe_status(status: int) -> str:
 
 
 def explain_fault(error: BaseException) -> tuple[str, bool]:
-    """What went wrong, in words without the address, and whether another attempt is in vain."""
+    """Say what went wrong, without the address, and whether another attempt is in vain."""
     inner = error.args[0] if error.args else None
     reason = getattr(inner, "reason", inner)
     if isinstance(error, TransientError):

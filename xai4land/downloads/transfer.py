@@ -216,7 +216,7 @@ class Partial:
 
 
 def _read_pieces(answer: requests.Response, timeout: float) -> Iterator[bytes]:
-    """What comes, as it comes; a server that only trickles is given up too."""
+    """Read pieces as they come; a server that is too slow is given up."""
     since, got = time.monotonic(), 0
     while piece := answer.raw.read1(PIECE_BYTES, decode_content=False):
         yield piece

@@ -104,7 +104,7 @@ def _note_path(target: Path) -> Path:
 
 
 def _known_version(target: Path) -> str | None:
-    """The server's mark of the version that is here; None if there is none, or it was damaged.
+    """Return the server's mark of the version here; None if there is none, or it was damaged.
 
     A file without a note was put there by hand: it is taken as it is.
     """

@@ -28,17 +28,17 @@ ALLOWED_CHARACTERS = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 
 
 def is_url(text: str) -> bool:
-    """Whether it looks like an address, of whatever scheme."""
+    """Tell whether a text looks like an address, of whatever scheme."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text) is not None
 
 
 def is_loopback(url: str) -> bool:
-    """Whether it leads to this machine."""
+    """Tell whether an address leads to this machine."""
     return urlsplit(url).hostname in LOOPBACK_HOSTS
 
 
 def find_problem(url: str) -> str:
-    """What keeps an address from being used; empty if nothing does."""
+    """Find what keeps an address from being used; empty if nothing does."""
     if not ALLOWED_CHARACTERS.fullmatch(url):
         return "it has characters that an address cannot have; write them as %XX"
     try:
@@ -67,7 +67,7 @@ def check_url(url: str) -> None:
 
 
 def redact(url: str) -> str:
-    """The address without what may be secret: user, password, query, fragment.
+    """Remove what may be secret of an address: user, password, query, fragment.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def redact(url: str) -> str:
 
 
 def safe_file_name(url: str) -> str:
-    """A plain file name for what lies at an address.
+    """Make a plain file name for what lies at an address.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def safe_file_name(url: str) -> str:
 
 
 def parse_hash(known_hash: str) -> tuple[str, str]:
-    """Algorithm and digits of a hash: ``sha256:…``, ``md5:…``, or SHA-256's digits alone.
+    """Parse algorithm and digits of a hash: ``sha256:…``, ``md5:…``, or SHA-256's digits alone.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def parse_hash(known_hash: str) -> tuple[str, str]:
 
 
 def split_hash(url: str) -> tuple[str, str]:
-    """Address and hash of ``https://…#sha256=…``.
+    """Split address and hash of ``https://…#sha256=…``.
 
     Raises
     ------

@@ -77,7 +77,7 @@ def to_netcdf(stored: xr.Dataset, store: Path, path: Path) -> None:
 
 
 def _save_file(stored: xr.Dataset, values: Mapping[Hashable, Any], path: Path) -> None:
-    """Values with the names, dimensions and attributes of a dataset."""
+    """Save values with the names, dimensions and attributes of a dataset."""
     variables = {
         name: xr.Variable(v.dims, values[name], v.attrs) for name, v in stored.variables.items()
     }
@@ -102,7 +102,7 @@ def _discard(path: Path) -> None:
 
 
 def _drop_bounds(stored: xr.Dataset) -> dict[Any, Any]:
-    """Global attributes without xarray's own mark of bounds, which others stumble over."""
+    """Drop xarray's own mark of bounds of the global attributes, which other readers refuse."""
     bounds = {variable.attrs.get("bounds") for variable in stored.variables.values()}
     words = str(stored.attrs.get("coordinates", "")).split()
     marked = " ".join(word for word in words if word not in bounds)

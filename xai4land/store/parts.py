@@ -64,7 +64,7 @@ class Part:
 
 
 def encode(data: xr.Dataset) -> xr.Dataset:
-    """The dataset as its bytes will be: CF-encoded, lazy where it was, in chunks of one size."""
+    """Encode a dataset by CF, as it will be stored: lazy where it was, in chunks of one size."""
     data = data.copy()
     for name, variable in data.variables.items():
         if variable.chunks is not None and any(
@@ -99,14 +99,14 @@ def encode(data: xr.Dataset) -> xr.Dataset:
 
 
 def _is_plain_integer(variable: xr.Variable) -> bool:
-    """Whether a variable has a fill value, but is of whole numbers that are stored as they are."""
+    """Tell whether a variable has a fill value, and whole numbers that are stored as they are."""
     others = {"missing_value", "scale_factor", "add_offset", "dtype", "_Unsigned"}
     given = {key for key, value in variable.encoding.items() if value is not None}
     return variable.dtype.kind in "iu" and "_FillValue" in given and others.isdisjoint(given)
 
 
 def _is_of_format_2(codecs: Any) -> bool:
-    """Whether codecs are objects, but none that Zarr's format 3 knows."""
+    """Tell whether codecs are objects, but none that Zarr's format 3 knows."""
     from zarr.abc.codec import Codec
 
     several = codecs if isinstance(codecs, list | tuple) else [codecs]
@@ -114,12 +114,12 @@ def _is_of_format_2(codecs: Any) -> bool:
 
 
 def list_lazy_names(stored: xr.Dataset) -> list[str]:
-    """Variables that are still to be computed."""
+    """List the variables that are still to be computed."""
     return [str(name) for name, v in stored.variables.items() if v.chunks is not None]
 
 
 def choose_encodings(stored: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """Zarr's chunks and shards of each lazy variable, and the codecs that were asked for."""
+    """Choose Zarr's chunks and shards of each lazy variable, with the codecs asked for."""
     made = {}
     for name, group in _choose_groups(stored).items():
         sizes = [max(s[0], 1) for s in _chunks_of(stored, name)]
@@ -132,7 +132,7 @@ def choose_encodings(stored: xr.Dataset) -> dict[str, dict[str, Any]]:
 
 
 def split_into_parts(stored: xr.Dataset) -> list[Part]:
-    """Every part of the lazy variables; those at the same place follow each other."""
+    """Split the lazy variables into parts; those at the same place follow each other."""
     found = [
         part
         for name, group in _choose_groups(stored).items()
@@ -164,7 +164,7 @@ def _split_variable(stored: xr.Dataset, name: str, group: tuple[int, ...]) -> It
 
 
 def compute_fingerprint(data: xr.Dataset, stored: xr.Dataset) -> str:
-    """Hash of the values, lazy or not, and of how they are stored; when and where is no matter."""
+    """Hash the values, lazy or not, and how they are stored; not when and where."""
     from dask.base import tokenize
 
     values = [
@@ -185,7 +185,7 @@ def _chunks_of(stored: xr.Dataset, name: str) -> tuple[tuple[int, ...], ...]:
 
 
 def _choose_groups(stored: xr.Dataset) -> dict[str, tuple[int, ...]]:
-    """How many chunks along each dimension make a part, for each lazy variable.
+    """Choose how many chunks along each dimension make a part, for each lazy variable.
 
     The largest chunk decides for all variables, so that those that come from the same blocks
     wait for the same blocks.
@@ -209,7 +209,7 @@ def _chunk_bytes(stored: xr.Dataset, name: str) -> int:
 
 
 def _choose_group(counts: tuple[int, ...], most: int) -> tuple[int, ...]:
-    """At most so many chunks: a square of the last two dimensions, then along the others.
+    """Choose at most so many chunks: a square of the last two dimensions, then others.
 
     Examples
     --------
