@@ -14,15 +14,15 @@ import dask.array as da
 from dask.base import annotate, get_annotations
 from dask.core import flatten
 
-__all__ = ["NEIGHBOURS", "client_workers", "persist"]
+__all__ = ["NEIGHBOURS", "get_client_workers", "persist"]
 
 NEIGHBOURS = "neighbours share results"
 """Marks a layer of dask's graph, with the parts of its tasks' keys by which neighbours follow one
 another: the last changes first."""
 
 
-def client_workers() -> dict[str, Any] | None:
-    """What the active client's scheduler knows of its workers, by address; none without a client.
+def get_client_workers() -> dict[str, Any] | None:
+    """Return what the active client's scheduler knows of its workers, by address; None without one.
 
     The package is not imported for that: without it there is no client.
     """
@@ -54,8 +54,8 @@ def persist(array: da.Array) -> da.Array:
         for layer in array.dask.layers.values()
         if NEIGHBOURS in (about := layer.collection_annotations or {})
     ]
-    told = not get_annotations().keys().isdisjoint(["workers", "resources"])
-    threads = [] if told or not layers else _threads()
+    restricted = not get_annotations().keys().isdisjoint(["workers", "resources"])
+    threads = [] if restricted or not layers else _list_worker_threads()
     if len(set(threads)) < 2:
         return array.persist()  # type: ignore[no-any-return]
     ends = list(flatten(array.__dask_keys__()))
@@ -68,12 +68,12 @@ def persist(array: da.Array) -> da.Array:
     # An end, too, or it would be fused with what needs it, under another name that has no home.
     graph = array.__dask_optimize__(array.dask, [*ends, *homes])
     made = da.Array(graph, array.name, array.chunks, meta=array)
-    with annotate(workers=_Homes(homes), allow_other_workers=True):
+    with annotate(workers=_WorkersByTask(homes), allow_other_workers=True):
         return made.persist(optimize_graph=False)  # type: ignore[no-any-return]
 
 
-class _Homes:
-    """What dask's scheduler asks for each task; those without a home go anywhere."""
+class _WorkersByTask:
+    """What dask's scheduler asks for the workers of each task; an empty list means any."""
 
     def __init__(self, homes: Mapping[Any, str]) -> None:
         self.homes = homes
@@ -82,7 +82,7 @@ class _Homes:
         return [self.homes[key]] if key in self.homes else []
 
 
-def _threads() -> list[str]:
-    """The active client's worker of each thread; none without a client."""
-    workers = client_workers() or {}
+def _list_worker_threads() -> list[str]:
+    """List the active client's worker of each thread; none without a client."""
+    workers = get_client_workers() or {}
     return [address for address in sorted(workers) for _ in range(workers[address]["nthreads"])]

@@ -21,7 +21,7 @@ __all__ = ["byte_progress", "pixel_progress", "progress_bar"]
 
 
 def progress_bar(show: bool) -> Progress:
-    """A bar with count, elapsed and remaining time, on standard error."""
+    """Make a bar with count, elapsed and remaining time, on standard error."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import xarray as xr
 
-from xai4land.catalogs.harmonising import decode_years, in_years, snapped
+from xai4land.catalogs.harmonising import decode_years, select_years, snap_coordinates
 from xai4land.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def open_luh2(
     data["time"].attrs = {"standard_name": "time", "axis": "T"}
     data.attrs = {k: v for k, v in parts[0].attrs.items() if not k.startswith("intake_esm")}
     if years is not None:
-        data = in_years(data, years)
+        data = select_years(data, years)
     if not data.sizes["time"]:
         raise InputError(f"there is no year from {years} in these files; choose other years")
     return data
@@ -155,7 +155,7 @@ def _align(data: xr.Dataset, first: xr.Dataset) -> xr.Dataset:
         own, other = data[name].values, first[name].values
         if (own[-1] > own[0]) != (other[-1] > other[0]):
             data = data.isel({name: slice(None, None, -1)})
-    if (made := snapped(data, first)) is None:
+    if (made := snap_coordinates(data, first)) is None:
         raise InputError(
             f"the parts from {first.time.dt.year.values[0]} and from "
             f"{data.time.dt.year.values[0]} are on two grids; xai4land.regrid one of them"

@@ -35,7 +35,7 @@ def test_the_task_that_failed_is_found(scheduler):
     array = da.map_blocks(fail, da.ones(4, chunks=1), meta=np.empty(0), name="fails")
     with dask.config.set(scheduler=scheduler), pytest.raises(RuntimeError) as raised:
         dask.base.get_scheduler()(dict(array.dask), array.__dask_keys__())
-    assert find_failed_key(raised.value, array.dask) == ("fails", 2)
+    assert find_failed_key(raised.value, array.dask) == (array.name, 2)
     assert find_failed_key(raised.value, {}) is None
 
 

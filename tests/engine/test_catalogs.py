@@ -12,7 +12,7 @@ import xai4land
 from folder_server import Folder
 from xai4land import DownloadError, InputError, StoreError
 from xai4land.catalogs import open_search
-from xai4land.downloads.urls import problem, read_hash
+from xai4land.downloads.urls import find_problem, parse_hash
 
 esm = pytest.importorskip("intake_esm")
 
@@ -57,13 +57,13 @@ def test_packaged_addresses_and_hashes_are_sound(name):
     table, column = opened.df, opened.esmcat.assets.column_name
     assert not table.duplicated([c for c in table if c != "checked"]).any()
     for address in table[column]:
-        assert address.startswith("gs://") or not problem(address)
+        assert address.startswith("gs://") or not find_problem(address)
     assert table.doi.str.fullmatch(r"10\.\d{4,}/\S+").all()
     assert (table.checked.str.len() > 10).all()
     assert (table.licence.str.len() > 3).all()
     for algorithm in {"sha256", "md5"} & set(table):
         for digits in filter(None, table[algorithm]):
-            assert read_hash(f"{algorithm}:{digits}") == (algorithm, digits)
+            assert parse_hash(f"{algorithm}:{digits}") == (algorithm, digits)
 
 
 def test_land_is_found_by_what_its_files_hold():

@@ -38,8 +38,8 @@ def web(stores, tmp_path, monkeypatch):
     """The archive on a server, and a cache of one's own."""
     monkeypatch.setenv("XAI4LAND_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(prefetching, "PAUSE", 0.0)
-    monkeypatch.setattr(transfer, "PAUSE", 0.0)
+    monkeypatch.setattr(prefetching, "FIRST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(transfer, "FIRST_PAUSE_SECONDS", 0.0)
     server = Folder(stores[0])
     yield server
     server.close()

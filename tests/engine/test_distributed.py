@@ -165,8 +165,8 @@ def test_a_worker_that_is_killed_costs_time_and_nothing_else(
     client, tmp_path, monkeypatch, shards, neighbours
 ):
     if shards:
-        monkeypatch.setattr(parts, "FILES", 10)
-        monkeypatch.setattr(parts, "SHARDS", 16)
+        monkeypatch.setattr(parts, "MAX_FILES", 10)
+        monkeypatch.setattr(parts, "MIN_SHARDS", 16)
     path = tmp_path / "map.zarr"
     workers = client.scheduler_info()["workers"]
     victim = client.run(os.getpid)[next(iter(workers))]

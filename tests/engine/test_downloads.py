@@ -22,7 +22,7 @@ import xai4land
 from local_server import Site, cut, no_range, redirect, silent, status, trickle, whole
 from xai4land import DownloadError, InputError, StoreError
 from xai4land.downloads import cached_path, fetch, fetch_unpinned, transfer
-from xai4land.downloads.urls import problem
+from xai4land.downloads.urls import find_problem
 from xai4land.options import get_options
 
 CONTENT = bytes(range(256)) * 40
@@ -58,7 +58,7 @@ def site(server, tmp_path, monkeypatch):
     """The server, and a cache of one's own; nothing is waited for between attempts."""
     monkeypatch.setenv("XAI4LAND_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(transfer, "PAUSE", 0.0)
+    monkeypatch.setattr(transfer, "FIRST_PAUSE_SECONDS", 0.0)
     server.reset(CONTENT)
     yield server
     server.released.set()
@@ -130,7 +130,7 @@ def test_another_hash_keeps_nothing_and_is_not_tried_again(site):
 def test_cut_off_anywhere_the_file_is_the_same(server, tmp_path_factory, cuts, tagged):
     server.reset(CONTENT, *(cut(at) for at in cuts))
     server.headers = {"ETag": '"one"'} if tagged else {}
-    transfer.PAUSE = 0.0
+    transfer.FIRST_PAUSE_SECONDS = 0.0
     with xai4land.set_options(cache=tmp_path_factory.mktemp("cut"), retries=3):
         assert get(server).read_bytes() == CONTENT
         assert len(kept()) == 1
@@ -305,7 +305,7 @@ def test_addresses_that_are_refused(url, message):
 def test_who_reads_an_address_reads_the_same_host(text):
     """What is checked is what is called: two libraries must agree on every accepted address."""
     for url in (text, f"https://{text}", f"http://127.0.0.1{text}"):
-        if not problem(url):
+        if not find_problem(url):
             called = urllib3.util.parse_url(url)
             host = called.host.strip("[]")
             assert host == urlsplit(url).hostname

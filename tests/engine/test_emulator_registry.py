@@ -43,7 +43,7 @@ def site(server, monkeypatch):
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XAI4LAND_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(transfer, "PAUSE", 0.0)
+    monkeypatch.setattr(transfer, "FIRST_PAUSE_SECONDS", 0.0)
     return tmp_path / "cache"
 
 

@@ -45,8 +45,8 @@ def made(world, emulator):
 @pytest.fixture
 def few_files(monkeypatch):
     """Shards from ten chunks on, as if they were a thousand."""
-    monkeypatch.setattr(parts, "FILES", 10)
-    monkeypatch.setattr(parts, "SHARDS", 4)
+    monkeypatch.setattr(parts, "MAX_FILES", 10)
+    monkeypatch.setattr(parts, "MIN_SHARDS", 4)
 
 
 def plain(size=40, chunk=10, name="plain"):
@@ -307,7 +307,7 @@ def test_any_chunks_and_shards_read_back_the_same(tmp_path_factory, shape, chunk
     data = xr.Dataset({"v": (dims, da.from_array(values, tuple(chunks[: len(shape)])))})
     path = tmp_path_factory.mktemp("any") / "any.zarr"
     with pytest.MonkeyPatch.context() as patch:
-        for name, limit in zip(("FILES", "SHARDS", "SHARD"), limits, strict=True):
+        for name, limit in zip(("MAX_FILES", "MIN_SHARDS", "MAX_SHARD_BYTES"), limits, strict=True):
             patch.setattr(parts, name, limit)
         write(data, path, progress=False)
     again = xr.open_zarr(path)
@@ -332,13 +332,13 @@ def test_many_small_chunks_make_few_files(tmp_path):
 
 
 def test_a_shard_is_cut_in_space_first_and_is_not_too_large(monkeypatch):
-    monkeypatch.setattr(parts, "SHARD", 120_000)
+    monkeypatch.setattr(parts, "MAX_SHARD_BYTES", 120_000)
     dims = ("time", "y", "x")
     maps = da.zeros((1000, 30, 50), chunks=(1, 10, 10), dtype="u1")
     likely = da.zeros((4, 1000, 30, 50), chunks=(4, 1, 10, 10), dtype="f4")
-    stored = parts.as_stored(xr.Dataset({"maps": (dims, maps), "likely": (("c", *dims), likely)}))
+    stored = parts.encode(xr.Dataset({"maps": (dims, maps), "likely": (("c", *dims), likely)}))
     # 75 chunks of 1600 bytes: the five by three of a year, and five years.
-    assert parts.encodings(stored) == {
+    assert parts.choose_encodings(stored) == {
         "maps": {"chunks": (1, 10, 10), "shards": (5, 30, 50)},
         "likely": {"chunks": (4, 1, 10, 10), "shards": (4, 5, 30, 50)},
     }
@@ -371,7 +371,7 @@ from xai4land.store import graph, parts, write
 folder, ending = Path(sys.argv[1]), sys.argv[2]
 shards, wanted = sys.argv[3] == "True", int(sys.argv[4])
 if shards:
-    parts.FILES, parts.SHARDS = 10, 16
+    parts.MAX_FILES, parts.MIN_SHARDS = 10, 16
 
 def slow(block):
     time.sleep(0.006)

@@ -11,7 +11,7 @@ from pathlib import Path
 from xai4land.files import write_file
 from xai4land.options import get_options
 
-__all__ = ["Copy", "copy_place", "find_copy", "local_copies", "note_copy"]
+__all__ = ["Copy", "choose_copy_path", "find_copy", "list_copies", "record_copy"]
 
 Years = tuple[int, int] | None
 
@@ -43,7 +43,7 @@ class Copy:
         return f"file://{self.path}"
 
     def holds(self, variables: Collection[str], years: Years = None) -> bool:
-        """Whether it has variables, and years if any are given.
+        """Tell whether it has variables, and years if any are given.
 
         Examples
         --------
@@ -61,7 +61,7 @@ class Copy:
 def find_copy(
     copies: Collection[Copy], variables: Collection[str], years: Years = None
 ) -> Copy | None:
-    """The copy that has what is asked for, and the most years; None if there is none."""
+    """Find the copy that has what is asked for, and the most years; None if there is none."""
 
     def span(copy: Copy) -> float:
         return float("inf") if copy.years is None else copy.years[1] - copy.years[0]
@@ -69,37 +69,37 @@ def find_copy(
     return max((c for c in copies if c.holds(variables, years)), key=span, default=None)
 
 
-def copy_place(address: str, variables: Collection[str] = (), years: Years = None) -> Path:
-    """Where the copy of a Zarr store goes; the name tells the end of its address.
+def choose_copy_path(address: str, variables: Collection[str] = (), years: Years = None) -> Path:
+    """Choose where the copy of a Zarr store goes; the name tells the end of its address.
 
     Examples
     --------
-    >>> copy_place("gs://cmip6/CMIP6/CMIP/tas/gn/v20190710/").name
+    >>> choose_copy_path("gs://cmip6/CMIP6/CMIP/tas/gn/v20190710/").name
     '6481cd8434dc-tas-gn-v20190710.zarr'
     """
     words = [word.removesuffix(".zarr") for word in address.rstrip("/").split("/") if word]
     kept = "".join(c if c.isalnum() or c in "._-" else "_" for c in "-".join(words[-3:]))
-    digest = _digest(address, variables, years)
+    digest = _hash_request(address, variables, years)
     span = "" if years is None else f"-{years[0]}-{years[1]}"
-    return _folder() / f"{digest}-{kept[-80:]}{span}.zarr"
+    return _copies_folder() / f"{digest}-{kept[-80:]}{span}.zarr"
 
 
-def note_copy(copy: Copy) -> None:
-    """Remember that there is a whole copy of what was asked for."""
-    note = _folder() / f"{_digest(copy.address, copy.variables, copy.years)}.json"
+def record_copy(copy: Copy) -> None:
+    """Record that there is a whole copy of what was asked for."""
+    note = _copies_folder() / f"{_hash_request(copy.address, copy.variables, copy.years)}.json"
     write_file(note, json.dumps(asdict(copy) | {"path": str(copy.path)}))
 
 
-def local_copies() -> dict[str, list[Copy]]:
-    """Addresses whose copies are here, and the copies.
+def list_copies() -> dict[str, list[Copy]]:
+    """List the copies that are here, by the address of what was copied.
 
     Examples
     --------
-    >>> isinstance(local_copies(), dict)
+    >>> isinstance(list_copies(), dict)
     True
     """
     found: dict[str, list[Copy]] = {}
-    for note in sorted(_folder().glob("*.json")):
+    for note in sorted(_copies_folder().glob("*.json")):
         try:
             content = json.loads(note.read_text())
             years = content["years"] and (int(content["years"][0]), int(content["years"][1]))
@@ -116,10 +116,10 @@ def local_copies() -> dict[str, list[Copy]]:
     return found
 
 
-def _folder() -> Path:
+def _copies_folder() -> Path:
     return get_options().cache / "copies"
 
 
-def _digest(address: str, variables: Collection[str] = (), years: Years = None) -> str:
+def _hash_request(address: str, variables: Collection[str] = (), years: Years = None) -> str:
     what = [address, *sorted(variables), *map(str, years or ())]
     return hashlib.sha256("\n".join(what).encode()).hexdigest()[:12]

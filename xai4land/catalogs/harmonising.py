@@ -12,26 +12,26 @@ from xai4land.errors import InputError
 
 __all__ = [
     "Calendar",
-    "calendar_of",
     "check_calendar",
+    "count_months",
     "decode_years",
+    "get_calendar",
     "harmonise",
-    "in_years",
-    "month_times",
-    "months_of",
-    "snapped",
-    "without_gaps",
+    "insert_missing_months",
+    "select_years",
+    "set_month_times",
+    "snap_coordinates",
 ]
 
 Calendar = Literal["standard", "noleap", "360_day"] | None
 Data = TypeVar("Data", xr.DataArray, xr.Dataset)
 ENCODING = {"units": "hours since 1850-01-01", "dtype": "float64", "_FillValue": None}
-FILL = 1e15
+FILL_VALUE_THRESHOLD = 1e15
 """No field here has such values; files that misspell ``_FillValue`` do (1e20)."""
 
 
-def in_years(data: xr.Dataset, years: tuple[int, int], time: str = "time") -> xr.Dataset:
-    """What lies between two years, both included; in any calendar, however long ago."""
+def select_years(data: xr.Dataset, years: tuple[int, int], time: str = "time") -> xr.Dataset:
+    """Select what lies between two years, both included; in any calendar."""
     found = data[time].dt.year.values
     return data.isel({time: (found >= years[0]) & (found <= years[1])})
 
@@ -110,7 +110,7 @@ def harmonise(data: xr.Dataset, *, calendar: Calendar = "standard", source: str 
     (array([283.15, 284.15]), array([16, 15]))
     """
     check_calendar(calendar)
-    data = _coordinates(data)
+    data = _rename_coordinates(data)
     problems: list[str] = []
     made: dict[str, xr.DataArray] = {}
     for key, array in data.data_vars.items():
@@ -119,7 +119,7 @@ def harmonise(data: xr.Dataset, *, calendar: Calendar = "standard", source: str 
             name = known.name
             try:
                 about = {"standard_name": known.standard_name, "long_name": known.long_name}
-                array = convert(_filled(array), known, source).assign_attrs(about)
+                array = convert(_mask_fill_values(array), known, source).assign_attrs(about)
             except InputError as error:
                 problems += error.problems
         if name in made:
@@ -127,11 +127,13 @@ def harmonise(data: xr.Dataset, *, calendar: Calendar = "standard", source: str 
         made[name] = array.rename(name)
     InputError.raise_if(problems)
     named = xr.Dataset(made, data.coords, data.attrs)
-    return named if calendar is None or "time" not in named.dims else month_times(named, calendar)
+    return (
+        named if calendar is None or "time" not in named.dims else set_month_times(named, calendar)
+    )
 
 
-def _coordinates(data: xr.Dataset) -> xr.Dataset:
-    """Plain names for one-dimensional coordinates, bounds among them, no scalars."""
+def _rename_coordinates(data: xr.Dataset) -> xr.Dataset:
+    """Give one-dimensional coordinates and bounds plain names, and drop scalars."""
     import cf_xarray  # noqa: F401  (registers .cf)
 
     bounds = {str(n) for names in data.cf.bounds.values() for n in names}
@@ -150,19 +152,19 @@ def _coordinates(data: xr.Dataset) -> xr.Dataset:
     return data.drop_vars(scalars)
 
 
-def _filled(array: xr.DataArray) -> xr.DataArray:
-    """Missing where a fill value slipped through."""
-    return array.where(np.abs(array) < FILL) if array.dtype.kind == "f" else array
+def _mask_fill_values(array: xr.DataArray) -> xr.DataArray:
+    """Set to missing what is a fill value that was not declared as such."""
+    return array.where(np.abs(array) < FILL_VALUE_THRESHOLD) if array.dtype.kind == "f" else array
 
 
-def month_times(data: xr.Dataset, calendar: str) -> xr.Dataset:
-    """Times in the middle of their months, in a calendar, with bounds."""
+def set_month_times(data: xr.Dataset, calendar: str) -> xr.Dataset:
+    """Set times to the middle of their months, in a calendar, with bounds."""
     time = data["time"]
     if not (np.issubdtype(time.dtype, np.datetime64) or time.dtype == object):
         raise InputError(
             f"times are {time.dtype}, expected dates; open the data with decode_times=True"
         )
-    months = months_of(time)
+    months = count_months(time)
     if (np.diff(months) != 1).any():
         at = int(np.flatnonzero(np.diff(months) != 1)[0])
         step = months[at + 1] - months[at]
@@ -172,8 +174,8 @@ def month_times(data: xr.Dataset, calendar: str) -> xr.Dataset:
             f"times {time.values[at]} and {time.values[at + 1]} are not one month apart, expected "
             f"a monthly axis without gaps; {mend}"
         )
-    edges = _edges(np.append(months, months[-1] + 1), calendar)
-    middle = _middles(edges)
+    edges = _first_days(np.append(months, months[-1] + 1), calendar)
+    middle = _middle_of_months(edges)
     attrs = {"standard_name": "time", "axis": "T", "bounds": "time_bnds"}
     if calendar == "standard":
         attrs["units_metadata"] = "leap_seconds: unknown"
@@ -190,8 +192,8 @@ def month_times(data: xr.Dataset, calendar: str) -> xr.Dataset:
     return data
 
 
-def snapped(data: Data, first: xr.DataArray | xr.Dataset) -> Data | None:
-    """On the ``lat`` and ``lon`` of other data, if they are the same but for noise; else None."""
+def snap_coordinates(data: Data, first: xr.DataArray | xr.Dataset) -> Data | None:
+    """Take over ``lat`` and ``lon`` of other data, if equal but for rounding; else return None."""
     for name in {"lat", "lon"} & set(data.dims) & set(first.dims):
         own, other = data[name].values, first[name].values
         if own.shape != other.shape or not np.allclose(own, other, rtol=0, atol=1e-4):
@@ -206,34 +208,34 @@ def check_calendar(calendar: object) -> None:
         raise InputError(f"calendar={calendar!r}, expected 'standard', 'noleap', '360_day' or None")
 
 
-def months_of(time: xr.DataArray) -> np.ndarray:
-    """Months of times, counted from year 0; the same in any calendar."""
+def count_months(time: xr.DataArray) -> np.ndarray:
+    """Count the months of times from year 0; the same in any calendar."""
     counted: np.ndarray = time.dt.year.values.astype(np.int64) * 12 + time.dt.month.values - 1
     return counted
 
 
-def without_gaps(data: xr.Dataset) -> xr.Dataset:
-    """With every month from the first to the last; those that were not there are missing."""
-    months = months_of(data["time"])
+def insert_missing_months(data: xr.Dataset) -> xr.Dataset:
+    """Insert the months that lack between the first and the last, with missing values."""
+    months = count_months(data["time"])
     whole = np.arange(months[0], months[-1] + 2)
     if len(whole) == len(months) + 1:
         return data
-    return data.reindex(time=_middles(_edges(whole, calendar_of(data))))
+    return data.reindex(time=_middle_of_months(_first_days(whole, get_calendar(data))))
 
 
-def calendar_of(data: xr.Dataset) -> str:
-    """Calendar of the times, by the name that we have for it."""
+def get_calendar(data: xr.Dataset) -> str:
+    """Return the calendar of the times; ``standard`` for its other names, too."""
     name = str(data["time"].dt.calendar)
     return "standard" if name in ("gregorian", "proleptic_gregorian") else name
 
 
-def _middles(edges: np.ndarray) -> np.ndarray:
+def _middle_of_months(edges: np.ndarray) -> np.ndarray:
     middles: np.ndarray = edges[:-1] + (edges[1:] - edges[:-1]) / 2
     return middles
 
 
-def _edges(months: np.ndarray, calendar: str) -> np.ndarray:
-    """First days of months, counted from year 0."""
+def _first_days(months: np.ndarray, calendar: str) -> np.ndarray:
+    """Return the first days of months that are counted from year 0."""
     if calendar == "standard":
         return (months - 12 * 1970).astype("M8[M]").astype("M8[s]")
     import cftime

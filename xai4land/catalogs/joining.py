@@ -6,20 +6,30 @@ from itertools import pairwise
 
 import xarray as xr
 
-from xai4land.catalogs.harmonising import Calendar, calendar_of, month_times, months_of, snapped
-from xai4land.catalogs.reading import PREFIX
+from xai4land.catalogs.harmonising import (
+    Calendar,
+    count_months,
+    get_calendar,
+    set_month_times,
+    snap_coordinates,
+)
+from xai4land.catalogs.reading import COLUMN_PREFIX
 from xai4land.errors import InputError
 
-__all__ = ["joined"]
+__all__ = ["join_pieces"]
 
 
-def joined(pieces: list[xr.Dataset], fixed: list[xr.Dataset], calendar: Calendar) -> xr.Dataset:
-    """All variables of a simulation, over all its experiments."""
+def join_pieces(
+    pieces: list[xr.Dataset], fixed: list[xr.Dataset], calendar: Calendar
+) -> xr.Dataset:
+    """Join all variables of a simulation, over all its experiments."""
     made: dict[str, xr.DataArray] = {}
     problems: list[str] = []
     for name in dict.fromkeys(str(n) for piece in pieces for n in piece.data_vars):
         try:
-            made[name] = _in_time(name, [piece for piece in pieces if name in piece.data_vars])
+            made[name] = _join_experiments(
+                name, [piece for piece in pieces if name in piece.data_vars]
+            )
         except InputError as error:
             problems += error.problems
     for piece in fixed:
@@ -34,7 +44,7 @@ def joined(pieces: list[xr.Dataset], fixed: list[xr.Dataset], calendar: Calendar
     for name, array in made.items():
         try:
             first = next(a for a in made.values() if ("lat" in a.dims) == ("lat" in array.dims))
-            made[name] = _snapped(name, array, first)
+            made[name] = _snap_to_first(name, array, first)
         except InputError as error:
             problems += error.problems
     InputError.raise_if(problems)
@@ -47,15 +57,15 @@ def joined(pieces: list[xr.Dataset], fixed: list[xr.Dataset], calendar: Calendar
         for coord in ("lat", "lon"):
             if coord in own and coord in data.dims:
                 data[coord].attrs = own[coord].attrs
-    return data if calendar is None or "time" not in data.dims else month_times(data, calendar)
+    return data if calendar is None or "time" not in data.dims else set_month_times(data, calendar)
 
 
-def _in_time(name: str, pieces: list[xr.Dataset]) -> xr.DataArray:
-    """One variable over its experiments, which follow one another."""
+def _join_experiments(name: str, pieces: list[xr.Dataset]) -> xr.DataArray:
+    """Join one variable over its experiments, which follow one another."""
     for earlier, later in pairwise(pieces):
-        if problem := _apart(name, earlier, later):
+        if problem := _describe_conflict(name, earlier, later):
             raise InputError(problem)
-    arrays = [_snapped(name, piece[name], pieces[0][name]) for piece in pieces]
+    arrays = [_snap_to_first(name, piece[name], pieces[0][name]) for piece in pieces]
     if len(arrays) == 1:
         return arrays[0]
     whole: xr.DataArray = xr.concat(
@@ -64,15 +74,15 @@ def _in_time(name: str, pieces: list[xr.Dataset]) -> xr.DataArray:
     return whole
 
 
-def _apart(name: str, earlier: xr.Dataset, later: xr.Dataset) -> str:
-    """What keeps one piece from following another; empty if nothing does."""
+def _describe_conflict(name: str, earlier: xr.Dataset, later: xr.Dataset) -> str:
+    """Describe what keeps one piece from following another; empty if nothing does."""
 
     def both(column: str) -> tuple[str, str]:
-        of = f"{PREFIX}{column}"
+        of = f"{COLUMN_PREFIX}{column}"
         return str(earlier.attrs.get(of, "?")), str(later.attrs.get(of, "?"))
 
     experiments, grids, tables = (both(c) for c in ("experiment_id", "grid_label", "table_id"))
-    calendars = (calendar_of(earlier), calendar_of(later))
+    calendars = (get_calendar(earlier), get_calendar(later))
     if grids[0] != grids[1]:
         return f"{name!r} is there on two grids, {' and '.join(grids)}; search with grid_label="
     if calendars[0] != calendars[1]:
@@ -80,7 +90,7 @@ def _apart(name: str, earlier: xr.Dataset, later: xr.Dataset) -> str:
             f"{name!r} is there in two calendars, {' and '.join(calendars)}; leave calendar=None "
             "out"
         )
-    if months_of(earlier.time)[-1] < months_of(later.time)[0]:
+    if count_months(earlier.time)[-1] < count_months(later.time)[0]:
         return ""
     if tables[0] != tables[1]:
         return f"{name!r} is there in two tables, {' and '.join(tables)}; search with one table_id="
@@ -91,9 +101,9 @@ def _apart(name: str, earlier: xr.Dataset, later: xr.Dataset) -> str:
     )
 
 
-def _snapped(name: str, array: xr.DataArray, first: xr.DataArray) -> xr.DataArray:
-    """On the coordinates of another field, if they are the same but for noise."""
-    if (made := snapped(array, first)) is None:
+def _snap_to_first(name: str, array: xr.DataArray, first: xr.DataArray) -> xr.DataArray:
+    """Take over the coordinates of another field, which must be equal but for rounding."""
+    if (made := snap_coordinates(array, first)) is None:
         raise InputError(
             f"{name!r} is there on two grids, or on another than {str(first.name)!r}; search "
             "with one grid_label=, or open them apart"

@@ -12,8 +12,8 @@ import pandas as pd
 
 from xai4land import discovery
 from xai4land.adapters.intake import requested_variables, set_requested_variables
-from xai4land.catalogs.copies import find_copy, local_copies
-from xai4land.catalogs.own import absolute_paths, missing_columns, own_catalog, tuples
+from xai4land.catalogs.copies import find_copy, list_copies
+from xai4land.catalogs.own import absolute_paths, missing_columns, open_own_catalog, parse_lists
 from xai4land.downloads.urls import is_url
 from xai4land.errors import InputError, PluginError
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "fetch_table",
-    "named_variables",
+    "list_variables",
     "open_catalog",
-    "rebuilt",
     "refresh_table",
-    "with_copies",
+    "replace_table",
+    "use_copies",
 ]
 
 
@@ -79,12 +79,12 @@ def open_catalog(
     if str(name) in discovery.names("catalogs"):
         made = _open_offered(datastore, str(name), how)
     else:
-        made = own_catalog(datastore, _named(str(name)), how)
-    return with_copies(made)
+        made = open_own_catalog(datastore, _check_name(str(name)), how)
+    return use_copies(made)
 
 
 def fetch_table(name: str, address: str, *, refresh: bool = False, progress: bool = True) -> Path:
-    """The table of a catalog that is published elsewhere, downloaded once."""
+    """Download the table of a catalog that is published elsewhere, once."""
     from xai4land.downloads import fetch_unpinned
 
     command = f"xai4land prefetch {name}"
@@ -106,8 +106,8 @@ def refresh_table(name: str, *, progress: bool = True) -> None:
     fetch_table(name, address, refresh=True, progress=progress)
 
 
-def rebuilt(store: esm_datastore, table: pd.DataFrame) -> esm_datastore:
-    """The same catalog with other rows."""
+def replace_table(store: esm_datastore, table: pd.DataFrame) -> esm_datastore:
+    """Return the same catalog with other rows."""
     description = store.esmcat.model_dump(exclude={"catalog_dict", "catalog_file"})
     made = type(store)(
         {"esmcat": description, "df": table.reset_index(drop=True)},
@@ -137,7 +137,7 @@ def _open_offered(datastore: Any, name: str, how: dict[str, Any]) -> esm_datasto
     path = fetch_table(name, place) if place.startswith("https://") else folder / place
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     for column in table:
-        table[column] = tuples(table[column])
+        table[column] = parse_lists(table[column])
     addresses = description["assets"]["column_name"]
     if addresses in table:
         table[addresses] = absolute_paths(table[addresses], folder)
@@ -163,8 +163,8 @@ def _describe(name: str) -> tuple[dict[str, Any], Path]:
     return description, path.parent
 
 
-def _named(name: str) -> str:
-    """The path or address of a user's catalog."""
+def _check_name(name: str) -> str:
+    """Check the path or address of a user's catalog, and return it."""
     if not is_url(name):
         if not name.endswith(".json"):
             offered = ", ".join(discovery.names("catalogs"))
@@ -177,8 +177,8 @@ def _named(name: str) -> str:
     return name
 
 
-def with_copies(store: esm_datastore, wanted: Collection[str] = ()) -> esm_datastore:
-    """The catalog, with prefetched copies in the place of their addresses.
+def use_copies(store: esm_datastore, wanted: Collection[str] = ()) -> esm_datastore:
+    """Put the paths of prefetched copies in the place of their addresses.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def with_copies(store: esm_datastore, wanted: Collection[str] = ()) -> esm_datas
     wanted : collection of str
         Variables that a copy must have; by default all that an asset has.
     """
-    copies = local_copies()
+    copies = list_copies()
     column, kind = store.esmcat.assets.column_name, store.esmcat.assets.format_column_name
     here = store.df[column].isin(list(copies)) if copies else None
     if here is None or not here.any():
@@ -194,17 +194,17 @@ def with_copies(store: esm_datastore, wanted: Collection[str] = ()) -> esm_datas
     table = store.df.copy()
     for row in here.to_numpy().nonzero()[0]:
         label = table.index[row]
-        names = named_variables(store, table.iloc[[row]])
+        names = list_variables(store, table.iloc[[row]])
         names = names & set(wanted) if wanted else names
         if (copy := find_copy(copies[table.at[label, column]], names)) is not None:
             table.at[label, column] = copy.place
             if kind and copy.path.suffix == ".zarr":
                 table.at[label, kind] = "zarr"
-    return rebuilt(store, table)
+    return replace_table(store, table)
 
 
-def named_variables(store: esm_datastore, table: pd.DataFrame) -> set[str]:
-    """Variables of assets, as rows of the table name them; empty if they name none."""
+def list_variables(store: esm_datastore, table: pd.DataFrame) -> set[str]:
+    """List the variables of assets, as rows of the table name them; empty if they name none."""
     control = store.esmcat.aggregation_control
     if control is None or control.variable_column_name not in table:
         return set()

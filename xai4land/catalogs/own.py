@@ -17,15 +17,15 @@ from xai4land.options import get_options
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore
 
-__all__ = ["absolute_paths", "missing_columns", "own_catalog", "tuples"]
+__all__ = ["absolute_paths", "missing_columns", "open_own_catalog", "parse_lists"]
 
-ONE = "catalog"
-"""Column added where one alone groups, which intake-esm cannot do with pandas 3."""
-BROKEN = (ValueError, TypeError, AttributeError, KeyError, OSError, AssertionError)
+GROUP_COLUMN = "catalog"
+"""Column that is added to a single one that groups, which intake-esm cannot do with pandas 3."""
+READ_ERRORS = (ValueError, TypeError, AttributeError, KeyError, OSError, AssertionError)
 """What intake-esm, pandas and file systems raise of what is no catalog."""
 
 
-def own_catalog(datastore: Any, name: str, how: dict[str, Any]) -> esm_datastore:
+def open_own_catalog(datastore: Any, name: str, how: dict[str, Any]) -> esm_datastore:
     """Read a catalog by its path or address, and check its table.
 
     Parameters
@@ -43,32 +43,34 @@ def own_catalog(datastore: Any, name: str, how: dict[str, Any]) -> esm_datastore
         Listing what is wrong with it.
     """
     away = scheme_of(name) not in LOCAL
-    if away and (reason := _refused(name)):
+    if away and (reason := _reason_to_refuse(name)):
         raise InputError(f"{name} is not opened: {reason}; give an https address, or a path")
     if away and get_options().offline:
         raise InputError(f"{name} is away and xai4land is offline; copy the catalog here")
     try:
-        opened = _loaded(datastore, name, away, how)
+        opened = _load_catalog(datastore, name, away, how)
     except InputError:
         raise
-    except BROKEN as error:
+    except READ_ERRORS as error:
         raise InputError(
-            f"{name} cannot be read as a catalog of intake-esm: {_in_words(error)}"
+            f"{name} cannot be read as a catalog of intake-esm: {_describe_error(error)}"
         ) from error
     InputError.raise_if(missing_columns(opened))
-    table = _placed(opened.df.copy(), opened, _local(name).parent if _here(name) else None)
-    InputError.raise_if(_misplaced(table, opened.esmcat.assets.column_name, away))
-    return _grouped(datastore, opened, table, how)
+    table = _normalise_table(
+        opened.df.copy(), opened, _local_path(name).parent if _is_local(name) else None
+    )
+    InputError.raise_if(_find_bad_addresses(table, opened.esmcat.assets.column_name, away))
+    return _group_by_two_columns(datastore, opened, table, how)
 
 
-def tuples(column: pd.Series) -> pd.Series:
-    """A column of a table with lists in the place of their text; others as they are.
+def parse_lists(column: pd.Series) -> pd.Series:
+    """Parse a column of lists that are written as text; return others as they are.
 
     Examples
     --------
-    >>> tuples(pd.Series(["['tas', 'pr']", "['psl']"])).tolist()
+    >>> parse_lists(pd.Series(["['tas', 'pr']", "['psl']"])).tolist()
     [('tas', 'pr'), ('psl',)]
-    >>> tuples(pd.Series(["[K]"])).tolist()
+    >>> parse_lists(pd.Series(["[K]"])).tolist()
     ['[K]']
     """
     first = column.iloc[0] if len(column) else None
@@ -87,21 +89,21 @@ def tuples(column: pd.Series) -> pd.Series:
     return pd.Series(list(map(tuple, values)), column.index, dtype=object, name=column.name)
 
 
-def _here(name: str) -> bool:
+def _is_local(name: str) -> bool:
     return scheme_of(name) in ("", "file", "local")
 
 
-def _local(name: str) -> Path:
+def _local_path(name: str) -> Path:
     return Path(name.split("://", 1)[-1]).expanduser().absolute()
 
 
-def _loaded(datastore: Any, name: str, away: bool, how: dict[str, Any]) -> esm_datastore:
-    """As intake-esm reads it, but for the table's place: it looks in the working folder first."""
+def _load_catalog(datastore: Any, name: str, away: bool, how: dict[str, Any]) -> esm_datastore:
+    """Load a catalog; its table is sought beside it, not in the working folder as by intake-esm."""
     access = how.get("storage_options") or storage_options(scheme_of(name)) or {}
     description = json.loads(_read(name, access))
     with tempfile.TemporaryDirectory() as folder:
         if table := description.get("catalog_file"):
-            table = _table(name, table, away)
+            table = _locate_table(name, table, away)
             copy = Path(folder) / PurePosixPath(table).name
             copy.write_bytes(_read(table, access))
             description["catalog_file"] = str(copy)
@@ -113,8 +115,8 @@ def _loaded(datastore: Any, name: str, away: bool, how: dict[str, Any]) -> esm_d
 
 
 def _read(name: str, access: dict[str, Any]) -> bytes:
-    if _here(name):
-        return _local(name).read_bytes()
+    if _is_local(name):
+        return _local_path(name).read_bytes()
     import fsspec
 
     with fsspec.open(name, "rb", **access) as file:
@@ -122,20 +124,20 @@ def _read(name: str, access: dict[str, Any]) -> bytes:
         return content
 
 
-def _table(name: str, table: str, away: bool) -> str:
-    """Where a catalog's table is: beside it, if no more is said."""
-    if _here(name) and _here(table):
-        return str(_local(name).parent / Path(table.split("://")[-1]).expanduser())
+def _locate_table(name: str, table: str, away: bool) -> str:
+    """Locate a catalog's table: beside it, if its JSON has a mere name."""
+    if _is_local(name) and _is_local(table):
+        return str(_local_path(name).parent / Path(table.split("://")[-1]).expanduser())
     if "://" not in table:
         table = f"{name.rsplit('/', 1)[0]}/{table}"
-    reason = "it lies on this machine" if scheme_of(table) in LOCAL else _refused(table)
+    reason = "it lies on this machine" if scheme_of(table) in LOCAL else _reason_to_refuse(table)
     if away and reason:
         raise InputError(f"the table {table} of {name} is not opened: {reason}")
     return table
 
 
-def _in_words(error: Exception) -> str:
-    """An error in one line, all its parts."""
+def _describe_error(error: Exception) -> str:
+    """Describe an error and all its parts in one line."""
     from pydantic import ValidationError
 
     if isinstance(error, ValidationError):
@@ -146,8 +148,8 @@ def _in_words(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _columns(opened: esm_datastore) -> list[str]:
-    """Columns that assets are told apart by."""
+def _grouping_columns(opened: esm_datastore) -> list[str]:
+    """List the columns that distinguish assets."""
     control = opened.esmcat.aggregation_control
     if control is None:
         return []
@@ -159,7 +161,7 @@ def _columns(opened: esm_datastore) -> list[str]:
 def missing_columns(opened: esm_datastore) -> list[str]:
     """Describe what a catalog's JSON names and its table lacks."""
     assets, table = opened.esmcat.assets, opened.df
-    named = [assets.column_name, assets.format_column_name, *_columns(opened)]
+    named = [assets.column_name, assets.format_column_name, *_grouping_columns(opened)]
     absent = [name for name in dict.fromkeys(named) if name and name not in table]
     problems = []
     if absent:
@@ -178,12 +180,14 @@ def missing_columns(opened: esm_datastore) -> list[str]:
     return problems
 
 
-def _placed(table: pd.DataFrame, opened: esm_datastore, folder: Path | None) -> pd.DataFrame:
-    """With lists as such, no gaps where rows are told apart, and whole paths."""
+def _normalise_table(
+    table: pd.DataFrame, opened: esm_datastore, folder: Path | None
+) -> pd.DataFrame:
+    """Parse lists, fill gaps in columns that distinguish assets, make paths absolute."""
     for name in table:
-        table[name] = tuples(table[name])
-    for name in _columns(opened):
-        table[name] = _without_gaps(table[name])
+        table[name] = parse_lists(table[name])
+    for name in _grouping_columns(opened):
+        table[name] = _fill_gaps(table[name])
     column = opened.esmcat.assets.column_name
     table[column] = table[column].astype(str)
     if folder is not None:
@@ -206,8 +210,8 @@ def absolute_paths(addresses: pd.Series, folder: Path) -> pd.Series:
     return addresses.mask(local, paths)
 
 
-def _without_gaps(column: pd.Series) -> pd.Series:
-    """Empty where nothing is known: rows with a gap would be left out without a word."""
+def _fill_gaps(column: pd.Series) -> pd.Series:
+    """Fill gaps with empty text: pandas would leave such rows out of groups."""
     if not column.isna().any():
         return column
     if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
@@ -215,13 +219,15 @@ def _without_gaps(column: pd.Series) -> pd.Series:
     return column.astype(object).where(column.notna(), "").map(str)
 
 
-def _misplaced(table: pd.DataFrame, column: str, away: bool) -> list[str]:
-    """Addresses that a catalog has no business with."""
+def _find_bad_addresses(table: pd.DataFrame, column: str, away: bool) -> list[str]:
+    """Describe addresses that a catalog may not name."""
     addresses = table[column]
     scheme = addresses.str.extract(r"^([A-Za-z0-9+.:_-]+)://")[0].fillna("")
     strange = ~scheme.isin(REMOTE if away else (*LOCAL, *REMOTE))
     web = scheme.isin(["http", "https"])
-    strange |= web & addresses.where(web, "").map(lambda text: bool(text and _refused(text)))
+    strange |= web & addresses.where(web, "").map(
+        lambda text: bool(text and _reason_to_refuse(text))
+    )
     if not strange.any():
         return []
     expected = (
@@ -235,23 +241,23 @@ def _misplaced(table: pd.DataFrame, column: str, away: bool) -> list[str]:
     ]
 
 
-def _refused(address: str) -> str:
-    """Why an address is not to be opened; empty if it is."""
-    from xai4land.downloads.urls import problem
+def _reason_to_refuse(address: str) -> str:
+    """Return why an address may not be opened; empty if it may."""
+    from xai4land.downloads.urls import find_problem
 
     scheme = scheme_of(address)
-    return "" if scheme in REMOTE and scheme not in ("http", "https") else problem(address)
+    return "" if scheme in REMOTE and scheme not in ("http", "https") else find_problem(address)
 
 
-def _grouped(
+def _group_by_two_columns(
     datastore: Any, opened: esm_datastore, table: pd.DataFrame, how: dict[str, Any]
 ) -> esm_datastore:
-    """The datastore of a table, grouped by two columns at least."""
+    """Make the datastore of a table, grouped by two columns at least."""
     description = opened.esmcat.model_dump(exclude={"catalog_dict", "catalog_file"})
     control = description["aggregation_control"]
     if control is not None and len(control["groupby_attrs"]) == 1:
-        table[ONE] = opened.esmcat.id or "own"
-        control["groupby_attrs"] = [*control["groupby_attrs"], ONE]
+        table[GROUP_COLUMN] = opened.esmcat.id or "own"
+        control["groupby_attrs"] = [*control["groupby_attrs"], GROUP_COLUMN]
     kept = {k: v for k, v in how.items() if k not in ("read_kwargs", "read_csv_kwargs")}
     kept.pop("columns_with_iterables", None)
     made: esm_datastore = datastore({"esmcat": description, "df": table}, **kept)

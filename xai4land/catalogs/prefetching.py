@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from xai4land.catalogs.access import LOCAL, scheme_of, storage_options
-from xai4land.catalogs.copies import Copy, copy_place, find_copy, local_copies, note_copy
-from xai4land.catalogs.harmonising import decode_years, in_years
+from xai4land.catalogs.copies import Copy, choose_copy_path, find_copy, list_copies, record_copy
+from xai4land.catalogs.harmonising import decode_years, select_years
 from xai4land.catalogs.reading import (
-    asset_kinds,
-    chosen,
-    newest,
-    quiet,
-    variables_of,
+    find_variables,
+    ignore_harmless_warnings,
+    list_formats,
+    select_newest,
+    select_variables,
 )
 from xai4land.errors import InputError, StoreError
 from xai4land.options import get_options
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["prefetch"]
 
-PAUSE = 1.0
+FIRST_PAUSE_SECONDS = 1.0
 """Seconds before the first new try; each one after it waits twice as long."""
-EVERY = (-(10**6), 10**6)
-"""Years, of which none lacks."""
+ALL_YEARS = (-(10**6), 10**6)
+"""A span that no copy of some years has."""
 ENCODING = ("units", "calendar", "dtype", "_FillValue")
 
 
@@ -72,35 +72,35 @@ def prefetch(
     """
     if not len(search.df):
         raise InputError("the search has found nothing; look at cat.unique() for what there is")
-    search = newest(search)
+    search = select_newest(search)
     column, made = search.esmcat.assets.column_name, []
-    copies = local_copies()
+    copies = list_copies()
     away = {copy.place: address for address, several in copies.items() for copy in several}
     addresses = search.df[column].map(lambda place: away.get(place, str(place)))
-    kinds = dict(zip(addresses, asset_kinds(search), strict=True))
+    kinds = dict(zip(addresses, list_formats(search), strict=True))
     for address, rows in search.df.groupby(addresses, sort=False):
-        names = variables_of(search, rows)
+        names = find_variables(search, rows)
         zarr = kinds[address].startswith("zarr")
         if scheme_of(address) in LOCAL or find_copy(
-            copies.get(address, []), names if zarr else (), (years or EVERY) if zarr else None
+            copies.get(address, []), names if zarr else (), (years or ALL_YEARS) if zarr else None
         ):
             continue
-        _room()
+        _make_copies_folder()
         if zarr:
-            copy = _copied(address, years, names, progress)
+            copy = _copy_store(address, years, names, progress)
         elif kinds[address] in ("reference", "opendap"):
             raise InputError(
                 f"{address} is of format {kinds[address]}, which cannot be copied; open it online"
             )
         else:
             row = rows.iloc[0].to_dict()
-            copy = Copy(address, _downloaded(address, row, search.esmcat.id, progress))
-        note_copy(copy)
+            copy = Copy(address, _download(address, row, search.esmcat.id, progress))
+        record_copy(copy)
         made.append(copy.path)
     return made
 
 
-def _room() -> None:
+def _make_copies_folder() -> None:
     folder = get_options().cache / "copies"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -111,7 +111,7 @@ def _room() -> None:
         ) from error
 
 
-def _downloaded(address: str, row: dict[str, Any], catalog: str, progress: bool) -> Path:
+def _download(address: str, row: dict[str, Any], catalog: str, progress: bool) -> Path:
     from xai4land.downloads import fetch, fetch_unpinned
 
     command = f"xai4land prefetch {catalog}"
@@ -122,11 +122,13 @@ def _downloaded(address: str, row: dict[str, Any], catalog: str, progress: bool)
     return fetch(address, known, size=size, command=command, progress=progress)
 
 
-def _copied(address: str, years: tuple[int, int] | None, names: set[str], progress: bool) -> Copy:
-    """A Zarr store, whole or not under its name; a run that was cut off goes on."""
+def _copy_store(
+    address: str, years: tuple[int, int] | None, names: set[str], progress: bool
+) -> Copy:
+    """Copy a Zarr store, whole or not under its name; a run that was cut off goes on."""
     from xai4land.store import write
 
-    place = copy_place(address, names, years)
+    place = choose_copy_path(address, names, years)
     copy = Copy(address, place, tuple(sorted(names)), years)
     if place.exists():
         return copy
@@ -135,9 +137,9 @@ def _copied(address: str, years: tuple[int, int] | None, names: set[str], progre
     last: Exception | None = None
     for attempt in range(get_options().retries + 1):
         if attempt:
-            time.sleep(PAUSE * 2 ** (attempt - 1))
+            time.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
         try:
-            write(_remote(address, years, names), place, progress=progress)
+            write(_open_remote(address, years, names), place, progress=progress)
             return copy
         except InputError:
             raise
@@ -151,18 +153,18 @@ def _copied(address: str, years: tuple[int, int] | None, names: set[str], progre
     ) from last
 
 
-def _remote(address: str, years: tuple[int, int] | None, names: set[str]) -> xr.Dataset:
+def _open_remote(address: str, years: tuple[int, int] | None, names: set[str]) -> xr.Dataset:
     backend = {"storage_options": storage_options(scheme_of(address))}
     how: dict[str, Any] = {"decode_times": False, "decode_coords": "all"}
-    with quiet():
+    with ignore_harmless_warnings():
         data = xr.open_dataset(address, engine="zarr", chunks={}, backend_kwargs=backend, **how)
-    data = chosen(decode_years(data), names)
+    data = select_variables(decode_years(data), names)
     if years is not None:
         import cf_xarray  # noqa: F401  (registers .cf)
 
         times = [n for n in data.cf.coordinates.get("time", []) if n in data.dims]
         for name in times:
-            data = in_years(data, years, str(name))
+            data = select_years(data, years, str(name))
             if not data.sizes[name]:
                 raise InputError(
                     f"{address} has no time from {years[0]} to {years[1]}; choose other years"

@@ -13,7 +13,7 @@ import xarray as xr
 from xai4land.adapters.intake import requested_variables, set_requested_variables
 from xai4land.catalogs.access import LOCAL, scheme_of, storage_options
 from xai4land.catalogs.harmonising import decode_years
-from xai4land.catalogs.opening import named_variables, rebuilt, with_copies
+from xai4land.catalogs.opening import list_variables, replace_table, use_copies
 from xai4land.discovery import names
 from xai4land.errors import InputError, StoreError
 from xai4land.options import get_options
@@ -22,25 +22,33 @@ if TYPE_CHECKING:
     from intake_esm.core import esm_datastore
 
 __all__ = [
-    "PREFIX",
-    "asset_kinds",
-    "chosen",
-    "newest",
+    "COLUMN_PREFIX",
+    "find_variables",
+    "ignore_harmless_warnings",
+    "list_formats",
+    "open_assets",
     "open_search",
-    "opened",
-    "quiet",
-    "ready",
-    "variables_of",
+    "prepare_search",
+    "select_newest",
+    "select_variables",
 ]
 
-PREFIX = "intake_esm_attrs:"
+COLUMN_PREFIX = "intake_esm_attrs:"
 """Of the attributes that tell a dataset's columns."""
-HARMLESS = ("Failed to open Zarr store with consolidated", r"Variable\(s\) referenced in bounds")
-CHOICES = ("source_id", "experiment_id", "member_id", "table_id", "variable_id", "grid_label")
-"""Columns that a search is told by."""
-FEW = 4
+HARMLESS_WARNINGS = (
+    "Failed to open Zarr store with consolidated",
+    r"Variable\(s\) referenced in bounds",
+)
+HINT_COLUMNS = ("source_id", "experiment_id", "member_id", "table_id", "variable_id", "grid_label")
+"""Columns that identify a dataset."""
+MAX_HINT_VALUES = 4
 """Values of a column that are named in a hint."""
-COMBINE = {"join": "outer", "compat": "override", "coords": "minimal", "data_vars": "minimal"}
+COMBINE_OPTIONS = {
+    "join": "outer",
+    "compat": "override",
+    "coords": "minimal",
+    "data_vars": "minimal",
+}
 
 
 def open_search(search: esm_datastore) -> list[xr.Dataset]:
@@ -55,7 +63,7 @@ def open_search(search: esm_datastore) -> list[xr.Dataset]:
     -------
     list of Dataset
         Lazy, in the stores' chunks; times are decoded, also LUH2's; one member is no dimension.
-        Columns of the catalog are attributes with :data:`PREFIX`.
+        Columns of the catalog are attributes with :data:`COLUMN_PREFIX`.
 
     Raises
     ------
@@ -72,48 +80,48 @@ def open_search(search: esm_datastore) -> list[xr.Dataset]:
     >>> data.t2m.sizes["valid_time"], data.t2m.chunks is not None
     (600, True)
     """
-    with quiet():
-        return opened(ready(search))
+    with ignore_harmless_warnings():
+        return open_assets(prepare_search(search))
 
 
-def ready(search: esm_datastore) -> esm_datastore:
-    """The newest versions of what was found, prefetched copies in their places."""
+def prepare_search(search: esm_datastore) -> esm_datastore:
+    """Select the newest versions of what was found, and prefetched copies of them."""
     if not len(search.df):
         raise InputError("the search has found nothing; look at cat.unique() for what there is")
-    search = newest(search)
-    return with_copies(search, variables_of(search))
+    search = select_newest(search)
+    return use_copies(search, find_variables(search))
 
 
-def opened(search: esm_datastore) -> list[xr.Dataset]:
-    """Open a search, or a part of one, that is :func:`ready`; to be called in :func:`quiet`."""
-    wanted = variables_of(search) | set(search.derivedcat.keys())
-    column, kinds = search.esmcat.assets.column_name, asset_kinds(search)
+def open_assets(search: esm_datastore) -> list[xr.Dataset]:
+    """Open a prepared search, or a part of one; called within ``ignore_harmless_warnings``."""
+    wanted = find_variables(search) | set(search.derivedcat.keys())
+    column, kinds = search.esmcat.assets.column_name, list_formats(search)
     schemes = [scheme_of(str(address)) for address in search.df[column]]
-    InputError.raise_if(_unopenable(search, schemes, kinds))
+    InputError.raise_if(_find_unopenable(search, schemes, kinds))
     made = []
     groups = sorted(set(zip(schemes, kinds, strict=True)))
     for scheme, kind in groups:
         rows = [g == (scheme, kind) for g in zip(schemes, kinds, strict=True)]
-        part = rebuilt(search, search.df[rows])
+        part = replace_table(search, search.df[rows])
         set_requested_variables(part, [])
-        for piece in _one_by_one(part) if kind == "netcdf" else [part]:
-            made += _opened(piece, scheme, kind)
+        for piece in _split_groups(part) if kind == "netcdf" else [part]:
+            made += _open_group(piece, scheme, kind)
     # Chosen here and not by intake-esm, which would lose the bounds.
-    return [chosen(data, wanted) for data in made]
+    return [select_variables(data, wanted) for data in made]
 
 
-def variables_of(search: esm_datastore, rows: pd.DataFrame | None = None) -> set[str]:
-    """The variables that were searched for, as the stores call them; empty if nobody tells.
+def find_variables(search: esm_datastore, rows: pd.DataFrame | None = None) -> set[str]:
+    """Find the variables that were searched for, as the stores call them; empty if unknown.
 
     Where none was named in the search, those of ``rows``, by default of all.
     """
-    return set(requested_variables(search)) or named_variables(
+    return set(requested_variables(search)) or list_variables(
         search, search.df if rows is None else rows
     )
 
 
-def newest(search: esm_datastore) -> esm_datastore:
-    """The search with the newest version alone of each dataset."""
+def select_newest(search: esm_datastore) -> esm_datastore:
+    """Select the newest version of each dataset."""
     table, column = search.df, search.esmcat.assets.column_name
     if "version" not in table:
         return search
@@ -128,48 +136,52 @@ def newest(search: esm_datastore) -> esm_datastore:
     digits = number.str.fullmatch("[0-9]+").all()
     number = number.astype("int64") if digits else number
     keep = number == number.groupby([table[c] for c in same], dropna=False).transform("max")
-    return search if keep.all() else rebuilt(search, table[keep])
+    return search if keep.all() else replace_table(search, table[keep])
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Without what xarray says of every other archive."""
+def ignore_harmless_warnings() -> Iterator[None]:
+    """Ignore warnings that xarray gives for many archives, and that mean nothing here."""
     with warnings.catch_warnings():
-        for text in HARMLESS:
+        for text in HARMLESS_WARNINGS:
             warnings.filterwarnings("ignore", text)
         warnings.simplefilter("ignore", FutureWarning)
         yield
 
 
-def asset_kinds(search: esm_datastore) -> list[str]:
-    """Format of each asset."""
+def list_formats(search: esm_datastore) -> list[str]:
+    """List the format of each asset."""
     assets = search.esmcat.assets
     if assets.format_column_name:
         return [str(kind) for kind in search.df[assets.format_column_name]]
     return [str(getattr(assets.format, "value", ""))] * len(search.df)
 
 
-def _unopenable(search: esm_datastore, schemes: list[str], kinds: list[str]) -> list[str]:
+def _find_unopenable(search: esm_datastore, schemes: list[str], kinds: list[str]) -> list[str]:
     problems = []
     addresses = search.df[search.esmcat.assets.column_name]
     for address, scheme, kind in zip(addresses, schemes, kinds, strict=True):
         if kind == "zip":
             problems.append(f"{address} is an archive; prefetch it, unpack it and open its files")
         elif kind == "netcdf" and scheme not in LOCAL:
-            problems.append(f"{address} is a file to download first; {_hint(search)}")
+            problems.append(f"{address} is a file to download first; {_advise_prefetch(search)}")
         elif scheme not in LOCAL and get_options().offline:
-            problems.append(f"{address} is away and xai4land is offline; {_hint(search)}")
+            problems.append(
+                f"{address} is away and xai4land is offline; {_advise_prefetch(search)}"
+            )
     return problems
 
 
-def _hint(search: esm_datastore) -> str:
-    """The command that brings the search here."""
+def _advise_prefetch(search: esm_datastore) -> str:
+    """Return the command that copies the search to this machine."""
     table = search.df
-    chosen = {c: table[c].unique() for c in CHOICES if c in table and not _listed(table[c])}
+    chosen = {
+        c: table[c].unique() for c in HINT_COLUMNS if c in table and not _holds_lists(table[c])
+    }
     only = "".join(
         f" --only {column}={value}"
         for column, values in chosen.items()
-        if len(values) <= FEW
+        if len(values) <= MAX_HINT_VALUES
         for value in values
         if value
     )
@@ -177,29 +189,30 @@ def _hint(search: esm_datastore) -> str:
     return f"prefetch it where there is a network: xai4land prefetch {name}{only}"
 
 
-def _listed(column: pd.Series) -> bool:
+def _holds_lists(column: pd.Series) -> bool:
     return bool(len(column)) and isinstance(column.iloc[0], tuple)
 
 
-def _single(data: xr.Dataset) -> xr.Dataset:
-    """One member is no dimension."""
+def _squeeze_member(data: xr.Dataset) -> xr.Dataset:
+    """Drop the dimension of members if there is but one."""
     one = data.sizes.get("member_id") == 1
     return data.squeeze("member_id", drop=True) if one else data
 
 
-def _one_by_one(search: esm_datastore) -> list[esm_datastore]:
-    """Each group alone: intake-esm opens several at once, which the NetCDF library cannot bear."""
+def _split_groups(search: esm_datastore) -> list[esm_datastore]:
+    """Split by groups: intake-esm opens several at once, for which NetCDF is not thread-safe."""
     control = search.esmcat.aggregation_control
     columns = [c for c in (control.groupby_attrs if control else []) if c in search.df]
     if not columns:
         return [search]
     return [
-        rebuilt(search, rows) for _, rows in search.df.groupby(columns, sort=False, dropna=False)
+        replace_table(search, rows)
+        for _, rows in search.df.groupby(columns, sort=False, dropna=False)
     ]
 
 
-def chosen(data: xr.Dataset, wanted: set[str]) -> xr.Dataset:
-    """A store's variables that are wanted, with their bounds; all if none of them is there."""
+def select_variables(data: xr.Dataset, wanted: set[str]) -> xr.Dataset:
+    """Select a store's variables with their bounds; all if none of them is there."""
     import cf_xarray  # noqa: F401  (registers .cf)
 
     bounds = {str(name) for names in data.cf.bounds.values() for name in names}
@@ -209,7 +222,7 @@ def chosen(data: xr.Dataset, wanted: set[str]) -> xr.Dataset:
     return data.drop_vars([name for name in data.data_vars if str(name) not in keep])
 
 
-def _opened(search: esm_datastore, scheme: str, kind: str) -> list[xr.Dataset]:
+def _open_group(search: esm_datastore, scheme: str, kind: str) -> list[xr.Dataset]:
     from intake_esm.source import ESMDataSourceError
 
     backend = {} if kind == "netcdf" else {"storage_options": storage_options(scheme)}
@@ -220,13 +233,13 @@ def _opened(search: esm_datastore, scheme: str, kind: str) -> list[xr.Dataset]:
         try:
             found = search.to_dataset_dict(
                 xarray_open_kwargs=how,
-                xarray_combine_by_coords_kwargs=COMBINE,
+                xarray_combine_by_coords_kwargs=COMBINE_OPTIONS,
                 preprocess=decode_years,
                 storage_options=storage_options(scheme) or {},
                 progressbar=False,
                 threaded=kind != "netcdf" and scheme not in LOCAL,
             )
-            return [_single(data) for data in found.values()]
+            return [_squeeze_member(data) for data in found.values()]
         except ESMDataSourceError as error:
             last = error
             if isinstance(error.__cause__, FileNotFoundError):
@@ -236,7 +249,7 @@ def _opened(search: esm_datastore, scheme: str, kind: str) -> list[xr.Dataset]:
     text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
     places = ", ".join(search.df[column].astype(str).head(3))
     if scheme not in LOCAL:
-        hint = _hint(search)
+        hint = _advise_prefetch(search)
     elif isinstance(cause, FileNotFoundError):
         hint = "correct the catalog's table"
     else:

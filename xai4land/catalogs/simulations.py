@@ -12,17 +12,23 @@ import xarray as xr
 from xai4land.catalogs.access import LOCAL, scheme_of
 from xai4land.catalogs.harmonising import (
     Calendar,
-    calendar_of,
     check_calendar,
+    count_months,
+    get_calendar,
     harmonise,
-    in_years,
-    month_times,
-    months_of,
-    without_gaps,
+    insert_missing_months,
+    select_years,
+    set_month_times,
 )
-from xai4land.catalogs.joining import joined
-from xai4land.catalogs.opening import rebuilt
-from xai4land.catalogs.reading import PREFIX, open_search, opened, quiet, ready
+from xai4land.catalogs.joining import join_pieces
+from xai4land.catalogs.opening import replace_table
+from xai4land.catalogs.reading import (
+    COLUMN_PREFIX,
+    ignore_harmless_warnings,
+    open_assets,
+    open_search,
+    prepare_search,
+)
 from xai4land.errors import InputError
 from xai4land.grids import cf
 
@@ -36,7 +42,7 @@ __all__ = ["Mask", "open_simulations", "stack_simulations"]
 Mask = Literal["land", "sea"] | None
 Key = tuple[str, str]
 """Source and member."""
-AT_ONCE = 8
+MAX_OPEN_AT_ONCE = 8
 """Stores in the network that are opened at once."""
 FIXED_MEMBER = ""
 """Fixed fields are those of a model, whatever the member they were stored with."""
@@ -98,15 +104,15 @@ def open_simulations(
     if mask not in ("land", "sea", None):
         raise InputError(f"mask={mask!r}, expected 'land', 'sea' or None")
     check_calendar(calendar)
-    parts, fixed = _sorted(_opened(search), calendar, years)
+    parts, fixed = _sort_pieces(_open_members(search), calendar, years)
     problems: list[str] = []
     made: dict[str, xr.Dataset] = {}
     for (source, member), pieces in sorted(parts.items()):
         name = f"{source} {member}".strip()
         try:
-            pieces.sort(key=lambda piece: int(months_of(piece.time)[0]))
-            data = joined(pieces, fixed.get(source, []), calendar)
-            data = _masked(data, mask)
+            pieces.sort(key=lambda piece: int(count_months(piece.time)[0]))
+            data = join_pieces(pieces, fixed.get(source, []), calendar)
+            data = _apply_mask(data, mask)
             if grid is not None:
                 from xai4land.regridding import regrid
 
@@ -115,7 +121,7 @@ def open_simulations(
                 # The area of a cell is that of its own grid.
                 data = regrid(data.drop_vars("areacella", errors="ignore"), grid, method=method)
                 grid = data  # degrees leave open where longitudes begin
-            made[name] = _labelled(data, source, member, pieces)
+            made[name] = _set_attributes(data, source, member, pieces)
         except InputError as error:
             problems += [f"{name}: {problem}" for problem in error.problems]
     InputError.raise_if(problems)
@@ -160,7 +166,9 @@ def stack_simulations(
         raise InputError("there is no simulation to stack; search for some")
     datasets = list(simulations.values())
     first = datasets[0]
-    problems = [p for name, data in simulations.items() for p in _differences(name, data, first)]
+    problems = [
+        p for name, data in simulations.items() for p in _describe_differences(name, data, first)
+    ]
     InputError.raise_if(problems)
     keys = [(d.attrs.get("source_id", ""), d.attrs.get("member_id", "")) for d in datasets]
     if len(set(keys)) < len(keys):
@@ -181,11 +189,11 @@ def stack_simulations(
     for source in sources:
         absent = xr.full_like(next(d for (s, _), d in at.items() if s == source), np.nan)
         found = [at.get((source, member), absent) for member in members]
-        rows.append(_along("member_id", members, found))
-    stacked = _along("source_id", sources, rows)
+        rows.append(_concat_along("member_id", members, found))
+    stacked = _concat_along("source_id", sources, rows)
     if "time" in stacked.dims:
         if all("time_bnds" in data.coords for data in datasets):
-            stacked = month_times(without_gaps(stacked), calendar_of(stacked))
+            stacked = set_month_times(insert_missing_months(stacked), get_calendar(stacked))
         else:
             stacked["time"].attrs.pop("bounds", None)
     there = [[(source, member) in at for member in members] for source in sources]
@@ -196,48 +204,53 @@ def stack_simulations(
     return stacked
 
 
-def _opened(search: esm_datastore) -> list[xr.Dataset]:
-    """Each member and variable alone: together, what is shorter or on another grid is filled up."""
+def _open_members(search: esm_datastore) -> list[xr.Dataset]:
+    """Open each member and variable alone: together, shorter ones would be filled up."""
     columns = ["member_id"]
     if search.esmcat.aggregation_control and not len(search.derivedcat):
         columns.append(search.esmcat.aggregation_control.variable_column_name)
     columns = [c for c in columns if c in search.df]
     if not columns or not len(search.df):
         return open_search(search)
-    search = ready(search)
+    search = prepare_search(search)
     rows = [part for _, part in search.df.groupby(columns, sort=False, dropna=False)]
-    parts = [rebuilt(search, part) for part in rows]
+    parts = [replace_table(search, part) for part in rows]
     schemes = {scheme_of(str(place)) for place in search.df[search.esmcat.assets.column_name]}
     # Far away each waits for an answer; files here must be opened one by one.
-    with quiet(), ThreadPoolExecutor(1 if schemes & set(LOCAL) else AT_ONCE) as pool:
-        return [data for found in pool.map(opened, parts) for data in found]
+    with (
+        ignore_harmless_warnings(),
+        ThreadPoolExecutor(1 if schemes & set(LOCAL) else MAX_OPEN_AT_ONCE) as pool,
+    ):
+        return [data for found in pool.map(open_assets, parts) for data in found]
 
 
-def _along(name: str, labels: list[str], datasets: list[xr.Dataset]) -> xr.Dataset:
+def _concat_along(name: str, labels: list[str], datasets: list[xr.Dataset]) -> xr.Dataset:
     dim = xr.DataArray(labels, dims=name, name=name)
     how: dict[str, Any] = {"compat": "override", "data_vars": "all", "join": "override"}
     return xr.concat(datasets, dim, coords="minimal", **how)
 
 
-def _sorted(
+def _sort_pieces(
     found: list[xr.Dataset], calendar: Calendar, years: tuple[int, int] | None
 ) -> tuple[dict[Key, list[xr.Dataset]], dict[str, list[xr.Dataset]]]:
-    """Harmonised pieces of each simulation, and the fixed fields of each source."""
+    """Sort harmonised pieces by simulation, and fixed fields by source."""
     parts: dict[Key, list[xr.Dataset]] = {}
     fixed: dict[str, list[xr.Dataset]] = {}
     problems: list[str] = []
     for data in found:
         columns = {
-            k.removeprefix(PREFIX): str(v) for k, v in data.attrs.items() if k.startswith(PREFIX)
+            k.removeprefix(COLUMN_PREFIX): str(v)
+            for k, v in data.attrs.items()
+            if k.startswith(COLUMN_PREFIX)
         }
         source = columns.get("source_id") or str(data.attrs.get("source_id", "data"))
         where = f"{source}.{columns.get('table_id', '')}"
         try:
             data = harmonise(data, calendar=None, source=where)
             if years is not None and "time" in data.dims:
-                data = in_years(data, years)
+                data = select_years(data, years)
             if calendar is not None and data.sizes.get("time"):
-                data = month_times(data, calendar)
+                data = set_month_times(data, calendar)
         except InputError as error:
             problems += [f"{where}: {problem}" for problem in error.problems]
             continue
@@ -262,8 +275,8 @@ def _sorted(
     return parts, fixed
 
 
-def _masked(data: xr.Dataset, mask: Mask) -> xr.Dataset:
-    """Fields where there is land (or sea) alone."""
+def _apply_mask(data: xr.Dataset, mask: Mask) -> xr.Dataset:
+    """Set fields to missing over sea, or over land."""
     if mask is None:
         return data
     if "sftlf" not in data:
@@ -282,10 +295,12 @@ def _masked(data: xr.Dataset, mask: Mask) -> xr.Dataset:
     return data.assign({n: data[n].where(keep) for n in fields})
 
 
-def _labelled(data: xr.Dataset, source: str, member: str, pieces: list[xr.Dataset]) -> xr.Dataset:
-    """With its names, and what it was made from."""
+def _set_attributes(
+    data: xr.Dataset, source: str, member: str, pieces: list[xr.Dataset]
+) -> xr.Dataset:
+    """Set global attributes: names, and what it was made from."""
     columns = [
-        list(dict.fromkeys(str(p.attrs.get(f"{PREFIX}{c}", "")) for p in pieces))
+        list(dict.fromkeys(str(p.attrs.get(f"{COLUMN_PREFIX}{c}", "")) for p in pieces))
         for c in ("experiment_id", "institution_id")
     ]
     experiments, institutions = (" ".join(filter(None, c)) for c in columns)
@@ -308,11 +323,11 @@ def _labelled(data: xr.Dataset, source: str, member: str, pieces: list[xr.Datase
     return data
 
 
-def _differences(name: str, data: xr.Dataset, first: xr.Dataset) -> list[str]:
+def _describe_differences(name: str, data: xr.Dataset, first: xr.Dataset) -> list[str]:
     from xai4land.grids.grid import Grid
 
     if Grid.of(data, name) != Grid.of(first):
         return [f"{name} is on another grid than the first; open_simulations(search, grid=...)"]
-    if "time" in data.dims and calendar_of(data) != calendar_of(first):
+    if "time" in data.dims and get_calendar(data) != get_calendar(first):
         return [f"{name} has another calendar; open_simulations(search, calendar='standard')"]
     return []

@@ -11,13 +11,13 @@ import numpy as np
 import xarray as xr
 from pydantic import Field, TypeAdapter
 
-from xai4land.emulator import Schema
+from xai4land.emulator.schema import Schema
 from xai4land.errors import InputError
 
-__all__ = ["Known", "convert", "known_variables", "recognise"]
+__all__ = ["KnownVariable", "convert", "known_variables", "recognise"]
 
 
-class Known(Schema):
+class KnownVariable(Schema):
     """A variable that is recognised by several names.
 
     Attributes
@@ -45,8 +45,8 @@ class Known(Schema):
 
 
 @cache
-def known_variables() -> tuple[Known, ...]:
-    """The variables that are known, from ``variables.json``.
+def known_variables() -> tuple[KnownVariable, ...]:
+    """Read the variables that are known from ``variables.json``.
 
     Examples
     --------
@@ -54,11 +54,11 @@ def known_variables() -> tuple[Known, ...]:
     ['tas', 'pr', 'psl']
     """
     content = json.loads(Path(__file__).with_name("variables.json").read_text())
-    return TypeAdapter(tuple[Known, ...]).validate_python(content)
+    return TypeAdapter(tuple[KnownVariable, ...]).validate_python(content)
 
 
-def recognise(array: xr.DataArray) -> Known | None:
-    """The known variable that an array is, by its name.
+def recognise(array: xr.DataArray) -> KnownVariable | None:
+    """Recognise the known variable that an array is, by its name.
 
     Not by its standard name: a maximum (``tasmax``) and a level have the same.
 
@@ -71,8 +71,8 @@ def recognise(array: xr.DataArray) -> Known | None:
     return next((v for v in known_variables() if name in (v.name, *v.aliases)), None)
 
 
-def convert(array: xr.DataArray, known: Known, source: str = "") -> xr.DataArray:
-    """The array in the known units; lazy where it is.
+def convert(array: xr.DataArray, known: KnownVariable, source: str = "") -> xr.DataArray:
+    """Convert an array to the known units; lazy where it is.
 
     Parameters
     ----------
@@ -96,15 +96,17 @@ def convert(array: xr.DataArray, known: Known, source: str = "") -> xr.DataArray
     units = str(array.attrs.get("units", ""))
     if units == known.units:
         return array
-    slope, zero = _conversion(units, known, source, str(array.name))
+    slope, zero = _find_conversion(units, known, source, str(array.name))
     with xr.set_options(keep_attrs=True):
         made = array * np.float64(slope) + zero if zero else array * np.float64(slope)
     kept = array.dtype if array.dtype.kind == "f" else np.float32  # codes of percent are no parts
     return made.astype(kept).assign_attrs(units=known.units)
 
 
-def _conversion(units: str, known: Known, source: str, name: str) -> tuple[float, float]:
-    """What to multiply with, and to add."""
+def _find_conversion(
+    units: str, known: KnownVariable, source: str, name: str
+) -> tuple[float, float]:
+    """Find what to multiply with, and to add."""
     table = {**known.factors, **known.sources.get(source, {})}
     if units in table:
         return table[units], 0.0

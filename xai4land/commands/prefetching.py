@@ -38,7 +38,7 @@ def prefetch(
     """
     from xai4land.catalogs.opening import open_catalog, refresh_table
     from xai4land.catalogs.prefetching import prefetch
-    from xai4land.catalogs.reading import newest
+    from xai4land.catalogs.reading import select_newest
 
     query = _parse_query(conditions)
     if refresh:
@@ -57,7 +57,7 @@ def prefetch(
             if 1 < len(some) <= MAX_VALUES_SHOWN:
                 click.echo(f"  {attribute.column_name}: {', '.join(some)}")
         return
-    found = newest(opened.search(**query))
+    found = select_newest(opened.search(**query))
     if not len(found.df):
         raise InputError(
             f"nothing in {catalog} has {' and '.join(conditions)}; run xai4land prefetch {catalog} "

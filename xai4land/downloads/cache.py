@@ -9,12 +9,12 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from xai4land.downloads.urls import shown
+from xai4land.downloads.urls import redact
 from xai4land.errors import DownloadError, StoreError
 from xai4land.files import translate_os_errors
 from xai4land.options import get_options
 
-__all__ = ["advice", "file_hash", "folder", "refuse_offline", "work_folder"]
+__all__ = ["advise", "downloads_folder", "hash_file", "make_work_folder", "refuse_offline"]
 
 ADVICE = (
     "what came is kept, to go on from; choose a folder with room that can be written, by "
@@ -22,12 +22,12 @@ ADVICE = (
 )
 
 
-def folder() -> Path:
+def downloads_folder() -> Path:
     """Return the folder of downloads in the cache."""
     return get_options().cache / "downloads"
 
 
-def file_hash(path: Path, algorithm: str) -> str | None:
+def hash_file(path: Path, algorithm: str) -> str | None:
     """Return the hash of a file, or None if there is none.
 
     Raises
@@ -46,7 +46,7 @@ def file_hash(path: Path, algorithm: str) -> str | None:
 
 
 @contextmanager
-def work_folder(target: Path) -> Iterator[Path]:
+def make_work_folder(target: Path) -> Iterator[Path]:
     """Wait until no other process makes ``target``, then give a folder to make it in.
 
     The folder is taken away when the work is done; it stays, to go on from, when it fails.
@@ -79,12 +79,12 @@ def refuse_offline(
         damaged = "was damaged here" if target.exists() else "is not here"
         here = "cannot be renewed" if whole else damaged
         raise DownloadError(
-            f"{shown(url)} {here}, and nothing may be downloaded (the option 'offline'); "
-            f"{advice(target, known_hash, command)}"
+            f"{redact(url)} {here}, and nothing may be downloaded (the option 'offline'); "
+            f"{advise(target, known_hash, command)}"
         )
 
 
-def advice(target: Path, known_hash: str, command: str) -> str:
+def advise(target: Path, known_hash: str, command: str) -> str:
     """Tell how a file gets here without network."""
     run = f"run `{command}` where there is network, with the same cache folder, or " * bool(command)
     what = f" ({known_hash})" if known_hash else ""

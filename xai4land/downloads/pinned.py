@@ -7,8 +7,14 @@ import shutil
 from contextvars import ContextVar
 from pathlib import Path
 
-from xai4land.downloads.cache import advice, file_hash, folder, refuse_offline, work_folder
-from xai4land.downloads.urls import check_url, file_name, read_hash, shown
+from xai4land.downloads.cache import (
+    advise,
+    downloads_folder,
+    hash_file,
+    make_work_folder,
+    refuse_offline,
+)
+from xai4land.downloads.urls import check_url, parse_hash, redact, safe_file_name
 from xai4land.errors import DownloadError
 
 __all__ = ["cached_path", "fetch"]
@@ -29,7 +35,7 @@ def cached_path(url: str, known_hash: str) -> Path:
     >>> cached_path("https://host.org/a.nc", "sha256:" + 64 * "0").name
     '0000000000000000-a.nc'
     """
-    return folder() / f"{read_hash(known_hash)[1][:16]}-{file_name(url)}"
+    return downloads_folder() / f"{parse_hash(known_hash)[1][:16]}-{safe_file_name(url)}"
 
 
 def fetch(
@@ -72,18 +78,18 @@ def fetch(
     """
     check_url(url)
     target = cached_path(url, known_hash)
-    algorithm, digits = read_hash(known_hash)
+    algorithm, digits = parse_hash(known_hash)
     known = f"{algorithm}:{digits}"
-    if file_hash(target, algorithm) == digits:
+    if hash_file(target, algorithm) == digits:
         return target
     refuse_offline(url, target, known, command)
-    with work_folder(target) as partial:
-        if file_hash(target, algorithm) != digits:  # another process may have got it
-            os.replace(_downloaded(url, known, partial, size, command, progress), target)
+    with make_work_folder(target) as partial:
+        if hash_file(target, algorithm) != digits:  # another process may have got it
+            os.replace(_download(url, known, partial, size, command, progress), target)
     return target
 
 
-def _downloaded(
+def _download(
     url: str, known: str, partial: Path, size: int | None, command: str, progress: bool
 ) -> Path:
     import pooch
@@ -96,13 +102,13 @@ def _downloaded(
     try:
         # pooch checks the hash, and deletes what has another.
         transfer = Transfer(url, size, progress=progress)
-        made = pooch.retrieve(shown(url), known, target.name, partial, downloader=transfer)
+        made = pooch.retrieve(redact(url), known, target.name, partial, downloader=transfer)
         return Path(made)
     except ValueError as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise DownloadError(f"{shown(url)} is not the file that was asked for: {error}") from None
+        raise DownloadError(f"{redact(url)} is not the file that was asked for: {error}") from None
     except DownloadError as error:
-        raise DownloadError(f"{error}; {advice(target, known, command)}") from None
+        raise DownloadError(f"{error}; {advise(target, known, command)}") from None
     finally:
         _OURS.reset(token)
 

@@ -1,4 +1,4 @@
-"""HTTP that redirects no place it should not go, and faults in words that hold no secret."""
+"""HTTP with safe redirects, and messages of faults that hold no secret."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from urllib.parse import urljoin
 import requests
 import urllib3
 
-from xai4land.downloads.urls import loopback, problem, shown
+from xai4land.downloads.urls import find_problem, is_loopback, redact
 from xai4land.errors import DownloadError
 
-__all__ = ["FAULTS", "CutError", "Session", "status_words", "why"]
+__all__ = ["TRANSFER_ERRORS", "Session", "TransientError", "describe_status", "explain_fault"]
 
 
-class CutError(Exception):
+class TransientError(Exception):
     """A fault that another attempt may mend."""
 
 
-FAULTS = (CutError, requests.RequestException, urllib3.exceptions.HTTPError)
+TRANSFER_ERRORS = (TransientError, requests.RequestException, urllib3.exceptions.HTTPError)
 
 
 class Session(requests.Session):
@@ -32,30 +32,30 @@ class Session(requests.Session):
             there = requests.utils.requote_uri(urljoin(resp.url, target))
         except (ValueError, requests.exceptions.InvalidURL):
             there = target
-        found = problem(there)
-        if not found and loopback(there) and not loopback(resp.url):
+        found = find_problem(there)
+        if not found and is_loopback(there) and not is_loopback(resp.url):
             found = "it leads to this machine"
         if found:
             raise DownloadError(
-                f"{shown(resp.url)} redirects to {shown(there)}, which is not followed: {found}"
+                f"{redact(resp.url)} redirects to {redact(there)}, which is not followed: {found}"
             )
         resp.close()  # what it says besides is not waited for
         return target
 
 
-def status_words(status: int) -> str:
-    """A status code in the standard's words; the server's own are not repeated."""
+def describe_status(status: int) -> str:
+    """Describe a status code in the standard's words; the server's own are not repeated."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
 
 
-def why(error: BaseException) -> tuple[str, bool]:
-    """What went wrong, in words without the address, and whether another attempt is in vain."""
+def explain_fault(error: BaseException) -> tuple[str, bool]:
+    """Say what went wrong, without the address, and whether another attempt is in vain."""
     inner = error.args[0] if error.args else None
     reason = getattr(inner, "reason", inner)
-    if isinstance(error, CutError):
+    if isinstance(error, TransientError):
         return str(error), False
     if isinstance(error, requests.exceptions.SSLError):
         return f"its certificate is not accepted ({reason})", True

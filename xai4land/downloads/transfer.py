@@ -13,20 +13,26 @@ from typing import Any
 
 import requests
 
-from xai4land.downloads.session import FAULTS, CutError, Session, status_words, why
-from xai4land.downloads.urls import file_name, shown
+from xai4land.downloads.session import (
+    TRANSFER_ERRORS,
+    Session,
+    TransientError,
+    describe_status,
+    explain_fault,
+)
+from xai4land.downloads.urls import redact, safe_file_name
 from xai4land.errors import DownloadError, StoreError
 from xai4land.options import get_options
 from xai4land.progress import byte_progress
 
 __all__ = ["Transfer"]
 
-PIECE = 1 << 20
-SLOWEST = 1024  # bytes a second, on average over the time that a server may be silent
-CONNECT = 10.0  # seconds, at most
-PAUSE = 1.0  # seconds before the second attempt; doubled before each more
-LONGEST_PAUSE = 30.0
-AGAIN = {408, 425, 429, 500, 502, 503, 504}
+PIECE_BYTES = 1 << 20
+MIN_BYTES_PER_SECOND = 1024  # bytes a second, on average over the time that a server may be silent
+MAX_CONNECT_SECONDS = 10.0  # seconds, at most
+FIRST_PAUSE_SECONDS = 1.0  # seconds before the second attempt; doubled before each more
+MAX_PAUSE_SECONDS = 30.0
+RETRY_STATUSES = {408, 425, 429, 500, 502, 503, 504}
 
 Here = Callable[[int, int | None], None]
 
@@ -70,71 +76,73 @@ class Transfer:
             If the disk has no room.
         """
         part = Partial(Path(output_file).with_name("part"))
-        with Session() as session, byte_progress(file_name(self.url), self.progress) as here:
-            self._attempts(session, part, here)
+        with Session() as session, byte_progress(safe_file_name(self.url), self.progress) as here:
+            self._try_repeatedly(session, part, here)
         if not self.same:
             os.replace(part.path, output_file)
 
-    def _attempts(self, session: Session, part: Partial, here: Here) -> None:
+    def _try_repeatedly(self, session: Session, part: Partial, here: Here) -> None:
         tries = 1 + get_options().retries
         for attempt in range(1, tries + 1):
             try:
-                return self._attempt(session, part, here)
-            except FAULTS as error:
-                reason, in_vain = why(error)
+                return self._try_once(session, part, here)
+            except TRANSFER_ERRORS as error:
+                reason, in_vain = explain_fault(error)
             if in_vain or attempt == tries:
                 break
-            time.sleep(self._pause(attempt))
+            time.sleep(self._pause_seconds(attempt))
         # Not chained: the libraries' messages hold the whole address, and what is secret in it.
         times = f", at attempt {attempt} of {tries}" if tries > 1 else ""
-        raise self._failed(f"{reason}{times}")
+        raise self._make_error(f"{reason}{times}")
 
-    def _pause(self, attempt: int) -> float:
+    def _pause_seconds(self, attempt: int) -> float:
         asked = str(self.headers.get("Retry-After", ""))
         least = int(asked) if re.fullmatch(r"[0-9]{1,9}", asked) else 0
-        return float(min(max(PAUSE * 2 ** (attempt - 1), least), LONGEST_PAUSE))
+        return float(min(max(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), least), MAX_PAUSE_SECONDS))
 
-    def _attempt(self, session: Session, part: Partial, here: Here) -> None:
+    def _try_once(self, session: Session, part: Partial, here: Here) -> None:
         self.headers = {}
         asked = part.request or ({"If-None-Match": self.unless} if self.unless else {})
         # As it lies there: a compressed copy would have another hash, and other ranges.
         asked |= {"Accept-Encoding": "identity"}
-        with self._call(session, asked) as answer:
+        with self._request(session, asked) as answer:
             self.headers = answer.headers
             self.same = bool(self.unless) and answer.status_code == HTTPStatus.NOT_MODIFIED
             if not self.same:
                 self._receive(answer, part, here, "Range" in asked)
 
-    def _call(self, session: Session, asked: dict[str, str]) -> requests.Response:
+    def _request(self, session: Session, asked: dict[str, str]) -> requests.Response:
         timeout = get_options().timeout
-        limits = (min(CONNECT, timeout), timeout)
+        limits = (min(MAX_CONNECT_SECONDS, timeout), timeout)
         try:
             return session.get(self.url, headers=asked, stream=True, timeout=limits)
         except (requests.RequestException, DownloadError):
             raise
         except OSError as error:  # of certificates that are not where REQUESTS_CA_BUNDLE says
-            raise self._failed(str(error)) from None
+            raise self._make_error(str(error)) from None
 
     def _receive(
         self, answer: requests.Response, part: Partial, here: Here, resuming: bool
     ) -> None:
-        total = self._total(answer, part, resuming)
+        total = self._expected_bytes(answer, part, resuming)
         if self.size is not None and total not in (None, self.size):
-            raise self._failed(f"the server has {total} bytes, expected {self.size}")
+            raise self._make_error(f"the server has {total} bytes, expected {self.size}")
         part.check_room(total)
         if answer.status_code == HTTPStatus.OK:
             part.begin(answer.headers)
         most = self.size if total is None else total
         with part.path.open("ab") as stream:
-            for piece in _pieces(answer, get_options().timeout):
+            for piece in _read_pieces(answer, get_options().timeout):
                 stream.write(piece)
                 here(stream.tell(), most)
                 if most is not None and stream.tell() > most:
-                    raise self._failed(f"the server sends more than the expected {most} bytes")
+                    raise self._make_error(f"the server sends more than the expected {most} bytes")
         if total is not None and part.size < total:
-            raise CutError(f"the connection was cut after {part.size} of {total} bytes")
+            raise TransientError(f"the connection was cut after {part.size} of {total} bytes")
 
-    def _total(self, answer: requests.Response, part: Partial, resuming: bool) -> int | None:
+    def _expected_bytes(
+        self, answer: requests.Response, part: Partial, resuming: bool
+    ) -> int | None:
         """Bytes of the whole file, if the server says; any answer without the file is a fault."""
         status = answer.status_code
         if status == HTTPStatus.OK:
@@ -146,13 +154,13 @@ class Transfer:
                 return int(found[1])
         if resuming and status in (HTTPStatus.PARTIAL_CONTENT, 416):
             part.begin({})
-            raise CutError("the server does not go on where the download was cut off")
-        if status in AGAIN:
-            raise CutError(f"the server answered {status_words(status)}")
-        raise self._failed(f"the server answered {status_words(status)}")
+            raise TransientError("the server does not go on where the download was cut off")
+        if status in RETRY_STATUSES:
+            raise TransientError(f"the server answered {describe_status(status)}")
+        raise self._make_error(f"the server answered {describe_status(status)}")
 
-    def _failed(self, reason: str) -> DownloadError:
-        return DownloadError(f"could not download {shown(self.url)}: {reason}")
+    def _make_error(self, reason: str) -> DownloadError:
+        return DownloadError(f"could not download {redact(self.url)}: {reason}")
 
 
 class Partial:
@@ -207,13 +215,13 @@ class Partial:
             )
 
 
-def _pieces(answer: requests.Response, timeout: float) -> Iterator[bytes]:
-    """What comes, as it comes; a server that only trickles is given up too."""
+def _read_pieces(answer: requests.Response, timeout: float) -> Iterator[bytes]:
+    """Read pieces as they come; a server that is too slow is given up."""
     since, got = time.monotonic(), 0
-    while piece := answer.raw.read1(PIECE, decode_content=False):
+    while piece := answer.raw.read1(PIECE_BYTES, decode_content=False):
         yield piece
         got += len(piece)
         if (passed := time.monotonic() - since) > timeout:
-            if got < SLOWEST * passed:
-                raise CutError(f"the server sent only {got} bytes in {passed:.0f} s")
+            if got < MIN_BYTES_PER_SECOND * passed:
+                raise TransientError(f"the server sent only {got} bytes in {passed:.0f} s")
             since, got = time.monotonic(), 0

@@ -10,8 +10,14 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from xai4land.downloads.cache import advice, file_hash, folder, refuse_offline, work_folder
-from xai4land.downloads.urls import check_url, file_name, shown
+from xai4land.downloads.cache import (
+    advise,
+    downloads_folder,
+    hash_file,
+    make_work_folder,
+    refuse_offline,
+)
+from xai4land.downloads.urls import check_url, redact, safe_file_name
 from xai4land.errors import DownloadError
 from xai4land.files import write_file
 
@@ -51,13 +57,14 @@ def fetch_unpinned(
         If the cache cannot be written.
     """
     check_url(url)
-    target = folder() / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}-{file_name(url)}"
-    version = _version(target)
+    digest = hashlib.sha256(url.encode()).hexdigest()
+    target = downloads_folder() / f"{digest[:16]}-{safe_file_name(url)}"
+    version = _known_version(target)
     if version is not None and not refresh:
         return target
     refuse_offline(url, target, "", command, whole=version is not None)
-    with work_folder(target) as partial:
-        version = _version(target)
+    with make_work_folder(target) as partial:
+        version = _known_version(target)
         if refresh or version is None:
             _renew(url, target, partial, version, command, progress)
     return target
@@ -74,61 +81,61 @@ def _renew(
         transfer(url, str(made), None)
         if transfer.same:
             return
-        _check(url, made, transfer.headers)
+        _check_transfer(url, made, transfer.headers)
     except DownloadError as error:
         if made.exists():  # all came, and is wrong
             shutil.rmtree(partial, ignore_errors=True)
         kept = "; the version that is here is kept" if version is not None else ""
-        raise DownloadError(f"{error}; {advice(target, '', command)}{kept}") from None
+        raise DownloadError(f"{error}; {advise(target, '', command)}{kept}") from None
     note = {
-        "url": shown(url),
-        "sha256": file_hash(made, "sha256"),
+        "url": redact(url),
+        "sha256": hash_file(made, "sha256"),
         "version": transfer.headers.get("ETag", ""),
         "modified": transfer.headers.get("Last-Modified", ""),
     }
     # The old note goes first: killed here, the process leaves a whole file, without a note.
-    _note(target).unlink(missing_ok=True)
+    _note_path(target).unlink(missing_ok=True)
     os.replace(made, target)
-    write_file(_note(target), json.dumps(note, indent=1))
+    write_file(_note_path(target), json.dumps(note, indent=1))
 
 
-def _note(target: Path) -> Path:
+def _note_path(target: Path) -> Path:
     return target.with_name(f"{target.name}.json")
 
 
-def _version(target: Path) -> str | None:
-    """The server's mark of the version that is here; None if there is none, or it was damaged.
+def _known_version(target: Path) -> str | None:
+    """Return the server's mark of the version here; None if there is none, or it was damaged.
 
     A file without a note was put there by hand: it is taken as it is.
     """
-    seen = file_hash(target, "sha256")
+    seen = hash_file(target, "sha256")
     if seen is None:
         return None
-    if not _note(target).exists():
+    if not _note_path(target).exists():
         return ""
     try:
-        note = json.loads(_note(target).read_text())
+        note = json.loads(_note_path(target).read_text())
         return str(note["version"]) if note["sha256"] == seen else None
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def _check(url: str, path: Path, headers: Mapping[str, str]) -> None:
+def _check_transfer(url: str, path: Path, headers: Mapping[str, str]) -> None:
     encoded = headers.get("Content-Encoding", "identity") != "identity"
     length_known = "Content-Length" in headers or "Transfer-Encoding" in headers
     if encoded or not length_known:
         how = "compressed, unasked" if encoded else "without its length"
         raise DownloadError(
-            f"{shown(url)} is sent {how}: nobody could tell whether it is whole; nothing was kept"
+            f"{redact(url)} is sent {how}: nobody could tell whether it is whole; nothing was kept"
         )
-    stated, seen = _stated_md5(headers), file_hash(path, "md5")
+    stated, seen = _parse_md5(headers), hash_file(path, "md5")
     if stated and stated != seen:
         raise DownloadError(
-            f"{shown(url)} came with MD5 {seen}, but the server says {stated}; nothing was kept"
+            f"{redact(url)} came with MD5 {seen}, but the server says {stated}; nothing was kept"
         )
 
 
-def _stated_md5(headers: Mapping[str, str]) -> str:
+def _parse_md5(headers: Mapping[str, str]) -> str:
     """MD5 in hexadecimal digits, from headers that have it in base 64; empty if none has."""
     # Of what was sent, which after a cut is not the whole.
     said = "" if "Content-Range" in headers else headers.get("Content-MD5", "")

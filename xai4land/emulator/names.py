@@ -12,7 +12,7 @@ import pandas as pd
 
 from xai4land import discovery
 from xai4land.downloads import cached_path, fetch
-from xai4land.downloads.urls import is_url, shown
+from xai4land.downloads.urls import is_url, redact
 from xai4land.emulator.emulator import AnyEmulator, Emulator
 from xai4land.emulator.file import read_bytes, read_card, unpack
 from xai4land.emulator.offers import Offer, find, list_bundled, list_registered
@@ -63,7 +63,7 @@ def load_emulator(name: str | os.PathLike[str] | AnyEmulator) -> Any:
         raise EmulatorFileError(f"{name!r} is neither an emulator, nor its name, nor a file")
     if is_url(str(name)):
         url, digits = split_sha256(str(name))
-        again = f"xai4land emulators pull '{shown(url)}#sha256={digits}'"
+        again = f"xai4land emulators pull '{redact(url)}#sha256={digits}'"
         return _load_file(fetch(url, digits, command=again), digits)
     if Path(name).suffix == ".safetensors":
         return _load_file(Path(name))

@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from xai4land.discovery import emulator_files
 from xai4land.downloads import fetch
-from xai4land.downloads.urls import shown
+from xai4land.downloads.urls import redact
 from xai4land.emulator.registry import Entry, display_place, locate, read_registry
 from xai4land.errors import EmulatorFileError, Xai4landError
 from xai4land.options import get_options
@@ -87,7 +87,7 @@ class Offer:
             ("learned from", entry.learned_from),
             ("licence", entry.licence),
             ("size", f"{entry.size / 1e6:.2f} MB"),
-            ("from", shown(self.url) if self.url else str(self.file)),
+            ("from", redact(self.url) if self.url else str(self.file)),
             ("sha256", entry.sha256),
         ]
         lines = [f"  {name:<13} {text}" for name, text in rows if text]

@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from xai4land.downloads import cached_path, fetch, split_hash
-from xai4land.downloads.urls import is_url, problem, shown
+from xai4land.downloads.urls import find_problem, is_url, redact
 from xai4land.emulator.file import read_bytes, read_card
 from xai4land.emulator.schema import Schema
 from xai4land.errors import EmulatorFileError, InputError
@@ -38,8 +38,8 @@ def _check_version(text: str) -> str:
 
 def _check_address(text: str) -> str:
     if is_url(text):
-        if found := problem(text):
-            raise ValueError(f"{shown(text)} cannot be used: {found}")
+        if found := find_problem(text):
+            raise ValueError(f"{redact(text)} cannot be used: {found}")
     elif not RELATIVE_PATH.fullmatch(text):
         raise ValueError(
             f"{text!r} is neither https://… nor a plain path below the registry's own place"
@@ -172,7 +172,7 @@ def _read_content(place: str, download: bool) -> bytes:
     content = _read_file(path) if path.exists() else b""
     if hashlib.sha256(content).hexdigest() != digits:
         raise EmulatorFileError(
-            f"the registry {shown(url)} is not here; it is downloaded when a name is looked up: "
+            f"the registry {redact(url)} is not here; it is downloaded when a name is looked up: "
             "xai4land emulators show NAME"
         )
     return content
@@ -193,7 +193,7 @@ def _read_file(path: Path) -> bytes:
 
 def display_place(place: str) -> str:
     """Return a registry's place as messages show it."""
-    return shown(place) if is_url(place) else place
+    return redact(place) if is_url(place) else place
 
 
 def split_sha256(url: str) -> tuple[str, str]:
@@ -207,7 +207,7 @@ def split_sha256(url: str) -> tuple[str, str]:
     address, known = split_hash(url)
     algorithm, _, digits = known.partition(":")
     if algorithm != "sha256":
-        raise InputError(f"{shown(url)} comes with {algorithm}; expected #sha256=…")
+        raise InputError(f"{redact(url)} comes with {algorithm}; expected #sha256=…")
     return address, digits
 
 

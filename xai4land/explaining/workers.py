@@ -10,7 +10,7 @@ import dask
 import numpy as np
 from dask.system import CPU_COUNT
 
-from xai4land.cluster import client_workers
+from xai4land.cluster import get_client_workers
 from xai4land.device import LANES, lanes
 from xai4land.errors import InputError
 
@@ -55,7 +55,7 @@ class Workers:
         1
         """
         cpu = device == "cpu"
-        workers = client_workers()
+        workers = get_client_workers()
         if workers is None:
             threads = dask.config.get("num_workers", None) or CPU_COUNT
             most = lanes(device)

@@ -41,7 +41,7 @@ def check(stored: xr.Dataset, path: Path) -> None:
         for name, v in stored.variables.items()
     }
     try:
-        _save(stored, first, path)
+        _save_file(stored, first, path)
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
             f"the dataset cannot be written to NetCDF: {error}; change that, or write .zarr"
@@ -73,20 +73,20 @@ def to_netcdf(stored: xr.Dataset, store: Path, path: Path) -> None:
             name: v.data if v.chunks is None else read[name].data.astype(v.dtype)
             for name, v in stored.variables.items()
         }
-        _save(stored, values, path)
+        _save_file(stored, values, path)
 
 
-def _save(stored: xr.Dataset, values: Mapping[Hashable, Any], path: Path) -> None:
-    """Values with the names, dimensions and attributes of a dataset."""
+def _save_file(stored: xr.Dataset, values: Mapping[Hashable, Any], path: Path) -> None:
+    """Save values with the names, dimensions and attributes of a dataset."""
     variables = {
         name: xr.Variable(v.dims, values[name], v.attrs) for name, v in stored.variables.items()
     }
-    whole = xr.Dataset(variables, attrs=_without_bounds(stored))
+    whole = xr.Dataset(variables, attrs=_drop_bounds(stored))
     _discard(path)
     try:
         # Here, whatever else computes: the workers of a cluster cannot share a file.
         with dask.config.set(scheduler="threads"):
-            whole.to_netcdf(path, engine="netcdf4", encoding=_encoding(whole))
+            whole.to_netcdf(path, engine="netcdf4", encoding=_choose_encoding(whole))
     except RuntimeError as error:
         if "HDF error" not in str(error):
             raise
@@ -101,8 +101,8 @@ def _discard(path: Path) -> None:
         path.unlink()
 
 
-def _without_bounds(stored: xr.Dataset) -> dict[Any, Any]:
-    """Global attributes without xarray's own mark of bounds, which others stumble over."""
+def _drop_bounds(stored: xr.Dataset) -> dict[Any, Any]:
+    """Drop xarray's own mark of bounds of the global attributes, which other readers refuse."""
     bounds = {variable.attrs.get("bounds") for variable in stored.variables.values()}
     words = str(stored.attrs.get("coordinates", "")).split()
     marked = " ".join(word for word in words if word not in bounds)
@@ -110,7 +110,7 @@ def _without_bounds(stored: xr.Dataset) -> dict[Any, Any]:
     return {**attrs, "coordinates": marked} if marked else attrs
 
 
-def _encoding(whole: xr.Dataset) -> dict[str, dict[str, Any]]:
+def _choose_encoding(whole: xr.Dataset) -> dict[str, dict[str, Any]]:
     encoding: dict[str, dict[str, Any]] = {}
     for name, variable in whole.variables.items():
         encoding[str(name)] = {} if "_FillValue" in variable.attrs else {"_FillValue": None}

@@ -17,7 +17,7 @@ GRIB = (".grib", ".grib2", ".grb", ".grb2")
 
 
 def open_store(path: str | os.PathLike[str], *, lazy: bool = True) -> xr.Dataset:
-    """A Zarr store, a NetCDF or a GRIB file.
+    """Open a Zarr store, a NetCDF or a GRIB file.
 
     Parameters
     ----------

@@ -12,11 +12,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-__all__ = ["Part", "as_stored", "encodings", "fingerprint", "lazy_names", "parts"]
+__all__ = [
+    "Part",
+    "choose_encodings",
+    "compute_fingerprint",
+    "encode",
+    "list_lazy_names",
+    "split_into_parts",
+]
 
-FILES = 1000  # more chunks of a variable than this are grouped into shards,
-SHARD = 32 * 2**20  # of at most so many bytes before compression,
-SHARDS = 100  # and at least so many: a part is the most that a killed run loses
+MAX_FILES = 1000  # more chunks of a variable than this are grouped into shards,
+MAX_SHARD_BYTES = 32 * 2**20  # of at most so many bytes before compression,
+MIN_SHARDS = 100  # and at least so many: a part is the most that a killed run loses
 CODECS = ("compressors", "filters", "serializer")
 """What a variable's encoding may ask of Zarr's format 3."""
 
@@ -56,8 +63,8 @@ class Part:
         return f"{self.variable} ({', '.join(spans)})" if self.dims else self.variable
 
 
-def as_stored(data: xr.Dataset) -> xr.Dataset:
-    """The dataset as its bytes will be: CF-encoded, lazy where it was, in chunks of one size."""
+def encode(data: xr.Dataset) -> xr.Dataset:
+    """Encode a dataset by CF, as it will be stored: lazy where it was, in chunks of one size."""
     data = data.copy()
     for name, variable in data.variables.items():
         if variable.chunks is not None and any(
@@ -70,7 +77,7 @@ def as_stored(data: xr.Dataset) -> xr.Dataset:
             # Truth values have no gaps; one of the two would be read as such.
             for key in ("_FillValue", "missing_value"):
                 variable.encoding.pop(key, None)
-        if variable.chunks is not None and _plain_numbers(variable):
+        if variable.chunks is not None and _is_plain_integer(variable):
             # xarray would look for gaps, in tasks that hold finished maps back until the end.
             variable.attrs["_FillValue"] = variable.dtype.type(variable.encoding.pop("_FillValue"))
     variables, attrs = xr.conventions.cf_encoder(*xr.conventions.encode_dataset_coordinates(data))
@@ -79,7 +86,7 @@ def as_stored(data: xr.Dataset) -> xr.Dataset:
         for key in ("chunks", "preferred_chunks", "shards"):
             variable.encoding.pop(key, None)
         for key in ("compressor", *CODECS):
-            if _of_format_2(variable.encoding.get(key)):
+            if _is_of_format_2(variable.encoding.get(key)):
                 del variable.encoding[key]
     for name, variable in variables.items():
         if variable.dtype.kind == "O" and variable.chunks is not None:
@@ -91,31 +98,31 @@ def as_stored(data: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(variables, attrs=attrs)
 
 
-def _plain_numbers(variable: xr.Variable) -> bool:
-    """Whether a variable has a fill value, but is of whole numbers that are stored as they are."""
+def _is_plain_integer(variable: xr.Variable) -> bool:
+    """Tell whether a variable has a fill value, and whole numbers that are stored as they are."""
     others = {"missing_value", "scale_factor", "add_offset", "dtype", "_Unsigned"}
     given = {key for key, value in variable.encoding.items() if value is not None}
     return variable.dtype.kind in "iu" and "_FillValue" in given and others.isdisjoint(given)
 
 
-def _of_format_2(codecs: Any) -> bool:
-    """Whether codecs are objects, but none that Zarr's format 3 knows."""
+def _is_of_format_2(codecs: Any) -> bool:
+    """Tell whether codecs are objects, but none that Zarr's format 3 knows."""
     from zarr.abc.codec import Codec
 
     several = codecs if isinstance(codecs, list | tuple) else [codecs]
     return not all(codec is None or isinstance(codec, Codec | dict | str) for codec in several)
 
 
-def lazy_names(stored: xr.Dataset) -> list[str]:
-    """Variables that are still to be computed."""
+def list_lazy_names(stored: xr.Dataset) -> list[str]:
+    """List the variables that are still to be computed."""
     return [str(name) for name, v in stored.variables.items() if v.chunks is not None]
 
 
-def encodings(stored: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """Zarr's chunks and shards of each lazy variable, and the codecs that were asked for."""
+def choose_encodings(stored: xr.Dataset) -> dict[str, dict[str, Any]]:
+    """Choose Zarr's chunks and shards of each lazy variable, with the codecs asked for."""
     made = {}
-    for name, group in _groups(stored).items():
-        sizes = [max(s[0], 1) for s in _chunks(stored, name)]
+    for name, group in _choose_groups(stored).items():
+        sizes = [max(s[0], 1) for s in _chunks_of(stored, name)]
         made[name] = {"chunks": tuple(sizes)}
         given = stored.variables[name].encoding
         made[name] |= {key: given[key] for key in CODECS if key in given}
@@ -124,9 +131,13 @@ def encodings(stored: xr.Dataset) -> dict[str, dict[str, Any]]:
     return made
 
 
-def parts(stored: xr.Dataset) -> list[Part]:
-    """Every part of the lazy variables; those at the same place follow each other."""
-    found = [part for name, group in _groups(stored).items() for part in _cut(stored, name, group)]
+def split_into_parts(stored: xr.Dataset) -> list[Part]:
+    """Split the lazy variables into parts; those at the same place follow each other."""
+    found = [
+        part
+        for name, group in _choose_groups(stored).items()
+        for part in _split_variable(stored, name, group)
+    ]
 
     depth = max((len(part.blocks) for part in found), default=0)
 
@@ -138,8 +149,8 @@ def parts(stored: xr.Dataset) -> list[Part]:
     return sorted(found, key=place)
 
 
-def _cut(stored: xr.Dataset, name: str, group: tuple[int, ...]) -> Iterator[Part]:
-    sizes = _chunks(stored, name)
+def _split_variable(stored: xr.Dataset, name: str, group: tuple[int, ...]) -> Iterator[Part]:
+    sizes = _chunks_of(stored, name)
     ends = [np.cumsum([0, *s]).tolist() for s in sizes]
     shards = [range(0, len(s), k) for s, k in zip(sizes, group, strict=True)]
     dims = tuple(map(str, stored.variables[name].dims))
@@ -152,8 +163,8 @@ def _cut(stored: xr.Dataset, name: str, group: tuple[int, ...]) -> Iterator[Part
         yield Part(name, dims, blocks, region)
 
 
-def fingerprint(data: xr.Dataset, stored: xr.Dataset) -> str:
-    """Hash of the values, lazy or not, and of how they are stored; when and where is no matter."""
+def compute_fingerprint(data: xr.Dataset, stored: xr.Dataset) -> str:
+    """Hash the values, lazy or not, and how they are stored; not when and where."""
     from dask.base import tokenize
 
     values = [
@@ -164,26 +175,28 @@ def fingerprint(data: xr.Dataset, stored: xr.Dataset) -> str:
         (str(name), v.dims, v.shape, str(v.dtype), v.attrs)
         for name, v in sorted(stored.variables.items(), key=lambda item: str(item[0]))
     ]
-    return str(tokenize(values, form, encodings(stored)))
+    return str(tokenize(values, form, choose_encodings(stored)))
 
 
-def _chunks(stored: xr.Dataset, name: str) -> tuple[tuple[int, ...], ...]:
+def _chunks_of(stored: xr.Dataset, name: str) -> tuple[tuple[int, ...], ...]:
     chunks = stored.variables[name].chunks
     assert chunks is not None
     return chunks
 
 
-def _groups(stored: xr.Dataset) -> dict[str, tuple[int, ...]]:
-    """How many chunks along each dimension make a part, for each lazy variable.
+def _choose_groups(stored: xr.Dataset) -> dict[str, tuple[int, ...]]:
+    """Choose how many chunks along each dimension make a part, for each lazy variable.
 
     The largest chunk decides for all variables, so that those that come from the same blocks
     wait for the same blocks.
     """
-    counts = {n: tuple(len(s) for s in _chunks(stored, n)) for n in lazy_names(stored)}
-    many = [name for name, count in counts.items() if math.prod(count) > FILES]
+    counts = {n: tuple(len(s) for s in _chunks_of(stored, n)) for n in list_lazy_names(stored)}
+    many = [name for name, count in counts.items() if math.prod(count) > MAX_FILES]
     largest = max((_chunk_bytes(stored, name) for name in many), default=1)
     return {
-        name: _group(count, min(SHARD // largest, math.ceil(math.prod(count) / SHARDS)))
+        name: _choose_group(
+            count, min(MAX_SHARD_BYTES // largest, math.ceil(math.prod(count) / MIN_SHARDS))
+        )
         if name in many
         else (1,) * len(count)
         for name, count in counts.items()
@@ -191,18 +204,18 @@ def _groups(stored: xr.Dataset) -> dict[str, tuple[int, ...]]:
 
 
 def _chunk_bytes(stored: xr.Dataset, name: str) -> int:
-    values = math.prod(s[0] for s in _chunks(stored, name))
+    values = math.prod(s[0] for s in _chunks_of(stored, name))
     return max(values * int(stored.variables[name].dtype.itemsize), 1)
 
 
-def _group(counts: tuple[int, ...], most: int) -> tuple[int, ...]:
-    """At most so many chunks: a square of the last two dimensions, then along the others.
+def _choose_group(counts: tuple[int, ...], most: int) -> tuple[int, ...]:
+    """Choose at most so many chunks: a square of the last two dimensions, then others.
 
     Examples
     --------
-    >>> _group((1000, 3, 5), 40)  # whole maps of two years
+    >>> _choose_group((1000, 3, 5), 40)  # whole maps of two years
     (2, 3, 5)
-    >>> _group((1, 71, 141), 100)  # evenly, with less left over at the edges
+    >>> _choose_group((1, 71, 141), 100)  # evenly, with less left over at the edges
     (1, 9, 10)
     """
     *_, rows, columns = (1, 1, *counts)

@@ -16,7 +16,14 @@ from xai4land.progress import pixel_progress
 from xai4land.store import manifest, netcdf
 from xai4land.store.locks import hold_run, pause_writers, translate_store_errors
 from xai4land.store.manifest import STORE, Manifest
-from xai4land.store.parts import Part, as_stored, encodings, fingerprint, lazy_names, parts
+from xai4land.store.parts import (
+    Part,
+    choose_encodings,
+    compute_fingerprint,
+    encode,
+    list_lazy_names,
+    split_into_parts,
+)
 
 __all__ = ["write"]
 
@@ -76,8 +83,8 @@ def write(
     _refuse_existing(path, overwrite)
     # Absolute, for workers elsewhere.
     partial = path.absolute().with_name(path.name + ".partial")
-    stored = as_stored(data)
-    wanted = Manifest(fingerprint(data, stored), str(data.attrs.get("title", "")))
+    stored = encode(data)
+    wanted = Manifest(compute_fingerprint(data, stored), str(data.attrs.get("title", "")))
     try:
         with translate_store_errors(partial):
             partial.mkdir(exist_ok=True)
@@ -120,7 +127,7 @@ def _begin(stored: xr.Dataset, partial: Path, wanted: Manifest, overwrite: bool)
         manifest.hide(partial)
         wanted.write(partial)
     done = manifest.read_done(partial)
-    return [part for part in parts(stored) if part.label not in done]
+    return [part for part in split_into_parts(stored) if part.label not in done]
 
 
 def _make_empty(stored: xr.Dataset, store: Path) -> None:
@@ -128,7 +135,7 @@ def _make_empty(stored: xr.Dataset, store: Path) -> None:
     import dask.array as da
 
     blank = stored.copy()
-    for name in lazy_names(stored):
+    for name in list_lazy_names(stored):
         variable = stored.variables[name]
         blank[name] = variable.copy(data=da.zeros(variable.shape, dtype=variable.dtype, chunks=-1))
     try:
@@ -141,7 +148,7 @@ def _make_empty(stored: xr.Dataset, store: Path) -> None:
                 zarr_format=3,
                 consolidated=True,
                 compute=False,
-                encoding=encodings(stored),
+                encoding=choose_encodings(stored),
             )
     except (TypeError, ValueError) as error:
         raise InputError(f"the dataset cannot be stored: {error}") from error
@@ -155,7 +162,7 @@ def _fill(
     from xai4land.store.graph import write_parts
 
     # Several variables share each pixel; it counts once.
-    sizes = [stored.variables[name].size for name in lazy_names(stored)]
+    sizes = [stored.variables[name].size for name in list_lazy_names(stored)]
     share = median_low(sizes) / max(sum(sizes), 1)
     pixels = share * sum(part.size for part in left)
     with pixel_progress(f"write {partial.stem}", pixels, progress) as advance:

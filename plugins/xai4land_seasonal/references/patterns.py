@@ -64,7 +64,7 @@ class Patterns:
 
 
 def find_refits(history: History) -> list[tuple[int, slice]]:
-    """Return, for each fit, the position of its first year, which it does not use, and its years."""
+    """Return the position of each fit's first year, which it does not use, and its years."""
     years = history.first_year + np.arange(len(history.values))
     firsts = [i for i, year in enumerate(years) if year % REFIT_INTERVAL == 0]
     ends = [*firsts[1:], len(years)]

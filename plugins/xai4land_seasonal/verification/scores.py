@@ -14,7 +14,7 @@ __all__ = ["compute_scores", "concatenate", "summarise"]
 
 
 def compute_scores(parts: Comparison, metrics: Sequence[str], wide: set[str]) -> xr.Dataset:
-    """Compute scores on (forecast, season, ...), with means over the dimensions in ``mean_dims``."""
+    """Compute scores on (forecast, season, ...), with means over some dimensions."""
     cases = parts.cases
     made = []
     origin: dict[str, str] = {}
