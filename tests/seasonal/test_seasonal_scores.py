@@ -19,9 +19,9 @@ from xai4land.scores.diagnostics import rank_histogram, reliability, roc_area
 from xai4land.scores.ensembles import crps, crpss, spread_error
 from xai4land.scores.significance import (
     block_bootstrap,
+    control_fdr,
     correlation_pvalue,
     effective_size,
-    fdr,
     random_walk,
 )
 from xai4land_seasonal.data.areas import area_mean, region_mean, region_weights
@@ -213,7 +213,7 @@ def test_significance_agrees_with_scipy_and_counts_memory():
     assert p == pytest.approx(stats.norm.sf(math.atanh(0.5) * math.sqrt(27)))
     values = rng.random(200) ** 3
     expected = stats.false_discovery_control(values) <= 0.1
-    assert np.array_equal(fdr(xr.DataArray(values), alpha=0.1).values, expected)
+    assert np.array_equal(control_fdr(xr.DataArray(values), alpha=0.1).values, expected)
 
 
 def test_bootstrap_intervals_hold_the_truth_as_often_as_they_say():

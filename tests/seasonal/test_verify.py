@@ -136,7 +136,7 @@ def test_absolute_observations_of_anomalies_are_refused(world, made):
 
 def test_absolute_forecasts_of_anomalies_are_refused_by_name(world, made):
     absolute = made + 280
-    with pytest.raises(InputError, match="'theirs' and the observations are 280 apart"):
+    with pytest.raises(InputError, match="'theirs' and the observations differ by 280"):
         verify(made, world, references={"theirs": absolute}, metrics=["acc"]).compute()
     truth = seasonal_means(world + 280)
     with pytest.raises(InputError, match="one is absolute, the other anomalies"):

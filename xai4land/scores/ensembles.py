@@ -1,9 +1,8 @@
-"""Scores of ensembles against observations, per cell, over time.
+"""Scores of ensembles against observations, in each cell over time.
 
-Everywhere: ``forecast`` has a dimension ``realization`` (without it, it is one member) and shares
-``time`` with ``obs``. A missing member is left out, and fair scores count the members that are
-there; a time without observation, or without any member, is left out; with fewer than three
-times left the score is missing.
+Throughout, ``forecast`` has a dimension ``realization`` (otherwise it is one member) and shares
+``time`` with ``obs``. Missing members are left out, and fair scores count the others; times without
+observation, or without any member, are left out; with fewer than three times the score is missing.
 """
 
 from __future__ import annotations
@@ -53,11 +52,11 @@ def spread_error(forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time"
 def member_variance(forecast: xr.DataArray) -> xr.DataArray:
     """Compute the variance of members, times (m + 1) / m for m of them."""
     count = forecast.notnull().sum("realization")
-    apart = (forecast - ensemble_mean(forecast)) ** 2
-    made: xr.DataArray = (
-        apart.sum("realization") * (count + 1) / (count * (count - 1)).where(count > 1)
+    square = (forecast - ensemble_mean(forecast)) ** 2
+    variance: xr.DataArray = (
+        square.sum("realization") * (count + 1) / (count * (count - 1)).where(count > 1)
     )
-    return made
+    return variance
 
 
 def spread_ratio(
@@ -76,7 +75,7 @@ def crps(forecast: xr.DataArray, obs: xr.DataArray, *, fair: bool = True) -> xr.
     """Compute the continuous ranked probability score of each time and cell.
 
     Mean distance of members from the observation, less half the mean distance between members;
-    fair: between different members, so that small ensembles are not punished for their size
+    fair: between different members, so that small ensembles are not penalised
     (Ferro 2014). For one member it is the absolute error.
 
     Parameters
@@ -150,14 +149,14 @@ def skill(own: xr.DataArray, reference: xr.DataArray, *, dim: str = "time") -> x
 
 def _crps(members: Floats, obs: Floats, fair: bool) -> Floats:
     """Compute the CRPS over the last axis; sorted, all pairs' distances are a sum over ranks."""
-    ordered = np.sort(members.astype(np.float64), -1)  # missing ones come last
+    ordered = np.sort(members.astype(np.float64), -1)  # NaN sorts last
     known = np.isfinite(ordered)
     count = known.sum(-1)
     values = np.where(known, ordered, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        apart = np.where(known, np.abs(values - obs[..., None]), 0.0).sum(-1) / count
+        error = np.where(known, np.abs(values - obs[..., None]), 0.0).sum(-1) / count
         rank = np.arange(1, members.shape[-1] + 1)
         between = ((2 * rank - count[..., None] - 1) * values).sum(-1)
         pairs = count * (count - 1) if fair else count * count
         within = np.where(count > 1, between / pairs, 0.0)
-        return np.asarray(np.where(count > 0, apart - within, np.nan))
+        return np.asarray(np.where(count > 0, error - within, np.nan))

@@ -35,8 +35,8 @@ class SeasonalCard(AnyCard):
     region : tuple of float, optional
         Southern, northern, western and eastern edge of what is forecast; by default all cells.
     trend : str
-        What it takes departures from; see
-        :func:`xai4land_seasonal.data.trends.past_trend`. Files that do not say it take the line.
+        Which trend departures are from; see
+        :func:`xai4land_seasonal.data.trends.past_trend`. Files without it take the line.
     sources : tuple of str
         Sources that it learned from; forecasts are made as of the first.
     amplitude, spread : tuple of float

@@ -77,8 +77,8 @@ def plot_reliability(scores: xr.Dataset, *, forecasts: Sequence[str] | None = No
         size = shares.sizes["bin"]
         width = 0.9 / len(labels)
         for k, (label, colour) in enumerate(zip(labels, LINE_COLOURS, strict=False)):
-            place = np.arange(size) + k * width
-            ax.bar(place, shares.sel(forecast=label), width, align="edge", color=colour)
+            position = np.arange(size) + k * width
+            ax.bar(position, shares.sel(forecast=label), width, align="edge", color=colour)
         ax.axhline(1 / size, color="black", linewidth=0.6)
         ax.set(xlabel="rank of the observation (tenths)", ylabel="share", title="rank histogram")
     return figure

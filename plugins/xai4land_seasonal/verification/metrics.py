@@ -1,7 +1,7 @@
-"""Metrics by name, and what each needs of a forecast.
+"""Metrics by name, and the fields that each needs.
 
-A forecast is first brought to a few fields in time (its mean, its CRPS, ...), which metrics then
-take means and correlations of; resampling times draws from these fields.
+A forecast is reduced to a few fields in time (its mean, its CRPS, ...). Metrics average and
+correlate these; intervals resample them.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Metric(NamedTuple):
     ----------
     long_name : str
     needs : tuple of str
-        Fields of a :class:`Case` that ``score`` takes.
+        Fields of a ``SeasonForecast`` that ``score`` takes.
     score : callable
     has_units : bool
-        Whether it is in the units of the data; else a plain number.
+        Whether it is in the units of the data; otherwise in 1.
     pooled : bool
-        Whether it counts over all cells together, whose areas are its last argument.
+        Whether it is computed over all cells, whose areas are its last argument.
     """
 
     long_name: str
@@ -115,8 +115,8 @@ METRICS: Mapping[str, Metric] = {
         ("rps", "truth.rps"),
         skill,
     ),
-    # Forecasts of different years are ranked: thresholds that leave out each its own year would
-    # move against it, and tell a forecast that never changes apart.
+    # Forecasts of different years are ranked, so thresholds must be the same for all: those that
+    # leave out a year move against it, which would give a constant forecast skill.
     "roc_below": Metric(
         "ROC area of the lower tercile of all years", ("low", "truth.common_category"), _roc_of(0)
     ),
