@@ -40,7 +40,7 @@ def demo(out: Path, progress: bool) -> None:
     )
     forecasts = forecast(
         climate, STANDARD_SEASONS, years=YEARS, emulator=emulator, climatology=CLIMATOLOGY
-    )
+    ).compute()
     scores = verify(
         forecasts, climate, references=REFERENCES, metrics=["acc", "crpss"], climatology=CLIMATOLOGY
     )

@@ -1,4 +1,4 @@
-"""The sample climate: its laws, and the best that a forecast of it can do."""
+"""The sample climate: its equations, and the best possible forecast."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def anomalies(data):
     return values.reshape(-1, *data.tas.shape[1:])
 
 
-def test_a_seed_is_a_weather_not_a_climate():
+def test_seeds_differ_in_weather_and_share_the_climate():
     one = xai4land.sample("climate", seed=1, years=range(1900, 1903))
     again = xai4land.sample("climate", seed=1, years=range(1900, 1903))
     other = xai4land.sample("climate", seed=2, years=range(1900, 1903))
@@ -34,7 +34,7 @@ def test_a_seed_is_a_weather_not_a_climate():
         xai4land.sample("climate", years=[1900, 1902])
 
 
-def test_the_best_forecast_is_as_good_as_the_laws_say(long):
+def test_the_best_forecast_reaches_its_computed_correlation(long):
     field = anomalies(long)
     weights = areas(module.GRID).values
     for month in (12, 6):
@@ -63,7 +63,7 @@ def test_no_regression_on_leading_patterns_does_better(long):
     assert error[1] < error[0]
 
 
-def test_patterns_know_no_seam_and_modes_die_out():
+def test_patterns_are_periodic_and_modes_decay():
     law = module.laws()
     field = law.patterns.reshape(18, 36, -1)
     across = np.abs(field[:, 0] - field[:, -1]).max()

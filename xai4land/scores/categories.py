@@ -186,10 +186,10 @@ def rpss(
         Another ensemble; by default the climatological probabilities that the quantiles of
         ``edges`` are.
     """
-    own = rps(forecast, obs, edges, fair=fair)
+    score = rps(forecast, obs, edges, fair=fair)
     if reference is None:
-        return skill(own, climatological_rps(obs, edges), dim=dim)
-    return skill(own, rps(reference, obs, edges, fair=fair), dim=dim)
+        return skill(score, climatological_rps(obs, edges), dim=dim)
+    return skill(score, rps(reference, obs, edges, fair=fair), dim=dim)
 
 
 def climatological_rps(obs: xr.DataArray, edges: xr.DataArray) -> xr.DataArray:
@@ -203,5 +203,5 @@ def climatological_rps(obs: xr.DataArray, edges: xr.DataArray) -> xr.DataArray:
     if "quantile" not in edges.coords:
         raise InputError("edges have no coordinate 'quantile'; make them with tercile_edges()")
     happened = (obs < edges).where(obs.notnull() & edges.notnull())
-    made: xr.DataArray = ((edges["quantile"] - happened) ** 2).sum("quantile", skipna=False)
-    return made
+    score: xr.DataArray = ((edges["quantile"] - happened) ** 2).sum("quantile", skipna=False)
+    return score

@@ -158,5 +158,5 @@ def rank_histogram(
     ]
     found = xr.concat(parts, "bin")
     total = found.sum("bin")
-    made: xr.DataArray = (found / total.where(total > 0)).rename("share")
-    return made
+    shares: xr.DataArray = (found / total.where(total > 0)).rename("share")
+    return shares

@@ -29,8 +29,8 @@ def ensemble_mean(forecast: xr.DataArray) -> xr.DataArray:
     if "realization" not in forecast.dims:
         return forecast
     count = forecast.notnull().sum("realization")
-    made: xr.DataArray = forecast.sum("realization") / count.where(count > 0)
-    return made
+    mean: xr.DataArray = forecast.sum("realization") / count.where(count > 0)
+    return mean
 
 
 def spread_error(forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
@@ -130,21 +130,21 @@ def crpss(
     return skill(crps(forecast, obs, fair=fair), crps(reference, obs, fair=fair), dim=dim)
 
 
-def skill(own: xr.DataArray, reference: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
+def skill(score: xr.DataArray, reference: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
     """Compute the skill score of a score whose best value is zero, at times that both have.
 
     Examples
     --------
-    >>> own = xr.DataArray([1.0, 1.0, 1.0], dims="time")
-    >>> float(skill(own, 4 * own))
+    >>> score = xr.DataArray([1.0, 1.0, 1.0], dims="time")
+    >>> float(skill(score, 4 * score))
     0.75
     """
 
-    def score(x: Floats, y: Floats) -> Floats:
+    def compare(x: Floats, y: Floats) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(1 - mean_of_known(x) / mean_of_known(y))
 
-    return apply_over_time(score, own, reference, dim=dim)
+    return apply_over_time(compare, score, reference, dim=dim)
 
 
 def _crps(members: Floats, obs: Floats, fair: bool) -> Floats:

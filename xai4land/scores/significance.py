@@ -63,8 +63,8 @@ def correlation_pvalue(correlation: xr.DataArray, size: xr.DataArray | float) ->
         (size - 3 + 0 * correlation).clip(0)
     )
     tail = xr.apply_ufunc(_normal_tail, z, dask="parallelized", output_dtypes=[np.float64])
-    made: xr.DataArray = tail.where(pairs > 3, 1.0).where(correlation.notnull())
-    return made
+    pvalue: xr.DataArray = tail.where(pairs > 3, 1.0).where(correlation.notnull())
+    return pvalue
 
 
 _normal_tail = np.vectorize(lambda z: 0.5 * math.erfc(z / math.sqrt(2)), otypes=[np.float64])

@@ -138,12 +138,9 @@ def fit(
     if len(variables) < len(chosen):
         problems.append(f"predictors={list(predictors or [])}, but the data hold {list(known)}")
     wanted = tuple(targets or [v.name for v in variables])
-    problems += _find_problems([label for label, _ in sources], wanted, trend, amplitude, spread)
-    if validation < 0 or (validation == 0 and (amplitude is None or spread is None)):
-        problems.append(
-            f"validation={validation}, expected years to choose amplitude and spread on, "
-            "or give both"
-        )
+    labels = [label for label, _ in sources]
+    factors = {"amplitude": amplitude, "spread": spread}
+    problems += _find_problems(labels, wanted, trend, validation, factors)
     edges = None
     try:
         edges = None if region is None else find_region(region)
@@ -152,7 +149,7 @@ def fit(
     InputError.raise_if(problems)
     states = read_states(sources, variables, find_grid(grid, sources[0][1]))
     first, *others = [state.history(trend) for state in states]
-    card = _make_card(states[0], variables, wanted, leads, [s for s, _ in sources], edges).with_(
+    card = _make_card(states[0], variables, wanted, leads, labels, edges).with_(
         name=name,
         title=title,
         licence=licence,
@@ -168,7 +165,7 @@ def fit(
     last = [record for record in records if record["epoch"] == training.epochs - 1]
     card = card.with_(
         training={
-            "data": ", ".join(label for label, _ in sources),
+            "data": ", ".join(labels),
             "years": _describe_years(states[0], validation),
             "validation_years": validation,
             "settings": asdict(training),
@@ -181,9 +178,8 @@ def fit(
     if validation:
         end = first.first_year + (first.last - 12 * first.first_year) // 12
         emulator = tune(emulator, first, np.arange(end - validation + 1, end + 1))
-    if amplitude is not None or spread is not None:
-        factors = {"amplitude": amplitude, "spread": spread}
-        given = {name: tuple(values) for name, values in factors.items() if values is not None}
+    given = {name: tuple(values) for name, values in factors.items() if values is not None}
+    if given:
         emulator = SeasonalEmulator(emulator.card.with_(**given), emulator.weights)
     return emulator
 
@@ -192,18 +188,23 @@ def _find_problems(
     sources: Sequence[str],
     targets: tuple[str, ...],
     trend: str,
-    amplitude: Sequence[float] | None,
-    spread: Sequence[float] | None,
+    validation: int,
+    factors: Mapping[str, Sequence[float] | None],
 ) -> list[str]:
-    """Return what is wrong with the names of sources, the trend and given factors."""
+    """Return what is wrong with the sources' names, the trend, and amplitude and spread."""
     problems = []
     if len(set(sources)) < len(sources):
         problems.append(f"two sources have one name: {list(sources)}; rename one")
     if trend not in get_args(Trend):
         problems.append(f"trend={trend!r}, expected one of {', '.join(get_args(Trend))}")
-    for name, factors in (("amplitude", amplitude), ("spread", spread)):
-        if factors is not None and np.shape(factors) != (len(targets),):
-            problems.append(f"{name}={factors!r}, expected one number for each of {list(targets)}")
+    if validation < 0 or (validation == 0 and None in factors.values()):
+        problems.append(
+            f"validation={validation}, expected years to choose amplitude and spread on, "
+            "or give both"
+        )
+    for name, values in factors.items():
+        if values is not None and np.shape(values) != (len(targets),):
+            problems.append(f"{name}={values!r}, expected one number for each of {list(targets)}")
     return problems
 
 

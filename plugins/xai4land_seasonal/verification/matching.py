@@ -129,8 +129,8 @@ def _refuse_other_level(
     if values.size and float(difference) > MAX_ANOMALY_MEAN**2 * float(variance) > 0:
         raise InputError(
             f"{what} and the observations differ by {float(difference) ** 0.5:.3g} in the mean, "
-            f"and these vary by {float(variance) ** 0.5:.3g}: one is absolute, the other anomalies; "
-            "take anomalies of both (climatology=, hindcast_seasons(anomalies=True))"
+            f"and these vary by {float(variance) ** 0.5:.3g}: one is absolute, the other "
+            "anomalies; take anomalies of both (climatology=, hindcast_seasons(anomalies=True))"
         )
     return values
 

@@ -47,12 +47,12 @@ def _acc_pvalue(mean: xr.DataArray, obs: xr.DataArray) -> xr.DataArray:
     return correlation_pvalue(acc(mean, obs), effective_size(mean, obs))
 
 
-def _sign_test_pvalue(own: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
-    return random_walk(other - own)["pvalue"]
+def _sign_test_pvalue(score: xr.DataArray, reference: xr.DataArray) -> xr.DataArray:
+    return random_walk(reference - score)["pvalue"]
 
 
 def _roc_of(category: int) -> Callable[[xr.DataArray, xr.DataArray], xr.DataArray]:
-    return lambda chance, truth: roc_area(chance, _events(truth, category))
+    return lambda probability, truth: roc_area(probability, _events(truth, category))
 
 
 def _events(truth: xr.DataArray, category: int) -> xr.DataArray:
@@ -60,8 +60,11 @@ def _events(truth: xr.DataArray, category: int) -> xr.DataArray:
 
 
 def _reliability_of(category: int) -> Callable[..., xr.Dataset]:
-    def score(chance: xr.DataArray, truth: xr.DataArray, area: xr.DataArray | None) -> xr.Dataset:
-        return reliability(chance, _events(truth, category), dim=_all_dims(area), weights=area)
+    def score(
+        probability: xr.DataArray, truth: xr.DataArray, area: xr.DataArray | None
+    ) -> xr.Dataset:
+        events = _events(truth, category)
+        return reliability(probability, events, dim=_all_dims(area), weights=area)
 
     return score
 
@@ -102,7 +105,7 @@ METRICS: Mapping[str, Metric] = {
     "crps": Metric(
         "fair continuous ranked probability score",
         ("crps",),
-        lambda own: own.mean("time"),
+        lambda crps: crps.mean("time"),
         has_units=True,
     ),
     "crpss": Metric(
