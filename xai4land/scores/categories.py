@@ -99,12 +99,10 @@ def _find_edges(
         dask="parallelized",
         output_dtypes=[np.float64, np.float64],
         dask_gufunc_kwargs={"output_sizes": {"quantile": len(quantiles)}},
-        keep_attrs=False,
     )
-    found: xr.DataArray = edges.assign_coords(
-        quantile=list(quantiles), tied_below=tied_below.variable
-    )
-    return found
+    tied_below = tied_below.drop_attrs(deep=False).variable
+    found: xr.DataArray = edges.assign_coords(quantile=list(quantiles), tied_below=tied_below)
+    return found.drop_attrs(deep=False)
 
 
 def _edges_of_others(

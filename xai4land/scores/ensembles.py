@@ -163,9 +163,8 @@ def crps(forecast: xr.DataArray, obs: xr.DataArray, *, fair: bool = True) -> xr.
         dask="parallelized",
         output_dtypes=[np.float64],
         join="exact",
-        keep_attrs=False,
     )
-    return found
+    return found.drop_attrs(deep=False)
 
 
 def crpss(

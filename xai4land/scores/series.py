@@ -99,9 +99,8 @@ def apply_over_time(
             else {}
         },
         join="exact",
-        keep_attrs=False,
     )
-    return score
+    return score.drop_attrs(deep=False)
 
 
 def _weights_by_time(weights: xr.DataArray, dim: str) -> Floats:
