@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import xarray as xr
 
@@ -160,26 +162,21 @@ def _correlate(mean: TimeMean, x: Floats, y: Floats, centred: bool, rounding: fl
     if not centred:
         x, y = _scale(x), _scale(y)
         return divide(mean(x * y), np.sqrt(mean(x * x) * mean(y * y)))
-    x, y = centre(x, rounding), centre(y, rounding)
-    xx, yy = _covariance(mean, x, x), _covariance(mean, y, y)
-    return divide(_covariance(mean, x, y), np.sqrt(xx * yy))
+    (xx, xy), (_, yy) = _covariances(mean, centre(x, rounding), centre(y, rounding))
+    return divide(xy, np.sqrt(xx * yy))
 
 
 def _correlate_residuals(
     mean: TimeMean, x: Floats, y: Floats, reference: Floats, rounding: float
 ) -> Floats:
-    x, y, r = (centre(series, rounding) for series in (x, y, reference))
-    xx, yy, rr = (_covariance(mean, series, series) for series in (x, y, r))
-    xy, xr_, yr = (_covariance(mean, *pair) for pair in ((x, y), (x, r), (y, r)))
+    series = (centre(one, rounding) for one in (x, y, reference))
+    (xx, xy, xr_), (_, yy, yr), (*_, rr) = _covariances(mean, *series)
     # A constant reference explains nothing.
-    explains = rr > 0
-    rr = np.where(explains, rr, 1.0)
-    left = [
-        np.where(square - cross**2 / rr > NO_VARIANCE * square, square - cross**2 / rr, 0.0)
-        for square, cross in ((xx, np.where(explains, xr_, 0.0)), (yy, np.where(explains, yr, 0.0)))
-    ]
-    both = xy - np.where(explains, xr_ * yr / rr, 0.0)
-    return divide(both, np.sqrt(left[0] * left[1]))
+    slope_x, slope_y = (np.where(rr > 0, cross / np.where(rr > 0, rr, 1.0), 0.0) for cross in (xr_, yr))
+    rest_x, rest_y = xx - slope_x * xr_, yy - slope_y * yr
+    varies = (rest_x > NO_VARIANCE * xx) & (rest_y > NO_VARIANCE * yy)
+    rest = np.where(varies, rest_x * rest_y, 0.0)
+    return divide(xy - slope_x * yr, np.sqrt(rest))
 
 
 def centre(series: Floats, rounding: float) -> Floats:
@@ -207,8 +204,14 @@ def _scale(series: Floats) -> Floats:
     return np.asarray(np.ldexp(series, -np.frexp(size)[1]))
 
 
-def _covariance(mean: TimeMean, x: Floats, y: Floats) -> Floats:
-    """Compute the covariance of series that are about centred; none within rounding."""
-    product = mean(x * y)
-    covariance = product - mean(x) * mean(y)
-    return np.where(np.abs(covariance) > NO_VARIANCE * np.abs(product), covariance, 0.0)
+def _covariances(mean: TimeMean, *series: Floats) -> list[list[Floats]]:
+    """Compute covariances of series that are about centred, zero within rounding; upper half."""
+    means = [mean(one) for one in series]
+    found: list[list[Floats]] = [[np.zeros(())] * len(series) for _ in series]
+    for i, j in itertools.combinations_with_replacement(range(len(series)), 2):
+        product = mean(series[i] * series[j])
+        covariance = product - means[i] * means[j]
+        found[i][j] = np.where(
+            np.abs(covariance) > NO_VARIANCE * np.abs(product), covariance, 0.0
+        )
+    return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from xai4land.typing import Floats
@@ -49,8 +50,15 @@ class TimeMean:
 
     def __call__(self, values: Floats) -> Floats:
         """Compute the weighted mean, shape (...) or (..., sample)."""
-        count = self.sum(np.isfinite(values).astype(np.float64))
+        count = self.count(np.isfinite(values))
         return np.asarray(self.sum(values) / np.where(count > 0, count, 1.0))
+
+    def count(self, known: npt.NDArray[np.bool_]) -> Floats:
+        """Compute the sum of the weights of what is known, to be broadcast to that shape."""
+        if known.all():
+            times = known.shape[-1]
+            return np.asarray(times if self.weights is None else self.weights.sum(-1))
+        return self.sum(known.astype(np.float64))
 
 
 def apply_over_time(
@@ -83,7 +91,7 @@ def apply_over_time(
         known = np.logical_and.reduce([np.isfinite(v) for v in values])
         valid = [np.where(known, v, np.nan).astype(np.float64) for v in values]
         found = function(mean, *valid, **options)
-        return np.where(mean.sum(known.astype(np.float64)) >= MIN_TIMES, found, np.nan)
+        return np.where(mean.count(known) >= MIN_TIMES, found, np.nan)
 
     samples = [] if weights is None else [str(d) for d in weights.dims if d != dim]
     score: xr.DataArray = xr.apply_ufunc(
