@@ -61,8 +61,8 @@ def apply(
     >>> import xai4land
     >>> planet = xai4land.sample("land", years=[2000])
     >>> maps = apply(xai4land.load_emulator("sample-landcover"), planet, probabilities=True)
-    >>> list(maps.data_vars)
-    ['land_cover', 'confidence', 'land_cover_probability']
+    >>> maps.confidence.dims, maps.confidence.chunks is not None
+    (('time', 'lat', 'lon'), True)
     """
     bound = bind(emulator.card, data, static, target)
     running = {"batch_size": batch_size, "device": device, "precision": precision}

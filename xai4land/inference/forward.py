@@ -43,7 +43,7 @@ class Forward:
         self.batch_size = batch_size
 
     def __call__(self, items: Sequence[T], features: Callable[[T], Features]) -> list[torch.Tensor]:
-        """Logits of each window, shape (classes, size, size), as the network gives them.
+        """Logits of each window, shape (layers, size, size), as the network gives them.
 
         Parameters
         ----------
