@@ -15,7 +15,7 @@ from conftest import random_emulator, small_card, small_world
 from xai4land import explain
 from xai4land.errors import InputError
 from xai4land.explaining import timing
-from xai4land.explaining.explain import _found
+from xai4land.explaining.explain import _find_plan
 from xai4land.explaining.workers import Workers
 from xai4land.inference.plan import Plan
 from xai4land_land import reconstruct
@@ -23,7 +23,7 @@ from xai4land_land import reconstruct
 
 @pytest.fixture(autouse=True)
 def briefly(monkeypatch):
-    monkeypatch.setattr(timing, "SECONDS", 0.0)
+    monkeypatch.setattr(timing, "TRIAL_SECONDS", 0.0)
 
 
 def plain_count(rows=72, columns=144, size=24, overlap=6):
@@ -59,9 +59,9 @@ def test_sea_is_skipped_and_its_fixed_inputs_are_not_counted():
     lazy = counted(world, seen, chunk=12)
     found = explain(reconstruct(lazy, emulator, chunks=(12, 24)))
     assert 0.3 < found.skipped < 1
-    assert found.states_bytes == 3 * 2 * 18 * 36 * 4
+    assert found.screening_bytes == 3 * 2 * 18 * 36 * 4
     whole = 72 * 144 * (4 + 1)
-    assert 0 < found.fixed_bytes < whole / 2
+    assert 0 < found.other_bytes < whole / 2
     assert not any(name == "wood" and place[0] == 1 for name, place in seen), "one step is read"
 
 
@@ -73,26 +73,26 @@ def test_only_the_states_are_read_where_nothing_needs_more():
     found = explain(reconstruct(counted(world, seen), random_emulator(small_card())))
     assert found.skipped == 1
     assert found.seconds > 0, "maps of pure cells take time, too"
-    assert found.fixed_bytes == 0
+    assert found.other_bytes == 0
     assert not any(name in ("height", "zone") for name, _ in seen)
 
 
 def test_advice_can_be_applied(world, emulator, monkeypatch):
-    monkeypatch.setattr("xai4land.inference.plan.LASTING", 0)
+    monkeypatch.setattr("xai4land.inference.plan.INPUT_CACHE_BYTES", 0)
     lazy = world.chunk(lat_fine=5, lon_fine=7, time=2)
     made = reconstruct(lazy, emulator, chunks=9)
     found = explain(made)
     assert found.chunks == (1024, 1024)
-    assert found.rechunk["time"] == 1
-    assert set(found.rechunk) >= {"lat_fine", "lon_fine"}
+    assert found.input_chunks["time"] == 1
+    assert set(found.input_chunks) >= {"lat_fine", "lon_fine"}
     assert len(found.advice) == 2
     states, fixed = lazy[["wood", "field", "town"]], lazy[["height", "zone"]]
-    fixed = found.rechunked(fixed.drop_vars(["lat", "lon"], errors="ignore"))
-    better = reconstruct(found.rechunked(states), emulator, static=fixed, chunks=found.chunks)
+    fixed = found.rechunk(fixed.drop_vars(["lat", "lon"], errors="ignore"))
+    better = reconstruct(found.rechunk(states), emulator, static=fixed, chunks=found.chunks)
     np.testing.assert_array_equal(better.land_cover, made.land_cover)
     again = explain(better)
     assert not again.advice
-    assert not again.rechunk
+    assert not again.input_chunks
 
 
 def test_it_can_be_read(world, emulator):
@@ -118,7 +118,7 @@ def test_what_is_no_lazy_map_is_refused(world, emulator, what):
 @pytest.mark.parametrize("chunks", [(9, 13), (30, 50)])
 def test_what_is_read_is_said(kept, chunks, monkeypatch, tmp_path):
     """Chunk by chunk, again where they do not fit in memory, of more blocks than are looked at."""
-    monkeypatch.setattr(Plan, "kept", lambda self, steps: {"screening": 2**26, "others": kept})
+    monkeypatch.setattr(Plan, "cache_limits", lambda self, steps: {"screening": 2**26, "others": kept})
     emulator = random_emulator(small_card())
     seen: Counter = Counter()
     made = reconstruct(counted(small_world(), seen, chunk=18), emulator, chunks=chunks)
@@ -127,15 +127,15 @@ def test_what_is_read_is_said(kept, chunks, monkeypatch, tmp_path):
     with dask.config.set(scheduler="sync"):
         made.ai4land.write(tmp_path / "map.zarr", progress=False)
     size = {"height": 18 * 18 * 4, "zone": 18 * 18}
-    assert found.fixed_bytes == sum(n * size.get(name, 0) for (name, _), n in seen.items())
-    assert found.states_bytes == 3 * 2 * 18 * 36 * 4
+    assert found.other_bytes == sum(n * size.get(name, 0) for (name, _), n in seen.items())
+    assert found.screening_bytes == 3 * 2 * 18 * 36 * 4
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4])
 def test_steps_that_share_a_chunk_too_large_to_keep_are_read_again(steps, monkeypatch, tmp_path):
     one = 18 * 36 * 4
     limits = {"screening": 4 * one, "others": 2**26}  # one chunk of a step, or all three states
-    monkeypatch.setattr(Plan, "kept", lambda self, _: limits)
+    monkeypatch.setattr(Plan, "cache_limits", lambda self, _: limits)
     seen: Counter = Counter()
     world = small_world(times=4)
     for name in ("wood", "field", "town"):
@@ -153,7 +153,7 @@ def test_steps_that_share_a_chunk_too_large_to_keep_are_read_again(steps, monkey
     seen.clear()
     with dask.config.set(scheduler="sync"):
         made.ai4land.write(tmp_path / "map.zarr", progress=False)
-    assert found.states_bytes == sum(seen.values()) * one
+    assert found.screening_bytes == sum(seen.values()) * one
     assert set(seen.values()) == {4 * steps}, "once a step, not once a block"
 
 
@@ -164,8 +164,8 @@ def test_threads_without_a_core_make_it_no_faster(monkeypatch):
     found = []
     for threads in (2, 4):
         with dask.config.set(num_workers=threads):
-            workers = Workers.now("cpu")
-        assert workers.lanes == threads
+            workers = Workers.detect("cpu")
+        assert workers.concurrent_blocks == threads
         found.append(workers.cores)
     assert found == [2, 2]
 
@@ -178,8 +178,8 @@ def test_states_are_read_once(world, emulator):
 
 def test_windows_that_wait_for_the_next_row_of_blocks_are_counted(world, emulator):
     """As many as lie across a border between rows, at most, all around the globe."""
-    layout = _found(reconstruct(world, emulator, chunks=(30, 50)))[0].layout
+    layout = _find_plan(reconstruct(world, emulator, chunks=(30, 50)))[0].layout
     rows = [
-        {layout.same(place) for j in range(3) for place in layout.places((i, j))} for i in range(3)
+        {layout.canonical_corner(place) for j in range(3) for place in layout.corners((i, j))} for i in range(3)
     ]
-    assert layout.waiting == max(len(rows[0] & rows[1]), len(rows[1] & rows[2])) > 0
+    assert layout.max_waiting_windows == max(len(rows[0] & rows[1]), len(rows[1] & rows[2])) > 0

@@ -73,7 +73,7 @@ def test_windows_cover_every_pixel_the_same_from_any_box(rows, columns, size, sh
         """Offsets of a pixel in the windows that hold it."""
         return sorted(
             (pixel[0] - r, pixel[1] - c)
-            for r, c in windows.touching(box_rows, box_columns)
+            for r, c in windows.find_corners(box_rows, box_columns)
             if 0 <= pixel[0] - r < size and 0 <= pixel[1] - c < size
         )
 

@@ -19,10 +19,10 @@ import torch
 
 from conftest import random_emulator, small_card
 from xai4land import device as devices
-from xai4land.device import bfloat16_pays, choose_precision, lane, upload
+from xai4land.device import bfloat16_pays, choose_precision, device_slot, upload
 from xai4land.emulator.build import build, fold
 from xai4land.errors import InputError
-from xai4land.inference.forward import Forward, in_threads
+from xai4land.inference.forward import Forward, run_in_threads
 from xai4land.networks.unet import UNet
 from xai4land.windows.features import Features
 from xai4land_land import reconstruct
@@ -148,7 +148,7 @@ def test_blocks_use_the_streams_of_two_lanes_again(monkeypatch):
     monkeypatch.setattr(torch.cuda, "Stream", lambda device: made.append(device) or object())
     monkeypatch.setattr(torch.cuda, "stream", lambda own: used.append(own) or nullcontext())
     for _ in range(6):
-        with lane(torch.device("cuda:7")):
+        with device_slot(torch.device("cuda:7")):
             pass
     assert made == ["cuda:7"] * 2
     assert len(used) == 6
@@ -189,7 +189,7 @@ def test_two_blocks_at_once_on_an_accelerator():
     inside, most = [], []
 
     def block():
-        with lane(torch.device("mps")):
+        with device_slot(torch.device("mps")):
             inside.append(1)
             most.append(len(inside))
             time.sleep(0.02)
@@ -200,15 +200,15 @@ def test_two_blocks_at_once_on_an_accelerator():
         thread.start()
     for thread in threads:
         thread.join()
-    assert max(most) == devices.LANES == 2
+    assert max(most) == devices.MIN_CONCURRENT_BLOCKS == 2
 
 
 def test_threads_compute_alone_and_torch_keeps_its_setting(set_threads):
     set_threads(3)
     cpu = torch.device("cpu")
-    names = in_threads(cpu, lambda _: time.sleep(0.05) or threading.get_ident(), range(3))
+    names = run_in_threads(cpu, lambda _: time.sleep(0.05) or threading.get_ident(), range(3))
     assert len(set(names)) == 3
-    assert in_threads(cpu, lambda _: torch.get_num_threads(), range(5)) == [1] * 5
+    assert run_in_threads(cpu, lambda _: torch.get_num_threads(), range(5)) == [1] * 5
     assert torch.get_num_threads() == 3
     new = []
     thread = threading.Thread(target=lambda: new.append(torch.get_num_threads()))
@@ -299,9 +299,9 @@ def test_those_who_came_first_are_served_first(set_threads):
     try:
         callers = [
             # One of the two threads stays busy, the other one serves.
-            threading.Thread(target=in_threads, args=(cpu, wait, [gate, end], 0)),
+            threading.Thread(target=run_in_threads, args=(cpu, wait, [gate, end], 0)),
             *(
-                threading.Thread(target=in_threads, args=(cpu, order.append, [turn] * 3, turn))
+                threading.Thread(target=run_in_threads, args=(cpu, order.append, [turn] * 3, turn))
                 for turn in (9, 5, 7)
             ),
         ]
@@ -327,9 +327,9 @@ def test_a_failure_takes_the_rest_of_its_items_back(set_threads):
             raise ValueError("item 0")
 
     with pytest.raises(ValueError, match="item 0"):
-        in_threads(torch.device("cpu"), job, range(200))
+        run_in_threads(torch.device("cpu"), job, range(200))
     assert len(seen) < 20
-    assert in_threads(torch.device("cpu"), lambda item: -item, range(3)) == [0, -1, -2]
+    assert run_in_threads(torch.device("cpu"), lambda item: -item, range(3)) == [0, -1, -2]
 
 
 @pytest.mark.parametrize("size", [32, 40, 22, 21])

@@ -15,7 +15,7 @@ from xai4land.grids.grid import Grid
 from xai4land_land import evaluate, fit, reconstruct, states_from_luh2
 
 
-def apart(world):
+def split_static(world):
     """States, and static features named alike on their own grid."""
     states = world[["wood", "field", "town"]].drop_vars(["lat_fine", "lon_fine"], errors="ignore")
     static = world[["height", "zone"]].drop_vars(["time", "lat", "lon"], errors="ignore")
@@ -32,7 +32,7 @@ def east(data):
 
 @pytest.mark.parametrize("which", ["states", "static", "target", "all"])
 def test_regions_may_count_longitudes_differently(world, emulator, which):
-    states, static = apart(world)
+    states, static = split_static(world)
     region = states.isel(lon=slice(2, 12), lat=slice(3, 13))
     part = static.isel(lon=slice(8, 48), lat=slice(12, 52))
     target = part[["height"]]
@@ -47,7 +47,7 @@ def test_regions_may_count_longitudes_differently(world, emulator, which):
 
 
 def test_inputs_elsewhere_are_refused_and_gaps_in_cover_are_missing(world, emulator):
-    states, static = apart(world)
+    states, static = split_static(world)
     far = static.isel(lon=slice(100, 140), lat=slice(40, 60))
     with pytest.raises(InputError, match="no pixel in common"):
         reconstruct(states.isel(lon=slice(2, 12), lat=slice(3, 9)), emulator, static=far)
@@ -58,7 +58,7 @@ def test_inputs_elsewhere_are_refused_and_gaps_in_cover_are_missing(world, emula
 
 
 def test_a_globe_with_a_missing_column_is_refused(world, emulator):
-    states, static = apart(world)
+    states, static = split_static(world)
     holed = states.isel(lon=[i for i in range(36) if i != 17])
     with pytest.raises(InputError, match="with a gap"):
         reconstruct(holed, emulator, static=static)
@@ -139,7 +139,7 @@ def test_states_on_the_poles_with_a_resolution():
         {n: (("lat", "lon"), v) for n, v in zip(("wood", "field", "town"), shares, strict=True)},
         coords,
     )
-    _, static = apart(small_world(times=1))
+    _, static = split_static(small_world(times=1))
     made = reconstruct(states, plain_emulator(small_card()), static=static, target=2.5).compute()
     assert made.land_cover.shape == (72, 144)
     assert float(made.lat.max()) == 88.75

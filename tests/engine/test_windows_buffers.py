@@ -12,19 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from xai4land.windows.buffers import apart, empty, empty_tensor
+from xai4land.windows.buffers import copy_to_own_pages, empty, empty_tensor
 
 
 @given(hnp.arrays(st.sampled_from([np.uint8, ">i2", np.float32, "M8[ns]"]), hnp.array_shapes()))
 def test_small_values_stay_the_same(values):
-    np.testing.assert_array_equal(apart(values), values)
-    assert apart(values).dtype == values.dtype
+    np.testing.assert_array_equal(copy_to_own_pages(values), values)
+    assert copy_to_own_pages(values).dtype == values.dtype
 
 
 @pytest.mark.parametrize("dtype", ["u1", ">f4", "f8", "M8[ns]"])
 def test_large_values_stay_the_same_and_are_a_copy(dtype):
     values = np.arange(2**18).astype(dtype).reshape(2, -1)
-    made = apart(values)
+    made = copy_to_own_pages(values)
     np.testing.assert_array_equal(made, values)
     assert made.dtype == values.dtype
     made[0, 0] = values[0, 1]
@@ -32,7 +32,7 @@ def test_large_values_stay_the_same_and_are_a_copy(dtype):
 
 
 def test_objects_and_nothing_at_all():
-    assert apart(np.array(["a", None] * 2**17, object)).tolist()[:2] == ["a", None]
+    assert copy_to_own_pages(np.array(["a", None] * 2**17, object)).tolist()[:2] == ["a", None]
     assert empty((0, 3), float).shape == (0, 3)
 
 
@@ -49,8 +49,8 @@ def test_memory_goes_back_though_something_younger_is_kept():
     def held():
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
-    old = [apart(np.ones(2**17)) for _ in range(64)]  # a MiB each
-    young = apart(np.ones(2**17))
+    old = [copy_to_own_pages(np.ones(2**17)) for _ in range(64)]  # a MiB each
+    young = copy_to_own_pages(np.ones(2**17))
     before = held()
     old.clear()
     assert before - held() > 60 * 2**20

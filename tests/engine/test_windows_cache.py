@@ -53,11 +53,11 @@ def test_what_does_not_fit_is_made_again():
 def test_windows_and_inputs_do_not_drive_each_other_out():
     shared = ResultCache(windows=3 * 800, others=800)
     for k in range(3):
-        future, _ = shared.claim(("window", k), uses=2)
-        shared.settle(("window", k), future, np.ones(100))
+        future, _ = shared.reserve(("window", k), uses=2)
+        shared.set_result(("window", k), future, np.ones(100))
     for k in range(5):
         shared.get(k, lambda: np.ones(100), "others")
-    assert not any(shared.claim(("window", k), uses=2)[1] for k in range(3))
+    assert not any(shared.reserve(("window", k), uses=2)[1] for k in range(3))
     made = []
     shared.get(4, lambda: made.append(4), "others")
     shared.get(3, lambda: made.append(3), "others")
@@ -66,13 +66,13 @@ def test_windows_and_inputs_do_not_drive_each_other_out():
 
 def test_the_last_use_lets_go():
     shared = ResultCache()
-    future, mine = shared.claim("window", uses=2)
+    future, mine = shared.reserve("window", uses=2)
     assert mine
-    shared.settle("window", future, np.ones(10))
-    again, mine = shared.claim("window", uses=2)
+    shared.set_result("window", future, np.ones(10))
+    again, mine = shared.reserve("window", uses=2)
     assert not mine
     assert again.result().sum() == 10
-    assert shared.claim("window", uses=2)[1], "after its last use it is made anew"
+    assert shared.reserve("window", uses=2)[1], "after its last use it is made anew"
 
 
 def test_a_failure_reaches_all_who_wait_and_is_tried_again():
@@ -80,9 +80,9 @@ def test_a_failure_reaches_all_who_wait_and_is_tried_again():
     with pytest.raises(OSError, match="gone"):
         shared.get("key", lambda: (_ for _ in ()).throw(OSError("gone")), "others")
     assert shared.get("key", lambda: 1, "others") == 1
-    future, _ = shared.claim("other")
-    waiting, mine = shared.claim("other")
-    shared.fail("other", future, OSError("gone"))
+    future, _ = shared.reserve("other")
+    waiting, mine = shared.reserve("other")
+    shared.set_exception("other", future, OSError("gone"))
     assert not mine
     with pytest.raises(OSError, match="gone"):
         waiting.result()

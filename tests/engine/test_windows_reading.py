@@ -95,7 +95,7 @@ def strict_card():
 
 def test_a_block_reads_what_lies_ahead_and_not_what_lies_behind(tmp_path, monkeypatch):
     """Windows that reach back were computed by the block before, though nothing else is kept."""
-    monkeypatch.setattr(Plan, "kept", lambda self, steps: {"screening": 0, "others": 0})
+    monkeypatch.setattr(Plan, "cache_limits", lambda self, steps: {"screening": 0, "others": 0})
     seen: Counter = Counter()
     lazy = counted(small_world(times=1), seen, chunk=36)
     made = reconstruct(lazy, random_emulator(strict_card()), chunks=36)
@@ -164,5 +164,5 @@ def test_a_box_is_put_together_from_chunks(data):
         np.testing.assert_array_equal(found, wanted)
     chunking = Chunking(Grid(lat, lon), lazy.chunks)
     for dim in range(2):
-        touched = chunking.touched_along(dim, box[dim])
+        touched = chunking.find_chunks_along(dim, box[dim])
         assert len(touched) == len(set(touched))

@@ -169,7 +169,7 @@ class CoarseFields:
     def of(cls, outputs: Numbers, stacks: Sequence[Stack]) -> CoarseFields:
         """Return the coarse fields that the stacks hold."""
         names = outputs.coarse_inputs
-        parts = [part for stack in stacks if (part := stack.only(names))]
+        parts = [part for stack in stacks if (part := stack.select_inputs(names))]
         by_name = {s.name: part.values[k] for part in parts for k, s in enumerate(part.specs)}
         chosen = [by_name[v.coarse] for v in outputs.variables if v.coarse]
         if not chosen:
@@ -182,7 +182,7 @@ class CoarseFields:
         guess = torch.zeros(shape, device=self.place.values.device)
         if self.coarse is None:
             return guess
-        values, weight = self.coarse.interpolated(*pixels)
+        values, weight = self.coarse.interpolate(*pixels)
         for layer, k in enumerate(self._with_coarse):
             variable = self.outputs.variables[k]
             scaled = (values[layer] - variable.offset) / variable.scale
