@@ -95,7 +95,7 @@ def _codes(name: str, array: xr.DataArray, flagged: bool) -> tuple[int, ...]:
         if len(codes) > MOST_CODES and not flagged:
             raise InputError(
                 f"variable {name!r} has more than {MOST_CODES} whole numbers and no units: "
-                "classes, or a quantity? set its flag_values, or its units"
+                "codes, or a quantity? set its flag_values, or its units"
             )
     return tuple(sorted(codes))
 
