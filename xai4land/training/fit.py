@@ -64,9 +64,9 @@ def fit_maps(
     data : Dataset
         The inputs, each on its own grid.
     truth : sequence of DataArray
-        What is to be learned, (time,) rows, columns of the target grid, as the head of the
-        outputs takes it: of numbers one array a variable, NaN where unknown. Its steps are those
-        of the inputs.
+        What is to be learned, (time,) rows, columns of the target grid, as the head of ``outputs``
+        encodes it: one array of positions (uint8, 255 where unknown), or one array a variable (NaN
+        where unknown). Its steps are those of the inputs.
     outputs : Outputs
         What the emulator gives, such as :class:`xai4land.emulator.Numbers`.
     static : Dataset, optional
