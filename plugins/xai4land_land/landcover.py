@@ -47,7 +47,7 @@ def reconstruct(
         Static features, if they are not in ``data``.
     target : float, Dataset or DataArray, optional
         Resolution in degrees, or a dataset on the wanted grid. By default the finest grid
-        among the inputs.
+        among the inputs, over the domain of the states.
     probabilities : bool
         Whether to give the probability of every class too.
     baselines : bool
