@@ -77,6 +77,11 @@ class Plan:
         """Readers of the inputs by name."""
         return self.sources.readers
 
+    @property
+    def arrays_read(self) -> list[Any]:
+        """Arrays that blocks read, though the graph does not show it."""
+        return [reader.data for reader in self.inputs.values()]
+
     @cached_property
     def first(self) -> list[str]:
         """Inputs that tell which windows need a network: the coarse ones; all if there are none."""
