@@ -80,7 +80,8 @@ class Plan:
     @property
     def arrays_read(self) -> list[Any]:
         """Arrays that blocks read, though the graph does not show it."""
-        return [reader.data for reader in self.inputs.values()]
+        others = [a for o in self.options.values() for a in getattr(o, "arrays_read", ())]
+        return [*(reader.data for reader in self.inputs.values()), *others]
 
     @cached_property
     def first(self) -> list[str]:
