@@ -16,7 +16,7 @@ from xai4land.grids.grid import Grid
 from xai4land.settings import resolve_settings
 from xai4land.training.settings import MapSettings
 from xai4land_land.legends import Legend, find_legend
-from xai4land_land.truth import as_variable, match_years, recode
+from xai4land_land.truth import Recoding, as_variable, match_years
 
 __all__ = ["fit"]
 
@@ -55,7 +55,7 @@ def fit(
         Coarse states as area fractions; and static features, if not in ``static``.
     truth : Dataset or DataArray
         Classes with ``flag_values`` and ``flag_meanings``, on the fine grid of the outputs. Missing
-        pixels are ignored.
+        pixels (NaN, or the fill value) are ignored; other codes that no flag names are refused.
     static : Dataset, optional
     legend : str or Legend, optional
         ``"hilda"``, ``"land_states"`` or one of your own. By default the first that has all
@@ -156,9 +156,8 @@ def _encode_truth(
     time = next((array[name] for array, name in names if name is not None), None)
     truth = match_years(reference, time)
     positions: xr.DataArray = xr.apply_ufunc(
-        recode,
+        Recoding.of(reference, legend.positions(reference)),
         truth,
-        kwargs={"positions": legend.positions(reference)},
         dask="parallelized",
         output_dtypes=[np.uint8],
         keep_attrs=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
@@ -16,6 +16,7 @@ from xai4land.grids.grid import Target
 if TYPE_CHECKING:
     from xai4land.device import Precision
     from xai4land.inference.predict import Chunks
+    from xai4land_land.masks import LandMask
 
 __all__ = ["reconstruct"]
 
@@ -26,6 +27,7 @@ def reconstruct(
     *,
     static: xr.Dataset | None = None,
     target: Target = None,
+    land: LandMask | None = None,
     probabilities: bool = False,
     baselines: bool = True,
     chunks: Chunks = None,
@@ -47,7 +49,13 @@ def reconstruct(
         Static features, if they are not in ``data``.
     target : float, Dataset or DataArray, optional
         Resolution in degrees, or a dataset on the wanted grid. By default the finest grid
-        among the inputs.
+        among the inputs, over the domain of the states.
+    land : DataArray, Dataset or str, optional
+        Land mask for all maps, the baselines included: 1 (or true, or a fraction above a half)
+        on land, on any grid; or the name of an input that is missing where there is no land. On
+        land the class of the sea (the one without states, else ``ocean``, ``sea`` or ``water``)
+        is not chosen, and all else is of that class. Compare an emulator whose inputs show where
+        the land is with baselines that know it, too.
     probabilities : bool
         Whether to give the probability of every class too.
     baselines : bool
@@ -88,6 +96,13 @@ def reconstruct(
     chosen, bound = _choose(data, emulator, static, target)
     from xai4land.inference.apply import apply_bound
 
+    domain: dict[str, Any] = {}
+    if land is not None:
+        from xai4land_land.masks import find_sea_class, make_mask
+
+        outputs = chosen.card.outputs
+        assert isinstance(outputs, Classes)  # _choose has seen to it
+        domain = {"domain": make_mask(land, data, static), "outside": find_sea_class(outputs)}
     return apply_bound(
         chosen,
         bound,
@@ -98,6 +113,7 @@ def reconstruct(
         precision=precision,
         probabilities=probabilities,
         baselines=baselines,
+        **domain,
     )
 
 

@@ -40,7 +40,8 @@ def apply(
     static : Dataset, optional
         More of them.
     target : optional
-        The grid of the outputs: degrees, or a dataset. By default the finest of the inputs.
+        The grid of the outputs: degrees, or a dataset. By default the finest of the inputs, over
+        the domain of the coarse ones.
     chunks, batch_size, device, precision
         As in :func:`xai4land.inference.predict.predict`.
     **options

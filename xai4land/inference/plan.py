@@ -80,6 +80,12 @@ class Plan:
         """Readers of the inputs by name."""
         return self.sources.readers
 
+    @property
+    def arrays_read(self) -> list[Any]:
+        """Arrays that blocks read, though the graph does not show it."""
+        others = [a for o in self.options.values() for a in getattr(o, "arrays_read", ())]
+        return [*(reader.data for reader in self.inputs.values()), *others]
+
     @cached_property
     def screening_inputs(self) -> list[str]:
         """Inputs that decide which windows need the network: coarse ones, or all without these."""
