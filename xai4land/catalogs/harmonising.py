@@ -118,8 +118,7 @@ def harmonise(data: xr.Dataset, *, calendar: Calendar = "standard", source: str 
         if (known := recognise(array)) is not None:
             name = known.name
             try:
-                about = {"standard_name": known.standard_name, "long_name": known.long_name}
-                array = convert(_mask_fill_values(array), known, source).assign_attrs(about)
+                array = convert(_mask_fill_values(array), known, source)
             except InputError as error:
                 problems += error.problems
         if name in made:

@@ -14,6 +14,7 @@ from xai4land.adapters.xarray import is_in_memory
 from xai4land.emulator.card import Input, MapCard
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid, Target, target_grid
+from xai4land.units import convert_units
 
 __all__ = [
     "Bound",
@@ -218,28 +219,13 @@ def _absent(spec: Input, sources: Iterable[xr.Dataset]) -> str:
 def _convert(array: xr.DataArray, spec: Input, problems: list[str]) -> xr.DataArray:
     if spec.role == "categorical":
         return array
-    units = str(array.attrs.get("units", "1" if spec.units == "1" else "")).strip()
-    if units == spec.units:
+    if spec.units == "1" and not str(array.attrs.get("units", "")).strip():
         return array
-    if not units:
-        problems.append(
-            f"variable {spec.name!r} has no units, expected {spec.units!r}; set attrs['units']"
-        )
-        return array
-    from cf_xarray.units import units as registry
-
     try:
-        zero, one = (
-            registry.Quantity(x, registry.Unit(units)).to(spec.units).magnitude for x in (0.0, 1.0)
-        )
-    except Exception:
-        problems.append(
-            f"variable {spec.name!r} has units {units!r}, which cannot be converted to "
-            f"{spec.units!r}; convert it, or correct attrs['units']"
-        )
+        return convert_units(array, spec.units, standard_name=spec.standard_name)
+    except InputError as error:
+        problems += error.problems
         return array
-    with xr.set_options(keep_attrs=True):
-        return (array * np.float32(one - zero) + np.float32(zero)).assign_attrs(units=spec.units)
 
 
 def _ordered(array: xr.DataArray, spec: Input, grid: Grid, problems: list[str]) -> xr.DataArray:
