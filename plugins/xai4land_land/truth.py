@@ -11,6 +11,7 @@ import xarray as xr
 from xai4land.emulator.inputs import DATES, scalar_dates, time_name
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
+from xai4land.grids.time import move_into_bounds
 
 __all__ = ["UNKNOWN", "align", "as_variable", "match_years", "recode"]
 
@@ -24,6 +25,7 @@ def as_variable(truth: xr.Dataset | xr.DataArray, name: str = "land_cover") -> x
         return _drop_single(truth)
     if not isinstance(truth, xr.Dataset):
         raise InputError(f"truth is a {type(truth).__name__}, expected a DataArray or Dataset")
+    truth = move_into_bounds(truth)
     flagged = [str(n) for n, v in truth.data_vars.items() if "flag_values" in v.attrs]
     if name in truth:
         return _drop_single(truth[name])

@@ -14,6 +14,7 @@ from xai4land.adapters.xarray import is_in_memory
 from xai4land.emulator.card import Input, MapCard
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid, Target, target_grid
+from xai4land.grids.time import find_time, move_into_bounds
 from xai4land.units import convert_units
 
 __all__ = [
@@ -72,6 +73,10 @@ def bind(card: MapCard, data: xr.Dataset, static: xr.Dataset | None, target: Tar
     check_static(static)
     problems: list[str] = []
     layers: list[Layer] = []
+    try:
+        data = move_into_bounds(data)
+    except InputError as error:
+        problems += error.problems
     for spec in card.inputs:
         try:
             layer = find_layer(spec, data, static)
@@ -141,17 +146,9 @@ def find_layer(spec: Input, data: xr.Dataset, static: xr.Dataset | None) -> Laye
     return Layer(spec, grid, array)
 
 
-def time_name(array: xr.DataArray) -> Hashable | None:
-    """Dimension of the time axis, if there is one: by CF attributes, or because it holds dates."""
-    import cf_xarray  # noqa: F401
-
-    found = [name for name in array.cf.axes.get("T", []) if name in array.dims]
-    dates = [
-        name
-        for name in array.dims
-        if name in array.coords and isinstance(array.indexes.get(name), DATES)
-    ]
-    return next(iter([*found, *dates]), None)
+def time_name(array: xr.DataArray) -> str | None:
+    """Dimension of the time axis, if there is one; see :func:`xai4land.grids.time.find_time`."""
+    return find_time(array, f"variable {array.name!r}")
 
 
 def scalar_dates(data: xr.DataArray | xr.Dataset) -> list[Hashable]:

@@ -166,30 +166,52 @@ def middle_of_steps(data: xr.Dataset | xr.DataArray, name: str = "time") -> xr.D
     return xr.DataArray(low + (high - low) / 2, dims=name, name=name)
 
 
-def move_into_bounds(data: xr.Dataset, name: str = "time") -> xr.Dataset:
+def move_into_bounds(data: xr.Dataset) -> xr.Dataset:
     """Return data whose times lie within the periods that their bounds say.
 
     Times at the end of their period become its middle, so their year and month are those of the
-    period. Others stay as they are, and so do data without bounds.
+    period. Others stay as they are, and so do axes without bounds.
 
     Raises
     ------
     InputError
-        See :func:`read_bounds`.
+        Listing what is wrong with bounds; see :func:`read_bounds`.
+
+    Examples
+    --------
+    >>> edges = np.array(["2000-01-01", "2000-02-01"], "M8[s]")
+    >>> time = xr.DataArray(edges[1:], dims="time", attrs={"bounds": "time_bnds"})
+    >>> data = xr.Dataset(coords={"time": time, "time_bnds": (("time", "bnds"), edges[None])})
+    >>> move_into_bounds(data).time.dt.month.values
+    array([1])
     """
-    if name not in data.coords or not holds_dates(data[name]):
-        return data
+    problems: list[str] = []
+    moved = {}
+    for name, time in data.coords.items():
+        if time.dims != (name,) or not holds_dates(time):
+            continue
+        try:
+            if (found := _move_axis(data, str(name))) is not None:
+                moved[name] = found
+        except InputError as error:
+            problems += error.problems
+    InputError.raise_if(problems)
+    return data.assign_coords(moved) if moved else data
+
+
+def _move_axis(data: xr.Dataset, name: str) -> xr.DataArray | None:
+    """Return an axis within its bounds; None if it is, or has none."""
     time, bounds = data[name], read_bounds(data, name)
     if bounds is None:
-        return data
+        return None
     low, high = bounds.values[:, 0], bounds.values[:, 1]
     beyond = ((time.values >= high) | (time.values < low)) & (high > low)
     if not beyond.any():
-        return data
-    moved = np.where(beyond, low + (high - low) / 2, time.values).astype(time.dtype)
-    new = xr.DataArray(moved, dims=name, attrs=time.attrs, name=name)
-    new.encoding = time.encoding
-    return data.assign_coords({name: new})
+        return None
+    values = np.where(beyond, low + (high - low) / 2, time.values).astype(time.dtype)
+    moved = xr.DataArray(values, dims=name, attrs=time.attrs, name=name)
+    moved.encoding = time.encoding
+    return moved
 
 
 def number_of_month(dates: xr.DataArray) -> Ints:

@@ -106,7 +106,7 @@ def compare(
         names += [judge for judge in (CLIMATOLOGY, "trend") if judge not in references]
     if names or not isinstance(references, Mapping):
         pool |= _make_references(names, own, obs, climatology, seed)
-    pool = {k: to_seasons(v, own, None, f"{k!r}") for k, v in pool.items()}
+    pool = {k: to_seasons(v, own, None, f"{k!r}", members=True) for k, v in pool.items()}
     for k, other in pool.items():
         own, _ = match(own, other, f"{k!r}")
     truth = match(own, truth, "the observations")[1]
