@@ -145,7 +145,13 @@ def is_projected(data: xr.DataArray | xr.Dataset) -> bool:
     for name, coord in data.coords.items():
         if str(coord.attrs.get("standard_name", "")).startswith("projection_"):
             return True
-        metric = str(coord.attrs.get("units", "")).lower() in ("m", "km", "metre", "meter", "metres")
+        metric = str(coord.attrs.get("units", "")).lower() in (
+            "m",
+            "km",
+            "metre",
+            "meter",
+            "metres",
+        )
         if coord.dims == (name,) and name in ("x", "y") and (metric or _beyond_globe(coord)):
             return True
     return False

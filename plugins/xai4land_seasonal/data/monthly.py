@@ -111,9 +111,7 @@ def read_monthly(data: Any, what: str = "the data") -> xr.Dataset:
     return data.drop_vars("time", errors="ignore").rename({name: "time"})
 
 
-def drop_single_dims(
-    array: xr.DataArray, grid: Grid, *, members: bool = False
-) -> xr.DataArray:
+def drop_single_dims(array: xr.DataArray, grid: Grid, *, members: bool = False) -> xr.DataArray:
     """Return a field along time and its grid alone; other dimensions of one step are dropped.
 
     Parameters
