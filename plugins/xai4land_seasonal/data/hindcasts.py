@@ -10,6 +10,7 @@ import xarray as xr
 from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land.grids.coordinates import coord_names
+from xai4land.typing import Floats, Ints
 from xai4land_seasonal.data.leads import HindcastDims, find_dims, read_leads, read_starts
 from xai4land_seasonal.data.monthly import as_dataset, is_bounds
 from xai4land_seasonal.data.months import start_of_months
@@ -64,13 +65,13 @@ def hindcast_seasons(
     data = as_dataset(data, "the hindcast")
     dims = find_dims(data)
     start, lead = dims.start, dims.lead
-    fields = {n: a for n, a in data.data_vars.items() if {start, lead} <= set(map(str, a.dims))}
-    fields = {n: _check_field(a, dims) for n, a in fields.items() if not is_bounds(n)}
+    found = {n: a for n, a in data.data_vars.items() if {start, lead} <= set(map(str, a.dims))}
+    found = {n: _check_field(a, dims) for n, a in found.items() if not is_bounds(n)}
     number, begin = read_leads(data, dims, first)
-    wanted = Season.of(season)
+    target = Season.of(season)
     dates = read_starts(data, start)
     months = 12 * dates.dt.year.values + dates.dt.month.values - 1
-    offsets = (wanted.month - 1 - months % 12) % 12
+    offsets = (target.month - 1 - months % 12) % 12
     if len(set(offsets.tolist())) > 1:
         raise InputError(
             f"{start!r} has starts in several months; select those of one: "
@@ -79,47 +80,30 @@ def hindcast_seasons(
     needed = begin + int(offsets[0]) + np.arange(3)
     if not set(needed.tolist()) <= set(number.tolist()):
         raise InputError(
-            f"{wanted.name} needs lead months {needed.tolist()}, and there are {number.tolist()}; "
+            f"{target.name} needs lead months {needed.tolist()}, and there are {number.tolist()}; "
             "choose a season within them, or give the lead of the start's own month: first="
         )
     starts = months + offsets
-    coords: dict[str, Any] = season_coords(starts, [wanted.name] * len(starts), dates)
-    days = np.stack(
-        [
-            [
-                float((b - a) / np.timedelta64(1, "D"))
-                if isinstance(b - a, np.timedelta64)
-                else (b - a).days
-                for a, b in zip(
-                    start_of_months(starts + k, dates),
-                    start_of_months(starts + k + 1, dates),
-                    strict=True,
-                )
-            ]
-            for k in range(3)
-        ],
-        1,
-    )
+    coords: dict[str, Any] = season_coords(starts, [target.name] * len(starts), dates)
+    days = np.stack([_days_in_months(starts + k, dates) for k in range(3)], 1)
     weights = xr.DataArray(days / days.sum(1, keepdims=True), dims=(start, lead))
-    made = {}
-    for name, array in fields.items():
+    fields = {}
+    for name, array in found.items():
         part = array.isel({lead: [number.tolist().index(n) for n in needed]})
         part = part.drop_vars([c for c in part.coords if {start, lead} & set(part[c].dims)])
-        mean = (part * weights).sum(lead, skipna=False)
-        mean = mean.rename({start: "time"})
+        mean = (part * weights).sum(lead, skipna=False).rename({start: "time"})
         if dims.member in array.dims and dims.member != "realization":
             mean = mean.rename({dims.member: "realization"})
-        if anomalies:
-            mean = mean - mean.mean([d for d in ("time", "realization") if d in mean.dims])
         front = [d for d in ("time", "realization") if d in mean.dims]
-        made[name] = mean.transpose(*front, ...).assign_attrs(
+        mean = mean - mean.mean(front) if anomalies else mean
+        fields[name] = mean.transpose(*front, ...).assign_attrs(
             {**array.attrs, "cell_methods": "time: mean"}
         )
-    result = xr.Dataset(made).assign_coords(coords)
+    result = xr.Dataset(fields).assign_coords(coords)
     result = result.assign_coords(forecast_reference_time=reference_time(months, dates))
     result.attrs = {
         **data.attrs,
-        "history": cf.extend_history(data, f"{wanted.name} means of a hindcast"),
+        "history": cf.extend_history(data, f"{target.name} means of a hindcast"),
     }
     return result
 
@@ -143,3 +127,11 @@ def _check_field(array: xr.DataArray, dims: HindcastDims) -> xr.DataArray:
         if array.sizes[dim] > 1
     )
     return array.squeeze(extra, drop=True)
+
+
+def _days_in_months(months: Ints, like: xr.DataArray) -> Floats:
+    """Return the days of months, in the calendar of a time axis."""
+    spans = start_of_months(months + 1, like) - start_of_months(months, like)
+    if np.issubdtype(spans.dtype, np.timedelta64):
+        return np.asarray(spans / np.timedelta64(1, "D"), np.float64)
+    return np.array([span.days for span in spans], np.float64)
