@@ -162,8 +162,8 @@ def is_difference(array: xr.DataArray) -> bool:
     if "on_scale" in metadata:
         if named:
             raise InputError(
-                f"variable {str(array.name)!r} has the standard name {name!r}, of a difference, and "
-                f"units_metadata {metadata!r}, of no difference; correct one of them"
+                f"variable {str(array.name)!r} has the standard name {name!r}, of a difference, "
+                f"and units_metadata {metadata!r}, of no difference; correct one of them"
             )
         return False
     return (
@@ -195,12 +195,19 @@ def _registry() -> Any:
     registry.define("year = 365.242198781 * day = yr")  # UDUNITS' tropical year
     water = pint.Context("water")
     density = registry.Quantity(1000.0, "kg m-3")
+
+    def to_mass(_: Any, value: Any, **__: Any) -> Any:
+        return value * density
+
+    def to_depth(_: Any, value: Any, **__: Any) -> Any:
+        return value / density
+
     for depth, mass in (
         ("[length]", "[mass] / [length] ** 2"),
         ("[length] / [time]", "[mass] / [length] ** 2 / [time]"),
     ):
-        water.add_transformation(depth, mass, lambda _, value: value * density)
-        water.add_transformation(mass, depth, lambda _, value: value / density)
+        water.add_transformation(depth, mass, to_mass)
+        water.add_transformation(mass, depth, to_depth)
     registry.add_context(water)
     return registry
 

@@ -112,7 +112,7 @@ def match_years(truth: xr.DataArray, time: xr.DataArray | None) -> xr.DataArray:
     name = time_name(truth)
     dates = scalar_dates(truth)
     if name is None and len(dates) == 1 and time is not None:
-        truth, name = truth.expand_dims(dates[0]), dates[0]
+        truth, name = truth.expand_dims(dates[0]), str(dates[0])
     if name is not None and not isinstance(truth.indexes.get(name), DATES):
         raise InputError(f"the truth's time axis {str(name)!r} holds no dates; decode it")
     steps = 1 if time is None else time.size

@@ -87,7 +87,8 @@ def find_coord(
     if len(named) != 1:
         seen = f"{len(named)} ({', '.join(map(str, named))})" if named else "none"
         problems.append(
-            f"{what}: expected one CF coordinate of {kind}, found {seen}; {_suggest(data, kind, named)}"
+            f"{what}: expected one CF coordinate of {kind}, found {seen}; "
+            f"{_suggest(data, kind, named)}"
         )
         return None
     coord: xr.DataArray = data[named[0]]

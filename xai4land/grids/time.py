@@ -281,8 +281,7 @@ def _decode(bounds: xr.DataArray, time: xr.DataArray) -> xr.DataArray:
     if "since" not in str(about.get("units", "")):
         return bounds
     numbers = xr.Dataset({"bounds": (bounds.dims, bounds.values, about)})
-    coder = xr.coders.CFDatetimeCoder(
-        use_cftime=True if time.dtype == object else None, time_unit="s"
-    )
+    calendar = True if time.dtype == object else None
+    coder = xr.coders.CFDatetimeCoder(use_cftime=calendar, time_unit="s")
     decoded = xr.decode_cf(numbers, decode_times=coder)["bounds"]
     return decoded.rename(bounds.name)

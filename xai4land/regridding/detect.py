@@ -23,7 +23,7 @@ COORDINATES: tuple[Coordinate, Coordinate] = ("latitude", "longitude")
 
 def find_horizontal_coords(data: Data) -> dict[str, list[xr.DataArray]]:
     """Find coordinates of latitude and of longitude, no scalars; of several those with an axis."""
-    coords = {}
+    coords: dict[str, list[xr.DataArray]] = {}
     for kind in COORDINATES:
         named = [data[n] for n in coord_names(data, kind)]
         named = [c for c in named if c.ndim]

@@ -86,7 +86,8 @@ def find_dims(data: xr.Dataset) -> HindcastDims:
         found.append(named[0] if named else None)
     InputError.raise_if(problems)
     start, lead, member = found
-    assert start is not None and lead is not None
+    assert start is not None
+    assert lead is not None
     return HindcastDims(start, lead, member)
 
 
@@ -116,8 +117,9 @@ def read_starts(data: xr.Dataset, start: str) -> xr.DataArray:
     if not holds_dates(dates):
         raise InputError(
             f"the starts {start!r} hold {dates.dtype} ({dates.values.ravel()[0]}, ...), expected "
-            f"dates; decode them, xr.decode_cf(ds), or make them of years: ds.assign_coords({start}="
-            f"[np.datetime64(f'{{int(y)}}-11-01') for y in ds.{start}.values])"
+            "dates; decode them, xr.decode_cf(ds), or make them of years: "
+            f"ds.assign_coords({start}=[np.datetime64(f'{{int(y)}}-11-01') "
+            f"for y in ds.{start}.values])"
         )
     return dates
 
@@ -210,7 +212,8 @@ def _days(lead: xr.DataArray) -> Floats | None:
             f"the leads {lead.name!r} are in {units!r}, expected months (or days, hours); bring "
             "monthly means, or correct their units"
         )
-    return lead.values * rule[0]
+    spans: Floats = lead.values * rule[0]
+    return spans
 
 
 def _months_of_numbers(data: xr.Dataset, lead: xr.DataArray) -> tuple[Ints, bool]:
@@ -280,7 +283,7 @@ def _add_days(dates: xr.DataArray, days: Floats) -> np.ndarray:
 
 
 def _months_of_dates(times: np.ndarray, dates: xr.DataArray, name: str) -> tuple[Ints, bool]:
-    """Return months of times, shape (starts, leads): of edges or of middles, alike for all starts."""
+    """Return months of times, shape (starts, leads): of edges or of middles, alike in all."""
     flat = xr.DataArray(times.ravel(), dims="time")
     months = number_of_month(flat)
     low, high = (start_of_months(months + k, flat) for k in (0, 1))
@@ -291,7 +294,7 @@ def _months_of_dates(times: np.ndarray, dates: xr.DataArray, name: str) -> tuple
     elif at_edge.any():
         raise InputError(
             f"the leads {name!r} lie neither all in the middle nor all at the edges of months; "
-            "say which month each is of: ds.assign_coords({name}=range(1, n + 1))"
+            f"say which month each is of: ds.assign_coords({name}=range(1, {times.shape[1] + 1}))"
         )
     relative = months.reshape(times.shape) - number_of_month(dates)[:, None]
     if (relative != relative[:1]).any():
@@ -306,7 +309,7 @@ def _in_days(spans: np.ndarray) -> Floats:
     if spans.dtype.kind == "m":
         found: Floats = spans / np.timedelta64(1, "D")
         return found
-    return np.array([span.total_seconds() / 86400 for span in spans])
+    return np.array([span.total_seconds() / 86400 for span in spans], np.float64)
 
 
 def _check_valid(

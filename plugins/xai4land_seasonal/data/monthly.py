@@ -47,7 +47,7 @@ def is_bounds(name: object) -> bool:
     return str(name).endswith(("_bnds", "_bounds", "_bound"))
 
 
-def read_monthly(data: Any, what: str = "the data") -> xr.Dataset:
+def read_monthly(source: Any, what: str = "the data") -> xr.Dataset:
     """Return monthly data along ``time``, whose dates lie in the months that they stand for.
 
     The axis is found by its attributes or its name. Its bounds say which month a mean is of,
@@ -56,7 +56,7 @@ def read_monthly(data: Any, what: str = "the data") -> xr.Dataset:
 
     Parameters
     ----------
-    data : Dataset or DataArray
+    source : Dataset or DataArray
     what : str
         How to call the data in errors.
 
@@ -75,7 +75,7 @@ def read_monthly(data: Any, what: str = "the data") -> xr.Dataset:
     >>> read_monthly(tas).time.dt.month.values
     array([1])
     """
-    data = as_dataset(data, what)
+    data = as_dataset(source, what)
     name = find_time(data, what)
     if name is None:
         raise InputError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated
 
-import numpy as np
 import xarray as xr
 from pydantic import Field
 
