@@ -14,14 +14,20 @@ from xai4land.scores.ensembles import ensemble_mean
 from xai4land_seasonal.data.climatology import Climatology
 from xai4land_seasonal.data.levels import MAX_ANOMALY_MEAN, check_level
 from xai4land_seasonal.data.means import seasonal_means
+from xai4land_seasonal.data.monthly import as_dataset, drop_single_dims, read_monthly
 from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.data.variables import KNOWN_VARIABLES, Variable, find_variable
 
-__all__ = ["check_same_level", "match", "to_seasons"]
+__all__ = ["check_forecast", "check_same_level", "match", "to_seasons"]
 
 
 def to_seasons(
-    data: xr.Dataset, like: xr.Dataset, climatology: Climatology, what: str
+    data: xr.Dataset,
+    like: xr.Dataset,
+    climatology: Climatology,
+    what: str,
+    *,
+    members: bool = False,
 ) -> xr.Dataset:
     """Return seasonal anomalies of data that are monthly, or seasonal already.
 
@@ -34,7 +40,19 @@ def to_seasons(
         Of monthly data.
     what : str
         What to call the data in errors.
+    members : bool
+        Whether the data may have members: they are a forecast.
+
+    Raises
+    ------
+    InputError
+        If the forecast is none, or the data lack variables, months or a grid, or have dimensions
+        that no one knows.
     """
+    check_forecast(like)
+    data = as_dataset(data, what)
+    seasonal = "season_year" in data.coords
+    data = data if seasonal else read_monthly(data, what)
     names = [str(name) for name, array in like.data_vars.items() if "time" in array.dims]
     differences = climatology is None
     grid = Grid.of(like[names[0]], "the forecast")
@@ -43,12 +61,14 @@ def to_seasons(
         try:
             array = find_variable(data, _variable(name, like), differences=differences)
             source = Grid.of(array, f"{what}: {name!r}")
-            found[name] = array if source == grid else cell_means(array, grid, data)
+            array = drop_single_dims(array, source, members=members)
+            same = dict(zip(source.names, grid.names, strict=True))
+            found[name] = array.rename(same) if source == grid else cell_means(array, grid, data)
         except InputError as error:
             problems += [f"{what}: {problem}" for problem in error.problems]
     InputError.raise_if(problems)
     made = xr.Dataset({n: a.rename(n).assign_coords(grid.coords()) for n, a in found.items()})
-    if "season_year" in data.coords:
+    if seasonal:
         return made.assign_coords(
             {k: data[k] for k in ("season", "season_year") if k in data.coords}
         )
@@ -56,6 +76,27 @@ def to_seasons(
     if differences:
         made = made.map(check_level, absolute=False)
     return seasonal_means(made, np.unique(like["season"].values).tolist(), climatology=climatology)
+
+
+def check_forecast(forecast: Any, what: str = "the forecast") -> None:
+    """Refuse what is no forecast: a dataset along time, members and a grid, with seasons.
+
+    Raises
+    ------
+    InputError
+    """
+    if not isinstance(forecast, xr.Dataset):
+        raise InputError(
+            f"{what} is a {type(forecast).__name__}, expected a Dataset as "
+            "xai4land_seasonal.forecast gives it; a DataArray becomes one by .to_dataset()"
+        )
+    _season_keys(forecast, what)
+    names = [n for n, array in forecast.data_vars.items() if "time" in array.dims]
+    if not names:
+        raise InputError(f"{what}: no variable along 'time' among {list(forecast.data_vars)}")
+    for name in names:
+        grid = Grid.of(forecast[name], f"{what}: {name!r}")
+        drop_single_dims(forecast[name], grid, members=True)
 
 
 def match(forecast: xr.Dataset, data: xr.Dataset, what: str) -> tuple[xr.Dataset, xr.Dataset]:
