@@ -17,6 +17,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from xai4land.display import format_html, format_text
 from xai4land.errors import InputError
 from xai4land.explaining.reads import played
 from xai4land.explaining.timing import Number, estimate
@@ -77,8 +78,14 @@ class Explanation:
         return data.chunk({dim: size for dim, size in self.rechunk.items() if dim in data.dims})
 
     def __repr__(self) -> str:
+        return format_text("<Explanation>", self._rows())
+
+    def _repr_html_(self) -> str:
+        return format_html("<Explanation>", self._rows())
+
+    def _rows(self) -> list[tuple[str, str]]:
         minutes, seconds = divmod(round(self.seconds), 60)
-        rows = [
+        return [
             ("windows", f"{self.windows:,}, {self.skipped:.0%} of them skipped"),
             ("to read", f"{_size(self.states_bytes)} of states, {_size(self.fixed_bytes)} fixed"),
             ("memory", f"about {_size(self.memory)} a process"),
@@ -86,7 +93,6 @@ class Explanation:
             ("time", f"about {minutes} min {seconds} s on this machine"),
             *(("advice", line) for line in self.advice),
         ]
-        return "\n".join(["<Explanation>", *(f"  {name:<8} {text}" for name, text in rows)])
 
 
 def explain(data: xr.Dataset) -> Explanation:
