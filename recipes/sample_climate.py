@@ -1,4 +1,4 @@
-"""How close the emulator comes to the best possible forecast, where that is known.
+"""Compare the emulator with the best possible forecast, where that is known.
 
     python recipes/sample_climate.py [NETWORKS [EPOCHS [SEED]]]
 
@@ -29,10 +29,10 @@ REFERENCES = (
 
 def main(networks: int, epochs: int, seed: int) -> None:
     """Fit, forecast, score."""
-    learned = xai4land.sample("climate", seed=1, years=range(1300, 1900))[["tas"]]
+    training = xai4land.sample("climate", seed=1, years=range(1300, 1900))[["tas"]]
     climate = xai4land.sample("climate", years=range(1500, 1851))[["tas"]]
     emulator = fit(
-        learned,
+        training,
         name="limit",
         parameters={"networks": networks},
         epochs=epochs,

@@ -1,4 +1,4 @@
-"""Forecast Europe's seasons from global fields, and report on years that were never seen.
+"""Forecast Europe's seasons from global fields, and report on years that were not used.
 
     python recipes/seasonal_europe.py FOLDER [OUT]
 
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import xarray as xr
-from seasonal_tas import REFERENCES, observed, simulated
+from seasonal_tas import REFERENCES, read_observations, read_simulations
 
 from xai4land_seasonal import fit, forecast, plot, plot_plume, summarise, verify
 from xai4land_seasonal.data.seasons import STANDARD_SEASONS
@@ -25,7 +25,7 @@ METRICS = ("acc", "rmse", "msess", "crpss", "rpss", "roc_below", "roc_above")
 
 def main(folder: Path, out: Path) -> None:
     """Fit, forecast, score, draw."""
-    obs, models = observed(folder), simulated(folder)
+    obs, models = read_observations(folder), read_simulations(folder)
     emulator = fit(
         obs.sel(time=slice(None, "1980")),
         simulations=models,
@@ -40,11 +40,11 @@ def main(folder: Path, out: Path) -> None:
         name="europe",
     )
     print(f"amplitude {emulator.card.amplitude}, spread {emulator.card.spread}")
-    made: xr.Dataset = forecast(
+    forecasts: xr.Dataset = forecast(
         obs, STANDARD_SEASONS, years=range(1981, 2001), emulator=emulator
     ).compute()
     scores = verify(
-        made,
+        forecasts,
         obs,
         references=REFERENCES,
         metrics=METRICS,
@@ -55,14 +55,14 @@ def main(folder: Path, out: Path) -> None:
     for name in ("acc", "msess", "crpss", "rpss"):
         print(f"{name}: gain over the others, 90 % intervals")
         print(scores[f"{name}_gain_interval"].to_pandas().round(3))
-    means = verify(made, obs, references=REFERENCES, metrics=METRICS[:-2], regions=[REGION])
+    means = verify(forecasts, obs, references=REFERENCES, metrics=METRICS[:-2], regions=[REGION])
     print("the mean over Europe, by season:")
     print(means["acc"].squeeze("region").to_pandas().round(2))
     out.mkdir(parents=True, exist_ok=True)
-    winter = made.isel(time=[k for k, s in enumerate(made.season.values) if s == "DJF"])
-    chance = winter.seasonal.tercile_probabilities(obs, period=(1951, 1980))
-    plot(winter, terciles=chance).savefig(out / "europe.png", dpi=110)
-    plot_plume(made, REGION, obs=obs).savefig(out / "europe-plume.png", dpi=110)
+    winter = forecasts.isel(time=[k for k, s in enumerate(forecasts.season.values) if s == "DJF"])
+    terciles = winter.seasonal.tercile_probabilities(obs, period=(1951, 1980))
+    plot(winter, terciles=terciles).savefig(out / "europe.png", dpi=110)
+    plot_plume(forecasts, REGION, obs=obs).savefig(out / "europe-plume.png", dpi=110)
 
 
 if __name__ == "__main__":

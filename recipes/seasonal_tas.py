@@ -1,4 +1,4 @@
-"""Train ``seasonal-tas`` on simulations and observations, and report on years it never saw.
+"""Train ``seasonal-tas`` on simulations and observations, and report on years that were not used.
 
     python recipes/seasonal_tas.py FOLDER [OUT] [--epochs 20] [--networks 3]
 
@@ -46,14 +46,14 @@ METRICS = (
 )
 
 
-def observed(folder: Path) -> xr.Dataset:
-    """GISTEMP, its coordinates named as CF has them."""
+def read_observations(folder: Path) -> xr.Dataset:
+    """Return GISTEMP with CF coordinates."""
     data = xr.open_dataset(folder / "gistemp_2deg_188001-200012.nc")
     return data.cf.guess_coord_axis()[["tas_anomaly"]].load()
 
 
-def simulated(folder: Path) -> dict[str, xr.Dataset]:
-    """Temperature of both simulations."""
+def read_simulations(folder: Path) -> dict[str, xr.Dataset]:
+    """Return the temperature of both simulations."""
     files = {
         name: next(folder.glob(f"CMIP6/CMIP/CSIRO/ACCESS-ESM1-5/{name}/**/tas_Amon_*.nc"))
         for name in ("piControl", "1pctCO2")
@@ -62,10 +62,10 @@ def simulated(folder: Path) -> dict[str, xr.Dataset]:
     return {k: xr.open_dataset(f, decode_times=coder).load() for k, f in files.items()}
 
 
-def fitted(
-    obs: xr.Dataset, simulations: dict[str, xr.Dataset], last: int, **how: Any
+def fit_until(
+    obs: xr.Dataset, simulations: dict[str, xr.Dataset], last: int, **options: Any
 ) -> SeasonalEmulator:
-    """An emulator from observations up to a year."""
+    """Fit an emulator to observations up to a year."""
     return fit(
         obs.sel(time=slice(None, str(last))),
         simulations=simulations,
@@ -76,12 +76,12 @@ def fitted(
         licence="weights: CC-BY-SA-4.0, as the CMIP6 output of CSIRO-ARCCSS ACCESS-ESM1-5 that "
         "they learned from; and NASA GISTEMP (public domain)",
         command="python recipes/seasonal_tas.py FOLDER",
-        **how,
+        **options,
     )
 
 
 def report(emulator: SeasonalEmulator, data: xr.Dataset) -> xr.Dataset:
-    """Scores of 1981-2000 with intervals, all seasons and cells, beside the references."""
+    """Score 1981-2000 with intervals, over all seasons and cells, beside the references."""
     made = forecast(data, ("DJF", "MAM", "JJA", "SON"), years=range(1981, 2001), emulator=emulator)
     return verify(
         made.compute(),
@@ -94,20 +94,20 @@ def report(emulator: SeasonalEmulator, data: xr.Dataset) -> xr.Dataset:
 
 
 def main(folder: Path, out: Path, epochs: int, networks: int) -> None:
-    """All three fits."""
-    obs, simulations = observed(folder), simulated(folder)
-    how: dict[str, Any] = {
+    """Make all three fits."""
+    obs, simulations = read_observations(folder), read_simulations(folder)
+    options: dict[str, Any] = {
         "parameters": {"networks": networks},
         "settings": {"epochs": epochs, "simulation_weight": 1.0},
     }
-    chosen = fitted(obs, simulations, 1980, validation=20, **how).card
-    how |= {"validation": 0, "amplitude": chosen.amplitude, "spread": chosen.spread}
-    scores = report(fitted(obs, simulations, 1980, **how), obs)
+    chosen = fit_until(obs, simulations, 1980, validation=20, **options).card
+    options |= {"validation": 0, "amplitude": chosen.amplitude, "spread": chosen.spread}
+    scores = report(fit_until(obs, simulations, 1980, **options), obs)
     print(summarise(scores).round(3))
     for name in ("acc", "msess", "crpss", "rpss"):
         print(f"{name}: gain over the others, 90 % intervals")
         print(scores[f"{name}_gain_interval"].to_pandas().round(3))
-    emulator = fitted(obs, simulations, 2000, **how)
+    emulator = fit_until(obs, simulations, 2000, **options)
     ours = summarise(scores).iloc[0]
     metrics = {f"{k} 1981-2000": round(float(v), 3) for k, v in ours.items()}
     card = emulator.card.with_(metrics=metrics)

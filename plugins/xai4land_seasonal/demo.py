@@ -1,4 +1,4 @@
-"""What the plugin shows of itself: the sample climate, whose best forecast is known."""
+"""The demonstration: the sample climate, whose best possible forecast is known."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ YEARS = range(1800, 1850)
 
 
 def demo(out: Path, progress: bool) -> None:
-    """Train a small emulator on the sample climate, and hold it to the best possible forecast."""
+    """Train a small emulator on the sample climate, and compare it with the best forecast."""
     import xai4land
     from xai4land_seasonal.emulator.fitting import fit
     from xai4land_seasonal.forecasting import forecast
@@ -28,31 +28,30 @@ def demo(out: Path, progress: bool) -> None:
     from xai4land_seasonal.products.terciles import tercile_probabilities
     from xai4land_seasonal.verification.verify import verify
 
-    learned = xai4land.sample("climate", seed=1, years=range(1600, 1900))[["tas"]]
+    training = xai4land.sample("climate", seed=1, years=range(1600, 1900))[["tas"]]
     climate = xai4land.sample("climate", years=range(1500, 1850))[["tas"]]
     emulator = fit(
-        learned,
+        training,
         name="small",
         parameters={"width": 16, "heads": 2, "depth": 1},
         epochs=4,
         learning_rate=3e-3,
         progress=progress,
     )
-    made = forecast(
+    forecasts = forecast(
         climate, STANDARD_SEASONS, years=YEARS, emulator=emulator, climatology=CLIMATOLOGY
-    )
-    made = made.compute()
+    ).compute()
     scores = verify(
-        made, climate, references=REFERENCES, metrics=["acc", "crpss"], climatology=CLIMATOLOGY
+        forecasts, climate, references=REFERENCES, metrics=["acc", "crpss"], climatology=CLIMATOLOGY
     )
     click.echo(
         f"sample climate, {YEARS[0]}-{YEARS[-1]}, four seasons a month ahead; share: of the best "
         "possible correlation"
     )
     click.echo(shares_of_best(scores.compute()).round(3).to_string())
-    chance = tercile_probabilities(made, climate, climatology=CLIMATOLOGY)
-    plot(made, terciles=chance, time=-4).savefig(out / "season.png", dpi=150)
-    made.seasonal.plot_plume("nino34", obs=climate, climatology=CLIMATOLOGY).savefig(
+    terciles = tercile_probabilities(forecasts, climate, climatology=CLIMATOLOGY)
+    plot(forecasts, terciles=terciles, time=-4).savefig(out / "season.png", dpi=150)
+    forecasts.seasonal.plot_plume("nino34", obs=climate, climatology=CLIMATOLOGY).savefig(
         out / "nino34.png", dpi=150
     )
     click.echo(f"wrote {out / 'season.png'} and {out / 'nino34.png'}")

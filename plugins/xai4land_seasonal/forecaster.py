@@ -73,5 +73,5 @@ class Forecaster(ABC):
 
 
 def member_rng(seed: int, season: Season, year: int) -> np.random.Generator:
-    """Return the random generator of one forecast, whatever else is forecast."""
+    """Return the random generator of one forecast, which does not depend on the others."""
     return np.random.default_rng([seed, season.month, int(year)])

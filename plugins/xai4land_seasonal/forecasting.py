@@ -44,16 +44,16 @@ def forecast(
     Parameters
     ----------
     data : Dataset
-        Monthly fields on a regular grid, without a gap, from at least 15 years before the first
-        forecast: what is forecast is added to the trend of the years before. A forecast
-        looks at nothing from its reference time on.
+        Monthly fields on a regular grid, without gaps, from at least 15 years before the first
+        forecast, since forecasts are added to the trend of the years before. A forecast uses
+        nothing after its reference time.
     seasons : str or sequence of str
         First letters of three months; a season belongs to the year of its last month.
     lead : int
         Whole months between the last month that is known and the season: with 1, DJF is forecast
         from what is known at the end of October.
     years : int or sequence of int, optional
-        Of the seasons. By default all that can be forecast, the next one included.
+        Of the seasons. By default all that can be forecast, including the next one.
     members : int
         Size of the ensemble.
     emulator : str, path-like or Forecaster, optional
@@ -62,10 +62,10 @@ def forecast(
         ``"eof-ridge"``, ``"analogs"``. By default the bundled emulator that fits.
     climatology : tuple of int, Dataset, DataArray or None
         First and last year of the monthly means that anomalies are against, all before the
-        first forecast; None if the data are anomalies already, which then stay against theirs.
+        first forecast; None if the data are anomalies already.
     simulations : Dataset, mapping from str to Dataset, intake_esm.esm_datastore or None
-        What ``"analogs"`` are drawn from, such as the simulations that an emulator learned from:
-        absolute or anomalies, on any grid and calendar. None: from the data's own past.
+        What ``"analogs"`` are drawn from, such as the simulations that an emulator learned from,
+        absolute or anomalies, on any grid and calendar; None for the data's own past.
     grid : float, Dataset or DataArray, optional
         The grid of references: degrees, or data that lie on it. By default the data's own;
         emulators have their own.
@@ -85,8 +85,8 @@ def forecast(
     InputError
         If months are missing, the data end too early or begin too late, are absolute values
         without a climatology (or the reverse), a climatology reaches into the forecast years,
-        the grid is not one the emulator takes, or simulations are given to what draws from none;
-        what is lazy is checked when it is computed.
+        the grid is not one that the emulator takes, or simulations are given to an emulator that
+        does not draw from them. Lazy values are checked when they are computed.
 
     Examples
     --------
@@ -114,8 +114,8 @@ def forecast(
     native = forecaster.native_grid or find_grid(grid, data)
     state = read_state(data, predictors, native, climatology, first_year)
     sources = [] if simulations is None else split_sources(simulations)
-    drawn = use_simulations(forecaster, read_states(sources, predictors, state.grid))
-    values = forecast_members(state, forecaster, drawn, starts, Request(members, lead, seed))
+    source = use_simulations(forecaster, read_states(sources, predictors, state.grid))
+    values = forecast_members(state, forecaster, source, starts, Request(members, lead, seed))
     made = describe_forecast(values, state, forecaster, starts, predictors, lead, data)
     labels = ", ".join(label for label, _ in sources)
     return made.assign_attrs({"simulations": labels} if sources else {})

@@ -21,7 +21,7 @@ STARTS_PER_TASK = 20
 
 
 class Request(NamedTuple):
-    """What is asked of a forecaster, the same for all seasons.
+    """What all forecasts of a call share.
 
     Attributes
     ----------
@@ -39,15 +39,15 @@ class Request(NamedTuple):
 
 def lazy_history(state: State, trend: Trend) -> Any:
     """Return the whole past as one delayed value that all forecasts share."""
-    source = state.data.data
-    source = source.rechunk(-1) if isinstance(source, da.Array) else source
-    flat = source.reshape(*source.shape[:2], -1)
+    values = state.data.data
+    values = values.rechunk(-1) if isinstance(values, da.Array) else values
+    flat = values.reshape(*values.shape[:2], -1)
     make = delayed(History, pure=True)
     return make(flat, int(state.months[0]), state.days(), state.area(), trend)
 
 
 def forecast_members(
-    state: State, forecaster: Forecaster, drawn: Any, starts: Ints, request: Request
+    state: State, forecaster: Forecaster, source: Any, starts: Ints, request: Request
 ) -> da.Array:
     """Return members, shape (starts, members, targets, rows, columns); nothing is computed.
 
@@ -55,9 +55,9 @@ def forecast_members(
     ----------
     state : State
     forecaster : Forecaster
-        What says which targets and which part of the grid are forecast.
-    drawn : Forecaster or Delayed
-        The same, or what it becomes when it is computed.
+        Gives the targets and the part of the grid that is forecast.
+    source : Forecaster or Delayed
+        The forecaster that computes members; perhaps delayed.
     starts : ndarray of int
         Numbers of the first months of the seasons.
     request : Request
@@ -71,7 +71,7 @@ def forecast_members(
     for first in range(0, len(starts), STARTS_PER_TASK):
         some = starts[first : first + STARTS_PER_TASK]
         shape = (len(some), request.members, targets, *grid.shape)
-        values = make(drawn, history, some, request, state.grid.shape, window)
+        values = make(source, history, some, request, state.grid.shape, window)
         parts.append(da.from_delayed(values, shape, np.float32))
     return da.concatenate(parts)  # type: ignore[no-any-return]
 

@@ -308,12 +308,30 @@ def test_the_example_plugin_adds_an_accessor_an_architecture_and_a_catalog(tmp_p
         print(table.query("distribution == 'xai4land-example'").name.tolist())
         [found] = xai4land.catalogs.open_search(xai4land.open_catalog("stations"))
         print(found.tas.sizes["station"], "stations")
+
+        from xai4land.inference.apply import apply
+        from xai4land.training.fit import fit_maps
+        from xai4land_example.share import Share, ShareEmulator
+
+        wet = (world.truth == 2).astype("float32").isel(time=[0])
+        share = fit_maps(
+            world.drop_vars("truth"), [wet], Share(name="wet"), kind=ShareEmulator, window=24,
+            parameters={{"widths": [8, 16]}}, settings={{"epochs": 1, "steps": 2}}, progress=False,
+        )
+        share.save({str(tmp_path / "share.safetensors")!r})
+        again = xai4land.load_emulator({str(tmp_path / "share.safetensors")!r})
+        made = apply(again, world)
+        made.ai4land.write({str(tmp_path / "wet.zarr")!r}, progress=False)
+        wet = xai4land.open_store({str(tmp_path / "wet.zarr")!r}).wet
+        print(type(again).__name__, wet.dims, bool(((wet >= 0) & (wet <= 1)).all()))
         """,
         tmp_path / "site",
     )
     assert "pointwise (1, 18, 36) True" in out
-    assert "['landscape', 'pointwise', 'stations']" in out
+    assert "['landscape', 'pointwise', 'stations', 'share']" in out
     assert "2 stations" in out
+    # It brings a kind of emulator with a head of its own: trained, kept and run by the engine.
+    assert "ShareEmulator ('time', 'lat_fine', 'lon_fine') True" in out
     # Without the plugin, the emulator says what is missing.
     with pytest.raises(xai4land.EmulatorFileError, match="architecture 'pointwise'"):
         xai4land.load_emulator(tmp_path / "mine.safetensors")

@@ -1,4 +1,4 @@
-"""The simple forecasts: what they say, and what they must not know."""
+"""The simple forecasts: their values, and what they must not use."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_damping_is_the_regression_of_earlier_years(world):
 
 
 @pytest.mark.parametrize("name", [*REFERENCES, "emulator"])
-def test_no_forecast_knows_what_comes_after_it(name, seasonal_emulator):
+def test_no_forecast_uses_what_comes_after_it(name, seasonal_emulator):
     one = seasonal_emulator if name == "emulator" else name
     values = red_noise(YEARS, 6, 12)
     changed = values.copy()
@@ -81,7 +81,7 @@ def test_no_forecast_knows_what_comes_after_it(name, seasonal_emulator):
 
 
 @pytest.mark.parametrize("name", [*REFERENCES, "emulator"])
-def test_years_together_are_as_years_one_by_one(name, seasonal_emulator):
+def test_years_together_equal_years_one_by_one(name, seasonal_emulator):
     one = seasonal_emulator if name == "emulator" else name
     data = monthly(red_noise(YEARS, 6, 12))
     seasons, years = ("DJF", "JJA"), [1941, 1950, 1958]
@@ -92,7 +92,7 @@ def test_years_together_are_as_years_one_by_one(name, seasonal_emulator):
 
 
 @pytest.mark.parametrize("name", ["trend", "persistence", "damped persistence"])
-def test_a_missing_cell_is_missing_alone(name, world):
+def test_a_missing_cell_affects_no_other(name, world):
     holed = world.copy(deep=True)
     holed.tas[:, 1, 2] = np.nan
     made = forecast(holed, "DJF", years=1950, members=4, emulator=name).tas
@@ -108,7 +108,7 @@ def test_a_missing_cell_is_missing_alone(name, world):
 
 
 @pytest.mark.parametrize("name", ["eof-ridge", "analogs"])
-def test_patterns_reach_where_persistence_does_not(name):
+def test_patterns_forecast_where_persistence_cannot(name):
     """A sign in one cell tells of the season in all others, whose own past is noise."""
     rng = np.random.default_rng(0)
     years = 160
@@ -180,13 +180,13 @@ def test_analogs_by_name_are_drawn_from_simulations_lazily(world):
         world.seasonal.forecast(simulations={"model": model.rename(tas="x")}, emulator="analogs")
 
 
-def test_members_of_references_are_as_wide_as_their_errors(world):
+def test_spread_of_references_equals_their_errors(world):
     made = forecast(world, "DJF", years=range(1945, 1960), members=200, emulator="persistence").tas
     truth = season_means(world.tas.values, world, 12)[np.arange(1945, 1960) - 1901]
     error = np.sqrt(((made.mean("realization").values - truth) ** 2).mean())
     assert float(made.std("realization").mean()) == pytest.approx(error, rel=0.2)
 
 
-def test_too_few_years_are_refused_with_the_year_they_would_suit(world):
+def test_too_few_years_before_a_season_are_refused(world):
     with pytest.raises(InputError, match="DJF 1905 has 4 years before it, expected at least 15"):
         forecast(world, "DJF", years=1905, emulator="trend")

@@ -14,8 +14,9 @@ import torch
 from xai4land.emulator.outputs import Numbers
 from xai4land.errors import EmulatorError
 from xai4land.grids.cf import Period
-from xai4land.heads.base import TrainingWindow
+from xai4land.heads.base import FirstGuess, TrainingWindow
 from xai4land.heads.conserve import conserve_means
+from xai4land.heads.constant import ConstantGuess
 from xai4land.heads.moments import Moments
 from xai4land.heads.outputs import Output
 from xai4land.windows.cells import CellLookup, Cells
@@ -69,9 +70,11 @@ class NumberHead:
             found.append(Output(variable.name, "float32", given, np.float32(np.nan)))
         return tuple(found)
 
-    def first_guess(self, stacks: Sequence[Stack]) -> CoarseFields:
-        """Return the coarse fields of the variables that the stacks hold."""
-        return CoarseFields.of(self.numbers, stacks)
+    def first_guess(self, stacks: Sequence[Stack]) -> FirstGuess:
+        """Return the coarse fields of the variables, or zero where none has one."""
+        if self.numbers.coarse_inputs:
+            return CoarseFields.of(self.numbers, stacks)
+        return ConstantGuess(self.numbers.layers, stacks[0])
 
     def start(self, guess: torch.Tensor) -> torch.Tensor:
         """Return the first guess itself."""
@@ -82,7 +85,7 @@ class NumberHead:
         return raw + start
 
     def finish(
-        self, blended: torch.Tensor, values: torch.Tensor, guess: CoarseFields, pixels: Pixels
+        self, blended: torch.Tensor, values: torch.Tensor, guess: FirstGuess, pixels: Pixels
     ) -> dict[str, torch.Tensor]:
         """Return the variables in their units; see :class:`Head`."""
         if not bool(blended.sum().isfinite()):
@@ -155,68 +158,58 @@ class CoarseFields:
     Attributes
     ----------
     outputs : Numbers
-    coarse : Field or None
-        The coarse input of each variable that has one, in order; none where none has.
-    place : Stack
-        Where the inputs lie.
+    field : Field
+        The coarse input of each variable that has one, in order.
     """
 
     outputs: Numbers
-    coarse: Field | None
-    place: Stack
+    field: Field
 
     @classmethod
     def of(cls, outputs: Numbers, stacks: Sequence[Stack]) -> CoarseFields:
         """Return the coarse fields that the stacks hold."""
-        names = outputs.coarse_inputs
-        parts = [part for stack in stacks if (part := stack.only(names))]
+        parts = [part for stack in stacks if (part := stack.only(outputs.coarse_inputs))]
         by_name = {s.name: part.values[k] for part in parts for k, s in enumerate(part.specs)}
-        chosen = [by_name[v.coarse] for v in outputs.variables if v.coarse]
-        if not chosen:
-            return cls(outputs, None, stacks[0])
-        return cls(outputs, Field(parts[0].grid, parts[0].start, torch.stack(chosen)), parts[0])
+        layers = [by_name[v.coarse] for v in outputs.variables if v.coarse]
+        return cls(outputs, Field(parts[0].grid, parts[0].start, torch.stack(layers)))
 
     def values(self, pixels: Pixels) -> torch.Tensor:
-        """Return the interpolated coarse value of each variable, in units of ``scale``."""
+        """Return the interpolated coarse value of each variable, in units of ``scale``.
+
+        It is zero, which is ``offset``, where there is none.
+        """
+        values, weight = self.field.interpolated(*pixels)
         shape = (len(self.outputs.variables), *pixels.shape)
-        guess = torch.zeros(shape, device=self.place.values.device)
-        if self.coarse is None:
-            return guess
-        values, weight = self.coarse.interpolated(*pixels)
+        guess = torch.zeros(shape, device=self.field.values.device)
         for layer, k in enumerate(self._with_coarse):
-            variable = self.outputs.variables[k]
-            scaled = (values[layer] - variable.offset) / variable.scale
+            scaled = self._scale(k, values[layer])
             guess[k] = scaled if weight is None else torch.where(weight[layer] > 0, scaled, 0.0)
         return guess
 
     def fill_channels(self, channels: torch.Tensor, values: torch.Tensor, pixels: Pixels) -> None:
         """Write the first guess, and how far the cell's own value differs."""
-        if self.coarse is None:
-            return
         count = len(self._with_coarse)
-        own = self._lookup.on_pixels(self.coarse, pixels)
+        own = self._lookup.on_pixels(self.field, pixels)
         for layer, k in enumerate(self._with_coarse):
-            variable = self.outputs.variables[k]
             channels[layer] = values[k]
-            channels[count + layer] = (own[layer] - variable.offset) / variable.scale - values[k]
+            channels[count + layer] = self._scale(k, own[layer]) - values[k]
 
     def is_trivial(self, pixels: Pixels) -> bool:
         """Return whether the coarse inputs are missing in all cells, as the output is then."""
-        if self.coarse is None:
-            return False
-        return not bool(torch.isfinite(self._lookup.values(self.coarse, pixels)).any())
+        return not bool(torch.isfinite(self._lookup.values(self.field, pixels)).any())
 
     def cells(self, pixels: Pixels) -> Cells:
-        """Return the value of each variable in the coarse cells under a box of pixels."""
-        grid = self.place.grid if self.coarse is None else self.coarse.grid
-        lookup = CellLookup(grid, self.place.values.device)
-        field = self.coarse or Field(grid, self.place.start, self.place.values[:1].float())
-        return lookup.cells(field, pixels)
+        """Return the coarse value of each variable in the cells under a box of pixels."""
+        return self._lookup.cells(self.field, pixels)
 
     def undecided(self, pixels: Pixels) -> torch.Tensor:
-        """Return all pixels whose coarse cell is known."""
+        """Return the pixels whose coarse cell is known."""
         cells = self.cells(pixels)
         return cells.spread(torch.isfinite(cells.values).all(0))
+
+    def _scale(self, variable: int, values: torch.Tensor) -> torch.Tensor:
+        about = self.outputs.variables[variable]
+        return (values - about.offset) / about.scale
 
     @cached_property
     def _with_coarse(self) -> list[int]:
@@ -224,4 +217,4 @@ class CoarseFields:
 
     @cached_property
     def _lookup(self) -> CellLookup:
-        return CellLookup(self.place.grid, self.place.values.device)
+        return CellLookup(self.field.grid, self.field.values.device)

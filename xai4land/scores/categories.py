@@ -1,4 +1,4 @@
-"""Forecasts of categories: thresholds, probabilities, and their scores."""
+"""Forecasts of categories: thresholds, probabilities and ranked probability scores."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _find_edges(
     obs: xr.DataArray,
     quantiles: Sequence[float],
     dim: str,
-    kept: list[str],
+    output_dims: list[str],
 ) -> xr.DataArray:
     """Apply a function that finds quantiles of series, lazily."""
     found: xr.DataArray = xr.apply_ufunc(
@@ -79,7 +79,7 @@ def _find_edges(
         in_one_chunk(obs, dim),
         kwargs={"quantiles": tuple(quantiles)},
         input_core_dims=[[dim]],
-        output_core_dims=[[*kept, "quantile"]],
+        output_core_dims=[[*output_dims, "quantile"]],
         dask="parallelized",
         output_dtypes=[np.float64],
         dask_gufunc_kwargs={"output_sizes": {"quantile": len(quantiles)}},
@@ -95,10 +95,10 @@ def _quantiles_of_others(values: Floats, quantiles: tuple[float, ...]) -> Floats
     return found
 
 
-def _quantiles_of_known(values: Floats, quantiles: tuple[float, ...], least: int = 5) -> Floats:
+def _quantiles_of_known(values: Floats, quantiles: tuple[float, ...], minimum: int = 5) -> Floats:
     """Compute quantiles over the last axis; missing where fewer than five values are known."""
     found = np.full((*values.shape[:-1], len(quantiles)), np.nan)
-    enough = np.isfinite(values).sum(-1) >= least
+    enough = np.isfinite(values).sum(-1) >= minimum
     if enough.any():
         found[enough] = np.moveaxis(np.nanquantile(values[enough], quantiles, axis=-1), 0, -1)
     return found
@@ -186,10 +186,10 @@ def rpss(
         Another ensemble; by default the climatological probabilities that the quantiles of
         ``edges`` are.
     """
-    own = rps(forecast, obs, edges, fair=fair)
+    score = rps(forecast, obs, edges, fair=fair)
     if reference is None:
-        return skill(own, climatological_rps(obs, edges), dim=dim)
-    return skill(own, rps(reference, obs, edges, fair=fair), dim=dim)
+        return skill(score, climatological_rps(obs, edges), dim=dim)
+    return skill(score, rps(reference, obs, edges, fair=fair), dim=dim)
 
 
 def climatological_rps(obs: xr.DataArray, edges: xr.DataArray) -> xr.DataArray:
@@ -203,5 +203,5 @@ def climatological_rps(obs: xr.DataArray, edges: xr.DataArray) -> xr.DataArray:
     if "quantile" not in edges.coords:
         raise InputError("edges have no coordinate 'quantile'; make them with tercile_edges()")
     happened = (obs < edges).where(obs.notnull() & edges.notnull())
-    made: xr.DataArray = ((edges["quantile"] - happened) ** 2).sum("quantile", skipna=False)
-    return made
+    score: xr.DataArray = ((edges["quantile"] - happened) ** 2).sum("quantile", skipna=False)
+    return score

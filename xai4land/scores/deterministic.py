@@ -22,7 +22,7 @@ def acc(
     forecast : DataArray, shape (time, realization, ...)
     obs : DataArray, shape (time, ...)
     dim : str
-        What is correlated along.
+        Dimension of the series.
     centred : bool
         Whether means over ``dim`` are subtracted (Pearson's correlation), or anomalies taken as
         they are.
@@ -110,7 +110,7 @@ def _correlate(x: Floats, y: Floats, centred: bool = True) -> Floats:
     if centred:
         x, y = x - mean_of_known(x)[..., None], y - mean_of_known(y)[..., None]
     xy, xx, yy = mean_of_known(x * y), mean_of_known(x * x), mean_of_known(y * y)
-    # Constant series have no correlation, whatever rounding makes of them.
+    # Constant series have no correlation, even if rounding gives one.
     size = np.sqrt(xx * yy)
     varies = (xx > 1e-24) & (yy > 1e-24)
     return np.where(varies, xy / np.where(varies, size, 1.0), np.nan)
@@ -119,9 +119,9 @@ def _correlate(x: Floats, y: Floats, centred: bool = True) -> Floats:
 def _correlate_residuals(x: Floats, y: Floats, reference: Floats) -> Floats:
     r = reference - mean_of_known(reference)[..., None]
     square = mean_of_known(r * r)[..., None]
-    left: list[Floats] = []
+    residuals: list[Floats] = []
     for series in (x, y):
         centred = series - mean_of_known(series)[..., None]
         slope = mean_of_known(centred * r)[..., None] / np.where(square > 1e-24, square, 1.0)
-        left.append(centred - np.where(square > 1e-24, slope, 0.0) * r)
-    return _correlate(left[0], left[1])
+        residuals.append(centred - np.where(square > 1e-24, slope, 0.0) * r)
+    return _correlate(residuals[0], residuals[1])

@@ -17,9 +17,10 @@ __all__ = ["rank_histogram", "reliability", "roc_area"]
 def roc_area(
     probability: xr.DataArray, happened: xr.DataArray, *, dim: str = "time"
 ) -> xr.DataArray:
-    """Compute the area under the ROC curve.
+    """Compute the area under the ROC curve; 0.5 is no skill.
 
-    Mann and Whitney's statistic, ties counted half (Mason and Graham 2002); 0.5 is no skill.
+    It is the share of pairs in which an event was given a higher probability than a non-event,
+    ties counted half (Mann and Whitney's statistic; Mason and Graham 2002).
 
     Parameters
     ----------
@@ -39,8 +40,8 @@ def _mann_whitney(probability: Floats, happened: Floats) -> Floats:
     wins = np.zeros(probability.shape[:-1])
     for k in range(probability.shape[-1]):
         event = happened[..., k] == 1
-        apart = probability[..., k : k + 1] - probability
-        better = (apart > 0) + 0.5 * (apart == 0)
+        difference = probability[..., k : k + 1] - probability
+        better = (difference > 0) + 0.5 * (difference == 0)
         wins += np.where(event, np.where(happened == 0, better, 0.0).sum(-1), 0.0)
     pairs = (happened == 1).sum(-1) * (happened == 0).sum(-1)
     return np.where(pairs > 0, wins / np.maximum(pairs, 1), np.nan)
@@ -61,11 +62,11 @@ def reliability(
     probability : DataArray
     happened : DataArray of 0, 1 and NaN
     dim : str or sequence of str, optional
-        What is pooled; by default all dimensions.
+        Dimensions to pool; by default all.
     weights : DataArray, optional
-        As cells' areas.
+        Such as cells' areas.
     bins : int
-        Equal parts of 0 to 1.
+        Number of equal bins from 0 to 1.
 
     Returns
     -------
@@ -119,17 +120,17 @@ def rank_histogram(
     """Compute how often the observation lies in each part of the ensemble; flat if reliable.
 
     An observation above k of m members lies evenly in the part from k / (m + 1) to
-    (k + 1) / (m + 1); with ties from the lowest to the highest possible k. So ensembles of any size
-    fall into the same bins, and nothing is left to chance.
+    (k + 1) / (m + 1); with ties, from the lowest to the highest possible k. So ensembles of any
+    size share bins, and ties need no random numbers.
 
     Parameters
     ----------
     forecast : DataArray, shape (time, realization, ...)
     obs : DataArray, shape (time, ...)
     dim : str or sequence of str, optional
-        What is pooled; by default all dimensions.
+        Dimensions to pool; by default all.
     weights : DataArray, optional
-        As cells' areas.
+        Such as cells' areas.
     bins : int
 
     Returns
@@ -157,5 +158,5 @@ def rank_histogram(
     ]
     found = xr.concat(parts, "bin")
     total = found.sum("bin")
-    made: xr.DataArray = (found / total.where(total > 0)).rename("share")
-    return made
+    shares: xr.DataArray = (found / total.where(total > 0)).rename("share")
+    return shares

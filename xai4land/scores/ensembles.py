@@ -1,9 +1,8 @@
-"""Scores of ensembles against observations, per cell, over time.
+"""Scores of ensembles against observations, in each cell over time.
 
-Everywhere: ``forecast`` has a dimension ``realization`` (without it, it is one member) and shares
-``time`` with ``obs``. A missing member is left out, and fair scores count the members that are
-there; a time without observation, or without any member, is left out; with fewer than three
-times left the score is missing.
+Throughout, ``forecast`` has a dimension ``realization`` (otherwise it is one member) and shares
+``time`` with ``obs``. Missing members are left out, and fair scores count the others; times without
+observation, or without any member, are left out; with fewer than three times the score is missing.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ def ensemble_mean(forecast: xr.DataArray) -> xr.DataArray:
     if "realization" not in forecast.dims:
         return forecast
     count = forecast.notnull().sum("realization")
-    made: xr.DataArray = forecast.sum("realization") / count.where(count > 0)
-    return made
+    mean: xr.DataArray = forecast.sum("realization") / count.where(count > 0)
+    return mean
 
 
 def spread_error(forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
@@ -53,11 +52,11 @@ def spread_error(forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time"
 def member_variance(forecast: xr.DataArray) -> xr.DataArray:
     """Compute the variance of members, times (m + 1) / m for m of them."""
     count = forecast.notnull().sum("realization")
-    apart = (forecast - ensemble_mean(forecast)) ** 2
-    made: xr.DataArray = (
-        apart.sum("realization") * (count + 1) / (count * (count - 1)).where(count > 1)
+    square = (forecast - ensemble_mean(forecast)) ** 2
+    variance: xr.DataArray = (
+        square.sum("realization") * (count + 1) / (count * (count - 1)).where(count > 1)
     )
-    return made
+    return variance
 
 
 def spread_ratio(
@@ -76,7 +75,7 @@ def crps(forecast: xr.DataArray, obs: xr.DataArray, *, fair: bool = True) -> xr.
     """Compute the continuous ranked probability score of each time and cell.
 
     Mean distance of members from the observation, less half the mean distance between members;
-    fair: between different members, so that small ensembles are not punished for their size
+    fair: between different members, so that small ensembles are not penalised
     (Ferro 2014). For one member it is the absolute error.
 
     Parameters
@@ -131,33 +130,33 @@ def crpss(
     return skill(crps(forecast, obs, fair=fair), crps(reference, obs, fair=fair), dim=dim)
 
 
-def skill(own: xr.DataArray, reference: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
+def skill(score: xr.DataArray, reference: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
     """Compute the skill score of a score whose best value is zero, at times that both have.
 
     Examples
     --------
-    >>> own = xr.DataArray([1.0, 1.0, 1.0], dims="time")
-    >>> float(skill(own, 4 * own))
+    >>> score = xr.DataArray([1.0, 1.0, 1.0], dims="time")
+    >>> float(skill(score, 4 * score))
     0.75
     """
 
-    def score(x: Floats, y: Floats) -> Floats:
+    def compare(x: Floats, y: Floats) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(1 - mean_of_known(x) / mean_of_known(y))
 
-    return apply_over_time(score, own, reference, dim=dim)
+    return apply_over_time(compare, score, reference, dim=dim)
 
 
 def _crps(members: Floats, obs: Floats, fair: bool) -> Floats:
     """Compute the CRPS over the last axis; sorted, all pairs' distances are a sum over ranks."""
-    ordered = np.sort(members.astype(np.float64), -1)  # missing ones come last
+    ordered = np.sort(members.astype(np.float64), -1)  # NaN sorts last
     known = np.isfinite(ordered)
     count = known.sum(-1)
     values = np.where(known, ordered, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        apart = np.where(known, np.abs(values - obs[..., None]), 0.0).sum(-1) / count
+        error = np.where(known, np.abs(values - obs[..., None]), 0.0).sum(-1) / count
         rank = np.arange(1, members.shape[-1] + 1)
         between = ((2 * rank - count[..., None] - 1) * values).sum(-1)
         pairs = count * (count - 1) if fair else count * count
         within = np.where(count > 1, between / pairs, 0.0)
-        return np.asarray(np.where(count > 0, apart - within, np.nan))
+        return np.asarray(np.where(count > 0, error - within, np.nan))

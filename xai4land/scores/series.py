@@ -19,27 +19,28 @@ MIN_TIMES = 3
 def apply_over_time(
     function: Callable[..., Floats], *arrays: xr.DataArray, dim: str, **options: Any
 ) -> xr.DataArray:
-    """Apply a function of series, (..., time) each, with times that lack anything left out."""
+    """Apply a function of series, (..., time) each, at the times that all of them have."""
 
-    def over(*values: Floats) -> Floats:
+    def apply_valid(*values: Floats) -> Floats:
         values = np.broadcast_arrays(*values)
         known = np.logical_and.reduce([np.isfinite(v) for v in values])
-        cleared = [np.where(known, v, np.nan).astype(np.float64) for v in values]
-        found = function(*cleared, **options)
+        valid = [np.where(known, v, np.nan).astype(np.float64) for v in values]
+        found = function(*valid, **options)
         return np.where(known.sum(-1) >= MIN_TIMES, found, np.nan)
 
-    made: xr.DataArray = xr.apply_ufunc(
-        over,
+    score: xr.DataArray = xr.apply_ufunc(
+        apply_valid,
         *(in_one_chunk(array, dim) for array in arrays),
         input_core_dims=[[dim]] * len(arrays),
         dask="parallelized",
         output_dtypes=[np.float64],
         join="exact",
     )
-    return made
+    return score
 
 
 def in_one_chunk(array: xr.DataArray, dim: str) -> xr.DataArray:
+    """Return an array with one chunk along a dimension, if it has chunks."""
     return array.chunk({dim: -1}) if array.chunks is not None else array
 
 

@@ -1,4 +1,4 @@
-"""Whether a score differs from chance."""
+"""Significance of scores, and their intervals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import xarray as xr
 from xai4land.scores.series import apply_over_time, mean_of_known
 from xai4land.typing import Floats
 
-__all__ = ["block_bootstrap", "correlation_pvalue", "effective_size", "fdr", "random_walk"]
+__all__ = ["block_bootstrap", "control_fdr", "correlation_pvalue", "effective_size", "random_walk"]
 
 
 def effective_size(one: xr.DataArray, other: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
@@ -63,8 +63,8 @@ def correlation_pvalue(correlation: xr.DataArray, size: xr.DataArray | float) ->
         (size - 3 + 0 * correlation).clip(0)
     )
     tail = xr.apply_ufunc(_normal_tail, z, dask="parallelized", output_dtypes=[np.float64])
-    made: xr.DataArray = tail.where(pairs > 3, 1.0).where(correlation.notnull())
-    return made
+    pvalue: xr.DataArray = tail.where(pairs > 3, 1.0).where(correlation.notnull())
+    return pvalue
 
 
 _normal_tail = np.vectorize(lambda z: 0.5 * math.erfc(z / math.sqrt(2)), otypes=[np.float64])
@@ -119,11 +119,12 @@ def block_bootstrap(
     Parameters
     ----------
     statistic : callable
-        Of the arrays; all are drawn alike. Blocks go around the end (Politis and Romano 1992).
+        Function of the arrays, which are resampled alike. Blocks wrap around the end (Politis and
+        Romano 1992).
     *arrays : DataArray
         With ``dim``; computed.
     block : int
-        Times that stay together: for four seasons a year, 4 keeps years whole.
+        Length of the blocks: for four seasons a year, 4 keeps years whole.
     samples : int
     level : float
         Share of the samples in the interval.
@@ -145,18 +146,18 @@ def block_bootstrap(
     arrays = tuple(array.compute() for array in arrays)
     size = arrays[0].sizes[dim]
     block = min(block, size)
-    made = []
+    resampled = []
     for _ in range(samples):
         starts = rng.integers(0, size, -(-size // block))
         at = ((starts[:, None] + np.arange(block)) % size).ravel()[:size]
-        made.append(statistic(*(array.isel({dim: at}) for array in arrays)))
-    drawn = xr.concat(made, "sample", coords="minimal", compat="override")
+        resampled.append(statistic(*(array.isel({dim: at}) for array in arrays)))
+    drawn = xr.concat(resampled, "sample", coords="minimal", compat="override")
     tails = [(1 - level) / 2, (1 + level) / 2]
     found = drawn.quantile(tails, "sample").rename(quantile="bound")
     return found.assign_coords(bound=["lower", "upper"])
 
 
-def fdr(pvalues: xr.DataArray, *, alpha: float = 0.1) -> xr.DataArray:
+def control_fdr(pvalues: xr.DataArray, *, alpha: float = 0.1) -> xr.DataArray:
     """Return where hypotheses are rejected at a false discovery rate (Wilks 2016).
 
     Benjamini and Hochberg's procedure over all values that are known.
@@ -166,15 +167,15 @@ def fdr(pvalues: xr.DataArray, *, alpha: float = 0.1) -> xr.DataArray:
     pvalues : DataArray
         Computed.
     alpha : float
-        Rate of false discoveries.
+        False discovery rate.
 
     Examples
     --------
-    >>> fdr(xr.DataArray([0.01, 0.04, 0.06, np.nan, 0.9]), alpha=0.1).values
+    >>> control_fdr(xr.DataArray([0.01, 0.04, 0.06, np.nan, 0.9]), alpha=0.1).values
     array([ True,  True,  True, False, False])
     """
     values = np.asarray(pvalues.values, np.float64)
     known = np.sort(values[np.isfinite(values)])
-    under = known <= alpha * np.arange(1, known.size + 1) / max(known.size, 1)
-    limit = known[under].max() if under.any() else -1.0
+    below = known <= alpha * np.arange(1, known.size + 1) / max(known.size, 1)
+    limit = known[below].max() if below.any() else -1.0
     return pvalues.copy(data=np.isfinite(values) & (values <= limit))

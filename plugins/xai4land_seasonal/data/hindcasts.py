@@ -9,6 +9,7 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids import cf
+from xai4land.typing import Floats, Ints
 from xai4land_seasonal.data.months import start_of_months
 from xai4land_seasonal.data.seasons import Season, reference_time, season_coords
 
@@ -66,10 +67,10 @@ def hindcast_seasons(
     )
     member = next((name for name in MEMBER_NAMES if name in dims), None)
     InputError.raise_if(problems)
-    wanted = Season.of(season)
+    target = Season.of(season)
     dates = data[start]
     months = 12 * dates.dt.year.values + dates.dt.month.values - 1
-    offsets = (wanted.month - 1 - months % 12) % 12
+    offsets = (target.month - 1 - months % 12) % 12
     if len(set(offsets.tolist())) > 1:
         raise InputError(
             f"{start!r} has starts in several months; select those of one: "
@@ -80,56 +81,49 @@ def hindcast_seasons(
     needed = begin + int(offsets[0]) + np.arange(3)
     if not set(needed.tolist()) <= set(number.tolist()):
         raise InputError(
-            f"{wanted.name} needs lead months {needed.tolist()}, and there are {number.tolist()}; "
+            f"{target.name} needs lead months {needed.tolist()}, and there are {number.tolist()}; "
             "choose a season within them, or give the lead of the start's own month: first="
         )
     starts = months + offsets
-    coords: dict[str, Any] = season_coords(starts, [wanted.name] * len(starts), dates)
-    days = np.stack(
-        [
-            [
-                float((b - a) / np.timedelta64(1, "D"))
-                if isinstance(b - a, np.timedelta64)
-                else (b - a).days
-                for a, b in zip(
-                    start_of_months(starts + k, dates),
-                    start_of_months(starts + k + 1, dates),
-                    strict=True,
-                )
-            ]
-            for k in range(3)
-        ],
-        1,
-    )
+    coords: dict[str, Any] = season_coords(starts, [target.name] * len(starts), dates)
+    days = np.stack([_days_in_months(starts + k, dates) for k in range(3)], 1)
     weights = xr.DataArray(days / days.sum(1, keepdims=True), dims=(start, lead))
-    made = {}
+    fields = {}
     for name, array in data.data_vars.items():
         if not {start, lead} <= set(map(str, array.dims)):
             continue
-        part = array.isel({lead: [number.tolist().index(n) for n in needed]})
-        mean = (part.drop_vars(lead) * weights).sum(lead, skipna=False)
+        months_of_season = array.isel({lead: [number.tolist().index(n) for n in needed]})
+        mean = (months_of_season.drop_vars(lead) * weights).sum(lead, skipna=False)
         mean = mean.drop_vars(start, errors="ignore").rename({start: "time"})
-        if member in array.dims:
-            mean = mean.rename({member: "realization"}) if member != "realization" else mean
-        if anomalies:
-            mean = mean - mean.mean([d for d in ("time", "realization") if d in mean.dims])
+        if member in array.dims and member != "realization":
+            mean = mean.rename({member: "realization"})
         front = [d for d in ("time", "realization") if d in mean.dims]
-        made[name] = mean.transpose(*front, ...).assign_attrs(
+        mean = mean - mean.mean(front) if anomalies else mean
+        fields[name] = mean.transpose(*front, ...).assign_attrs(
             {**array.attrs, "cell_methods": "time: mean"}
         )
-    result = xr.Dataset(made).assign_coords(coords)
+    result = xr.Dataset(fields).assign_coords(coords)
     result = result.assign_coords(forecast_reference_time=reference_time(months, dates))
     result.attrs = {
         **data.attrs,
-        "history": cf.extend_history(data, f"{wanted.name} means of a hindcast"),
+        "history": cf.extend_history(data, f"{target.name} means of a hindcast"),
     }
     return result
 
 
 def _find_dim(dims: set[str], names: tuple[str, ...], what: str, problems: list[str]) -> str:
+    """Return the dimension that has one of some names, or note that there is none."""
     found = next((name for name in names if name in dims), None)
     if found is None:
         problems.append(
             f"no dimension of {what} among {sorted(dims)}; rename yours to {names[0]!r}"
         )
     return found or ""
+
+
+def _days_in_months(months: Ints, like: xr.DataArray) -> Floats:
+    """Return the days of months, in the calendar of a time axis."""
+    spans = start_of_months(months + 1, like) - start_of_months(months, like)
+    if np.issubdtype(spans.dtype, np.timedelta64):
+        return np.asarray(spans / np.timedelta64(1, "D"), np.float64)
+    return np.array([span.days for span in spans], np.float64)

@@ -26,7 +26,7 @@ def split_sources(data: Any) -> list[tuple[str, xr.Dataset]]:
     ----------
     data : Dataset, mapping from str to Dataset, or intake_esm.esm_datastore
         With or without dimensions ``source_id`` and ``member_id``; members that the coordinate
-        ``simulated`` says are not there are left out. A search in a catalog is opened with
+        ``simulated`` marks as missing are left out. A search in a catalog is opened with
         :func:`xai4land.catalogs.open_simulations`.
 
     Raises
@@ -55,8 +55,8 @@ def split_sources(data: Any) -> list[tuple[str, xr.Dataset]]:
                 _split_dims(many) if isinstance(many, xr.Dataset) else split_sources(many)
             )
         ]
-    own = str(data.attrs.get("source_id", "")) or "the data"
-    return [(label or own, one) for label, one in _split_dims(data)]
+    default = str(data.attrs.get("source_id", "")) or "the data"
+    return [(label or default, one) for label, one in _split_dims(data)]
 
 
 def _split_dims(data: xr.Dataset) -> list[tuple[str, xr.Dataset]]:

@@ -66,7 +66,7 @@ class State:
 
 
 def find_grid(target: Target, data: xr.Dataset | xr.DataArray) -> Grid | None:
-    """Return the grid that is asked for, or None where the data's own is.
+    """Return the requested grid, or None for the data's own.
 
     Parameters
     ----------

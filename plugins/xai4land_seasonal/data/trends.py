@@ -39,8 +39,10 @@ def extrapolate_trend(values: Floats, kind: Trend = "line", area: Floats | None 
     >>> extrapolate_trend(np.arange(20.0))[-2:]
     array([18., 19.])
     >>> noise = np.random.default_rng(0).normal(size=(60, 1000))
-    >>> [float(np.nanstd(extrapolate_trend(noise, kind)[40]).round(2)) for kind in ("line", "shrunk")]
-    [0.33, 0.16]
+    >>> for kind in ("line", "shrunk"):
+    ...     print(np.nanstd(extrapolate_trend(noise, kind)[40]).round(2))
+    0.33
+    0.16
     """
     known = np.isfinite(values)
     filled = np.where(known, values, 0.0)

@@ -35,8 +35,8 @@ class SeasonalCard(AnyCard):
     region : tuple of float, optional
         Southern, northern, western and eastern edge of what is forecast; by default all cells.
     trend : str
-        What it takes departures from; see
-        :func:`xai4land_seasonal.data.trends.past_trend`. Files that do not say it take the line.
+        Which trend departures are from; see
+        :func:`xai4land_seasonal.data.trends.past_trend`. Files without it take the line.
     sources : tuple of str
         Sources that it learned from; forecasts are made as of the first.
     amplitude, spread : tuple of float
@@ -69,7 +69,7 @@ class SeasonalCard(AnyCard):
             raise ValueError("amplitude and spread need one number a target")
         steps = np.diff(self.lat)
         if max(map(abs, self.lat)) > 90 or not ((steps > 0).all() or (steps < 0).all()):
-            raise ValueError("latitudes are not sorted, or beyond 90")
+            raise ValueError("latitudes are not sorted, or above 90")
         if (np.diff(self.lon) <= 0).any() or self.lon[-1] - self.lon[0] >= 360:
             raise ValueError("longitudes do not increase, or go around more than once")
         if min(map(len, self.window)) < 2:

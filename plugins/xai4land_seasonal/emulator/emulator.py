@@ -67,7 +67,7 @@ class SeasonalEmulator(AnyEmulator, Forecaster):
         return {"emulator_sha256": self.sha256}
 
     def predictors(self, available: Sequence[Variable]) -> tuple[Variable, ...]:
-        """Return the card's predictors, whatever is there."""
+        """Return the card's predictors."""
         return self.card.predictors
 
     def targets(self, variables: Sequence[str]) -> tuple[str, ...]:

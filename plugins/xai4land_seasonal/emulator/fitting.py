@@ -64,16 +64,15 @@ def fit(
 ) -> SeasonalEmulator:
     """Train a seasonal emulator.
 
-    It learns from a season that begins in each month of every year. What it learns are
-    departures from trends that are fitted, for each year, on the years before alone, so that no
-    year tells of itself.
+    It learns from the seasons that begin in each month of every year: their departures from
+    trends that are fitted, for each year, to the years before alone.
 
     Parameters
     ----------
     data : Dataset
-        Monthly fields of the world that will be forecast: observations, a reanalysis or a
-        simulation; absolute, or anomalies: departures from trends are the same. With a dimension
-        ``source_id`` (or ``member_id``), the first is that world, the others are simulations.
+        Monthly fields of what will be forecast: observations, a reanalysis or a simulation,
+        absolute or anomalies (their departures from trends are the same). With a dimension
+        ``source_id`` (or ``member_id``), the first is forecast, the others are simulations.
     simulations : Dataset, mapping from str to Dataset, intake_esm.esm_datastore or None
         More sources to learn from, such as ``catalog.search(...)``; on any regular grid and
         calendar.
@@ -86,13 +85,13 @@ def fit(
     grid : float, Dataset or DataArray, optional
         The grid to work on: degrees, or data that lie on it. By default the grid of ``data``.
     region : str or tuple of float, optional
-        What is forecast: a name among :data:`xai4land_seasonal.data.areas.REGIONS`, or southern,
+        What is forecast: a name among :data:`xai4land_seasonal.data.regions.REGIONS`, or southern,
         northern, western and eastern edge; cells whose centre is inside. Predictors stay global.
     validation : int
-        The last years of ``data`` that are kept out of the training, and that ``amplitude`` and
-        ``spread`` are chosen on; 0 to learn from all, with both as given.
+        The last years of ``data``, which are kept out of the training, and which ``amplitude``
+        and ``spread`` are chosen on; 0 to learn from all, with both as given.
     trend : str
-        What departures are from: ``"line"``, or ``"shrunk"``, which holds slopes back by their
+        Which trend departures are from: ``"line"``, or ``"shrunk"``, which shrinks slopes by their
         noise; see :func:`xai4land_seasonal.data.trends.past_trend`.
     name, title, licence, command : str
         For the card.
@@ -100,7 +99,7 @@ def fit(
         For each target: factors on the network's part of the mean and on the members'
         departures, instead of chosen ones.
     parameters : mapping, optional
-        Of :class:`xai4land_seasonal.emulator.network.CVAE`, and ``networks``, how many of them.
+        Of :class:`xai4land_seasonal.emulator.cvae.CVAE`, and ``networks``, how many of them.
     settings : Settings, mapping or path-like, optional
         How to train; as :class:`xai4land_seasonal.Settings`, a dictionary, or a JSON or TOML file.
     device : str
@@ -138,57 +137,46 @@ def fit(
         )
     except InputError as error:
         problems += error.problems
-    known = {v.name: v for v in guess_variables(split_sources(data)[0][1])}
-    chosen = [p if isinstance(p, Variable) else known.get(p) for p in predictors or known]
-    wanted = tuple(targets or [v.name for v in chosen if v is not None])
     sources = split_sources(data) + (split_sources(simulations) if simulations is not None else [])
-    if None in chosen:
+    known = {v.name: v for v in guess_variables(sources[0][1])}
+    chosen = [p if isinstance(p, Variable) else known.get(p) for p in predictors or known]
+    variables = [v for v in chosen if v is not None]
+    if len(variables) < len(chosen):
         problems.append(f"predictors={list(predictors or [])}, but the data hold {list(known)}")
-    if len({label for label, _ in sources}) < len(sources):
-        problems.append(f"two sources have one name: {[label for label, _ in sources]}; rename one")
-    if validation < 0 or (validation == 0 and (amplitude is None or spread is None)):
-        problems.append(
-            f"validation={validation}, expected years to choose amplitude and spread on, "
-            "or give both"
-        )
-    if trend not in get_args(Trend):
-        problems.append(f"trend={trend!r}, expected one of {', '.join(get_args(Trend))}")
-    for what, numbers in (("amplitude", amplitude), ("spread", spread)):
-        if numbers is not None and np.shape(numbers) != (len(wanted),):
-            problems.append(f"{what}={numbers!r}, expected one number for each of {list(wanted)}")
-    box = None
+    wanted = tuple(targets or [v.name for v in variables])
+    labels = [label for label, _ in sources]
+    factors = {"amplitude": amplitude, "spread": spread}
+    problems += _find_problems(labels, wanted, trend, validation, factors)
+    edges = None
     try:
-        if region is not None:
-            box = find_region(region)
+        edges = None if region is None else find_region(region)
     except InputError as error:
         problems += error.problems
     InputError.raise_if(problems)
-    variables = [v for v in chosen if v is not None]
     states = read_states(sources, variables, find_grid(grid, sources[0][1]))
     first, *others = [state.history(trend) for state in states]
-    labels = [label for label, _ in sources]
-    card = _card(states[0], variables, wanted, leads, labels, box).with_(
+    card = _make_card(states[0], variables, wanted, leads, labels, edges).with_(
         name=name,
         title=title,
         licence=licence,
         trend=trend,
         architecture=Architecture(name="seasonal-cvae", parameters=dict(parameters or {})),
     )
-    learned = _until(states[0], validation, trend) if validation else first
+    learned = _drop_last_years(states[0], validation, trend) if validation else first
     with seeded(training.seed, choose_device(device)):
         network = build(card)
         assert isinstance(network, Ensemble)
         held = first if validation else None
         histories = [learned, *others]
-        runs = _learn(network, card, histories, held, states[0], training, device, progress)
+        runs = _train(network, card, histories, held, states[0], training, device, progress)
     if len(runs) < len(network.networks):  # interrupted: the others are untrained
         del network.networks[len(runs) :]
         made = {**card.architecture.parameters, "networks": len(runs)}
         card = card.with_(architecture={"name": card.architecture.name, "parameters": made})
     card = card.with_(
         training={
-            "data": ", ".join(label for label, _ in sources),
-            "years": _span(states[0], validation),
+            "data": ", ".join(labels),
+            "years": _describe_years(states[0], validation),
             "validation_years": validation,
             "settings": asdict(training),
             "command": command,
@@ -200,16 +188,38 @@ def fit(
     emulator = SeasonalEmulator(card, network.state_dict())
     if validation:
         end = first.first_year + (first.last - 12 * first.first_year) // 12
-        years = np.arange(end - validation + 1, end + 1)
-        emulator = tune(emulator, first, years)
-    if amplitude is not None or spread is not None:
-        changes = {"amplitude": amplitude, "spread": spread}
-        changes = {k: tuple(v) for k, v in changes.items() if v is not None}
-        emulator = SeasonalEmulator(emulator.card.with_(**changes), emulator.weights)
+        emulator = tune(emulator, first, np.arange(end - validation + 1, end + 1))
+    given = {name: tuple(values) for name, values in factors.items() if values is not None}
+    if given:
+        emulator = SeasonalEmulator(emulator.card.with_(**given), emulator.weights)
     return emulator
 
 
-def _card(
+def _find_problems(
+    sources: Sequence[str],
+    targets: tuple[str, ...],
+    trend: str,
+    validation: int,
+    factors: Mapping[str, Sequence[float] | None],
+) -> list[str]:
+    """Return what is wrong with the sources' names, the trend, and amplitude and spread."""
+    problems = []
+    if len(set(sources)) < len(sources):
+        problems.append(f"two sources have one name: {list(sources)}; rename one")
+    if trend not in get_args(Trend):
+        problems.append(f"trend={trend!r}, expected one of {', '.join(get_args(Trend))}")
+    if validation < 0 or (validation == 0 and None in factors.values()):
+        problems.append(
+            f"validation={validation}, expected years to choose amplitude and spread on, "
+            "or give both"
+        )
+    for name, values in factors.items():
+        if values is not None and np.shape(values) != (len(targets),):
+            problems.append(f"{name}={values!r}, expected one number for each of {list(targets)}")
+    return problems
+
+
+def _make_card(
     state: State,
     variables: Sequence[Variable],
     targets: tuple[str, ...],
@@ -237,17 +247,18 @@ def _card(
         raise InputError([e["msg"].removeprefix("Value error, ") for e in error.errors()]) from None
 
 
-def _until(state: State, validation: int, trend: Trend) -> History:
+def _drop_last_years(state: State, validation: int, trend: Trend) -> History:
     """Return the history without its last years."""
     end = (int(state.months[-1]) + 1) // 12 - validation
     return state.history(trend, months=int((state.months < 12 * end).sum()))
 
 
-def _span(state: State, validation: int) -> str:
+def _describe_years(state: State, validation: int) -> str:
+    """Return the first and last year that are trained on."""
     return f"{int(state.months[0]) // 12}-{(int(state.months[-1]) + 1) // 12 - 1 - validation}"
 
 
-def _learn(
+def _train(
     network: Ensemble,
     card: SeasonalCard,
     histories: Sequence[History],
@@ -259,7 +270,7 @@ def _learn(
 ) -> list[Training]:
     """Fit scales and persistence first, then the networks."""
     target_index = [[v.name for v in card.predictors].index(target) for target in card.targets]
-    few = [
+    too_short = [
         source
         for source, history in zip(card.sources, histories, strict=True)
         if all(
@@ -269,7 +280,7 @@ def _learn(
     ]
     InputError.raise_if(
         f"{source}: no year to learn from; trends need {MIN_TREND_YEARS} years before the first"
-        for source in few
+        for source in too_short
     )
     scale = fit_scale(histories)
     weights = [1.0, *(settings.simulation_weight,) * (len(histories) - 1)]

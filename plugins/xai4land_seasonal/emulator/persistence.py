@@ -1,4 +1,4 @@
-"""How much of a cell's target_index recent departures stays: a ridge regression shared by cells."""
+"""Persistence of each cell's departures: a ridge regression that cells share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["fit_persistence", "fit_scale"]
 RIDGE_CASES = 100.0
 """Cases with which a cell is halfway between the regression of all cells and its own."""
 MIN_SCALE_YEARS = 25
-"""Years of departures that a cell's standard deviation is observed from."""
+"""Years of departures that a cell's standard deviation needs."""
 HARMONIC_PENALTY = np.array([1.0, 2.0, 2.0, 4.0, 4.0])
 """Relative penalty of the constant and of the harmonics of the year."""
 
@@ -47,8 +47,9 @@ def fit_scale(histories: Sequence[History]) -> Floats:
     assert scale is not None
     if not np.isfinite(scale).any((0, 2)).all():
         raise InputError(
-            f"no source has {MIN_TREND_YEARS + MIN_SCALE_YEARS + 1} years to learn from: {MIN_TREND_YEARS} to fit the first "
-            f"trend on, and {MIN_SCALE_YEARS} more; bring more years, or keep fewer for validation"
+            f"no source has {MIN_TREND_YEARS + MIN_SCALE_YEARS + 1} years to learn from: "
+            f"{MIN_TREND_YEARS} to fit the first trend on, and {MIN_SCALE_YEARS} more; bring more "
+            "years, or keep fewer for validation"
         )
     median = np.nanmedian(scale, (0, 2), keepdims=True)
     filled = np.where(np.isfinite(scale) & (scale > 1e-3 * median), scale, median)

@@ -1,1 +1,1 @@
-"""What is made of forecasts: calibration, terciles, pictures, reports."""
+"""Products of forecasts: calibration, terciles, pictures, reports."""

@@ -1,4 +1,4 @@
-"""Post-processing: calibration of mean and spread, and several ensembles as one."""
+"""Calibration of the mean and spread of forecasts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xai4land_seasonal.verification.matching import match, to_seasons
 __all__ = ["calibrate"]
 
 MIN_CALIBRATION_YEARS = 8
-"""Other years that a calibration needs; with fewer, forecasts stay as they are."""
+"""Other years that a calibration needs; with fewer, forecasts are not changed."""
 
 
 def calibrate(
@@ -27,12 +27,11 @@ def calibrate(
     years: Literal["others", "past"] = "others",
     climatology: Climatology = None,
 ) -> xr.Dataset:
-    """Correct bias, amplitude and spread by what was observed in other years.
+    """Correct bias, amplitude and spread by the observations of other years.
 
-    In each cell and season the ensemble mean is regressed on the observations (a slope between
-    0 and 1 times the ratio of standard deviations, as it follows from the correlation), and
-    members' departures are scaled so that their variance is that of the errors that are
-    left: the nonhomogeneous regression of Gneiting et al. (2005) in closed form, after
+    In each cell and season the ensemble mean is regressed on the observations (a slope that
+    is not negative), and members' departures are scaled so that their variance is that of the
+    remaining errors: the nonhomogeneous regression of Gneiting et al. (2005) in closed form, after
     Doblas-Reyes, Hagedorn and Palmer (2005).
 
     Parameters
@@ -42,20 +41,20 @@ def calibrate(
     obs : Dataset
         Monthly, or seasonal anomalies.
     years : {"others", "past"}
-        What each year is calibrated on: all other years (leave-one-out), or earlier ones alone.
+        Years that each year is calibrated on: all others (leave-one-out), or earlier ones.
     climatology
         Of monthly observations; see :func:`xai4land_seasonal.forecast`.
 
     Returns
     -------
     Dataset
-        Same shape, lazy if the forecast is; where fewer than 8 other years are known the
-        forecast is as it was.
+        Same shape, lazy if the forecast is; not changed where fewer than 8 other years
+        are known.
 
     Raises
     ------
     InputError
-        If ``years`` is none of the two, or observations do not cover the forecast.
+        If ``years`` is neither of the two, or observations do not cover the forecast.
     """
     if years not in ("others", "past"):
         raise InputError(f"years={years!r}, expected 'others' or 'past'")
@@ -66,12 +65,12 @@ def calibrate(
         forecast["season_year"].values * 100 + _number_seasons(forecast["season"].values),
         dims="time",
     )
-    made = {}
+    calibrated = {}
     for name, array in forecast.data_vars.items():
         if "realization" not in array.dims:
             continue
         lazy = array.chunk({"time": -1, "realization": -1}) if array.chunks else array
-        made[name] = xr.apply_ufunc(
+        calibrated[name] = xr.apply_ufunc(
             _calibrate_cells,
             lazy,
             truth[name],
@@ -84,13 +83,14 @@ def calibrate(
             dask_gufunc_kwargs={"allow_rechunk": True},
             keep_attrs=True,
         ).transpose(*array.dims)
-    how = {"others": "all other years", "past": "earlier years"}[years]
-    result = forecast.assign(made)
-    result.attrs["history"] = cf.extend_history(forecast, f"calibrated on {how}")
+    label = {"others": "all other years", "past": "earlier years"}[years]
+    result = forecast.assign(calibrated)
+    result.attrs["history"] = cf.extend_history(forecast, f"calibrated on {label}")
     return result
 
 
 def _number_seasons(seasons: np.ndarray) -> np.ndarray:
+    """Return a number for each season's name."""
     return np.unique(seasons, return_inverse=True)[1]
 
 
@@ -98,7 +98,7 @@ def _calibrate_cells(
     members: Floats, truth: Floats, order: npt.NDArray[np.int64], past: bool
 ) -> Floats:
     """Calibrate members of all times of one or more cells, (..., time, realization)."""
-    made = np.array(members, np.float64)
+    calibrated = np.array(members, np.float64)
     mean = np.nanmean(members, -1)
     spread = np.nanvar(members, -1)
     for at in range(len(order)):
@@ -112,10 +112,10 @@ def _calibrate_cells(
         dx, dy = (np.where(known, a - m, 0) for a, m in ((x, x_mean), (y, y_mean)))
         xx, xy = (dx * dx).sum(-1, keepdims=True), (dx * dy).sum(-1, keepdims=True)
         slope = np.clip(xy / np.maximum(xx, 1e-12), 0.0, None)
-        left = ((dy - slope * dx) ** 2).sum(-1, keepdims=True) / np.maximum(n - 2, 1)
+        residual = ((dy - slope * dx) ** 2).sum(-1, keepdims=True) / np.maximum(n - 2, 1)
         within = np.where(known, v, 0).sum(-1, keepdims=True) / n
-        factor = np.sqrt(left / np.maximum(within, 1e-12))
+        factor = np.sqrt(residual / np.maximum(within, 1e-12))
         centre = y_mean + slope * (mean[..., at : at + 1] - x_mean)
         new = centre + factor * (members[..., at, :] - mean[..., at : at + 1])
-        made[..., at, :] = np.where(count >= MIN_CALIBRATION_YEARS, new, members[..., at, :])
-    return made.astype(members.dtype)
+        calibrated[..., at, :] = np.where(count >= MIN_CALIBRATION_YEARS, new, members[..., at, :])
+    return calibrated.astype(members.dtype)

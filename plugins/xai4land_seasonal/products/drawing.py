@@ -1,15 +1,20 @@
-"""What maps share: figures, projections, colour bars and read_coastlines."""
+"""Parts of maps: figures, projections, colour bars and coastlines.
+
+Maps are drawn with cartopy where it is installed, and plainly otherwise.
+"""
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from xai4land.grids.cells import cell_edges
 from xai4land.grids.grid import Grid
-from xai4land_seasonal.products.coasts import read_coastlines
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,11 +50,11 @@ def add_colour_bar(
     shown: Any,
     label: str,
     span: tuple[float, float] = (0.15, 0.7),
-    **how: Any,
+    **options: Any,
 ) -> None:
-    """Add a colour bar under a map's tick labels; ``span`` is its start and width, in map widths."""
+    """Add a colour bar under a map; ``span`` is its start and width, in map widths."""
     bar = axes.inset_axes((span[0], -0.2, span[1], 0.05))
-    figure.colorbar(shown, cax=bar, orientation="horizontal", **how)
+    figure.colorbar(shown, cax=bar, orientation="horizontal", **options)
     bar.tick_params(labelsize=7)
     bar.set_xlabel(label, fontsize=8)
 
@@ -69,13 +74,14 @@ def add_title(figure: Figure, text: str, fontsize: float = 10) -> None:
     figure.suptitle(text, fontsize=fontsize, y=1 - 0.08 * inch, va="top")
 
 
-def make_figure(data: xr.Dataset | xr.DataArray, across: int, rows: int = 1) -> Figure:
+def make_figure(data: xr.Dataset | xr.DataArray, columns: int, rows: int = 1) -> Figure:
+    """Make a figure for maps of the data's grid."""
     from xai4land.figures import NotebookFigure
 
     grid = Grid.of(data)
     height, width = (np.ptp(axis.values) + 1e-9 for axis in (grid.lat, grid.lon))
-    each = float(np.clip(6 * height / width, 2.5, 7))
-    return NotebookFigure(figsize=(6 * across, rows * each + 1.4), layout="constrained")
+    panel = float(np.clip(6 * height / width, 2.5, 7))
+    return NotebookFigure(figsize=(6 * columns, rows * panel + 1.4), layout="constrained")
 
 
 def make_map_axes(figure: Figure, rows: int, columns: int, field: xr.DataArray) -> np.ndarray:
@@ -85,21 +91,21 @@ def make_map_axes(figure: Figure, rows: int, columns: int, field: xr.DataArray) 
     except ImportError:
         return np.atleast_1d(figure.subplots(rows, columns)).ravel()
     projection = PlateCarree(central_longitude=middle_longitude(Grid.of(field)))
-    made = figure.subplots(rows, columns, subplot_kw={"projection": projection})
-    return np.atleast_1d(made).ravel()
+    axes = figure.subplots(rows, columns, subplot_kw={"projection": projection})
+    return np.atleast_1d(axes).ravel()
 
 
-def draw_cells(ax: Any, field: xr.DataArray, **how: Any) -> Any:
+def draw_cells(ax: Any, field: xr.DataArray, **options: Any) -> Any:
     """Draw cells between their true edges, and coastlines."""
     grid = Grid.of(field)
     rows, columns = cell_edges(grid, field)
     order = np.argsort(grid.lat.values)
     lat = np.append(rows[order, 0], rows[order[-1], 1])
     lon = to_axes_longitude(ax, grid, np.append(columns[:, 0], columns[-1, 1]))
-    shown = ax.pcolormesh(lon, lat, field.transpose(*grid.names).values[order], **how)
+    shown = ax.pcolormesh(lon, lat, field.transpose(*grid.names).values[order], **options)
     x, y = read_coastlines().T
-    for turn in (-360, 0, 360, 720) if not ax.lines else ():
-        ax.plot(to_axes_longitude(ax, grid, x + turn), y, color="black", linewidth=0.5)
+    for shift in (-360, 0, 360, 720) if not ax.lines else ():
+        ax.plot(to_axes_longitude(ax, grid, x + shift), y, color="black", linewidth=0.5)
     ax.set(xlim=(lon[0], lon[-1]), ylim=(lat[0], lat[-1]), aspect="equal")
     if hasattr(ax, "gridlines"):
         ax.gridlines(draw_labels=["left", "bottom"], linewidth=0.2)
@@ -112,4 +118,23 @@ def to_axes_longitude(ax: Any, grid: Grid, lon: np.ndarray) -> np.ndarray:
 
 
 def middle_longitude(grid: Grid) -> float:
+    """Return the longitude in the middle of a grid."""
     return float(grid.lon.values[0] + grid.lon.values[-1]) / 2
+
+
+@cache
+def read_coastlines() -> npt.NDArray[np.float32]:
+    """Return coastlines of Natural Earth at 1:110m, shape (points, 2): longitude, latitude.
+
+    Rows of NaN separate the lines, as matplotlib expects.
+
+    Examples
+    --------
+    >>> lines = read_coastlines()
+    >>> bool((np.nanmin(lines, 0) >= (-180, -90)).all())
+    True
+    """
+    text = files("xai4land_seasonal.products").joinpath("coasts.txt").read_text(encoding="utf-8")
+    lines = [line for line in text.split("\n") if not line.startswith("#")]
+    points = [tuple(map(float, line.split())) or (np.nan, np.nan) for line in lines]
+    return np.array(points, np.float32)

@@ -44,7 +44,7 @@ def plot(
     time : int
         Position on the time axis.
     variable : str, optional
-        By default the first.
+        By default the first of tas, pr, psl and tos, or else by the alphabet.
 
     Returns
     -------
@@ -60,25 +60,25 @@ def plot(
     ['mean of the members', 'spread of the members']
     """
     name = variable or default_variable(forecast, ("time", "realization"))
-    one = forecast[name].isel(time=time).compute()
-    mean = ensemble_mean(one)
+    season_forecast = forecast[name].isel(time=time).compute()
+    mean = ensemble_mean(season_forecast)
     figure = make_figure(forecast, 2)
-    left, right = make_map_axes(figure, 1, 2, one)
-    units = one.attrs.get("units", "1")
+    left, right = make_map_axes(figure, 1, 2, season_forecast)
+    units = season_forecast.attrs.get("units", "1")
     limit = colour_limit(mean)
     shown = draw_cells(left, mean, cmap="RdBu_r", vmin=-limit, vmax=limit)
     add_colour_bar(figure, left, shown, units)
     left.set_title("mean of the members", fontsize=9)
     if terciles is None:
-        spread = one.std("realization", ddof=1)
+        spread = season_forecast.std("realization", ddof=1)
         shown = draw_cells(right, spread, cmap="viridis", vmin=0)
         add_colour_bar(figure, right, shown, units)
         right.set_title("spread of the members", fontsize=9)
     else:
-        chance = terciles[f"{name}_probability"].isel(time=time).compute()
-        _draw_terciles(figure, right, chance)
-    season, year = str(one["season"].values), int(one["season_year"])
-    reference = one["forecast_reference_time"].dt.strftime("%Y-%m-%d").item()
+        probability = terciles[f"{name}_probability"].isel(time=time).compute()
+        _draw_terciles(figure, right, probability)
+    season, year = str(season_forecast["season"].values), int(season_forecast["season_year"])
+    reference = season_forecast["forecast_reference_time"].dt.strftime("%Y-%m-%d").item()
     size = forecast.sizes["realization"]
     label = forecast.attrs.get("emulator", "forecast")
     period = str(forecast.attrs.get("climatology_period", "as given"))
@@ -91,18 +91,18 @@ def plot(
     return figure
 
 
-def _draw_terciles(figure: Figure, axes: Any, chance: xr.DataArray) -> None:
-    """Draw the most likely category, coloured by its probability; white where none is above 40 %."""
+def _draw_terciles(figure: Figure, axes: Any, probability: xr.DataArray) -> None:
+    """Draw the most likely category, coloured by its probability if that is above 40 %."""
     from matplotlib.colors import BoundaryNorm
 
     levels = [40, 50, 60, 70, 80, 100]
-    known = chance.notnull().all("category")
-    best = chance.fillna(0).argmax("category")
+    known = probability.notnull().all("category")
+    best = probability.fillna(0).argmax("category")
     for k, (category, colours) in enumerate(TERCILE_COLOURS.items()):
-        value = (100 * chance.sel(category=category)).where((best == k) & known)
-        value = value.where(value >= levels[0])
+        percent = 100 * probability.sel(category=category)
+        percent = percent.where((best == k) & known).where(percent >= levels[0])
         shown = draw_cells(
-            axes, value, cmap=colours, norm=BoundaryNorm(levels, 256, extend="neither")
+            axes, percent, cmap=colours, norm=BoundaryNorm(levels, 256, extend="neither")
         )
         span = (0.02 + 0.33 * k, 0.3)
         add_colour_bar(figure, axes, shown, f"{category} (%)", span, ticks=levels[:-1])

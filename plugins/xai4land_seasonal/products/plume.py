@@ -30,13 +30,13 @@ def plot_plume(
     season: str | None = None,
     variable: str | None = None,
 ) -> Figure:
-    """Draw the members' mean over a region, year by year, beside what was observed.
+    """Draw members' means over a region, year by year, beside the observations.
 
     Parameters
     ----------
     forecast : Dataset
     region : str or tuple of float
-        A name among :data:`xai4land_seasonal.data.areas.REGIONS`, or a box.
+        A name among :data:`xai4land_seasonal.data.regions.REGIONS`, or (south, north, west, east).
     obs : Dataset, optional
         Monthly, or seasonal anomalies.
     climatology
@@ -70,8 +70,8 @@ def plot_plume(
         keep = np.flatnonzero(
             (truth["season"].values == label) & np.isin(truth["season_year"].values, years)
         )
-        seen = region_mean(truth.isel(time=keep), region).compute()
-        ax.plot(seen["season_year"], seen, "ok", markersize=4, label="observed")
+        observed = region_mean(truth.isel(time=keep), region).compute()
+        ax.plot(observed["season_year"], observed, "ok", markersize=4, label="observed")
     ax.axhline(0, color="black", linewidth=0.5)
     ax.xaxis.get_major_locator().set_params(integer=True)
     units = forecast[name].attrs.get("units", "1")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["plot_reliability"]
+
+MIN_SHARE = 0.002
+"""Share of the cases that a bin needs to be drawn."""
 
 
 def plot_reliability(scores: xr.Dataset, *, forecasts: Sequence[str] | None = None) -> Figure:
@@ -44,41 +47,42 @@ def plot_reliability(scores: xr.Dataset, *, forecasts: Sequence[str] | None = No
     figure = NotebookFigure(figsize=(4.2 * count, 4.2), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, count))
     for kind, ax in zip(kinds, axes, strict=False):
-        ax.plot([0, 1], [0, 1], color="black", linewidth=0.6)
-        ax.axhline(1 / 3, color="black", linewidth=0.4, linestyle=":")
-        ax.axvline(1 / 3, color="black", linewidth=0.4, linestyle=":")
-        for label, colour in zip(labels, LINE_COLOURS, strict=False):
-            part = table.sel(forecast=label)
-            weight = part[f"reliability_{kind}_weight"]
-            others = [d for d in weight.dims if d != "bin"]
-            total = weight.sum(others)
-            x, y = (
-                ((part[f"reliability_{kind}_{k}"] * weight).sum(others) / total).where(
-                    total / total.sum() > 0.002
-                )
-                for k in ("probability", "frequency")
-            )
-            ax.plot(x, y, color=colour, linewidth=1)
-            ax.scatter(x, y, s=400 * total / total.sum(), color=colour, alpha=0.7, label=label)
-        ax.set(
-            xlim=(0, 1),
-            ylim=(0, 1),
-            aspect="equal",
-            xlabel="probability",
-            ylabel="frequency",
-            title=f"{kind} normal",
-        )
-        ax.legend(frameon=False, fontsize=8, markerscale=0.5)
+        _draw_reliability(ax, table, kind)
     if ranks:
-        ax = axes[-1]
-        shares = table["rank_histogram"]
-        others = [d for d in shares.dims if d not in ("bin", "forecast")]
-        shares = shares.mean(others)
-        size = shares.sizes["bin"]
-        width = 0.9 / len(labels)
-        for k, (label, colour) in enumerate(zip(labels, LINE_COLOURS, strict=False)):
-            place = np.arange(size) + k * width
-            ax.bar(place, shares.sel(forecast=label), width, align="edge", color=colour)
-        ax.axhline(1 / size, color="black", linewidth=0.6)
-        ax.set(xlabel="rank of the observation (tenths)", ylabel="share", title="rank histogram")
+        _draw_ranks(axes[-1], table["rank_histogram"])
     return figure
+
+
+def _draw_reliability(ax: Any, table: xr.Dataset, kind: str) -> None:
+    """Draw how often the lower or upper tercile occurs that is forecast with a probability."""
+    ax.plot([0, 1], [0, 1], color="black", linewidth=0.6)
+    ax.axhline(1 / 3, color="black", linewidth=0.4, linestyle=":")
+    ax.axvline(1 / 3, color="black", linewidth=0.4, linestyle=":")
+    for label, colour in zip(table["forecast"].values, LINE_COLOURS, strict=False):
+        part = table.sel(forecast=label)
+        weight = part[f"reliability_{kind}_weight"]
+        others = [d for d in weight.dims if d != "bin"]
+        total = weight.sum(others)
+        x, y = (
+            ((part[f"reliability_{kind}_{k}"] * weight).sum(others) / total).where(
+                total / total.sum() > MIN_SHARE
+            )
+            for k in ("probability", "frequency")
+        )
+        ax.plot(x, y, color=colour, linewidth=1)
+        ax.scatter(x, y, s=400 * total / total.sum(), color=colour, alpha=0.7, label=label)
+    ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    ax.set(xlabel="probability", ylabel="frequency", title=f"{kind} normal")
+    ax.legend(frameon=False, fontsize=8, markerscale=0.5)
+
+
+def _draw_ranks(ax: Any, shares: xr.DataArray) -> None:
+    """Draw a rank histogram, bars of the forecasts side by side."""
+    shares = shares.mean([d for d in shares.dims if d not in ("bin", "forecast")])
+    size = shares.sizes["bin"]
+    width = 0.9 / shares.sizes["forecast"]
+    for k, (label, colour) in enumerate(zip(shares["forecast"].values, LINE_COLOURS, strict=False)):
+        position = np.arange(size) + k * width
+        ax.bar(position, shares.sel(forecast=label), width, align="edge", color=colour)
+    ax.axhline(1 / size, color="black", linewidth=0.6)
+    ax.set(xlabel="rank of the observation (tenths)", ylabel="share", title="rank histogram")

@@ -1,4 +1,4 @@
-"""One page about a forecast: maps, scores beside references, and how it was made."""
+"""A page about a forecast: maps, scores beside references, and provenance."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def report(
     climatology
         Of the observations; see :func:`xai4land_seasonal.forecast`.
     references : sequence of str
-        What scores stand beside.
+        References that scores are compared with.
     intervals : int
         Resamples of the years for the 90 % intervals of the scores.
 
@@ -82,7 +82,7 @@ def report(
     Raises
     ------
     InputError
-        If the path is not one of a page, or its folder is not there.
+        If the path does not end in ``.html``, or its folder does not exist.
     StoreError
         If it cannot be written.
 
@@ -97,7 +97,7 @@ def report(
     """
     path = Path(path)
     if path.suffix not in (".html", ".htm"):
-        raise InputError(f"{path.name} is no page's name; end it in .html")
+        raise InputError(f"{path.name} is not the name of a page; end it in .html")
     if not path.parent.is_dir():
         raise InputError(f"there is no folder {path.parent}; make it first")
     forecast = forecast.compute()
@@ -127,13 +127,13 @@ def _forecast_section(
     seasons = list(dict.fromkeys(forecast["season"].values.tolist()))
     last = [int(np.flatnonzero(forecast["season"].values == s)[-1]) for s in seasons]
     some = forecast.isel(time=last)
-    chance = None if obs is None else tercile_probabilities(some, obs, climatology=climatology)
+    terciles = None if obs is None else tercile_probabilities(some, obs, climatology=climatology)
     parts = ["<h2>Forecast</h2>"]
     for at, season in enumerate(seasons):
         year = int(some["season_year"].values[at])
-        beside = "spread of the members" if chance is None else "most likely tercile"
+        beside = "spread of the members" if terciles is None else "most likely tercile"
         caption = f"{season} {year}: mean of the members, and {beside}."
-        parts.append(_embed_figure(plot(some, terciles=chance, time=at), caption))
+        parts.append(_embed_figure(plot(some, terciles=terciles, time=at), caption))
     if obs is not None and len(last) < forecast.sizes["time"]:
         for region in PLUME_REGIONS:
             if not covers(forecast, region):
@@ -151,14 +151,16 @@ def _score_section(
     references: Sequence[str],
     intervals: int,
 ) -> str:
-    # References are made once, and every field of a score once.
-    parts = compare(forecast, obs, references, climatology=climatology, load=True)
-    maps = compute_scores(parts, [*TABLE_METRICS, *MAP_METRICS], set())
-    wide = {"season", *Grid.of(forecast).names}
-    means = compute_scores(parts, TABLE_METRICS, wide)
-    means = means.merge(compute_intervals(parts.cases, TABLE_METRICS, wide, intervals))
+    # Fields are computed once, for maps, means and intervals.
+    comparison = compare(forecast, obs, references, climatology=climatology, load=True)
+    maps = compute_scores(comparison, [*TABLE_METRICS, *MAP_METRICS], set())
+    mean_dims = {"season", *Grid.of(forecast).names}
+    means = compute_scores(comparison, TABLE_METRICS, mean_dims)
+    means = means.merge(
+        compute_intervals(comparison.forecasts, TABLE_METRICS, mean_dims, intervals)
+    )
     caption = (
-        f"Means over cells by area, and over seasons; {maps.attrs['seasons']}. In small print "
+        f"Means over cells by area, and over seasons; {maps.attrs['seasons']}. In small print, "
         f"90 % intervals from resampled years."
     )
     return "\n".join(
@@ -168,8 +170,8 @@ def _score_section(
             f"<p>{html.escape(caption)}</p>",
             _embed_figure(
                 plot_scores(maps),
-                "Anomaly correlation; dots where it is significant with the rate of false "
-                "discoveries held at 10 %.",
+                "Anomaly correlation; dots where it is significant at a false discovery rate of "
+                "10 %.",
             ),
             _embed_figure(
                 plot_scores(maps, metric="crpss"), "Skill of the CRPS against climatology."

@@ -9,7 +9,7 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
-from xai4land.scores.significance import fdr
+from xai4land.scores.significance import control_fdr
 from xai4land_seasonal.products.drawing import (
     add_title,
     draw_cells,
@@ -27,43 +27,52 @@ __all__ = ["plot_scores"]
 def plot_scores(
     scores: xr.Dataset, *, metric: str = "acc", forecast: str | None = None, alpha: float = 0.1
 ) -> Figure:
-    """Draw maps of a score, one a season.
+    """Draw maps of a score, one for each season.
 
-    Where ``acc_pvalue`` is among the scores and ``acc`` is drawn, dots mark cells whose correlation
-    is significant with the rate of false discoveries held at ``alpha``.
+    If ``acc`` is drawn and ``acc_pvalue`` is among the scores, dots mark cells whose correlation is
+    significant at the false discovery rate ``alpha``.
 
     Parameters
     ----------
     scores : Dataset
         As :func:`xai4land_seasonal.verify` gives it, per cell.
     metric : str
+        Name of the score.
     forecast : str, optional
         By default the first.
     alpha : float
+        False discovery rate.
+
+    Raises
+    ------
+    InputError
+        If the scores have no such metric or forecast, or are no maps.
     """
     if metric not in scores:
         raise InputError(f"metric {metric!r}, expected one of {', '.join(map(str, scores))}")
     label = forecast or str(scores["forecast"].values[0])
     if label not in scores["forecast"].values:
         raise InputError(f"forecast {label!r}, expected one of {scores['forecast'].values}")
-    one = scores[metric].sel(forecast=label).compute()
-    if {*one.dims} - {"season"} in (set(), {"region"}):
+    field = scores[metric].sel(forecast=label).compute()
+    if {*field.dims} - {"season"} in (set(), {"region"}):
         raise InputError("scores are means over cells; verify with dim='time' for maps")
-    seasons = [str(s) for s in one["season"].values]
+    seasons = [str(s) for s in field["season"].values]
     rows = -(-len(seasons) // 2)
-    across = min(len(seasons), 2)
-    figure = make_figure(one, across, rows)
-    axes = make_map_axes(figure, rows, across, one)
+    columns = min(len(seasons), 2)
+    figure = make_figure(field, columns, rows)
+    axes = make_map_axes(figure, rows, columns, field)
     centre = 0.5 if metric.startswith("roc") else 1.0 if metric == "spread_error" else 0.0
     limit = 0.5 if centre == 0.5 else 1.0
     pvalues = scores.get("acc_pvalue") if metric == "acc" else None
     for season, ax in zip(seasons, axes, strict=False):
-        part = one.sel(season=season)
+        part = field.sel(season=season)
         shown = draw_cells(ax, part, cmap="RdBu_r", vmin=centre - limit, vmax=centre + limit)
         ax.set_title(season, fontsize=10)
         if pvalues is not None:
-            sure = fdr(pvalues.sel(forecast=label, season=season).compute(), alpha=alpha)
-            lat, lon = np.nonzero(sure.values)
+            significant = control_fdr(
+                pvalues.sel(forecast=label, season=season).compute(), alpha=alpha
+            )
+            lat, lon = np.nonzero(significant.values)
             grid = Grid.of(part)
             ax.plot(
                 to_axes_longitude(ax, grid, grid.lon.values[lon]),

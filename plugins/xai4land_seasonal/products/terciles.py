@@ -1,4 +1,4 @@
-"""Probabilities of a season below, near and above what is normal."""
+"""Probabilities of the terciles of the observations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["CATEGORIES", "tercile_probabilities"]
 
 CATEGORIES = ("below", "near", "above")
 MIN_THRESHOLD_YEARS = 10
-"""Years that thresholds need at least."""
+"""Years that terciles need."""
 
 
 def tercile_probabilities(
@@ -36,7 +36,7 @@ def tercile_probabilities(
     climatology
         Of monthly observations; see :func:`xai4land_seasonal.forecast`.
     period : tuple of int, optional
-        First and last year of the seasons that thresholds come from; by default all. A forecast's
+        First and last year of the seasons that terciles come from; by default all. A forecast's
         own year is left out.
 
     Returns
@@ -56,29 +56,29 @@ def tercile_probabilities(
     >>> climate = xai4land.sample("climate", years=range(1900, 1960))[["tas"]]
     >>> made = xai4land_seasonal.forecast(
     ...     climate, "DJF", members=30, years=1959, emulator="trend", climatology=(1900, 1929))
-    >>> chance = tercile_probabilities(made, climate, climatology=(1900, 1929))
-    >>> bool(abs(chance.tas_probability.sum("category") - 1).max() < 1e-6)
+    >>> terciles = tercile_probabilities(made, climate, climatology=(1900, 1929))
+    >>> bool(abs(terciles.tas_probability.sum("category") - 1).max() < 1e-6)
     True
     """
     truth = to_seasons(obs, forecast, climatology, "the observations")
     if period is not None:
         years = truth["season_year"]
         truth = truth.isel(time=np.flatnonzero((years >= period[0]) & (years <= period[1])))
-    made = {}
+    fields = {}
     for name, members in forecast.data_vars.items():
         if "realization" not in members.dims:
             continue
         edges = _thresholds(forecast, truth[name])
         plain = members.drop_vars([c for c in members.coords if c not in members.dims])
-        chance = probabilities(plain, edges).assign_coords(time=forecast["time"])
-        chance = chance.assign_coords(category=list(CATEGORIES))
-        made[f"{name}_probability"] = chance.astype(np.float32).assign_attrs(
+        probability = probabilities(plain, edges).assign_coords(time=forecast["time"])
+        probability = probability.assign_coords(category=list(CATEGORIES))
+        fields[f"{name}_probability"] = probability.astype(np.float32).assign_attrs(
             long_name=f"probability of the terciles of {name}", units="1"
         )
-    if not made:
+    if not fields:
         raise InputError("the forecast has no dimension 'realization'")
     keep = [c for c in forecast.coords if c != "realization"]
-    found = xr.Dataset(made).assign_coords({c: forecast[c] for c in keep})
+    found = xr.Dataset(fields).assign_coords({c: forecast[c] for c in keep})
     found["category"].attrs["long_name"] = "part of the observed seasons"
     found.attrs = {
         **forecast.attrs,
@@ -97,8 +97,8 @@ def _thresholds(forecast: xr.Dataset, truth: xr.DataArray) -> xr.DataArray:
         at = np.flatnonzero((names == season) & (years != year))
         if at.size < MIN_THRESHOLD_YEARS:
             problems.append(
-                f"{season} {year}: {at.size} other years observed, expected at least {MIN_THRESHOLD_YEARS} to "
-                "tell what is normal"
+                f"{season} {year}: {at.size} other years observed, expected at least "
+                f"{MIN_THRESHOLD_YEARS} to find terciles; bring more years"
             )
             continue
         some = truth.isel(time=at)

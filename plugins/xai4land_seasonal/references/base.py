@@ -15,7 +15,7 @@ from xai4land_seasonal.references.dressing import dress
 __all__ = ["DressedMean", "compute_departures", "fit_past_slope", "latest_month", "select_by_year"]
 
 ERROR_YEARS = 60
-"""Years whose errors members are made of."""
+"""Past years whose errors are added to a mean."""
 
 
 class DressedMean(Forecaster):

@@ -33,7 +33,7 @@ class Patterns:
 
     @classmethod
     def of(cls, months: Floats, area: Floats, count: int) -> Patterns:
-        """Compute patterns of monthly departures, (months, variables, cells); missing ones are zero.
+        """Compute patterns of departures, (months, variables, cells); missing ones count as zero.
 
         Examples
         --------
@@ -64,7 +64,7 @@ class Patterns:
 
 
 def find_refits(history: History) -> list[tuple[int, slice]]:
-    """Return the position of each fit's first year, which it does not use, and its years."""
+    """Return the position of the first year that each fit is used for, and all these years."""
     years = history.first_year + np.arange(len(history.values))
     firsts = [i for i, year in enumerate(years) if year % REFIT_INTERVAL == 0]
     ends = [*firsts[1:], len(years)]

@@ -1,4 +1,4 @@
-"""A forecast, its references and what was observed, on the same seasons and cells."""
+"""A forecast, its references and the observations, on the same seasons and cells."""
 
 from __future__ import annotations
 
@@ -20,35 +20,34 @@ from xai4land_seasonal.data.seasons import Season
 from xai4land_seasonal.data.variables import default_variable
 from xai4land_seasonal.forecasting import forecast as make_forecast
 from xai4land_seasonal.references import REFERENCES
-from xai4land_seasonal.verification.fields import Case, Truth
+from xai4land_seasonal.verification.fields import Observations, SeasonForecast
 from xai4land_seasonal.verification.matching import check_same_level, match, to_seasons
 
-__all__ = ["CasesBySeason", "Comparison", "compare", "find_problems"]
+__all__ = ["Comparison", "ForecastsBySeason", "compare", "find_problems"]
 
-CLIMATOLOGY = "climatology"
 References = Sequence[str] | Mapping[str, xr.Dataset]
 Regions = Sequence[str] | Mapping[str, Region] | None
-CasesBySeason = dict[str, dict[str, tuple[Case, npt.NDArray[np.int64]]]]
-"""Of each forecast and season, with the seasons' years."""
+ForecastsBySeason = dict[str, dict[str, tuple[SeasonForecast, npt.NDArray[np.int64]]]]
+"""By forecast and season, each with the years of the season."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What scores are made of.
+    """Forecasts and observations that scores are computed from.
 
     Attributes
     ----------
-    cases : dict
+    forecasts : dict
         The forecast first, then its references.
     area : DataArray or None
-        Of the cells; None if fields are means over regions.
+        Area of the cells; None if fields are means over regions.
     units : str
-        Of the data.
+        Units of the data.
     attrs : dict
-        What scores say of themselves.
+        Attributes of scores.
     """
 
-    cases: CasesBySeason
+    forecasts: ForecastsBySeason
     area: xr.DataArray | None
     units: str
     attrs: dict[str, str]
@@ -81,14 +80,14 @@ def compare(
     seed: int = 0,
     load: bool = False,
 ) -> Comparison:
-    """Make references, and bring all to the seasons that all have.
+    """Make references, and select the seasons that all forecasts and the observations have.
 
     Parameters
     ----------
     forecast, obs, references, climatology, regions, variable, seed
         See :func:`xai4land_seasonal.verify`.
     load : bool
-        Whether to compute now what would be computed for each score anew.
+        Whether to compute fields now, once for all scores.
 
     Raises
     ------
@@ -97,55 +96,55 @@ def compare(
     """
     InputError.raise_if(find_problems(forecast, obs, references))
     name = variable or default_variable(forecast)
-    own = forecast[[name]]
-    truth = to_seasons(obs, own, climatology, "the observations")
-    own, truth = match(own, truth, "the observations")
+    ours = forecast[[name]]
+    truth = to_seasons(obs, ours, climatology, "the observations")
+    ours, truth = match(ours, truth, "the observations")
     pool = dict(references) if isinstance(references, Mapping) else {}
     names = [] if isinstance(references, Mapping) else list(references)
     if "season_year" not in obs.coords:
-        names += [judge for judge in (CLIMATOLOGY, "trend") if judge not in references]
+        names += [base for base in ("climatology", "trend") if base not in references]
     if names or not isinstance(references, Mapping):
-        pool |= _make_references(names, own, obs, climatology, seed)
-    pool = {k: to_seasons(v, own, None, f"{k!r}") for k, v in pool.items()}
+        pool |= _make_references(names, ours, obs, climatology, seed)
+    pool = {k: to_seasons(v, ours, None, f"{k!r}") for k, v in pool.items()}
     for k, other in pool.items():
-        own, _ = match(own, other, f"{k!r}")
-    truth = match(own, truth, "the observations")[1]
+        ours, _ = match(ours, other, f"{k!r}")
+    truth = match(ours, truth, "the observations")[1]
     label = str(forecast.attrs.get("emulator", "forecast"))
     label = label if label not in references else f"{label} (forecast)"
-    fields = {label: own[name]} | {
-        k: match(own, other, f"{k!r}")[1][name] for k, other in pool.items()
+    fields = {label: ours[name]} | {
+        k: match(ours, other, f"{k!r}")[1][name] for k, other in pool.items()
     }
     fields = {k: check_same_level(field, truth[name], f"{k!r}") for k, field in fields.items()}
     if regions is not None:
         fields = {k: _average_regions(v, regions) for k, v in fields.items()}
         truth = truth.assign({name: _average_regions(truth[name], regions)})
-    seen = truth[name]
+    observed = truth[name]
     if load:
-        fields, seen = compute(fields, seen)
+        fields, observed = compute(fields, observed)
     return Comparison(
-        _group_by_season(fields, seen, [label, *references]),
-        cell_areas(Grid.of(own), seen) if regions is None else None,
-        str(seen.attrs.get("units", "1")),
+        _group_by_season(fields, observed, [label, *references]),
+        cell_areas(Grid.of(ours), observed) if regions is None else None,
+        str(observed.attrs.get("units", "1")),
         {
             "title": f"verification of {label}",
-            "seasons": f"{own.sizes['time']} seasons, {int(own['season_year'].min())}-"
-            f"{int(own['season_year'].max())}",
+            "seasons": f"{ours.sizes['time']} seasons, {int(ours['season_year'].min())}-"
+            f"{int(ours['season_year'].max())}",
         },
     )
 
 
 def _make_references(
     names: Sequence[str],
-    own: xr.Dataset,
+    ours: xr.Dataset,
     obs: xr.Dataset,
     climatology: Climatology,
     seed: int,
 ) -> dict[str, xr.Dataset]:
     """Make references from the observations, with the forecast's lead, seasons and grid."""
-    lead = _find_lead(own)
-    seasons = np.unique(own["season"].values).tolist()
-    years = np.unique(own["season_year"].values).tolist()
-    members = own.sizes.get("realization", 1)
+    lead = _find_lead(ours)
+    seasons = np.unique(ours["season"].values).tolist()
+    years = np.unique(ours["season_year"].values).tolist()
+    members = ours.sizes.get("realization", 1)
     made = {}
     for name in names:
         made[name] = make_forecast(
@@ -157,24 +156,24 @@ def _make_references(
             emulator=REFERENCES[name],
             climatology=climatology,
             seed=seed,
-            grid=own,
-            variables=[str(n) for n in own.data_vars],
+            grid=ours,
+            variables=[str(n) for n in ours.data_vars],
         )
     return made
 
 
-def _find_lead(own: xr.Dataset) -> int:
+def _find_lead(ours: xr.Dataset) -> int:
     """Return the whole months between the reference time and the season."""
-    if "forecast_reference_time" not in own.coords:
+    if "forecast_reference_time" not in ours.coords:
         raise InputError(
-            "the forecast has no coordinate 'forecast_reference_time' that tells the lead of "
+            "the forecast has no coordinate 'forecast_reference_time', which gives the lead of "
             "references by name; give references={name: forecast}"
         )
-    reference = own["forecast_reference_time"]
+    reference = ours["forecast_reference_time"]
     months = 12 * reference.dt.year.values + reference.dt.month.values - 1
     starts = [
         Season.of(str(season)).start(int(year))
-        for season, year in zip(own["season"].values, own["season_year"].values, strict=True)
+        for season, year in zip(ours["season"].values, ours["season_year"].values, strict=True)
     ]
     leads = np.unique(starts - months)
     if leads.size != 1:
@@ -184,20 +183,23 @@ def _find_lead(own: xr.Dataset) -> int:
 
 def _group_by_season(
     fields: Mapping[str, xr.DataArray], truth: xr.DataArray, names: Sequence[str]
-) -> CasesBySeason:
-    made: CasesBySeason = {name: {} for name in names}
+) -> ForecastsBySeason:
+    """Return the forecasts of each season beside its observations."""
+    forecasts: ForecastsBySeason = {name: {} for name in names}
     for season in dict.fromkeys(truth["season"].values.tolist()):
         at = np.flatnonzero(truth["season"].values == season)
         obs = _drop_coords(truth.isel(time=at))
         years = truth["season_year"].values[at]
-        nothing = _with_realization(xr.zeros_like(obs))
+        no_anomaly = _with_realization(xr.zeros_like(obs))
         parts = {
             k: _with_realization(_drop_coords(field.isel(time=at))) for k, field in fields.items()
         }
-        judge = Truth(obs, parts.get(CLIMATOLOGY, nothing), parts.get("trend", nothing))
+        observed = Observations(
+            obs, parts.get("climatology", no_anomaly), parts.get("trend", no_anomaly)
+        )
         for name in names:
-            made[name][season] = Case(parts[name], judge), years
-    return made
+            forecasts[name][season] = SeasonForecast(parts[name], observed), years
+    return forecasts
 
 
 def _drop_coords(array: xr.DataArray) -> xr.DataArray:

@@ -1,4 +1,4 @@
-"""What a verification shows unless told otherwise; light, so that signatures can name it."""
+"""Default metrics and references, in a module that signatures can import cheaply."""
 
 __all__ = ["DEFAULT_METRICS", "DEFAULT_REFERENCES"]
 

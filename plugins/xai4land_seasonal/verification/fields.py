@@ -1,4 +1,4 @@
-"""The fields in time that metrics are made of."""
+"""Fields that metrics are computed from, each computed once."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from xai4land.scores.categories import (
 )
 from xai4land.scores.ensembles import crps, ensemble_mean, member_variance
 
-__all__ = ["Case", "Truth"]
+__all__ = ["Observations", "SeasonForecast"]
 
 
 @dataclass(frozen=True)
-class Truth:
-    """What was observed in a season, and the references that all forecasts of it are held to.
+class Observations:
+    """Observations of a season, and the references that all its forecasts are compared with.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Truth:
 
     @cached_property
     def category(self) -> xr.DataArray:
-        """Tercile that was observed."""
+        """Observed category, by terciles of other years."""
         return category_of(self.obs, self.edges)
 
     @cached_property
@@ -53,7 +53,7 @@ class Truth:
 
     @cached_property
     def common_category(self) -> xr.DataArray:
-        """Tercile of all observations that was observed."""
+        """Observed category, by terciles of all observations."""
         return category_of(self.obs, self.common_edges)
 
     @cached_property
@@ -63,51 +63,51 @@ class Truth:
 
     @cached_property
     def crps(self) -> xr.DataArray:
-        """Of the climatology."""
+        """CRPS of the climatology."""
         return crps(self.climatology, self.obs)
 
     @cached_property
     def rps(self) -> xr.DataArray:
-        """Of climatological probabilities."""
+        """RPS of climatological probabilities."""
         return climatological_rps(self.obs, self.edges)
 
 
 @dataclass(frozen=True)
-class Case:
-    """One forecast of a season, and what it is judged by; each field is made once.
+class SeasonForecast:
+    """One forecast of a season, and its observations.
 
     Attributes
     ----------
     members : DataArray, shape (time, realization, ...)
-    truth : Truth
+    truth : Observations
     """
 
     members: xr.DataArray
-    truth: Truth
+    truth: Observations
 
     @cached_property
     def mean(self) -> xr.DataArray:
-        """Of the members."""
+        """Mean of the members."""
         return ensemble_mean(self.members)
 
     @cached_property
     def variance(self) -> xr.DataArray:
-        """Of the members."""
+        """Variance of the members."""
         return member_variance(self.members)
 
     @cached_property
     def crps(self) -> xr.DataArray:
-        """Fair, of each time."""
+        """Fair CRPS of each time."""
         return crps(self.members, self.truth.obs)
 
     @cached_property
     def rps(self) -> xr.DataArray:
-        """Fair, of each time."""
+        """Fair RPS of each time."""
         return rps(self.members, self.truth.obs, self.truth.edges)
 
     @cached_property
     def probability(self) -> xr.DataArray:
-        """Of the three categories."""
+        """Probability of the three categories."""
         return probabilities(self.members, self.truth.edges)
 
     @property
@@ -122,7 +122,7 @@ class Case:
 
     @cached_property
     def common_probability(self) -> xr.DataArray:
-        """Of the three categories that are the same for each time."""
+        """Probability of the three categories, by terciles of all observations."""
         return probabilities(self.members, self.truth.common_edges)
 
     @property

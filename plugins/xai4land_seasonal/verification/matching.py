@@ -1,4 +1,4 @@
-"""Observations, and other forecasts, at the times and on the grid of a forecast."""
+"""Observations and other forecasts, at the times and on the grid of a forecast."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def to_seasons(
     climatology : tuple of int, Dataset, DataArray or None
         Of monthly data.
     what : str
-        How to call the data in errors.
+        What to call the data in errors.
     """
     names = [str(name) for name, array in like.data_vars.items() if "time" in array.dims]
     differences = climatology is None
@@ -42,8 +42,8 @@ def to_seasons(
     for name in names:
         try:
             array = find_variable(data, _variable(name, like), differences=differences)
-            own = Grid.of(array, f"{what}: {name!r}")
-            found[name] = array if own == grid else cell_means(array, grid, data)
+            source = Grid.of(array, f"{what}: {name!r}")
+            found[name] = array if source == grid else cell_means(array, grid, data)
         except InputError as error:
             problems += [f"{what}: {problem}" for problem in error.problems]
     InputError.raise_if(problems)
@@ -80,26 +80,26 @@ def match(forecast: xr.Dataset, data: xr.Dataset, what: str) -> tuple[xr.Dataset
     """
     keys = [_season_keys(part, name) for part, name in ((forecast, "the forecast"), (data, what))]
     place = {key: k for k, key in enumerate(keys[1])}
-    mine = [k for k, key in enumerate(keys[0]) if key in place]
-    if len(mine) < 2:
-        have = [
+    ours = [k for k, key in enumerate(keys[0]) if key in place]
+    if len(ours) < 2:
+        spans = [
             f"{keys[k][0][0]} {keys[k][0][1]} to {keys[k][-1][0]} {keys[k][-1][1]}" for k in (0, 1)
         ]
         raise InputError(
-            f"{what} ({have[1]}) and the forecast ({have[0]}) share {len(mine)} seasons, expected "
-            "at least two; bring others, or forecast other years"
+            f"{what} ({spans[1]}) and the forecast ({spans[0]}) share {len(ours)} seasons, "
+            "expected at least two; bring others, or forecast other years"
         )
-    theirs = [place[keys[0][k]] for k in mine]
-    one, other = forecast.isel(time=mine), data.isel(time=theirs)
+    theirs = [place[keys[0][k]] for k in ours]
+    one, other = forecast.isel(time=ours), data.isel(time=theirs)
     other = other.drop_vars([c for c in other.coords if "time" in other[c].dims])
     return one, other.assign_coords(time=one["time"])
 
 
 def check_same_level(forecast: xr.DataArray, obs: xr.DataArray, what: str) -> xr.DataArray:
-    """Return a forecast, with an error where it is absolute and the observations are anomalies.
+    """Return a forecast; raise if it is absolute beside anomalies, or the reverse.
 
-    Their means over time are then further apart than any bias; lazy data are looked at when they
-    are computed.
+    Their means over time then differ by more than any bias. Lazy data are checked when they are
+    computed.
 
     Examples
     --------
@@ -108,12 +108,12 @@ def check_same_level(forecast: xr.DataArray, obs: xr.DataArray, what: str) -> xr
     True
     """
     mean = ensemble_mean(forecast).mean("time") - obs.mean("time")
-    apart, varying = (mean**2).mean(), ((obs - obs.mean("time")) ** 2).mean()
+    difference, variance = (mean**2).mean(), ((obs - obs.mean("time")) ** 2).mean()
     checked: xr.DataArray = xr.apply_ufunc(
         _refuse_other_level,
         forecast,
-        apart,
-        varying,
+        difference,
+        variance,
         kwargs={"what": what},
         dask="parallelized",
         output_dtypes=[forecast.dtype],
@@ -122,12 +122,15 @@ def check_same_level(forecast: xr.DataArray, obs: xr.DataArray, what: str) -> xr
     return checked
 
 
-def _refuse_other_level(values: np.ndarray, apart: Any, varying: Any, what: str) -> np.ndarray:
-    if values.size and float(apart) > MAX_ANOMALY_MEAN**2 * float(varying) > 0:
+def _refuse_other_level(
+    values: np.ndarray, difference: Any, variance: Any, what: str
+) -> np.ndarray:
+    """Return values, or raise if they are plainly of the other level."""
+    if values.size and float(difference) > MAX_ANOMALY_MEAN**2 * float(variance) > 0:
         raise InputError(
-            f"{what} and the observations are {float(apart) ** 0.5:.3g} apart in the mean, and "
-            f"these vary by {float(varying) ** 0.5:.3g}: one is absolute, the other anomalies; "
-            "take anomalies of both (climatology=, hindcast_seasons(anomalies=True))"
+            f"{what} and the observations differ by {float(difference) ** 0.5:.3g} in the mean, "
+            f"and these vary by {float(variance) ** 0.5:.3g}: one is absolute, the other "
+            "anomalies; take anomalies of both (climatology=, hindcast_seasons(anomalies=True))"
         )
     return values
 

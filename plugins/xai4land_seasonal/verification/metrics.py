@@ -1,7 +1,7 @@
-"""Metrics by name, and what each needs of a forecast.
+"""Metrics by name, and the fields that each needs.
 
-A forecast is first brought to a few fields in time (its mean, its CRPS, ...), which metrics then
-take means and correlations of; resampling times draws from these fields.
+A forecast is reduced to a few fields in time (its mean, its CRPS, ...). Metrics average and
+correlate these; intervals resample them.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Metric(NamedTuple):
     ----------
     long_name : str
     needs : tuple of str
-        Fields of a :class:`Case` that ``score`` takes.
+        Fields of a ``SeasonForecast`` that ``score`` takes.
     score : callable
     has_units : bool
-        Whether it is in the units of the data; else a plain number.
+        Whether it is in the units of the data; otherwise in 1.
     pooled : bool
-        Whether it counts over all cells together, whose areas are its last argument.
+        Whether it is computed over all cells, whose areas are its last argument.
     """
 
     long_name: str
@@ -47,12 +47,12 @@ def _acc_pvalue(mean: xr.DataArray, obs: xr.DataArray) -> xr.DataArray:
     return correlation_pvalue(acc(mean, obs), effective_size(mean, obs))
 
 
-def _sign_test_pvalue(own: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
-    return random_walk(other - own)["pvalue"]
+def _sign_test_pvalue(score: xr.DataArray, reference: xr.DataArray) -> xr.DataArray:
+    return random_walk(reference - score)["pvalue"]
 
 
 def _roc_of(category: int) -> Callable[[xr.DataArray, xr.DataArray], xr.DataArray]:
-    return lambda chance, truth: roc_area(chance, _events(truth, category))
+    return lambda probability, truth: roc_area(probability, _events(truth, category))
 
 
 def _events(truth: xr.DataArray, category: int) -> xr.DataArray:
@@ -60,8 +60,11 @@ def _events(truth: xr.DataArray, category: int) -> xr.DataArray:
 
 
 def _reliability_of(category: int) -> Callable[..., xr.Dataset]:
-    def score(chance: xr.DataArray, truth: xr.DataArray, area: xr.DataArray | None) -> xr.Dataset:
-        return reliability(chance, _events(truth, category), dim=_all_dims(area), weights=area)
+    def score(
+        probability: xr.DataArray, truth: xr.DataArray, area: xr.DataArray | None
+    ) -> xr.Dataset:
+        events = _events(truth, category)
+        return reliability(probability, events, dim=_all_dims(area), weights=area)
 
     return score
 
@@ -102,7 +105,7 @@ METRICS: Mapping[str, Metric] = {
     "crps": Metric(
         "fair continuous ranked probability score",
         ("crps",),
-        lambda own: own.mean("time"),
+        lambda crps: crps.mean("time"),
         has_units=True,
     ),
     "crpss": Metric(
@@ -115,8 +118,8 @@ METRICS: Mapping[str, Metric] = {
         ("rps", "truth.rps"),
         skill,
     ),
-    # Forecasts of different years are ranked: thresholds that leave out each its own year would
-    # move against it, and tell a forecast that never changes apart.
+    # Forecasts of different years are ranked, so thresholds must be the same for all: those that
+    # leave out a year move against it, which would give a constant forecast skill.
     "roc_below": Metric(
         "ROC area of the lower tercile of all years", ("low", "truth.common_category"), _roc_of(0)
     ),

@@ -13,39 +13,42 @@ from xai4land_seasonal.verification.metrics import METRICS, average_over
 __all__ = ["compute_scores", "concatenate", "summarise"]
 
 
-def compute_scores(parts: Comparison, metrics: Sequence[str], wide: set[str]) -> xr.Dataset:
-    """Compute scores on (forecast, season, ...), with means over some dimensions."""
-    cases = parts.cases
-    made = []
+def compute_scores(
+    comparison: Comparison, metrics: Sequence[str], mean_dims: set[str]
+) -> xr.Dataset:
+    """Compute scores on (forecast, season, ...), averaged over ``mean_dims``."""
+    by_forecast = []
     origin: dict[str, str] = {}
-    for seasons in cases.values():
-        several = []
-        for case, _ in seasons.values():
+    for seasons in comparison.forecasts.values():
+        by_season = []
+        for one, _ in seasons.values():
             scores: dict[str, xr.DataArray] = {}
             for name in metrics:
                 metric = METRICS[name]
-                needs = [case.field(need) for need in metric.needs]
-                found = metric.score(*needs, *([parts.area] if metric.pooled else []))
+                needs = [one.field(need) for need in metric.needs]
+                found = metric.score(*needs, *([comparison.area] if metric.pooled else []))
                 if isinstance(found, xr.Dataset):
                     new = {f"{name}_{k}": part for k, part in found.items()}
                 else:
                     new = {name: found}
                 scores |= new
                 origin |= dict.fromkeys(new, name)
-            several.append(xr.Dataset(scores))
-        made.append(concatenate(several, "season"))
-    every = concatenate(made, "forecast")
-    every = every.assign_coords(forecast=list(cases), season=list(next(iter(cases.values()))))
-    every = xr.Dataset({k: average_over(v, wide) for k, v in every.items()})
+            by_season.append(xr.Dataset(scores))
+        by_forecast.append(concatenate(by_season, "season"))
+    every = concatenate(by_forecast, "forecast")
+    labels, seasons = list(comparison.forecasts), next(iter(comparison.forecasts.values()))
+    every = every.assign_coords(forecast=labels, season=list(seasons))
+    every = xr.Dataset({k: average_over(v, mean_dims) for k, v in every.items()})
     for key, name in origin.items():
         every[key].attrs = {
             "long_name": METRICS[name].long_name,
-            "units": parts.units if METRICS[name].has_units else "1",
+            "units": comparison.units if METRICS[name].has_units else "1",
         }
-    return every.assign_attrs(parts.attrs)
+    return every.assign_attrs(comparison.attrs)
 
 
 def concatenate(parts: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
+    """Concatenate datasets along a new dimension."""
     return xr.concat(parts, dim, coords="minimal", compat="override")
 
 
@@ -55,7 +58,7 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
     Parameters
     ----------
     scores : Dataset
-        As :func:`verify` gives it; computed here.
+        As :func:`xai4land_seasonal.verify` gives it; computed here.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Verification: scores of a forecast beside its references'."""
+"""Verification of a forecast beside references."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ def verify(
     obs : Dataset
         Monthly (references by name need the years before, too), or seasonal anomalies.
     references : sequence of str, or mapping from str to Dataset
-        Names of references that are made from ``obs`` with the forecast's lead and members, or
+        Names of references, which are made from ``obs`` with the forecast's lead and members; or
         other forecasts, such as a dynamical hindcast.
     metrics : sequence of str
-        Among :data:`METRICS`.
+        Among :data:`xai4land_seasonal.verification.metrics.METRICS`.
     dim : str or sequence of str
         ``"time"`` for a score in each cell and season; with latitude and longitude added, their
         area-weighted means; with ``"season"`` added, their means over seasons.
-    regions : sequence of str or mapping from str to box, optional
-        Scores of means over named regions (:data:`xai4land_seasonal.data.areas.REGIONS`) or boxes,
-        instead of in each cell.
+    regions : sequence of str or mapping from str to tuple of float, optional
+        Scores of means over named regions (:data:`xai4land_seasonal.data.regions.REGIONS`) or over
+        (south, north, west, east), instead of in each cell.
     intervals : int
         Resamples of the years, two in a row together (Künsch 1989), for 90 % intervals of area
         means or regions: ``<metric>_interval``, and ``<metric>_gain_interval`` for the first
@@ -97,21 +97,21 @@ def verify(
     if name not in forecast:
         problems.append(f"variable {name!r} is not in the forecast ({list(forecast.data_vars)})")
     problems += find_problems(forecast, obs, references)
-    wide = set([dim] if isinstance(dim, str) else dim) - {"time"}
+    mean_dims = set([dim] if isinstance(dim, str) else dim) - {"time"}
     grid = Grid.of(forecast)
     cells = set(grid.names) if regions is None else set()
-    if wide - {"season"} not in (set(), cells):
+    if mean_dims - {"season"} not in (set(), cells):
         problems.append(
-            f"dim={sorted(wide | {'time'})}, expected 'time', with all or none of "
+            f"dim={sorted(mean_dims | {'time'})}, expected 'time', with all or none of "
             f"{sorted(cells)}, with or without 'season'"
         )
-    if intervals and regions is None and not wide & cells:
+    if intervals and regions is None and not mean_dims & cells:
         problems.append(
-            f"intervals of single cells are not made; add {', '.join(grid.names)} to dim=, or name "
-            "regions="
+            f"intervals of single cells are not computed; add {', '.join(grid.names)} to dim=, "
+            "or name regions="
         )
     InputError.raise_if(problems)
-    parts = compare(
+    comparison = compare(
         forecast,
         obs,
         references,
@@ -120,7 +120,9 @@ def verify(
         variable=name,
         seed=seed,
     )
-    found = compute_scores(parts, metrics, wide)
+    scores = compute_scores(comparison, metrics, mean_dims)
     if intervals:
-        found = found.merge(compute_intervals(parts.cases, metrics, wide, intervals, seed))
-    return found.assign_attrs(history=cf.extend_history(forecast, "verified"))
+        scores = scores.merge(
+            compute_intervals(comparison.forecasts, metrics, mean_dims, intervals, seed)
+        )
+    return scores.assign_attrs(history=cf.extend_history(forecast, "verified"))

@@ -1,4 +1,4 @@
-"""Scores against hand-worked cases, slow plain versions and expectations."""
+"""Scores against cases worked by hand, SciPy, and slow versions."""
 
 from __future__ import annotations
 
@@ -11,21 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from conftest import globe
-from xai4land import InputError
 from xai4land.scores.categories import category_of, probabilities, rps, rpss, tercile_edges
 from xai4land.scores.deterministic import acc, bias, msess, residual_correlation, rmse
 from xai4land.scores.diagnostics import rank_histogram, reliability, roc_area
 from xai4land.scores.ensembles import crps, crpss, spread_error
 from xai4land.scores.significance import (
     block_bootstrap,
+    control_fdr,
     correlation_pvalue,
     effective_size,
-    fdr,
     random_walk,
 )
-from xai4land_seasonal.data.areas import area_mean, region_mean, region_weights
-from xai4land_seasonal.data.regions import REGIONS
 
 
 def pair(times: int = 30, members: int = 7, cells: int = 2, seed: int = 0):
@@ -59,7 +55,7 @@ def test_crps_is_the_double_sum_with_members_missing(fair):
 
 @settings(max_examples=20, deadline=None)
 @given(st.permutations(range(7)))
-def test_the_order_of_members_is_nothing(order):
+def test_the_order_of_members_does_not_matter(order):
     forecast, obs = pair(12)
     forecast[0, 2] = np.nan
     edges = tercile_edges(obs)
@@ -125,7 +121,7 @@ def test_errors_and_skill_by_hand():
     assert float(crpss(made, obs, obs + 1)) == pytest.approx(1 - 0.75)
 
 
-def test_a_good_ensemble_has_its_spread_and_a_flat_histogram():
+def test_a_reliable_ensemble_has_spread_ratio_one_and_a_flat_histogram():
     forecast, obs = pair(20000, 9, 1)
     assert float(spread_error(forecast, obs)[0]) == pytest.approx(1, abs=0.02)
     np.testing.assert_allclose(rank_histogram(forecast, obs), 0.1, atol=0.01)
@@ -136,7 +132,7 @@ def test_a_good_ensemble_has_its_spread_and_a_flat_histogram():
     assert rank_histogram(narrow.transpose(*forecast.dims), obs)[[0, -1]].sum() > 0.3
 
 
-def test_terciles_know_nothing_of_their_own_time():
+def test_terciles_leave_out_their_own_time():
     _, obs = pair(12, cells=1)
     edges = tercile_edges(obs)
     changed = obs.copy()
@@ -171,7 +167,7 @@ def test_roc_area_is_mann_whitneys():
     assert float(found) == pytest.approx(expected)
 
 
-def test_reliability_counts_by_hand():
+def test_reliability_by_hand():
     chance = xr.DataArray([0.1, 0.3, 0.9, 1.0], dims="time")
     happened = xr.DataArray([0.0, 1.0, 1.0, np.nan], dims="time")
     table = reliability(chance, happened, bins=2, weights=xr.DataArray([1.0, 3, 1, 1], dims="time"))
@@ -180,26 +176,7 @@ def test_reliability_counts_by_hand():
     np.testing.assert_allclose(table.frequency, [0.75, 1.0])
 
 
-def test_areas_and_boxes_count_by_overlap():
-    field = globe(18, 36, values=np.ones((18, 36)))
-    assert float(area_mean(field)) == pytest.approx(1)
-    lat = xr.ones_like(field) * field.lat
-    fine = globe(180, 360)
-    for name, (south, north, west, east) in REGIONS.items():
-        area = (np.sin(np.deg2rad(north)) - np.sin(np.deg2rad(south))) * (east - west)
-        assert float(region_weights(field, name).sum()) == pytest.approx(area), name
-        turned = fine.assign_coords(lon=("lon", fine.lon.values % 360, fine.lon.attrs)).sortby(
-            "lon"
-        )
-        assert float(region_mean(turned, name)) == pytest.approx(float(region_mean(fine, name)))
-    assert float(region_mean(lat, "nino34")) == pytest.approx(0, abs=1e-12)
-    with pytest.raises(InputError, match="expected one of"):
-        region_mean(field, "atlantis")
-    with pytest.raises(InputError, match="beyond the grid"):
-        region_mean(field.isel(lat=slice(3)), "nino34")
-
-
-def test_significance_agrees_with_scipy_and_counts_memory():
+def test_significance_agrees_with_scipy_and_accounts_for_autocorrelation():
     walk = random_walk(xr.DataArray([1.0] * 14 + [-1.0] * 5 + [0.0], dims="time"))
     assert (int(walk.wins), int(walk.losses)) == (14, 5)
     assert float(walk.pvalue) == pytest.approx(stats.binomtest(5, 19).pvalue)
@@ -213,10 +190,10 @@ def test_significance_agrees_with_scipy_and_counts_memory():
     assert p == pytest.approx(stats.norm.sf(math.atanh(0.5) * math.sqrt(27)))
     values = rng.random(200) ** 3
     expected = stats.false_discovery_control(values) <= 0.1
-    assert np.array_equal(fdr(xr.DataArray(values), alpha=0.1).values, expected)
+    assert np.array_equal(control_fdr(xr.DataArray(values), alpha=0.1).values, expected)
 
 
-def test_bootstrap_intervals_hold_the_truth_as_often_as_they_say():
+def test_bootstrap_intervals_contain_the_truth_at_their_level():
     rng = np.random.default_rng(0)
     inside = 0
     for k in range(60):

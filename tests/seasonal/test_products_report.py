@@ -1,4 +1,4 @@
-"""The page as a browser shows it."""
+"""Reports as a browser shows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verification: a forecast and its references on equal terms."""
+"""Verification of a forecast and its references on the same seasons."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from xai4land import InputError
 from xai4land.cli import main
 from xai4land_seasonal import (
     anomalies,
-    calibrate,
-    combine,
     forecast,
     report,
     seasonal_means,
@@ -54,7 +52,7 @@ def test_scores_are_those_of_each_cell_and_season(world, made):
     assert summarise(scores).index[0] == "persistence"
 
 
-def test_intervals_hold_the_score_and_gains_over_itself_are_nought(world, made):
+def test_intervals_contain_the_score_and_gains_over_itself_are_zero(world, made):
     scores = verify(
         made,
         world,
@@ -71,7 +69,7 @@ def test_intervals_hold_the_score_and_gains_over_itself_are_nought(world, made):
         verify(made, world, intervals=10)
 
 
-def test_members_missing_and_unequal_ensembles(world, made):
+def test_missing_members_and_unequal_ensembles(world, made):
     fewer = made.isel(realization=slice(5)).copy(deep=True)
     fewer.tas[3, 2:4] = np.nan
     scores = verify(made, world, references={"fewer": fewer}, metrics=["crps", "rmse"]).compute()
@@ -136,7 +134,7 @@ def test_absolute_observations_of_anomalies_are_refused(world, made):
 
 def test_absolute_forecasts_of_anomalies_are_refused_by_name(world, made):
     absolute = made + 280
-    with pytest.raises(InputError, match="'theirs' and the observations are 280 apart"):
+    with pytest.raises(InputError, match="'theirs' and the observations differ by 280"):
         verify(made, world, references={"theirs": absolute}, metrics=["acc"]).compute()
     truth = seasonal_means(world + 280)
     with pytest.raises(InputError, match="one is absolute, the other anomalies"):
@@ -145,35 +143,7 @@ def test_absolute_forecasts_of_anomalies_are_refused_by_name(world, made):
     assert abs(float(scores.bias.mean())) < 1
 
 
-def test_calibration_mends_bias_and_spread(world, made):
-    wrong = made.copy(deep=True)
-    mean = made.tas.mean("realization")
-    wrong["tas"] = mean + 2.0 + 0.1 * (made.tas - mean)
-    wrong["tas"] = wrong.tas.transpose(*made.tas.dims)
-    right = calibrate(wrong, world)
-    raw, mended = (
-        verify(x, world, references=[], metrics=["bias", "spread_error", "crps"]).mean().compute()
-        for x in (wrong, right)
-    )
-    assert abs(float(mended.bias)) < 0.1 < 1.5 < float(raw.bias)
-    assert float(mended.spread_error) == pytest.approx(1, abs=0.15)
-    assert float(mended.crps) < float(raw.crps)
-    past = calibrate(wrong, world, years="past")
-    assert past.tas[0].identical(wrong.tas[0])  # the first year has no past
-
-
-def test_several_ensembles_become_one(world, made):
-    other = forecast(world, ("DJF", "JJA"), years=YEARS, members=4, emulator="trend").compute()
-    both = combine(made, {"b": other})
-    assert both.sizes["realization"] == 8
-    assert both.source.values.tolist() == ["persistence"] * 4 + ["b"] * 4
-    with pytest.raises(InputError, match="weights=\\[1.0\\], expected a share for each"):
-        combine(made, {"b": other}, weights=[1.0])
-    with pytest.raises(InputError, match="none named 'persistence' like the first"):
-        combine(made, {"persistence": other})
-
-
-def test_the_page_makes_each_reference_once(world, made, tmp_path, monkeypatch):
+def test_a_report_makes_each_reference_once(world, made, tmp_path, monkeypatch):
     from xai4land_seasonal.verification import comparison
 
     asked = []
@@ -200,7 +170,7 @@ def test_the_page_makes_each_reference_once(world, made, tmp_path, monkeypatch):
         assert text_of in text
 
 
-def test_terciles_page_and_commands(world, made, tmp_path, capsys):
+def test_terciles_report_and_commands(world, made, tmp_path, capsys):
     chance = tercile_probabilities(made, world).tas_probability
     np.testing.assert_allclose(chance.sum("category"), 1, atol=1e-6)
     np.testing.assert_allclose(chance.mean(), 1 / 3, atol=1e-6)

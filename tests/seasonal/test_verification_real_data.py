@@ -1,4 +1,4 @@
-"""Seasons of real hindcasts and observations, where they lie beside the checkout."""
+"""Real hindcasts and observations, where they are available."""
 
 from __future__ import annotations
 
