@@ -32,7 +32,9 @@ def format_html(title: str, rows: Rows) -> str:
     """
     cell = '<t{0} style="text-align:left">{1}</t{0}>'.format
     body = "".join(
-        f"<tr>{cell('h', escape(name))}{cell('d', escape(text))}</tr>" for name, text in rows if text
+        f"<tr>{cell('h', escape(name))}{cell('d', escape(text))}</tr>"
+        for name, text in rows
+        if text
     )
     caption = f'<caption style="text-align:left">{escape(title)}</caption>'
     return f"<table>{caption}<tbody>{body}</tbody></table>"

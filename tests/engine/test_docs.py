@@ -83,7 +83,7 @@ def test_a_pages_code_runs_in_its_order(page, tmp_path):
         assert (tmp_path / "planet.zarr").is_dir()
         assert (tmp_path / "planet.png").stat().st_size > 10_000
         assert (tmp_path / "report.html").stat().st_size > 10_000
-        table = [block for block in blocks(page) if block.language == "text"][0].lines
+        table = next(block for block in blocks(page) if block.language == "text").lines
         for row in table[2:]:
             assert row[:40] in printed
 
