@@ -52,9 +52,7 @@ def _make_console() -> Console:
     """Return standard error as a terminal; as plain text in notebooks, which needs no widgets."""
     console = Console(stderr=True)
     if console.is_jupyter:
-        return Console(
-            stderr=True, force_jupyter=False, force_terminal=True, width=NOTEBOOK_WIDTH
-        )
+        return Console(stderr=True, force_jupyter=False, force_terminal=True, width=NOTEBOOK_WIDTH)
     return console
 
 
@@ -101,8 +99,6 @@ def byte_progress(description: str, show: bool) -> Iterator[Callable[[int, int |
     """
     columns = (DownloadColumn(), TransferSpeedColumn(), TextColumn("left"), TimeRemainingColumn())
     text = TextColumn("{task.description}", markup=False)
-    with Progress(
-        text, BarColumn(), *columns, console=_make_console(), disable=not show
-    ) as bar:
+    with Progress(text, BarColumn(), *columns, console=_make_console(), disable=not show) as bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
