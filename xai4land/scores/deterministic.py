@@ -201,7 +201,7 @@ def centre(series: Floats, rounding: float) -> Floats:
 
 
 def _scale(series: Floats) -> Floats:
-    """Multiply series by powers of two, which is exact, so that squares neither vanish nor overflow."""
+    """Multiply series by powers of two, exactly, so that squares neither vanish nor overflow."""
     size = np.where(np.isfinite(series), np.abs(series), 0.0).max(-1, keepdims=True)
     return np.asarray(np.ldexp(series, -np.frexp(size)[1]))
 

@@ -85,8 +85,8 @@ def reliability(
     Returns
     -------
     Dataset
-        On ``bin``, their middles: mean ``probability``, observed ``frequency`` (missing in bins never used) and
-        ``weight``, the share of the cases; lazy if the data are.
+        On ``bin``, their middles: mean ``probability``, observed ``frequency`` (missing in bins
+        never used) and ``weight``, the share of the cases; lazy if the data are.
 
     Examples
     --------
