@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import xarray as xr
 
+from xai4land.display import format_html, format_text
 from xai4land.emulator.build import build, fold
 from xai4land.emulator.card import AnyCard, Card, MapCard
 from xai4land.emulator.file import pack, read_bytes, unpack, write_file
@@ -121,9 +122,19 @@ class AnyEmulator:
         return (type(self).__name__, self.sha256)
 
     def __repr__(self) -> str:
+        return format_text(self._title, self._rows())
+
+    def _repr_html_(self) -> str:
+        return format_html(self._title, self._rows())
+
+    @property
+    def _title(self) -> str:
+        return f"<{type(self).__name__} {self.card.name!r}>"
+
+    def _rows(self) -> list[tuple[str, str]]:
         card = self.card
         count = sum(w.numel() for w in self.weights.values())
-        rows = [
+        return [
             ("title", card.title),
             ("network", f"{card.architecture.name}, {count:,} parameters"),
             ("gives", card.gives),
@@ -133,8 +144,6 @@ class AnyEmulator:
             ("licence", card.licence),
             ("sha256", self.sha256),
         ]
-        lines = [f"  {name:<13} {text}" for name, text in rows if text]
-        return "\n".join([f"<{type(self).__name__} {card.name!r}>", *lines])
 
 
 class Emulator(AnyEmulator):

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from xai4land.display import format_html, format_text
 from xai4land.errors import InputError
 from xai4land.explaining.reads import simulate_reads
 from xai4land.explaining.timing import estimate_seconds
@@ -81,9 +82,15 @@ class Explanation:
         return data.chunk(sizes)
 
     def __repr__(self) -> str:
+        return format_text("<Explanation>", self._rows())
+
+    def _repr_html_(self) -> str:
+        return format_html("<Explanation>", self._rows())
+
+    def _rows(self) -> list[tuple[str, str]]:
         minutes, seconds = divmod(round(self.seconds), 60)
         screening, others = _format_bytes(self.screening_bytes), _format_bytes(self.other_bytes)
-        rows = [
+        return [
             ("windows", f"{self.windows:,}, {self.skipped:.0%} of them skipped"),
             ("to read", f"{screening} to screen windows, {others} of other inputs"),
             ("memory", f"about {_format_bytes(self.memory)} per process"),
@@ -91,7 +98,6 @@ class Explanation:
             ("time", f"about {minutes} min {seconds} s on this machine"),
             *(("advice", line) for line in self.advice),
         ]
-        return "\n".join(["<Explanation>", *(f"  {name:<8} {text}" for name, text in rows)])
 
 
 def explain(data: xr.Dataset) -> Explanation:

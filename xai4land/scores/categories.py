@@ -112,7 +112,7 @@ def _edges_of_others(
     rank = np.argsort(order, -1)
     edges, tied_below = _edges_without(values, order, rank, quantiles, rounding)
     # In all times or none, since leaving out a year that is not dry makes the others drier.
-    coincide = _coincide(edges, rounding).any(-1)[..., None, None]
+    coincide = np.asarray(_coincide(edges, rounding).any(-1))[..., None, None]
     return np.where(coincide, np.nan, edges), tied_below
 
 
@@ -212,7 +212,9 @@ def _count_below(
 
     Members equal to a threshold count by its coordinate ``tied_below``, without it not at all.
     """
-    share = edges.coords.get("tied_below", xr.DataArray(0.0)).drop_vars("tied_below", errors="ignore")
+    share = edges.coords.get("tied_below", xr.DataArray(0.0)).drop_vars(
+        "tied_below", errors="ignore"
+    )
     edges = edges.drop_vars("tied_below", errors="ignore")
     size = rounding * abs(edges)
     below = (values < edges - size).sum("realization")

@@ -172,7 +172,9 @@ def _correlate_residuals(
     series = (centre(one, rounding) for one in (x, y, reference))
     (xx, xy, xr_), (_, yy, yr), (*_, rr) = _covariances(mean, *series)
     # A constant reference explains nothing.
-    slope_x, slope_y = (np.where(rr > 0, cross / np.where(rr > 0, rr, 1.0), 0.0) for cross in (xr_, yr))
+    slope_x, slope_y = (
+        np.where(rr > 0, cross / np.where(rr > 0, rr, 1.0), 0.0) for cross in (xr_, yr)
+    )
     rest_x, rest_y = xx - slope_x * xr_, yy - slope_y * yr
     varies = (rest_x > NO_VARIANCE * xx) & (rest_y > NO_VARIANCE * yy)
     rest = np.where(varies, rest_x * rest_y, 0.0)
@@ -199,7 +201,7 @@ def centre(series: Floats, rounding: float) -> Floats:
 
 
 def _scale(series: Floats) -> Floats:
-    """Multiply series by powers of two, which is exact, so that squares neither vanish nor overflow."""
+    """Multiply series by powers of two, exactly, so that squares neither vanish nor overflow."""
     size = np.where(np.isfinite(series), np.abs(series), 0.0).max(-1, keepdims=True)
     return np.asarray(np.ldexp(series, -np.frexp(size)[1]))
 
@@ -211,7 +213,5 @@ def _covariances(mean: TimeMean, *series: Floats) -> list[list[Floats]]:
     for i, j in itertools.combinations_with_replacement(range(len(series)), 2):
         product = mean(series[i] * series[j])
         covariance = product - means[i] * means[j]
-        found[i][j] = np.where(
-            np.abs(covariance) > NO_VARIANCE * np.abs(product), covariance, 0.0
-        )
+        found[i][j] = np.where(np.abs(covariance) > NO_VARIANCE * np.abs(product), covariance, 0.0)
     return found

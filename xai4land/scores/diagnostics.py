@@ -46,9 +46,7 @@ def roc_area(
     )
 
 
-def _mann_whitney(
-    mean: TimeMean, probability: Floats, happened: Floats, rounding: float
-) -> Floats:
+def _mann_whitney(mean: TimeMean, probability: Floats, happened: Floats, rounding: float) -> Floats:
     events, others = (happened == 1).astype(np.float64), (happened == 0).astype(np.float64)
     size = np.abs(probability)
     wins: Floats = np.zeros(())
@@ -87,8 +85,8 @@ def reliability(
     Returns
     -------
     Dataset
-        On ``bin``, their middles: mean ``probability``, observed ``frequency`` (missing in bins never used) and
-        ``weight``, the share of the cases; lazy if the data are.
+        On ``bin``, their middles: mean ``probability``, observed ``frequency`` (missing in bins
+        never used) and ``weight``, the share of the cases; lazy if the data are.
 
     Examples
     --------

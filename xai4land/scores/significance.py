@@ -127,7 +127,7 @@ def random_walk(better: xr.DataArray, *, dim: str = "time") -> xr.Dataset:
 
 
 def _sign_test(wins: Floats, losses: Floats) -> Floats:
-    return np.minimum(2 * bdtr(np.minimum(wins, losses), wins + losses, 0.5), 1.0)
+    return np.asarray(np.minimum(2 * bdtr(np.minimum(wins, losses), wins + losses, 0.5), 1.0))
 
 
 def block_bootstrap(

@@ -7,6 +7,7 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids import cf
+from xai4land_seasonal.data.monthly import read_monthly
 from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.verification.matching import check_forecast, to_seasons
 
@@ -66,7 +67,7 @@ def rebase(
         labels, years = source["season"].values, source["season_year"].values
         wanted = data["season"].values
     else:
-        source = data
+        data = source = read_monthly(data)
         months = number_months(data["time"])
         labels, years = months % 12, months // 12
         wanted = labels

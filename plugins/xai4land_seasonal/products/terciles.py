@@ -15,8 +15,8 @@ __all__ = ["CATEGORIES", "tercile_probabilities"]
 
 CATEGORIES = ("below", "near", "above")
 TIES = (
-    "missing where the terciles coincide, as in dry seasons; members equal to a tercile are divided "
-    "so that the observed seasons have one third in each category"
+    "missing where the terciles coincide, as in dry seasons; members equal to a tercile are "
+    "divided so that the observed seasons have one third in each category"
 )
 MIN_THRESHOLD_YEARS = 10
 """Years that terciles need."""

@@ -86,19 +86,15 @@ def compute_intervals(
     return found.assign_coords(season=labels) if "season" in found.dims else found
 
 
-def _draw_years(
-    years: npt.NDArray[np.int64], samples: int, seed: int
-) -> npt.NDArray[np.int64]:
+def _draw_years(years: npt.NDArray[np.int64], samples: int, seed: int) -> npt.NDArray[np.int64]:
     """Draw years with replacement, some in a row together, shape (samples, years)."""
     size = samples, -(-years.size // YEARS_PER_BLOCK), 1
     first = np.random.default_rng(seed).integers(0, years.size, size)
     at = (first + np.arange(YEARS_PER_BLOCK)).reshape(samples, -1)[:, : years.size] % years.size
-    return years[at]
+    return np.asarray(years[at])
 
 
-def _count_years(
-    drawn: npt.NDArray[np.int64], season_years: npt.NDArray[np.int64]
-) -> xr.DataArray:
+def _count_years(drawn: npt.NDArray[np.int64], season_years: npt.NDArray[np.int64]) -> xr.DataArray:
     """Count how often each year of a season was drawn, shape (sample, time)."""
     counts = np.stack([(drawn == year).sum(1) for year in season_years], 1)
     return xr.DataArray(counts.astype(np.float64), dims=("sample", "time"))

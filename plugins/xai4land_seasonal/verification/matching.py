@@ -15,6 +15,7 @@ from xai4land.scores.ensembles import ensemble_mean
 from xai4land_seasonal.data.climatology import Climatology
 from xai4land_seasonal.data.levels import check_level
 from xai4land_seasonal.data.means import seasonal_means
+from xai4land_seasonal.data.monthly import as_dataset, drop_single_dims, read_monthly
 from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.data.variables import KNOWN_VARIABLES, Variable, find_variable
 
@@ -26,7 +27,12 @@ vary by 0.2 K); of absolute temperatures, in kelvin, it is 90 (polar winters) to
 
 
 def to_seasons(
-    data: xr.Dataset, like: xr.Dataset, climatology: Climatology, what: str
+    data: xr.Dataset,
+    like: xr.Dataset,
+    climatology: Climatology,
+    what: str,
+    *,
+    members: bool = False,
 ) -> xr.Dataset:
     """Return seasonal anomalies of data that are monthly, or seasonal already.
 
@@ -39,8 +45,19 @@ def to_seasons(
         Of monthly data.
     what : str
         What to call the data in errors.
+    members : bool
+        Whether the data may have members: they are a forecast.
+
+    Raises
+    ------
+    InputError
+        If the forecast is none, or the data lack variables, months or a grid, or have dimensions
+        that no one knows.
     """
     check_forecast(like)
+    data = as_dataset(data, what)
+    seasonal = "season_year" in data.coords
+    data = data if seasonal else read_monthly(data, what)
     names = [str(name) for name, array in like.data_vars.items() if "time" in array.dims]
     differences = climatology is None
     grid = Grid.of(like[names[0]], "the forecast")
@@ -49,19 +66,16 @@ def to_seasons(
         try:
             array = find_variable(data, _variable(name, like), differences=differences)
             source = Grid.of(array, f"{what}: {name!r}")
-            array = _drop_single_dims(array, source, like)
-            found[name] = (
-                array.rename(dict(zip(source.names, grid.names, strict=True)))
-                if source == grid
-                else cell_means(array, grid, data)
-            )
+            array = drop_single_dims(array, source, members=members)
+            same = dict(zip(source.names, grid.names, strict=True))
+            found[name] = array.rename(same) if source == grid else cell_means(array, grid, data)
             found[name] = found[name].transpose("time", ..., *grid.names)
         except InputError as error:
             problems += [f"{what}: {problem}" for problem in error.problems]
     problems += _find_other_base(data, like, climatology, what)
     InputError.raise_if(problems)
     made = xr.Dataset({n: a.rename(n).assign_coords(grid.coords()) for n, a in found.items()})
-    if "season_year" in data.coords:
+    if seasonal:
         return made.assign_coords(
             {k: data[k] for k in ("season", "season_year") if k in data.coords}
         )
@@ -71,40 +85,25 @@ def to_seasons(
     return seasonal_means(made, np.unique(like["season"].values).tolist(), climatology=climatology)
 
 
-def check_forecast(forecast: xr.Dataset) -> None:
-    """Raise if data are not a seasonal forecast, with season and year of each time.
+def check_forecast(forecast: Any, what: str = "the forecast") -> None:
+    """Refuse what is no forecast: a dataset along time, members and a grid, with seasons.
 
     Raises
     ------
     InputError
-        If they are not.
     """
-    names = ("season", "season_year")
-    if absent := [n for n in names if n not in forecast.coords]:
+    if not isinstance(forecast, xr.Dataset):
         raise InputError(
-            f"the forecast has no coordinate {' and '.join(map(repr, absent))}, expected what "
-            "xai4land_seasonal.forecast(ds) or hindcast_seasons(ds) gives; seasonal means "
-            "of other data come from xai4land_seasonal.seasonal_means(ds)"
+            f"{what} is a {type(forecast).__name__}, expected a Dataset as "
+            "xai4land_seasonal.forecast gives it; a DataArray becomes one by .to_dataset()"
         )
-    if "time" not in forecast.dims or any(forecast[n].dims != ("time",) for n in names):
-        raise InputError(
-            "the forecast is not along 'time', expected several seasons; for one, "
-            "ds.expand_dims('time') or ds.isel(time=[0])"
-        )
-
-
-def _drop_single_dims(array: xr.DataArray, grid: Grid, like: xr.Dataset) -> xr.DataArray:
-    """Drop dimensions of size one beside time, the grid and members of a forecast."""
-    members = {"realization"} if "season_year" in array.coords else set()
-    other = [d for d in array.dims if d not in {"time", *grid.names} | members]
-    array = array.squeeze([d for d in other if array.sizes[d] == 1], drop=True)
-    if several := [str(d) for d in other if d in array.dims]:
-        raise InputError(
-            f"{str(array.name)!r} has {'a dimension' if len(several) == 1 else 'dimensions'} "
-            f"{', '.join(map(repr, several))}, expected time, latitude and longitude; choose one, "
-            f"ds.isel({several[0]}=0), or take their mean, ds.mean({several[0]!r})"
-        )
-    return array
+    _season_keys(forecast, what)
+    names = [n for n, array in forecast.data_vars.items() if "time" in array.dims]
+    if not names:
+        raise InputError(f"{what}: no variable along 'time' among {list(forecast.data_vars)}")
+    for name in names:
+        grid = Grid.of(forecast[name], f"{what}: {name!r}")
+        drop_single_dims(forecast[name], grid, members=True)
 
 
 def _find_other_base(
