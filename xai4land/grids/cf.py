@@ -13,7 +13,7 @@ from xai4land.errors import InputError
 from xai4land.grids.cells import CellEdges, cell_edges
 from xai4land.grids.grid import Grid
 
-__all__ = ["Period", "extend_history", "global_attrs", "grid_coords", "time_bounds"]
+__all__ = ["Period", "extend_attrs", "extend_history", "global_attrs", "grid_coords", "time_bounds"]
 
 Period = Literal["year", "month"]
 """What a time step stands for."""
@@ -117,6 +117,11 @@ def extend_history(source: xr.Dataset, what: str) -> str:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     line = f"{now}: {what} (xai4land {version('xai4land')})"
     return "\n".join([line, *filter(None, [str(source.attrs.get("history", ""))])])
+
+
+def extend_attrs(source: xr.Dataset, what: str) -> dict[str, str]:
+    """Return the source's global attributes for an output, whose history says what was done."""
+    return {**source.attrs, "Conventions": CONVENTIONS, "history": extend_history(source, what)}
 
 
 def global_attrs(source: xr.Dataset, title: str, made_by: str, what: str) -> dict[str, str]:

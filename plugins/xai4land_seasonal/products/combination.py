@@ -98,6 +98,5 @@ def combine(
         source=("realization", np.array(labels), {"long_name": "forecast that the member is of"}),
     )
     made = made.transpose("time", "realization", ...)
-    history = cf.extend_history(forecast, f"combined: {', '.join(forecasts)}")
-    made.attrs = {**forecast.attrs, "history": history}
+    made.attrs = cf.extend_attrs(forecast, f"combined: {', '.join(forecasts)}")
     return made

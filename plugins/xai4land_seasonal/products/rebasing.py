@@ -96,11 +96,8 @@ def rebase(
         made[name] = shifted.astype(array.dtype).assign_attrs(attrs)
         made[name].encoding = dict(array.encoding)
     found = data.assign(made)
-    found.attrs = {
-        **data.attrs,
-        "climatology_period": f"{first}-{last}",
-        "history": cf.extend_history(data, f"anomalies against {first}-{last}"),
-    }
+    found.attrs = cf.extend_attrs(data, f"anomalies against {first}-{last}")
+    found.attrs["climatology_period"] = f"{first}-{last}"
     return found
 
 
