@@ -87,7 +87,8 @@ def combine(
         part = same[list(map(str, forecast.data_vars))].isel(realization=slice(count))
         parts.append(part.drop_vars("realization", errors="ignore"))
         labels += [name] * part.sizes["realization"]
-    made = xr.concat(parts, "realization", join="exact", coords="minimal", compat="override")
+    how = {"coords": "minimal", "data_vars": "minimal", "compat": "override"}
+    made = xr.concat(parts, "realization", join="exact", **how)
     made = made.assign_coords(matched.drop_vars("realization", errors="ignore").coords)
     made = made.assign_coords(
         realization=(
