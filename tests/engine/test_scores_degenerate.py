@@ -151,6 +151,9 @@ def test_a_forecast_that_is_the_trend_has_no_residual_correlation():
     obs = series(trend + rng.normal(size=40))
     assert np.isnan(residual_correlation(ours, obs, theirs))
     assert np.isnan(residual_correlation(2 * theirs, obs, theirs))
+    flat = ensemble((0.5 + 0.03 * trend[:, None] + draws[0]).astype(np.float32))
+    moved = (flat + np.float32(0.7)) - np.float32(0.7)
+    assert np.isnan(residual_correlation(moved, obs, flat))
 
 
 def test_weights_count_times_as_often_as_they_say():
@@ -279,7 +282,9 @@ def test_a_year_beside_dry_ones_is_divided_by_hand():
     np.testing.assert_allclose(probabilities(dry, edges)[0], [0.75, 0.25, 0])
     wet_year = series([5.0])
     np.testing.assert_allclose(rps(dry, wet_year, edges, fair=False), [0.75**2 + 1])
-    np.testing.assert_allclose(climatological_rps(series([0.0]), edges), [(1 / 3 - 0.75) ** 2 + 1 / 9])
+    np.testing.assert_allclose(
+        climatological_rps(series([0.0]), edges), [(1 / 3 - 0.75) ** 2 + 1 / 9]
+    )
 
 
 def test_ranks_and_events_are_tied_within_rounding():

@@ -144,4 +144,5 @@ def test_files_that_xarray_opens_are_products_again(outputs, files):
             assert "time_bnds" not in function(plain, world).data_vars or function is calibrate
         assert rebase(plain, (1930, 1949), obs=world).tas.shape == outputs["forecast"].tas.shape
         both = combine(plain, {"same": plain})
-        assert both.sizes["realization"] == 10 and both.time_bnds.dims == ("time", "bnds")
+        assert both.sizes["realization"] == 10
+        assert both.time_bnds.dims == ("time", "bnds")

@@ -138,10 +138,12 @@ def test_dry_years_are_not_above_normal(rain, dry):
     always, truth = dry
     chance = tercile_probabilities(always, truth)
     found = chance.pr_probability
-    assert "divided" in found.attrs["comment"] and "missing" in found.attrs["comment"]
+    assert "divided" in found.attrs["comment"]
+    assert "missing" in found.attrs["comment"]
     assert np.isnan(found.isel(lat=[2, 3])).all()
     below, near, above = (found.isel(lat=1, category=k) for k in range(3))
-    assert (above == 0).all() and (below > near).all()
+    assert (above == 0).all()
+    assert (below > near).all()
     np.testing.assert_allclose(found.isel(lat=[0, 1]).sum("category"), 1, atol=1e-6)
     # Observed years, one by one, have a third in each category.
     years = truth.expand_dims(realization=1).transpose("time", "realization", ...)
@@ -170,7 +172,8 @@ def test_forecasts_are_rebased_by_what_was_observed(world):
     old, new = (rebase(warm, p) for p in ((1900, 1929), (1930, 1959)))
     made = persistence(old) + 0.5
     moved = rebase(made, (1930, 1959), obs=old)
-    assert moved.tas.dtype == made.tas.dtype and moved.sizes == made.sizes
+    assert moved.tas.dtype == made.tas.dtype
+    assert moved.sizes == made.sizes
     metrics = ["acc", "bias", "rmse", "crps", "rpss", "msess"]
     before = verify(made, old, references=[], metrics=metrics).compute()
     after = verify(moved, new, references=[], metrics=metrics).compute()

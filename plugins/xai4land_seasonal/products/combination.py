@@ -87,8 +87,14 @@ def combine(
         part = same[list(map(str, forecast.data_vars))].isel(realization=slice(count))
         parts.append(part.drop_vars("realization", errors="ignore"))
         labels += [name] * part.sizes["realization"]
-    how = {"coords": "minimal", "data_vars": "minimal", "compat": "override"}
-    made = xr.concat(parts, "realization", join="exact", **how)
+    made = xr.concat(
+        parts,
+        "realization",
+        join="exact",
+        coords="minimal",
+        data_vars="minimal",
+        compat="override",
+    )
     made = made.assign_coords(matched.drop_vars("realization", errors="ignore").coords)
     made = made.assign_coords(
         realization=(
