@@ -61,7 +61,7 @@ def predict(
     Returns
     -------
     dict of dask array
-        Each output of the head by name: (leading dimensions, time,) rows, columns of the target.
+        Each output of the head by name: (time, leading dimensions,) rows, columns of the target.
     """
     if not isinstance(batch_size, int | np.integer) or batch_size < 1:
         raise InputError(f"batch_size={batch_size!r}, expected a whole number of at least 1")
@@ -117,11 +117,11 @@ def _runs(plan: Plan, name: str, times: int) -> HighLevelGraph:
 def _output(
     runs: HighLevelGraph, name: str, output: Output, times: int | None, sizes: Sizes
 ) -> da.Array:
-    """One output as (leading,) (time,) rows, columns; a task picks it from each run."""
+    """One output as (time,) (leading,) rows, columns; a task picks it from each run."""
     own = f"{output.name}-{name}"
     zeros = (0,) * len(output.shape)
     picks: dict[Any, Any] = {
-        (own, *zeros, *(() if times is None else (t,)), i, j): (
+        (own, *(() if times is None else (t,)), *zeros, i, j): (
             _pick,
             (name, t, i, j),
             output.name,
@@ -133,7 +133,7 @@ def _output(
     }
     graph = HighLevelGraph({**runs.layers, own: picks}, {**runs.dependencies, own: {name}})
     steps = () if times is None else ((1,) * times,)
-    chunks = (*((n,) for n in output.shape), *steps, *sizes)
+    chunks = (*steps, *((n,) for n in output.shape), *sizes)
     return da.Array(graph, own, chunks=chunks, dtype=output.dtype)
 
 
@@ -142,7 +142,7 @@ def _pick(
 ) -> np.ndarray:
     """Take one output from what a block has made."""
     values = fields[name]
-    return unpack(values[..., np.newaxis, :, :] if timed else values, *packing)
+    return unpack(values[np.newaxis] if timed else values, *packing)
 
 
 def _chunk_sizes(chunks: Chunks, shape: tuple[int, int]) -> Sizes:

@@ -73,6 +73,9 @@ def encode(data: xr.Dataset, zarr_format: int = 3) -> xr.Dataset:
             sizes = {d: max(s) for d, s in zip(variable.dims, variable.chunks, strict=True)}
             data[name] = data[name].chunk(sizes)
     for variable in data.variables.values():
+        if variable.attrs.get("grid_mapping") in data.coords:
+            # xarray knows of it there alone, and would list it among the coordinates.
+            variable.encoding["grid_mapping"] = variable.attrs.pop("grid_mapping")
         if variable.dtype == bool and np.dtype(variable.encoding.get("dtype") or bool) == bool:
             # Truth values have no gaps; one of the two would be read as such.
             for key in ("_FillValue", "missing_value"):
