@@ -143,7 +143,9 @@ def evaluate(data: Path, truth: Path, plot: Path | None, **how: Any) -> None:
     """Score the map in DATA, and the baselines beside it, against TRUTH."""
     if plot is not None:
         check_picture(plot)
-    scores = xai4land_land.evaluate(xai4land.open_store(data), xai4land.open_store(truth), **how).compute()
+    scores = xai4land_land.evaluate(
+        xai4land.open_store(data), xai4land.open_store(truth), **how
+    ).compute()
     click.echo(format_table(xai4land_land.summarise(scores)))
     if plot is not None:
         xai4land_land.plot_scores(scores).savefig(plot, dpi=150)

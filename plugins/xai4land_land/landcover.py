@@ -1,4 +1,4 @@
-"""Phase 1: annual land cover from coarse states."""
+"""Annual land cover from coarse states."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def reconstruct(
     batch_size : int
         Windows that the network sees at once. The result does not depend on it.
     device : str
-        ``"auto"`` (CUDA, else MPS, else the processor), ``"cpu"``, ``"cuda"``, ...
+        ``"auto"`` (CUDA, else MPS, else the CPU), ``"cpu"``, ``"cuda"``, ...
     precision : {"auto", "float32", "bfloat16"}
-        Numbers that the network computes in. By default bfloat16 where the device has
+        Type that the network computes in. By default bfloat16 where the device has
         instructions for it, which changes about one class in a thousand.
 
     Returns
@@ -81,9 +81,9 @@ def reconstruct(
     ------
     InputError
         Listing everything in the data that does not fit the emulator. Values of lazy data are
-        looked at when they are computed; what is wrong then names the block.
+        checked when they are computed; the message then names the block.
     EmulatorFileError
-        If the emulator cannot be had.
+        If the emulator cannot be found or read.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def _choose(
     static: xr.Dataset | None,
     target: Target,
 ) -> tuple[Emulator, Bound]:
-    """The emulator, or the bundled one whose inputs are there."""
+    """Return the given emulator, or the bundled one whose inputs are there, and its inputs."""
     if emulator is not None:
         found = load_emulator(emulator)
         if not (isinstance(found, Emulator) and isinstance(found.card.outputs, Classes)):
@@ -136,19 +136,19 @@ def _choose(
     from xai4land_land.emulators import BUNDLED
 
     names = {*map(str, data.data_vars), *(map(str, static.data_vars) if static else ())}
-    lacks = {}
+    missing = {}
     for name, path in BUNDLED.items():
         card = read_card(path)
-        assert isinstance(card, Card)  # ours
-        lacks[name] = [spec.name for spec in card.inputs if spec.name not in names]
-    # Judge by the variables; then the chosen emulator says what else does not fit.
-    fitting = [name for name, absent in lacks.items() if not absent]
+        assert isinstance(card, Card)  # bundled ones are maps
+        missing[name] = [spec.name for spec in card.inputs if spec.name not in names]
+    # Chosen by the names of variables; binding then finds what else does not fit.
+    fitting = [name for name, absent in missing.items() if not absent]
     if len(fitting) == 1:
         return _choose(data, fitting[0], static, target)
     if fitting:
         raise InputError(f"several emulators fit: give emulator= one of {', '.join(fitting)}")
     raise InputError(
-        [f"emulator {name!r} needs {', '.join(absent)}" for name, absent in lacks.items()]
+        [f"emulator {name!r} needs {', '.join(absent)}" for name, absent in missing.items()]
         + [
             "no bundled emulator fits these variables: add them, give static= or emulator=, fit "
             "your own with ds.ai4land.fit(truth), or form the states of 'modis-landcover-0p05' "

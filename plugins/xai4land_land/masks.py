@@ -44,7 +44,9 @@ def make_mask(land: LandMask, *sources: xr.Dataset | None) -> Mask:
         array, by_value = _only_variable(land), True
     array = drop_single(array, "land")
     if "time" in array.cf.axes.get("T", []) or array.ndim != 2:
-        raise InputError(f"land has dimensions {array.dims}, expected rows and columns; select a step")
+        raise InputError(
+            f"land has dimensions {array.dims}, expected rows and columns; select a step"
+        )
     half = 50.0 if array.attrs.get("units") == "%" else 0.5
     mask = array > half if by_value else array.notnull()
     if is_in_memory(mask) and not mask.values.any():

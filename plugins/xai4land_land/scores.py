@@ -87,9 +87,7 @@ def evaluate(
     for source, suffix in SOURCES.items():
         if name + suffix in data:
             variable = drop_single(data[name + suffix], "the map").transpose(*dims)
-            found[source] = _count_confusion(
-                variable, own, reference, theirs, area, len(classes)
-            )
+            found[source] = _count_confusion(variable, own, reference, theirs, area, len(classes))
     confusion = xr.DataArray(
         _stack(list(found.values())),
         dims=("source", "true_class", "land_cover_class"),

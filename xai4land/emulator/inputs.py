@@ -14,6 +14,8 @@ from xai4land.adapters.xarray import is_in_memory
 from xai4land.emulator.card import Input, MapCard
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid, Target, target_grid
+from xai4land.grids.time import find_time, move_into_bounds
+from xai4land.units import convert_units
 
 __all__ = [
     "Bound",
@@ -71,6 +73,10 @@ def bind(card: MapCard, data: xr.Dataset, static: xr.Dataset | None, target: Tar
     check_static(static)
     problems: list[str] = []
     layers: list[Layer] = []
+    try:
+        data = move_into_bounds(data)
+    except InputError as error:
+        problems += error.problems
     for spec in card.inputs:
         try:
             layer = find_layer(spec, data, static)
@@ -101,7 +107,7 @@ def bind(card: MapCard, data: xr.Dataset, static: xr.Dataset | None, target: Tar
 
 
 def check_static(static: object) -> None:
-    """Static features come as a dataset."""
+    """Check that static features come as a dataset."""
     if not isinstance(static, xr.Dataset | None):
         raise InputError(f"static= is a {type(static).__name__}, expected a Dataset: .to_dataset()")
 
@@ -140,26 +146,18 @@ def find_layer(spec: Input, data: xr.Dataset, static: xr.Dataset | None) -> Laye
     return Layer(spec, grid, array)
 
 
-def time_name(array: xr.DataArray) -> Hashable | None:
-    """Dimension of the time axis, if there is one: by CF attributes, or because it holds dates."""
-    import cf_xarray  # noqa: F401
-
-    found = [name for name in array.cf.axes.get("T", []) if name in array.dims]
-    dates = [
-        name
-        for name in array.dims
-        if name in array.coords and isinstance(array.indexes.get(name), DATES)
-    ]
-    return next(iter([*found, *dates]), None)
+def time_name(array: xr.DataArray) -> str | None:
+    """Return the dimension of the time axis; see :func:`xai4land.grids.time.find_time`."""
+    return find_time(array, f"variable {array.name!r}")
 
 
 def scalar_dates(data: xr.DataArray | xr.Dataset) -> list[Hashable]:
-    """Coordinates that hold one date: the time of data that have no time axis."""
+    """Return coordinates of a single date: the time of data without a time axis."""
     return [name for name in data.coords if data[name].ndim == 0 and hasattr(data[name], "dt")]
 
 
 def value_problems(spec: Input, values: np.ndarray) -> list[str]:
-    """What is wrong with the values of an input; missing ones are not wrong."""
+    """List what is wrong with the values of an input; missing ones are fine."""
     if spec.role == "categorical":
         codes = np.unique(values[~np.isnan(values)] if values.dtype.kind == "f" else values)
         unknown = np.setdiff1d(codes, spec.codes)
@@ -188,7 +186,7 @@ def value_problems(spec: Input, values: np.ndarray) -> list[str]:
 
 
 def sum_problem(highest: float) -> list[str]:
-    """What is wrong with fractions of one cell that add up to ``highest`` at most."""
+    """List what is wrong with fractions of a cell that add up to ``highest`` at most."""
     if not highest > 1 + 2 * TOLERANCE:
         return []
     return [
@@ -218,28 +216,13 @@ def _absent(spec: Input, sources: Iterable[xr.Dataset]) -> str:
 def _convert(array: xr.DataArray, spec: Input, problems: list[str]) -> xr.DataArray:
     if spec.role == "categorical":
         return array
-    units = str(array.attrs.get("units", "1" if spec.units == "1" else "")).strip()
-    if units == spec.units:
+    if spec.units == "1" and not str(array.attrs.get("units", "")).strip():
         return array
-    if not units:
-        problems.append(
-            f"variable {spec.name!r} has no units, expected {spec.units!r}; set attrs['units']"
-        )
-        return array
-    from cf_xarray.units import units as registry
-
     try:
-        zero, one = (
-            registry.Quantity(x, registry.Unit(units)).to(spec.units).magnitude for x in (0.0, 1.0)
-        )
-    except Exception:
-        problems.append(
-            f"variable {spec.name!r} has units {units!r}, which cannot be converted to "
-            f"{spec.units!r}; convert it, or correct attrs['units']"
-        )
+        return convert_units(array, spec.units, standard_name=spec.standard_name)
+    except InputError as error:
+        problems += error.problems
         return array
-    with xr.set_options(keep_attrs=True):
-        return (array * np.float32(one - zero) + np.float32(zero)).assign_attrs(units=spec.units)
 
 
 def _ordered(array: xr.DataArray, spec: Input, grid: Grid, problems: list[str]) -> xr.DataArray:
@@ -299,7 +282,7 @@ def _time_problems(layers: list[Layer]) -> list[str]:
 
 
 def _overlap_problems(layers: list[Layer], target: Grid) -> list[str]:
-    """Inputs that lie elsewhere on the globe than the target."""
+    """List the inputs that lie elsewhere on the globe than the target."""
     lat, lon = target.pixel_coords()
     problems = []
     for layer in layers:

@@ -272,7 +272,7 @@ class ClassFractions:
     @classmethod
     def of(cls, outputs: Classes, stacks: Sequence[Stack]) -> ClassFractions:
         """Return the fractions in the coarse cells that the stacks hold."""
-        states = [part for stack in stacks if (part := stack.only(outputs.states))]
+        states = [part for stack in stacks if (part := stack.select_inputs(outputs.states))]
         by_name = {s.name: part.values[k] for part in states for k, s in enumerate(part.specs)}
         place = (states or [s for s in stacks if not s.categorical] or list(stacks))[0]
         groups = _group_fractions(outputs, by_name, place.values[0])
@@ -289,7 +289,7 @@ class ClassFractions:
 
     def values(self, pixels: Pixels) -> torch.Tensor:
         """Return the interpolated fraction of each class, which sum to one."""
-        values, weight = self.classes.interpolated(*pixels)
+        values, weight = self.classes.interpolate(*pixels)
         if weight is not None:
             values = torch.where(weight > 0, values, self.unknown[:, None, None])
         total = values.sum(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,11 @@ def open_store(path: str | os.PathLike[str], *, lazy: bool = True) -> xr.Dataset
         how: dict[str, Any] = {"engine": "zarr", "consolidated": False}
         kind = "a Zarr store"
     elif path.suffix in GRIB:
+        if find_spec("cfgrib") is None:
+            raise InputError(
+                f"{path} is GRIB, which is read by cfgrib, and that is not installed; run: "
+                "pip install cfgrib (part of xai4land[grib])"
+            )
         # No index file beside the data, whose folder may be read-only or others'.
         how, kind = {"engine": "cfgrib", "backend_kwargs": {"indexpath": ""}}, "GRIB"
     else:
@@ -63,7 +69,9 @@ def open_store(path: str | os.PathLike[str], *, lazy: bool = True) -> xr.Dataset
 
     # Zarr lists what it holds in any order.
     data = data[sorted(map(str, data.variables))]
-    named = {v.attrs.get(key) for v in data.variables.values() for key in ("bounds", "grid_mapping")}
+    named = {
+        v.attrs.get(key) for v in data.variables.values() for key in ("bounds", "grid_mapping")
+    }
     return data.set_coords([name for name in data.data_vars if name in named])
 
 

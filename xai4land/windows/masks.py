@@ -44,13 +44,15 @@ class Mask:
         grid = self.reader.chunking.grid
         cells = grid.lat.cell_index(pixels.lat), grid.lon.cell_index(pixels.lon)
         rows, columns = (
-            axis.wrap_or_clip(numbers) for axis, numbers in zip((grid.lat, grid.lon), cells, strict=True)
+            axis.wrap_or_clip(numbers)
+            for axis, numbers in zip((grid.lat, grid.lon), cells, strict=True)
         )
         box: Box = _span(rows), _span(columns)
         values = np.asarray(self.reader.read(box, 0, self._cache)).astype(np.uint8)
         start = box[0][0], box[1][0]
         field = Field(grid, start, torch.from_numpy(np.ascontiguousarray(values))[None])
-        return (field.at(*cells)[0] > 0).to(device)
+        inside: torch.Tensor = field.select_cells(*cells)[0] > 0
+        return inside.to(device)
 
     @cached_property
     def _cache(self) -> ResultCache:
