@@ -43,7 +43,7 @@ def regrid(
         between the four centres around. ``"nearest"``: the value of the nearest centre, also if
         it is missing. For classes: ``"majority"``, the class with the largest area (of equal ones
         the smaller code), and ``"fractions"``, the part of the area of each class, along a new
-        first dimension.
+        dimension before the rows.
     engine : {"auto", "xesmf", "xarray-regrid"}
         By default xESMF if it is installed. xarray-regrid handles only regular grids.
         ``method="nearest"`` needs no engine.
