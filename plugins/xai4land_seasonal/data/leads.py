@@ -190,7 +190,7 @@ def _valid_times(data: xr.Dataset, dims: HindcastDims) -> np.ndarray | None:
     for name, coord in data.coords.items():
         about = name == "valid_time" or coord.attrs.get("standard_name") == "time"
         if about and set(coord.dims) == both and holds_dates(coord):
-            return coord.transpose(dims.start, dims.lead).values
+            return np.asarray(coord.transpose(dims.start, dims.lead).values)
     return None
 
 
@@ -272,7 +272,7 @@ def _add_days(dates: xr.DataArray, days: Floats) -> np.ndarray:
     """Return dates after spans, shape (starts, leads)."""
     if dates.dtype.kind == "M":
         spans = np.round(days * 86400).astype("m8[s]")
-        return dates.values.astype("M8[s]")[:, None] + spans[None, :]
+        return np.asarray(dates.values.astype("M8[s]")[:, None] + spans[None, :])
     from datetime import timedelta
 
     added = np.array([timedelta(days=float(d)) for d in days])

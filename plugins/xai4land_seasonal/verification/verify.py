@@ -10,11 +10,13 @@ from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land.grids.grid import Grid
 from xai4land_seasonal.data.climatology import Climatology
+from xai4land_seasonal.data.monthly import as_dataset
 from xai4land_seasonal.data.regions import Region
 from xai4land_seasonal.data.variables import default_variable
 from xai4land_seasonal.verification.comparison import compare, find_problems
 from xai4land_seasonal.verification.defaults import DEFAULT_METRICS, DEFAULT_REFERENCES
 from xai4land_seasonal.verification.intervals import compute_intervals
+from xai4land_seasonal.verification.matching import check_forecast
 from xai4land_seasonal.verification.metrics import METRICS
 from xai4land_seasonal.verification.scores import compute_scores
 
@@ -90,6 +92,8 @@ def verify(
     >>> scores.acc.sizes["forecast"]
     4
     """
+    check_forecast(forecast)
+    obs = as_dataset(obs, "the observations")
     name = variable or default_variable(forecast)
     problems = [
         f"metric {m!r}, expected one of {', '.join(METRICS)}" for m in metrics if m not in METRICS
