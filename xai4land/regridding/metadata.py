@@ -90,7 +90,12 @@ def stale_variables(data: xr.Dataset) -> set[str]:
         for name in ("cell_measures", "grid_mapping")
         for word in str(place.get(name, "")).split()
     }
-    return {str(name) for name in data.variables if name in named}
+    mappings = {
+        str(name)
+        for name, v in data.variables.items()
+        if v.ndim == 0 and {"grid_mapping_name", "crs_wkt", "spatial_ref"} & set(v.attrs)
+    }
+    return mappings | {str(name) for name in data.variables if name in named}
 
 
 def add_history(result: xr.Dataset, data: xr.Dataset, what: str) -> xr.Dataset:
