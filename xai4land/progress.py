@@ -11,6 +11,8 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -20,26 +22,45 @@ from rich.progress import (
 __all__ = ["byte_progress", "pixel_progress", "progress_bar"]
 
 
-def progress_bar(show: bool) -> Progress:
-    """Make a bar with count, elapsed and remaining time, on standard error."""
+NOTEBOOK_WIDTH = 100
+"""Characters of a line of text below a notebook's cell."""
+
+
+def progress_bar(show: bool, count: ProgressColumn | None = None) -> Progress:
+    """Make a bar with count, elapsed and remaining time, on standard error.
+
+    Parameters
+    ----------
+    show : bool
+    count : ProgressColumn, optional
+        How much is done; by default the number of steps.
+    """
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        count or MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
-        console=Console(stderr=True),
+        console=_make_console(),
         disable=not show,
     )
+
+
+def _make_console() -> Console:
+    """Return standard error as a terminal; as plain text in notebooks, which needs no widgets."""
+    console = Console(stderr=True)
+    if console.is_jupyter:
+        return Console(stderr=True, force_jupyter=False, force_terminal=True, width=NOTEBOOK_WIDTH)
+    return console
 
 
 @contextmanager
 def pixel_progress(
     description: str, pixels: float, show: bool
 ) -> Iterator[Callable[[float], None]]:
-    """Show how many of the pixels are done, and the rate.
+    """Show the share of the pixels that are done, and the rate.
 
     Yields
     ------
@@ -51,7 +72,7 @@ def pixel_progress(
     >>> with pixel_progress("map", 4e6, show=False) as advance:
     ...     advance(1e6)
     """
-    with progress_bar(show) as bar:
+    with progress_bar(show, TaskProgressColumn()) as bar:
         task = bar.add_task(description, total=pixels, note="")
 
         def advance(done: float) -> None:
@@ -78,8 +99,6 @@ def byte_progress(description: str, show: bool) -> Iterator[Callable[[int, int |
     """
     columns = (DownloadColumn(), TransferSpeedColumn(), TextColumn("left"), TimeRemainingColumn())
     text = TextColumn("{task.description}", markup=False)
-    with Progress(
-        text, BarColumn(), *columns, console=Console(stderr=True), disable=not show
-    ) as bar:
+    with Progress(text, BarColumn(), *columns, console=_make_console(), disable=not show) as bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -196,10 +196,10 @@ def _registry() -> Any:
     water = pint.Context("water")
     density = registry.Quantity(1000.0, "kg m-3")
 
-    def to_mass(ureg: Any, value: Any, **_: Any) -> Any:
+    def to_mass(ureg: Any, value: Any, **kwargs: Any) -> Any:
         return value * density
 
-    def to_depth(ureg: Any, value: Any, **_: Any) -> Any:
+    def to_depth(ureg: Any, value: Any, **kwargs: Any) -> Any:
         return value / density
 
     for depth, mass in (

@@ -54,7 +54,7 @@ def plot(
     >>> len(figure.axes) >= 2
     True
     """
-    from matplotlib.figure import Figure
+    from xai4land.figures import NotebookFigure
 
     if name not in data:
         raise InputError(f"no variable {name!r} to draw; reconstruct() makes it")
@@ -62,7 +62,7 @@ def plot(
     if f"{name}_nearest" in data:
         maps = {"coarse majority": data[f"{name}_nearest"], **maps}
     panels = len(maps) + (beside is None and "confidence" in data)
-    figure = Figure(figsize=(5.0 * panels, 4.4), layout="constrained")
+    figure = NotebookFigure(figsize=(5.0 * panels, 4.4), layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False)[0]
     seen: dict[str, str] = {}
     for axis, (title, variable) in zip(axes, maps.items(), strict=False):
@@ -88,11 +88,11 @@ def plot_scores(scores: xr.Dataset) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    from matplotlib.figure import Figure
+    from xai4land.figures import NotebookFigure
 
     scores = scores.compute()
     names = [str(c) for c in scores.land_cover_class.values]
-    figure = Figure(figsize=(12, 4.5), layout="constrained")
+    figure = NotebookFigure(figsize=(12, 4.5), layout="constrained")
     bars, matrix = figure.subplots(1, 2, width_ratios=[2, 1])
     sources = [str(m) for m in scores.source.values]
     for k, (source, colour) in enumerate(

@@ -7,12 +7,16 @@ import subprocess
 import sys
 import tarfile
 import textwrap
+import tomllib
 import zipfile
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 import xarray as xr
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import xai4land
 
@@ -207,9 +211,9 @@ def test_a_broken_catalog_is_listed_and_breaks_no_other(tmp_path):
     out = python(
         """
         import xai4land
-        for row in xai4land.plugins():
-            if row["problem"]:
-                print(row["name"], "listed:", row["problem"])
+        table = xai4land.plugins()
+        for name, problem in table[table.problem != ""][["name", "problem"]].values:
+            print(name, "listed:", problem)
         for name in ("faulty", "gone"):
             try:
                 xai4land.open_catalog(name)
@@ -271,8 +275,8 @@ def test_an_installed_wheel_finds_its_catalogs_and_emulators(built, tmp_path):
         import xai4land, xai4land_catalogs
         print(xai4land.__file__, xai4land_catalogs.__file__, xai4land.__version__)
         print([len(xai4land.open_catalog(name).df) > 0 for name in ("era5", "land")])
-        print([row["name"] for row in xai4land.plugins() if row["problem"]])
-        print("sample-landcover" in [row["name"] for row in xai4land.emulators()])
+        table = xai4land.plugins(); print(table[table.problem != ""].name.tolist())
+        print("sample-landcover" in xai4land.emulators().name.tolist())
         """,
         tmp_path,
     ).splitlines()
@@ -280,7 +284,7 @@ def test_an_installed_wheel_finds_its_catalogs_and_emulators(built, tmp_path):
     assert out[1:] == ["[True, True]", "[]", "True"]
 
 
-def test_the_example_plugin_adds_an_accessor_an_architecture_and_a_catalog(tmp_path):
+def test_the_example_plugin_adds_an_accessor_an_architecture_a_kind_and_a_catalog(tmp_path):
     """Built and installed as a third party would, beside an untouched xai4land."""
     source = tmp_path / "source"
     subprocess.run(["cp", "-r", str(ROOT / "plugins" / "example"), str(source)], check=True)
@@ -328,10 +332,10 @@ def test_the_example_plugin_adds_an_accessor_an_architecture_and_a_catalog(tmp_p
         tmp_path / "site",
     )
     assert "pointwise (1, 18, 36) True" in out
-    assert "['landscape', 'pointwise', 'stations', 'share']" in out
+    assert "['landscape', 'pointwise', 'share', 'stations']" in out
     assert "2 stations" in out
     # It brings a kind of emulator with a head of its own: trained, kept and run by the engine.
-    assert "ShareEmulator ('time', 'lat_fine', 'lon_fine') True" in out
+    assert "ShareEmulator ('time', 'lat', 'lon') True" in out
     # Without the plugin, the emulator says what is missing.
     with pytest.raises(xai4land.EmulatorFileError, match="architecture 'pointwise'"):
         xai4land.load_emulator(tmp_path / "mine.safetensors")
@@ -342,3 +346,53 @@ def test_versions_are_shown(capsys):
     out = capsys.readouterr().out
     for name in ("python", "xarray", "torch", "xai4land"):
         assert name in out
+
+
+def requirements(lines):
+    return {line.split(">=")[0].split("[")[0]: line for line in lines}
+
+
+def test_the_conda_environment_has_all_that_the_checkout_needs():
+    """In the same versions, so that pip, which installs the checkout, has nothing to add."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    needed = requirements([*project["dependencies"], *extras["grib"], *extras["xesmf"]])
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    *conda, pip = environment["dependencies"]
+    renamed = {"pytorch": "torch", "matplotlib-base": "matplotlib", "netcdf4": "netCDF4"}
+    given = requirements(conda)
+    for name, line in given.items():
+        python_name = renamed.get(name, name.replace("cf_xarray", "cf-xarray"))
+        if python_name in needed:
+            bounds = needed.pop(python_name).replace("dask[array]", "dask")
+            assert line.removeprefix(name) == bounds.removeprefix(python_name), name
+    assert not needed
+    assert "esmpy" in given
+    assert pip == {"pip": ["-e ."]}
+
+
+def test_exact_versions_are_within_the_bounds():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line]
+    versions = {canonicalize_name(n): v for n, _, v in (pin.partition("==") for pin in pins)}
+    extras = project["optional-dependencies"]
+    optional = [line for name in ("grib", "dev", "test", "bench") for line in extras[name]]
+    for needed in map(Requirement, [*project["dependencies"], *optional]):
+        if needed.name != "xai4land":
+            assert needed.specifier.contains(versions[canonicalize_name(needed.name)]), needed
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "needs"),
+    [("gcsfs", "cloud", "gs"), ("s3fs", "cloud", "s3"), ("cfgrib", "grib", "a.grib")],
+)
+def test_what_is_optional_names_its_extra(package, extra, needs, tmp_path, monkeypatch):
+    from xai4land.catalogs import access
+    from xai4land.store import opening
+
+    for module in (access, opening):
+        monkeypatch.setattr(module, "find_spec", lambda name: None)
+    (tmp_path / "a.grib").touch()
+    use = xai4land.open_store if extra == "grib" else access.storage_options
+    with pytest.raises(xai4land.InputError, match=rf"pip install {package} .*xai4land\[{extra}\]"):
+        use(tmp_path / needs if extra == "grib" else needs)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from importlib.util import find_spec
 from typing import Any
 
+from xai4land.errors import InputError
 from xai4land.options import get_options
 
 __all__ = ["LOCAL", "REMOTE", "scheme_of", "storage_options"]
@@ -31,6 +33,11 @@ def scheme_of(address: str) -> str:
 def storage_options(scheme: str) -> dict[str, Any] | None:
     """How to reach a kind of address: with the user's credentials, or anonymously.
 
+    Raises
+    ------
+    InputError
+        If the package that reads such addresses is not installed.
+
     Examples
     --------
     >>> storage_options("file") is None
@@ -39,6 +46,12 @@ def storage_options(scheme: str) -> dict[str, Any] | None:
     timeout = get_options().timeout
     if scheme in LOCAL:
         return None
+    reader = {"gs": "gcsfs", "gcs": "gcsfs", "s3": "s3fs"}.get(scheme)
+    if reader and find_spec(reader) is None:
+        raise InputError(
+            f"{scheme}:// is read by {reader}, which is not installed; run: pip install {reader} "
+            "(part of xai4land[cloud])"
+        )
     if scheme in ("gs", "gcs"):
         own = "GOOGLE_APPLICATION_CREDENTIALS" in os.environ
         return {"token": None if own else "anon", "timeout": timeout}

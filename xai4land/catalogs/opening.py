@@ -72,14 +72,15 @@ def open_catalog(
     >>> found.df.path[0].split("/")[-1][:15]
     'multiple-states'
     """
-    datastore = _datastore()
+    from intake_esm.core import esm_datastore
+
     if registry is not None:
         how["registry"] = registry
     made: esm_datastore
     if str(name) in discovery.names("catalogs"):
-        made = _open_offered(datastore, str(name), how)
+        made = _open_offered(esm_datastore, str(name), how)
     else:
-        made = open_own_catalog(datastore, _check_name(str(name)), how)
+        made = open_own_catalog(esm_datastore, _check_name(str(name)), how)
     return use_copies(made)
 
 
@@ -117,17 +118,6 @@ def replace_table(store: esm_datastore, table: pd.DataFrame) -> esm_datastore:
     )
     set_requested_variables(made, requested_variables(store))
     return made
-
-
-def _datastore() -> Any:
-    try:
-        from intake_esm.core import esm_datastore
-    except ImportError as error:
-        raise InputError(
-            f"catalogs need intake-esm, which cannot be imported ({error}); "
-            "pip install 'xai4land[catalog]'"
-        ) from error
-    return esm_datastore
 
 
 def _open_offered(datastore: Any, name: str, how: dict[str, Any]) -> esm_datastore:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.store.manifest import LOCKS, ROOT
+from xai4land.store.manifest import LOCKS, ROOTS
 
 __all__ = ["open_store"]
 
@@ -52,6 +53,11 @@ def open_store(path: str | os.PathLike[str], *, lazy: bool = True) -> xr.Dataset
         how: dict[str, Any] = {"engine": "zarr", "consolidated": False}
         kind = "a Zarr store"
     elif path.suffix in GRIB:
+        if find_spec("cfgrib") is None:
+            raise InputError(
+                f"{path} is GRIB, which is read by cfgrib, and that is not installed; run: "
+                "pip install cfgrib (part of xai4land[grib])"
+            )
         # No index file beside the data, whose folder may be read-only or others'.
         how, kind = {"engine": "cfgrib", "backend_kwargs": {"indexpath": ""}}, "GRIB"
     else:
@@ -63,8 +69,10 @@ def open_store(path: str | os.PathLike[str], *, lazy: bool = True) -> xr.Dataset
 
     # Zarr lists what it holds in any order.
     data = data[sorted(map(str, data.variables))]
-    bounds = {coord.attrs.get("bounds") for coord in data.coords.values()}
-    return data.set_coords([name for name in data.data_vars if name in bounds])
+    named = {
+        v.attrs.get(key) for v in data.variables.values() for key in ("bounds", "grid_mapping")
+    }
+    return data.set_coords([name for name in data.data_vars if name in named])
 
 
 def _refuse_unfinished(path: Path) -> None:
@@ -84,7 +92,10 @@ def _refuse_unfinished(path: Path) -> None:
             f"{path} is not whole: the run that writes {name} has not ended; let it end, or run "
             "the same again to go on"
         )
-    if whole.is_dir() and not (whole / ROOT).exists() and any(whole.glob(f"*/{ROOT}")):
-        raise InputError(
-            f"{path} is not whole: it has no {ROOT}, which a store gets last; write it again"
-        )
+    if not whole.is_dir() or any((whole / root).exists() for root in ROOTS):
+        return
+    for root, inner in (("zarr.json", "zarr.json"), (".zgroup", ".zarray")):
+        if any(whole.glob(f"*/{inner}")):
+            raise InputError(
+                f"{path} is not whole: it has no {root}, which a store gets last; write it again"
+            )

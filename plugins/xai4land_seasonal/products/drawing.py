@@ -76,12 +76,12 @@ def add_title(figure: Figure, text: str, fontsize: float = 10) -> None:
 
 def make_figure(data: xr.Dataset | xr.DataArray, columns: int, rows: int = 1) -> Figure:
     """Make a figure for maps of the data's grid."""
-    from matplotlib.figure import Figure
+    from xai4land.figures import NotebookFigure
 
     grid = Grid.of(data)
     height, width = (np.ptp(axis.values) + 1e-9 for axis in (grid.lat, grid.lon))
     panel = float(np.clip(6 * height / width, 2.5, 7))
-    return Figure(figsize=(6 * columns, rows * panel + 1.4), layout="constrained")
+    return NotebookFigure(figsize=(6 * columns, rows * panel + 1.4), layout="constrained")
 
 
 def make_map_axes(figure: Figure, rows: int, columns: int, field: xr.DataArray) -> np.ndarray:

@@ -46,7 +46,7 @@ def plot_plume(
     variable : str, optional
         By default the first of tas, pr, psl and tos that the forecast has, or else by the alphabet.
     """
-    from matplotlib.figure import Figure
+    from xai4land.figures import NotebookFigure
 
     check_forecast(forecast)
     name = variable or default_variable(forecast, ("time", "realization"))
@@ -56,7 +56,7 @@ def plot_plume(
         raise InputError(f"season {label!r} is not in the forecast: {set(forecast.season.values)}")
     members = region_mean(forecast[name].isel(time=at), region).compute()
     years = members["season_year"].values
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = NotebookFigure(figsize=(9, 3.6), layout="constrained")
     ax: Any = figure.subplots()
     for low, high, alpha in ((0.05, 0.95, 0.2), (0.25, 0.75, 0.35)):
         ends = members.quantile([low, high], "realization").values

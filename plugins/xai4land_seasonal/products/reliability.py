@@ -31,7 +31,7 @@ def plot_reliability(scores: xr.Dataset, *, forecasts: Sequence[str] | None = No
     forecasts : sequence of str, optional
         By default the first three.
     """
-    from matplotlib.figure import Figure
+    from xai4land.figures import NotebookFigure
 
     kinds = [k for k in ("below", "above") if f"reliability_{k}_weight" in scores]
     ranks = "rank_histogram" in scores
@@ -44,7 +44,7 @@ def plot_reliability(scores: xr.Dataset, *, forecasts: Sequence[str] | None = No
     wanted = [v for v in scores.data_vars if "bin" in scores[v].dims]
     table = scores[wanted].sel(forecast=labels).compute()
     count = len(kinds) + ranks
-    figure = Figure(figsize=(4.2 * count, 4.2), layout="constrained")
+    figure = NotebookFigure(figsize=(4.2 * count, 4.2), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, count))
     for kind, ax in zip(kinds, axes, strict=False):
         _draw_reliability(ax, table, kind)

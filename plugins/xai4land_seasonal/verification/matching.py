@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,17 @@ from xai4land.grids.grid import Grid
 from xai4land.regridding import cell_means
 from xai4land.scores.ensembles import ensemble_mean
 from xai4land_seasonal.data.climatology import Climatology
-from xai4land_seasonal.data.levels import MAX_ANOMALY_MEAN, check_level
+from xai4land_seasonal.data.levels import check_level
 from xai4land_seasonal.data.means import seasonal_means
 from xai4land_seasonal.data.monthly import as_dataset, drop_single_dims, is_bounds, read_monthly
 from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.data.variables import KNOWN_VARIABLES, Variable, find_variable
 
 __all__ = ["check_forecast", "check_same_level", "match", "to_seasons"]
+
+MAX_BIAS = 30.0
+"""Largest bias of a forecast, in standard deviations of the years. It may reach 25 (5 K where years
+vary by 0.2 K); of absolute temperatures, in kelvin, it is 90 (polar winters) to a thousand."""
 
 
 def to_seasons(
@@ -64,8 +69,10 @@ def to_seasons(
             array = drop_single_dims(array, source, members=members)
             same = dict(zip(source.names, grid.names, strict=True))
             found[name] = array.rename(same) if source == grid else cell_means(array, grid, data)
+            found[name] = found[name].transpose("time", ..., *grid.names)
         except InputError as error:
             problems += [f"{what}: {problem}" for problem in error.problems]
+    problems += _find_other_base(data, like, climatology, what)
     InputError.raise_if(problems)
     made = xr.Dataset({n: a.rename(n).assign_coords(grid.coords()) for n, a in found.items()})
     if seasonal:
@@ -105,6 +112,22 @@ def _fields(data: xr.Dataset) -> list[str]:
         str(name)
         for name, array in data.data_vars.items()
         if "time" in array.dims and not is_bounds(name)
+    ]
+
+
+def _find_other_base(
+    data: xr.Dataset, like: xr.Dataset, climatology: Climatology, what: str
+) -> list[str]:
+    """Return the problem that anomalies are against another period than the forecast's."""
+    given = data.attrs if climatology is None else {"climatology_period": ""}
+    if isinstance(climatology, tuple):
+        given = {"climatology_period": f"{climatology[0]}-{climatology[1]}"}
+    theirs, ours = (str(a.get("climatology_period", "")) for a in (given, like.attrs))
+    if theirs == ours or not all(re.fullmatch(r"\d+-\d+", period) for period in (theirs, ours)):
+        return []
+    return [
+        f"{what} are against {theirs}, and the forecast is against {ours}; give both the same "
+        "climatology=, or bring them to one with xai4land_seasonal.rebase(ds, period)"
     ]
 
 
@@ -148,22 +171,22 @@ def match(forecast: xr.Dataset, data: xr.Dataset, what: str) -> tuple[xr.Dataset
 def check_same_level(forecast: xr.DataArray, obs: xr.DataArray, what: str) -> xr.DataArray:
     """Return a forecast; raise if it is absolute beside anomalies, or the reverse.
 
-    Their means over time then differ by more than any bias. Lazy data are checked when they are
-    computed.
+    Their means over time then differ by more than any bias, and as much as the absolute ones are.
+    Lazy data are checked when they are computed.
 
     Examples
     --------
     >>> obs = xr.DataArray(np.sin(np.arange(20.0)), dims="time")
-    >>> check_same_level(obs + 1, obs, "ours").equals(obs + 1)
+    >>> check_same_level(obs + 7, obs, "ours").equals(obs + 7)
     True
     """
-    mean = ensemble_mean(forecast).mean("time") - obs.mean("time")
-    difference, variance = (mean**2).mean(), ((obs - obs.mean("time")) ** 2).mean()
+    means = [ensemble_mean(forecast).mean("time"), obs.mean("time")]
+    squares = [(mean**2).mean() for mean in (means[0] - means[1], *means)]
     checked: xr.DataArray = xr.apply_ufunc(
         _refuse_other_level,
         forecast,
-        difference,
-        variance,
+        *squares,
+        ((obs - means[1]) ** 2).mean(),
         kwargs={"what": what},
         dask="parallelized",
         output_dtypes=[forecast.dtype],
@@ -173,14 +196,20 @@ def check_same_level(forecast: xr.DataArray, obs: xr.DataArray, what: str) -> xr
 
 
 def _refuse_other_level(
-    values: np.ndarray, difference: Any, variance: Any, what: str
+    values: np.ndarray, difference: Any, ours: Any, theirs: Any, variance: Any, what: str
 ) -> np.ndarray:
     """Return values, or raise if they are plainly of the other level."""
-    if values.size and float(difference) > MAX_ANOMALY_MEAN**2 * float(variance) > 0:
+    if values.size == 0:
+        return values
+    apart, larger, varying = (
+        float(square) ** 0.5 for square in (difference, max(ours, theirs), variance)
+    )
+    if apart > MAX_BIAS * varying > 0 and apart > 0.5 * larger:
         raise InputError(
-            f"{what} and the observations differ by {float(difference) ** 0.5:.3g} in the mean, "
-            f"and these vary by {float(variance) ** 0.5:.3g}: one is absolute, the other "
-            "anomalies; take anomalies of both (climatology=, hindcast_seasons(anomalies=True))"
+            f"{what} and the observations differ by {apart:.3g} in the mean, "
+            f"and these vary by {varying:.3g}: one is absolute, the other "
+            "anomalies; take anomalies of both (climatology=, hindcast_seasons(anomalies=True)), "
+            "or correct the bias with xai4land_seasonal.calibrate(forecast, obs)"
         )
     return values
 
