@@ -15,7 +15,7 @@ from xai4land.scores.ensembles import ensemble_mean
 from xai4land_seasonal.data.climatology import Climatology
 from xai4land_seasonal.data.levels import check_level
 from xai4land_seasonal.data.means import seasonal_means
-from xai4land_seasonal.data.monthly import as_dataset, drop_single_dims, read_monthly
+from xai4land_seasonal.data.monthly import as_dataset, drop_single_dims, is_bounds, read_monthly
 from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.data.variables import KNOWN_VARIABLES, Variable, find_variable
 
@@ -58,7 +58,7 @@ def to_seasons(
     data = as_dataset(data, what)
     seasonal = "season_year" in data.coords
     data = data if seasonal else read_monthly(data, what)
-    names = [str(name) for name, array in like.data_vars.items() if "time" in array.dims]
+    names = _fields(like)
     differences = climatology is None
     grid = Grid.of(like[names[0]], "the forecast")
     problems, found = [], {}
@@ -98,12 +98,21 @@ def check_forecast(forecast: Any, what: str = "the forecast") -> None:
             "xai4land_seasonal.forecast gives it; a DataArray becomes one by .to_dataset()"
         )
     _season_keys(forecast, what)
-    names = [n for n, array in forecast.data_vars.items() if "time" in array.dims]
+    names = _fields(forecast)
     if not names:
         raise InputError(f"{what}: no variable along 'time' among {list(forecast.data_vars)}")
     for name in names:
         grid = Grid.of(forecast[name], f"{what}: {name!r}")
         drop_single_dims(forecast[name], grid, members=True)
+
+
+def _fields(data: xr.Dataset) -> list[str]:
+    """Return the names of the variables along time, without bounds."""
+    return [
+        str(name)
+        for name, array in data.data_vars.items()
+        if "time" in array.dims and not is_bounds(name)
+    ]
 
 
 def _find_other_base(
