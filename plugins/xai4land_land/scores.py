@@ -279,4 +279,10 @@ def _compute_scores(confusion: xr.DataArray) -> xr.Dataset:
         "confusion": "share of the area by true class and class of the map",
     }.items():
         scores[name].attrs = {"long_name": about, "units": "1"}
+    for name, about in {
+        "source": "emulator or baseline that gave the map",
+        "true_class": "class of the truth",
+        "land_cover_class": "class of the map",
+    }.items():
+        scores[name].attrs = {"long_name": about}
     return scores

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xai4land.grids.cf import CONVENTIONS, extend_history, find_mapping, geographic_mapping
+from xai4land.grids.cf import extend_attrs, find_mapping, geographic_mapping
 from xai4land.regridding.classes import Codes
 from xai4land.regridding.grids import Horizontal, Regular
 
@@ -134,5 +134,5 @@ def stale_variables(data: xr.Dataset) -> set[str]:
 
 def add_history(result: xr.Dataset, data: xr.Dataset, what: str) -> xr.Dataset:
     """Give a dataset the attributes of its source, with a line more in the history."""
-    result.attrs = {**data.attrs, "Conventions": CONVENTIONS, "history": extend_history(data, what)}
+    result.attrs = extend_attrs(data, what)
     return result
