@@ -1,4 +1,4 @@
-"""Where the network runs, and in which numbers."""
+"""Where the network runs, and in which precision."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ __all__ = [
     "bfloat16_pays",
     "choose_device",
     "choose_precision",
+    "device_slot",
     "download",
     "keep_memory",
-    "lane",
-    "lanes",
-    "share",
+    "max_concurrent_blocks",
+    "record_use",
     "upload",
 ]
 
 Precision = Literal["auto", "float32", "bfloat16"]
-LANES = 2
+MIN_CONCURRENT_BLOCKS = 2
 """Blocks on a device at once: one is read or packed while the other computes."""
-_STARTING = threading.Lock()
-_NANNY = "65536"
-"""What dask's nannies set by default."""
+_SLOTS_LOCK = threading.Lock()
+_NANNY_TRIM_THRESHOLD = "65536"
+"""The value that dask's nannies set by default."""
 
 
 def choose_device(device: str = "auto") -> str:
-    """A torch device by name; ``"auto"`` takes CUDA, then MPS, then the CPU.
+    """Return a torch device by name; ``"auto"`` takes CUDA, then MPS, then the CPU.
 
     Raises
     ------
     InputError
-        If the device is unknown or not there.
+        If the device is unknown or not available.
 
     Examples
     --------
@@ -55,17 +55,17 @@ def choose_device(device: str = "auto") -> str:
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
-    device = str(device)  # or as torch has it
+    device = str(device)  # it may be a torch.device
     try:
         torch.zeros(1, device=device).item()
-    except Exception as error:  # each kind of device has its own
+    except Exception as error:  # each kind of device raises another
         reason = str(error).partition("\n")[0]
         raise InputError(f"device={device!r} cannot be used here ({reason}); use 'cpu'") from error
     return device
 
 
 def choose_precision(precision: Precision, device: str) -> torch.dtype:
-    """The numbers that the network computes in; ``"auto"`` takes bfloat16 where it is faster.
+    """Return the type that the network computes in; ``"auto"`` takes bfloat16 where it is faster.
 
     Raises
     ------
@@ -87,13 +87,13 @@ def choose_precision(precision: Precision, device: str) -> torch.dtype:
 
 @cache
 def bfloat16_pays(device: str) -> bool:
-    """Whether the device computes in bfloat16 faster than in float32."""
+    """Tell whether the device computes faster in bfloat16 than in float32."""
     if device.startswith("cuda"):
-        # Older cards than Ampere only imitate it, and torch counts that as support.
+        # GPUs before Ampere only emulate it, and torch counts that as support.
         return torch.version.hip is not None or torch.cuda.get_device_capability(device)[0] >= 8
     if device != "cpu":
         return False
-    # Without instructions of its own a processor only imitates bfloat16, slowly.
+    # Without instructions for it a CPU only emulates bfloat16, slowly.
     tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, test, lambda: False)() for test in tests)
 
@@ -101,27 +101,27 @@ def bfloat16_pays(device: str) -> bool:
 def keep_memory() -> None:
     """Let this process keep freed memory for the next window.
 
-    A worker that dask's nanny has started gives every free page back to the system at once, and
-    waits for the next: a third of the network's time. Only that setting of dask's is changed.
+    A worker that dask's nanny has started returns every free page to the system at once, and asks
+    for the next one again, which takes a third of the network's time. A setting of the user stays.
     """
-    if sys.platform != "linux" or os.environ.get("MALLOC_TRIM_THRESHOLD_") != _NANNY:
+    if sys.platform != "linux" or os.environ.get("MALLOC_TRIM_THRESHOLD_") != _NANNY_TRIM_THRESHOLD:
         return
-    if set_option := getattr(ctypes.CDLL(None), "mallopt", None):  # glibc alone has it
-        set_option(-1, 2**28)  # M_TRIM_THRESHOLD: free bytes that are kept
-        set_option(-3, 2**25)  # M_MMAP_THRESHOLD: larger ones are never kept; the most it takes
+    if set_option := getattr(ctypes.CDLL(None), "mallopt", None):  # only glibc has it
+        set_option(-1, 2**28)  # M_TRIM_THRESHOLD: free bytes to keep
+        set_option(-3, 2**25)  # M_MMAP_THRESHOLD: larger arrays are never kept; glibc's maximum
 
 
 def upload(values: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """A tensor on a device; on CUDA from pinned memory, so that the copy waits for no other."""
+    """Copy a tensor to a device; to CUDA from pinned memory, so that the copy is asynchronous."""
     if values.device == device:
         return values
-    if device.type != "cuda":  # the values may be let go at once
+    if device.type != "cuda":  # synchronous: the caller may free the values at once
         return values.to(device)
     return values.pin_memory().to(device, non_blocking=True)
 
 
 def download(values: torch.Tensor) -> np.ndarray:
-    """A tensor's values on the host, when they are ready."""
+    """Wait for a tensor, and return its values on the host."""
     if values.device.type != "cuda":
         return values.cpu().numpy()
     host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
@@ -130,48 +130,48 @@ def download(values: torch.Tensor) -> np.ndarray:
     return host.numpy()
 
 
-def share(values: torch.Tensor) -> torch.Tensor:
-    """A tensor that another lane made, safe to use in this one."""
+def record_use(values: torch.Tensor) -> torch.Tensor:
+    """Return a tensor of another block, after telling CUDA that this stream uses it too."""
     if values.device.type == "cuda":
         values.record_stream(torch.cuda.current_stream(values.device))
     return values
 
 
-def lanes(kind: str) -> int | None:
-    """Blocks that a kind of device works on at once; none where each of dask's threads has its own.
+def max_concurrent_blocks(kind: str) -> int | None:
+    """Return how many blocks one process computes at once on a kind of device.
 
-    That is where torch may use one thread only, so that a block keeps one core busy.
+    None means no limit: where torch may use one thread only, each of dask's threads computes a
+    block on its own core.
     """
     threads = torch.get_num_threads()
     if kind != "cpu":
-        return LANES
-    return None if threads == 1 else LANES + threads // 8
+        return MIN_CONCURRENT_BLOCKS
+    return None if threads == 1 else MIN_CONCURRENT_BLOCKS + threads // 8
 
 
 @contextmanager
-def lane(device: torch.device) -> Iterator[None]:
-    """A place on the device, so that memory does not grow with the number of dask's threads.
+def device_slot(device: torch.device) -> Iterator[None]:
+    """Wait for one of the device's slots, so that memory does not grow with dask's threads.
 
-    On CUDA each lane has a stream, which finds again what its last block has let go. Where torch
-    may use one thread only, it is dask's threads that compute.
+    On CUDA each slot has a stream, which reuses the memory that its last block has freed.
     """
-    count = lanes(device.type)
+    count = max_concurrent_blocks(device.type)
     if count is None:
         yield
         return
-    with _STARTING:
-        free = _lanes(str(device), count)
-    own = free.get()
+    with _SLOTS_LOCK:
+        slots = _device_slots(str(device), count)
+    stream = slots.get()
     try:
-        with torch.cuda.stream(own) if own else nullcontext():
+        with torch.cuda.stream(stream) if stream else nullcontext():
             yield
     finally:
-        free.put(own)
+        slots.put(stream)
 
 
 @cache
-def _lanes(device: str, count: int) -> SimpleQueue[torch.cuda.Stream | None]:
-    free: SimpleQueue[torch.cuda.Stream | None] = SimpleQueue()
+def _device_slots(device: str, count: int) -> SimpleQueue[torch.cuda.Stream | None]:
+    slots: SimpleQueue[torch.cuda.Stream | None] = SimpleQueue()
     for _ in range(count):
-        free.put(torch.cuda.Stream(device) if device.startswith("cuda") else None)
-    return free
+        slots.put(torch.cuda.Stream(device) if device.startswith("cuda") else None)
+    return slots

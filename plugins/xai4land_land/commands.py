@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import xai4land
-import xai4land_land as land
+import xai4land_land
 from xai4land.commands.arguments import (
     CHUNKS,
     EXISTING,
@@ -44,6 +44,9 @@ HOW_TO_RECONSTRUCT = add_options(
     click.option(
         "--target", type=TARGET, help="Degrees, or a file; by default the finest input's grid."
     ),
+    click.option(
+        "--land", help="A land mask for all maps: a file, or an input that is known on land alone."
+    ),
     click.option("--probabilities", is_flag=True, help="Give the probability of every class too."),
     click.option("--baselines/--no-baselines", default=True, help="Give the baselines' maps too."),
     click.option("--chunks", type=CHUNKS, help="Rows and columns of an output chunk."),
@@ -63,10 +66,17 @@ def _open(path: Path | None) -> xr.Dataset | None:
 
 
 def _reconstruct(
-    states: Path, static: Path | None, target: float | Path | None, **how: Any
+    states: Path,
+    static: Path | None,
+    target: float | Path | None,
+    land: str | None,
+    **how: Any,
 ) -> xr.Dataset:
     grid = xai4land.open_store(target) if isinstance(target, Path) else target
-    return land.reconstruct(xai4land.open_store(states), static=_open(static), target=grid, **how)
+    mask = xai4land.open_store(land) if land and Path(land).exists() else land
+    return xai4land_land.reconstruct(
+        xai4land.open_store(states), static=_open(static), target=grid, land=mask, **how
+    )
 
 
 @click.command()
@@ -111,7 +121,7 @@ def fit(states: Path, truth: Path, out: Path, static: Path | None, quiet: bool, 
         raise InputError(f"{out} is no emulator's name; end it in .safetensors")
     check_folder(out)
     command = f"xai4land fit {states.name} {truth.name} {out.name}"
-    made = land.fit(
+    made = xai4land_land.fit(
         xai4land.open_store(states),
         xai4land.open_store(truth),
         static=_open(static),
@@ -133,10 +143,12 @@ def evaluate(data: Path, truth: Path, plot: Path | None, **how: Any) -> None:
     """Score the map in DATA, and the baselines beside it, against TRUTH."""
     if plot is not None:
         check_picture(plot)
-    scores = land.evaluate(xai4land.open_store(data), xai4land.open_store(truth), **how).compute()
-    click.echo(format_table(land.summarise(scores)))
+    scores = xai4land_land.evaluate(
+        xai4land.open_store(data), xai4land.open_store(truth), **how
+    ).compute()
+    click.echo(format_table(xai4land_land.summarise(scores)))
     if plot is not None:
-        land.plot_scores(scores).savefig(plot, dpi=150)
+        xai4land_land.plot_scores(scores).savefig(plot, dpi=150)
         click.echo(f"wrote {plot}")
 
 

@@ -1,4 +1,4 @@
-"""Train an emulator of land cover on a user's states and truth."""
+"""Training of a land cover emulator on a user's states and truth."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xai4land.grids.grid import Grid
 from xai4land.settings import resolve_settings
 from xai4land.training.settings import MapSettings
 from xai4land_land.legends import Legend, find_legend
-from xai4land_land.truth import as_variable, match_years, recode
+from xai4land_land.truth import Recoding, as_variable, match_years
 
 __all__ = ["fit"]
 
@@ -54,30 +54,32 @@ def fit(
     data : Dataset
         Coarse states as area fractions; and static features, if not in ``static``.
     truth : Dataset or DataArray
-        Fine classes with ``flag_values`` and ``flag_meanings``, on the grid to learn. Missing
-        pixels are not learned from.
+        Classes with ``flag_values`` and ``flag_meanings``, on the fine grid of the outputs. Missing
+        pixels (NaN, or the fill value) are ignored; other codes that no flag names are refused.
     static : Dataset, optional
     legend : str or Legend, optional
-        ``"hilda"``, ``"land_states"`` or one of your own. By default the first that takes all
-        of the truth's classes.
+        ``"hilda"``, ``"land_states"`` or one of your own. By default the first that has all
+        classes of the truth.
     inputs : sequence of str, optional
-        Variables to learn from beside the states. By default all that have a horizontal grid.
+        Input variables beside the states. By default all that have a horizontal grid.
     name, title, licence, command : str
-        For the card: what to call the emulator, the licence of the data it learned from, and
-        the command that makes it again.
+        For the card: name and title of the emulator, the licence of its training data, and the
+        command that reproduces it.
     architecture : str
         A registered architecture, built with ``parameters``.
     window : int, optional
         Pixels along a side of a window. By default 32 coarse cells, from 32 to 160 pixels.
     conserve : bool
-        Whether the map's class fractions are fitted to the states in each coarse cell.
+        Whether the class fractions of the map are fitted to the states in each coarse cell.
     validation : float
-        Share of the blocks that is held out.
+        Share of the blocks that are held out.
     settings : MapSettings, dict or path-like, optional
         How to train: a :class:`xai4land_land.MapSettings`, a dictionary of its attributes, or a
         JSON or TOML file of them.
     device : str
+        ``"auto"`` (CUDA, else MPS, else the CPU), ``"cpu"``, ``"cuda"``, ...
     progress : bool
+        Whether to show a progress bar.
     **changes
         Single settings, such as ``epochs=5``; they override those of ``settings``.
 
@@ -89,7 +91,7 @@ def fit(
     Raises
     ------
     InputError
-        Listing what does not fit together.
+        Listing everything that does not fit together.
 
     Examples
     --------
@@ -105,12 +107,12 @@ def fit(
 
     reference = as_variable(truth)
     chosen = find_legend(reference, legend)
-    data = _without(data, reference)
+    data = _drop_truth(data, reference)
     outputs = Classes(classes=chosen.output_classes(data), conserve=conserve)
     resolution = Grid.of(reference, "the truth").resolution
     return fit_maps(
         data,
-        [_positions(reference, chosen, data, outputs)],
+        [_encode_truth(reference, chosen, data, outputs)],
         outputs,
         static=static,
         inputs=inputs,
@@ -118,7 +120,7 @@ def fit(
         title=title or f"Land cover at {resolution:g}°",
         licence=licence,
         command=command or "ds.ai4land.fit(truth, ...)",
-        training_data=_titles(data, static, truth),
+        training_data=_join_titles(data, static, truth),
         architecture=architecture,
         parameters=parameters,
         window=window,
@@ -132,31 +134,30 @@ def fit(
 _PARAMETERS = tuple(inspect.signature(fit).parameters)
 
 
-def _titles(*sources: xr.Dataset | xr.DataArray | None) -> str:
-    """Return what the card says that the emulator learned from."""
-    found = [str(s.attrs["title"]) for s in sources if s is not None and "title" in s.attrs]
-    return "; ".join(dict.fromkeys(found)) or "untitled data"
+def _join_titles(*sources: xr.Dataset | xr.DataArray | None) -> str:
+    """Return the titles of the training data, for the card."""
+    titles = [str(s.attrs["title"]) for s in sources if s is not None and "title" in s.attrs]
+    return "; ".join(dict.fromkeys(titles)) or "untitled data"
 
 
-def _without(data: xr.Dataset, truth: xr.DataArray) -> xr.Dataset:
-    """Return the dataset without maps of the truth's classes: they are no inputs."""
+def _drop_truth(data: xr.Dataset, truth: xr.DataArray) -> xr.Dataset:
+    """Return the dataset without maps of the truth's classes: these are no inputs."""
     meanings = truth.attrs.get("flag_meanings")
     same = [n for n, v in data.data_vars.items() if v.attrs.get("flag_meanings") == meanings]
     return data.drop_vars(same) if meanings else data
 
 
-def _positions(
+def _encode_truth(
     reference: xr.DataArray, legend: Legend, data: xr.Dataset, outputs: Classes
 ) -> xr.DataArray:
-    """Return positions in the legend at the times of the states; lazily if the truth is."""
+    """Return positions in the legend at the times of the states; lazy if the truth is."""
     dynamic = [data[name] for name in outputs.states if name in data]
-    named = [(array, time_name(array)) for array in dynamic]
-    time = next((array[name] for array, name in named if name is not None), None)
+    names = [(array, time_name(array)) for array in dynamic]
+    time = next((array[name] for array, name in names if name is not None), None)
     truth = match_years(reference, time)
     positions: xr.DataArray = xr.apply_ufunc(
-        recode,
+        Recoding.of(reference, legend.positions(reference)),
         truth,
-        kwargs={"positions": legend.positions(reference)},
         dask="parallelized",
         output_dtypes=[np.uint8],
         keep_attrs=True,

@@ -1,9 +1,9 @@
-"""Phase 1: annual land cover from coarse states."""
+"""Annual land cover from coarse states."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
@@ -16,6 +16,7 @@ from xai4land.grids.grid import Target
 if TYPE_CHECKING:
     from xai4land.device import Precision
     from xai4land.inference.predict import Chunks
+    from xai4land_land.masks import LandMask
 
 __all__ = ["reconstruct"]
 
@@ -26,6 +27,7 @@ def reconstruct(
     *,
     static: xr.Dataset | None = None,
     target: Target = None,
+    land: LandMask | None = None,
     probabilities: bool = False,
     baselines: bool = True,
     chunks: Chunks = None,
@@ -47,7 +49,13 @@ def reconstruct(
         Static features, if they are not in ``data``.
     target : float, Dataset or DataArray, optional
         Resolution in degrees, or a dataset on the wanted grid. By default the finest grid
-        among the inputs.
+        among the inputs, over the domain of the states.
+    land : DataArray, Dataset or str, optional
+        Land mask for all maps, the baselines included: 1 (or true, or a fraction above a half)
+        on land, on any grid; or the name of an input that is missing where there is no land. On
+        land the class of the sea (the one without states, else ``ocean``, ``sea`` or ``water``)
+        is not chosen, and all else is of that class. Compare an emulator whose inputs show where
+        the land is with baselines that know it, too.
     probabilities : bool
         Whether to give the probability of every class too.
     baselines : bool
@@ -58,9 +66,9 @@ def reconstruct(
     batch_size : int
         Windows that the network sees at once. The result does not depend on it.
     device : str
-        ``"auto"`` (CUDA, else MPS, else the processor), ``"cpu"``, ``"cuda"``, ...
+        ``"auto"`` (CUDA, else MPS, else the CPU), ``"cpu"``, ``"cuda"``, ...
     precision : {"auto", "float32", "bfloat16"}
-        Numbers that the network computes in. By default bfloat16 where the device has
+        Type that the network computes in. By default bfloat16 where the device has
         instructions for it, which changes about one class in a thousand.
 
     Returns
@@ -73,9 +81,9 @@ def reconstruct(
     ------
     InputError
         Listing everything in the data that does not fit the emulator. Values of lazy data are
-        looked at when they are computed; what is wrong then names the block.
+        checked when they are computed; the message then names the block.
     EmulatorFileError
-        If the emulator cannot be had.
+        If the emulator cannot be found or read.
 
     Examples
     --------
@@ -88,6 +96,13 @@ def reconstruct(
     chosen, bound = _choose(data, emulator, static, target)
     from xai4land.inference.apply import apply_bound
 
+    domain: dict[str, Any] = {}
+    if land is not None:
+        from xai4land_land.masks import find_sea_class, make_mask
+
+        outputs = chosen.card.outputs
+        assert isinstance(outputs, Classes)  # _choose has seen to it
+        domain = {"domain": make_mask(land, data, static), "outside": find_sea_class(outputs)}
     return apply_bound(
         chosen,
         bound,
@@ -98,6 +113,7 @@ def reconstruct(
         precision=precision,
         probabilities=probabilities,
         baselines=baselines,
+        **domain,
     )
 
 
@@ -107,7 +123,7 @@ def _choose(
     static: xr.Dataset | None,
     target: Target,
 ) -> tuple[Emulator, Bound]:
-    """The emulator, or the bundled one whose inputs are there."""
+    """Return the given emulator, or the bundled one whose inputs are there, and its inputs."""
     if emulator is not None:
         found = load_emulator(emulator)
         if not (isinstance(found, Emulator) and isinstance(found.card.outputs, Classes)):
@@ -120,19 +136,19 @@ def _choose(
     from xai4land_land.emulators import BUNDLED
 
     names = {*map(str, data.data_vars), *(map(str, static.data_vars) if static else ())}
-    lacks = {}
+    missing = {}
     for name, path in BUNDLED.items():
         card = read_card(path)
-        assert isinstance(card, Card)  # ours
-        lacks[name] = [spec.name for spec in card.inputs if spec.name not in names]
-    # Judge by the variables; then the chosen emulator says what else does not fit.
-    fitting = [name for name, absent in lacks.items() if not absent]
+        assert isinstance(card, Card)  # bundled ones are maps
+        missing[name] = [spec.name for spec in card.inputs if spec.name not in names]
+    # Chosen by the names of variables; binding then finds what else does not fit.
+    fitting = [name for name, absent in missing.items() if not absent]
     if len(fitting) == 1:
         return _choose(data, fitting[0], static, target)
     if fitting:
         raise InputError(f"several emulators fit: give emulator= one of {', '.join(fitting)}")
     raise InputError(
-        [f"emulator {name!r} needs {', '.join(absent)}" for name, absent in lacks.items()]
+        [f"emulator {name!r} needs {', '.join(absent)}" for name, absent in missing.items()]
         + [
             "no bundled emulator fits these variables: add them, give static= or emulator=, fit "
             "your own with ds.ai4land.fit(truth), or form the states of 'modis-landcover-0p05' "

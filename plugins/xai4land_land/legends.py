@@ -10,6 +10,7 @@ import xarray as xr
 
 from xai4land.emulator import OutputClass
 from xai4land.errors import InputError
+from xai4land.grids.flags import code_type, flag_codes
 
 __all__ = ["HILDA", "LAND_STATES", "LEGENDS", "LandClass", "Legend", "find_legend"]
 
@@ -95,16 +96,22 @@ class Legend:
 
 
 def flag_meanings(truth: xr.DataArray) -> dict[int, str]:
-    """Return the CF flags of a variable: meanings by value."""
-    values = np.atleast_1d(truth.attrs.get("flag_values", ()))
+    """Return the CF flags of a variable: meanings by the value that the data hold."""
+    what = str(truth.name or "the truth")
+    values = flag_codes(truth, what).tolist()
     meanings = str(truth.attrs.get("flag_meanings", "")).split()
     if not meanings or len(values) != len(meanings):
         raise InputError(
-            f"{truth.name or 'the truth'} has {len(values)} flag_values and {len(meanings)} "
-            "flag_meanings, expected as many of each; set both attributes, so that its codes "
-            "can be understood"
+            f"{what} has {len(values)} flag_values and {len(meanings)} flag_meanings, expected as "
+            "many of each; set both attributes, so that its codes can be understood"
         )
-    return {int(v): m for v, m in zip(values, meanings, strict=True)}
+    given = np.asarray(truth.attrs["flag_values"]).dtype
+    if code_type(truth) is None and given.kind == "i":
+        # Floats that may have been unsigned: 130 is what the flag of a signed byte calls -126.
+        span = 2 ** (8 * given.itemsize)
+        unsigned = {v + span: m for v, m in zip(values, meanings, strict=True) if v < 0}
+        return {**dict(zip(values, meanings, strict=True)), **unsigned}
+    return dict(zip(values, meanings, strict=True))
 
 
 HILDA = Legend(

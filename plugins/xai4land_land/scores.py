@@ -14,7 +14,7 @@ from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land.grids.grid import Grid
 from xai4land_land.legends import LEGENDS, Legend, flag_meanings
-from xai4land_land.truth import UNKNOWN, align, as_variable, match_years, recode
+from xai4land_land.truth import UNKNOWN, Recoding, align, as_variable, drop_single, match_years
 
 __all__ = ["evaluate", "summarise"]
 
@@ -56,7 +56,8 @@ def evaluate(
     Raises
     ------
     InputError
-        If the grids, years or classes cannot be compared.
+        If the grids, years or classes cannot be compared, or a map has codes that no flag
+        names, other than its fill value; of lazy maps when they are computed.
 
     Examples
     --------
@@ -71,9 +72,11 @@ def evaluate(
         raise InputError(
             f"no variable {name!r} to evaluate; there are {', '.join(map(str, data.data_vars))}"
         )
-    made, reference = data[name], as_variable(truth)
+    made, reference = drop_single(data[name], "the map"), as_variable(truth)
     meanings = flag_meanings(made)
-    positions = _match_classes(meanings, reference, legend)
+    classes = list(dict.fromkeys(meanings.values()))
+    own = Recoding.of(made, {v: classes.index(m) for v, m in meanings.items()}, "the map")
+    theirs = Recoding.of(reference, _match_classes(classes, reference, legend))
     grid = Grid.of(made, "the map")
     step = time_name(made)
     reference = match_years(align(reference, grid), made[step] if step else None)
@@ -83,16 +86,15 @@ def evaluate(
     found = {}
     for source, suffix in SOURCES.items():
         if name + suffix in data:
-            variable = data[name + suffix].transpose(*dims)
-            own = {v: k for k, v in enumerate(meanings)}
-            found[source] = _count_confusion(variable, own, reference, positions, area)
+            variable = drop_single(data[name + suffix], "the map").transpose(*dims)
+            found[source] = _count_confusion(variable, own, reference, theirs, area, len(classes))
     confusion = xr.DataArray(
         _stack(list(found.values())),
         dims=("source", "true_class", "land_cover_class"),
         coords={
             "source": list(found),
-            "true_class": list(meanings.values()),
-            "land_cover_class": list(meanings.values()),
+            "true_class": classes,
+            "land_cover_class": classes,
         },
     )
     scores = _compute_scores(confusion)
@@ -140,10 +142,9 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
 
 
 def _match_classes(
-    meanings: dict[int, str], reference: xr.DataArray, legend: str | Legend | None
+    names: list[str], reference: xr.DataArray, legend: str | Legend | None
 ) -> dict[int, int]:
     """Return the position among the map's classes of each of the truth's codes."""
-    names = list(meanings.values())
     if isinstance(legend, str):
         if legend not in LEGENDS:
             raise InputError(f"legend={legend!r}, expected one of {', '.join(LEGENDS)}")
@@ -173,18 +174,18 @@ def _match_classes(
 
 def _count_confusion(
     made: xr.DataArray,
-    own: dict[int, int],
+    own: Recoding,
     reference: xr.DataArray,
-    positions: dict[int, int],
+    theirs: Recoding,
     area: npt.NDArray[np.float64],
+    classes: int,
 ) -> Any:
     """Return the confusion matrix in area, truth by row; a dask array if either map is."""
-    classes = len(own)
 
     def count(
         map_: npt.NDArray[Any], truth: npt.NDArray[Any], weight: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]:
-        chosen, right = recode(map_, own), recode(truth, positions)
+        chosen, right = own(map_), theirs(truth)
         known = (chosen != UNKNOWN) & (right != UNKNOWN)
         weights = np.broadcast_to(weight, map_.shape)[known]
         pairs = right[known].astype(np.int64) * classes + chosen[known]

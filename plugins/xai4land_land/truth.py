@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +11,10 @@ import xarray as xr
 
 from xai4land.emulator.inputs import DATES, scalar_dates, time_name
 from xai4land.errors import InputError
+from xai4land.grids.flags import fill_codes
 from xai4land.grids.grid import Grid
 
-__all__ = ["UNKNOWN", "align", "as_variable", "match_years", "recode"]
+__all__ = ["UNKNOWN", "Recoding", "align", "as_variable", "drop_single", "match_years"]
 
 UNKNOWN = 255
 NO_CODE = np.iinfo(np.int64).min
@@ -21,44 +23,96 @@ NO_CODE = np.iinfo(np.int64).min
 def as_variable(truth: xr.Dataset | xr.DataArray, name: str = "land_cover") -> xr.DataArray:
     """Return the class variable of a dataset: by name, or the only one with flags."""
     if isinstance(truth, xr.DataArray):
-        return _drop_single(truth)
+        return drop_single(truth)
     if not isinstance(truth, xr.Dataset):
         raise InputError(f"truth is a {type(truth).__name__}, expected a DataArray or Dataset")
     flagged = [str(n) for n, v in truth.data_vars.items() if "flag_values" in v.attrs]
     if name in truth:
-        return _drop_single(truth[name])
+        return drop_single(truth[name])
     if len(flagged) == 1:
-        return _drop_single(truth[flagged[0]])
+        return drop_single(truth[flagged[0]])
     raise InputError(
         f"expected a variable {name!r} or one variable with flag_values, found "
         f"{', '.join(flagged) or 'none'}; pass the DataArray itself"
     )
 
 
-def _drop_single(truth: xr.DataArray) -> xr.DataArray:
-    """Drop dimensions of one step beside time, latitude and longitude."""
-    known = {*Grid.of(truth, "the truth").names, time_name(truth)}
-    extra = [dim for dim in truth.dims if dim not in known]
-    if wide := [str(dim) for dim in extra if truth.sizes[dim] > 1]:
+def drop_single(array: xr.DataArray, what: str = "the truth") -> xr.DataArray:
+    """Drop dimensions of one step beside time, latitude and longitude.
+
+    Raises
+    ------
+    InputError
+        If another dimension has several steps.
+    """
+    known = {*Grid.of(array, what).names, time_name(array)}
+    extra = [dim for dim in array.dims if dim not in known]
+    if wide := [str(dim) for dim in extra if array.sizes[dim] > 1]:
         raise InputError(
-            f"the truth has a dimension {wide[0]!r} that is neither time, latitude nor longitude; "
+            f"{what} has a dimension {wide[0]!r} that is neither time, latitude nor longitude; "
             f"select from it: .isel({wide[0]}=0)"
         )
-    return truth.squeeze(extra, drop=True)
+    return array.squeeze(extra, drop=True)
 
 
-def recode(values: npt.NDArray[np.generic], positions: Mapping[int, int]) -> npt.NDArray[np.uint8]:
-    """Return positions in a legend from flag values; anything else is :data:`UNKNOWN`.
+@dataclass(frozen=True)
+class Recoding:
+    """How codes become positions in a legend.
 
-    Examples
-    --------
-    >>> recode(np.array([11.0, np.nan, 22.0, 9.0]), {11: 1, 22: 2})
-    array([  1, 255,   2, 255], dtype=uint8)
+    Attributes
+    ----------
+    positions : mapping from int to int
+        By code.
+    missing : frozenset of int
+        Codes of missing values; NaN is missing, too.
+    what : str
+        How to call the map in errors.
     """
-    found = np.full(values.shape, UNKNOWN, np.uint8)
-    for value, position in positions.items():
-        found[values == value] = position
-    return found
+
+    positions: Mapping[int, int]
+    missing: frozenset[int] = frozenset()
+    what: str = "the truth"
+
+    @classmethod
+    def of(
+        cls, array: xr.DataArray, positions: Mapping[int, int], what: str = "the truth"
+    ) -> Recoding:
+        """Return how a variable's codes become positions; its fill values are missing."""
+        fills = fill_codes(array)
+        places = array.encoding.keys() | array.attrs.keys()
+        declared = not {"_FillValue", "missing_value"}.isdisjoint(places)
+        known = {c: p for c, p in positions.items() if not (declared and c in fills)}
+        return cls(known, frozenset({NO_CODE, *fills} - set(known)), what)
+
+    def __call__(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+        """Return positions; :data:`UNKNOWN` where values are missing.
+
+        Raises
+        ------
+        InputError
+            If there are codes that no class takes.
+
+        Examples
+        --------
+        >>> Recoding({11: 1, 22: 2}, frozenset({9}))(np.array([11.0, np.nan, 22.0, 9.0]))
+        array([  1, 255,   2, 255], dtype=uint8)
+        """
+        found = np.full(values.shape, UNKNOWN, np.uint8)
+        for value, position in self.positions.items():
+            found[values == value] = position
+        rest = values[found == UNKNOWN]
+        rest = rest[~np.isin(rest, [*self.missing]) & (rest == rest)]
+        if rest.size:
+            codes = np.unique(rest)
+            some = ", ".join(f"{code:g}" for code in codes[:8].astype(float))
+            name = "truth" if self.what == "the truth" else "map"
+            raise InputError(
+                f"{self.what} has codes {some}{', ...' if codes.size > 8 else ''} that no class "
+                f"takes, in {rest.size / values.size:.2%} of the pixels; name them in its "
+                f"flag_values and flag_meanings, or mask them as missing: "
+                f"{name}.where({name} != {codes[0]:g})"
+            )
+        return found
 
 
 def align(truth: xr.DataArray, grid: Grid) -> xr.DataArray:

@@ -21,29 +21,29 @@ from xai4land_land import reconstruct
 distributed = pytest.importorskip("distributed")
 
 
-def cluster_of(workers):
+def start_cluster(workers):
     return distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
 
 
 @pytest.fixture(scope="module")
 def client():
-    with cluster_of(2) as cluster, distributed.Client(cluster) as client:
+    with start_cluster(2) as cluster, distributed.Client(cluster) as client:
         yield client
 
 
-def slow(seconds, name, where=None, neighbours=False, gate=None):
-    """Two variables of 64 blocks, begun when a gate is there; the one at ``where`` raises."""
+def slow_dataset(seconds, name, failing_block=None, neighbours=False, gate=None):
+    """Make two variables of 64 blocks, which wait for a gate file; ``failing_block`` raises."""
 
     def block(values, number):
         while gate and not gate.exists():
             time.sleep(0.01)
         time.sleep(seconds)
-        if number == where:
+        if number == failing_block:
             raise RuntimeError("no luck")
         return values + 1
 
     base = da.from_array(np.arange(6400).reshape(80, 80), chunks=10, name=f"{name}-base")
-    # Named by us, since a run goes on only where the names are the same.
+    # Named here, since a run is resumed only if the names are the same.
     tasks = {(name, *at): (block, (base.name, *at), at) for at in np.ndindex(8, 8)}
     graph = HighLevelGraph.from_collections(name, tasks, [base])
     graph.layers[name].collection_annotations = {NEIGHBOURS: (1, 2)} if neighbours else None
@@ -51,27 +51,27 @@ def slow(seconds, name, where=None, neighbours=False, gate=None):
     return xr.Dataset({"a": (("y", "x"), both), "b": (("y", "x"), 2 * both)})
 
 
-def check(path):
+def check_store(path):
     values = np.arange(6400).reshape(80, 80) + 1
     with xr.open_zarr(path, chunks=None) as store:
         np.testing.assert_array_equal(store.a, values)
         np.testing.assert_array_equal(store.b, 2 * values)
 
 
-def done(path):
-    """How many parts the unfinished store of a path says it has."""
+def count_done_parts(path):
+    """Count the parts that the unfinished store of a path lists."""
     listed = path.with_name(f"{path.name}.partial") / "done.txt"
     try:
         return len(listed.read_text().split())
-    except FileNotFoundError:  # not begun, or gone since: it was ended meanwhile
+    except FileNotFoundError:  # not begun, or finished meanwhile
         return 0
 
 
-def when(path, parts, action):
-    """Do something as soon as so many parts are done."""
+def run_when_done(path, parts, action):
+    """Run an action as soon as so many parts are done."""
 
     def watch():
-        while done(path) < parts:
+        while count_done_parts(path) < parts:
             time.sleep(0.01)
         action()
 
@@ -81,18 +81,18 @@ def when(path, parts, action):
 
 
 def test_workers_give_the_same_map_and_store(client, world, emulator, tmp_path):
-    made = reconstruct(world, emulator, chunks=36)
-    together = made.compute()
-    made.ai4land.write(tmp_path / "map.zarr", progress=False)
-    alone = made.compute(scheduler="threads")
-    np.testing.assert_array_equal(alone.land_cover, together.land_cover)
-    np.testing.assert_allclose(alone.confidence, together.confidence, atol=0.011)
+    result = reconstruct(world, emulator, chunks=36)
+    on_workers = result.compute()
+    result.ai4land.write(tmp_path / "map.zarr", progress=False)
+    on_threads = result.compute(scheduler="threads")
+    np.testing.assert_array_equal(on_threads.land_cover, on_workers.land_cover)
+    np.testing.assert_allclose(on_threads.confidence, on_workers.confidence, atol=0.011)
     stored = xr.open_zarr(tmp_path / "map.zarr", chunks=None, mask_and_scale=False)
-    np.testing.assert_array_equal(stored.land_cover, together.land_cover)
+    np.testing.assert_array_equal(stored.land_cover, on_workers.land_cover)
 
 
 def count_windows():
-    """In a process: count the windows that go through the network from now on."""
+    """Count the windows that go through the network in this process from now on."""
     from xai4land.inference.forward import Forward
 
     def counting(self, windows, features):
@@ -102,35 +102,35 @@ def count_windows():
     Forward.counted, Forward.plain, Forward.__call__ = 0, Forward.__call__, counting
 
 
-def counted():
+def stop_counting():
     from xai4land.inference.forward import Forward
 
     Forward.__call__ = Forward.plain
     return Forward.counted
 
 
-def executed(client):
-    """How many tasks each worker has computed so far."""
+def count_executed_tasks(client):
+    """Count the tasks that each worker has computed so far."""
     return client.run(lambda dask_worker: dask_worker.state.executed_count)
 
 
 @pytest.mark.parametrize("names", [["land_cover"], ["land_cover", "confidence"]])
 def test_workers_share_no_windows(world, emulator, tmp_path, names):
-    made = reconstruct(world, emulator, chunks=36)[names]  # two years, a worker each
+    result = reconstruct(world, emulator, chunks=36)[names]  # two years, a worker each
     count_windows()
-    made.compute(scheduler="sync")
-    once = counted()
+    result.compute(scheduler="sync")
+    once = stop_counting()
     with (
         dask.config.set({"distributed.scheduler.work-stealing": False}),
-        cluster_of(2) as cluster,
+        start_cluster(2) as cluster,
         distributed.Client(cluster) as client,
     ):
         client.run(count_windows)
-        write(made, tmp_path / "map.zarr", progress=False)
-        assert sum(client.run(counted).values()) == once
+        write(result, tmp_path / "map.zarr", progress=False)
+        assert sum(client.run(stop_counting).values()) == once
 
 
-def test_workers_that_come_later_help(tmp_path):
+def test_workers_that_join_later_help(tmp_path):
     path, gate = tmp_path / "map.zarr", tmp_path / "gate"
 
     def grow():
@@ -138,89 +138,91 @@ def test_workers_that_come_later_help(tmp_path):
         client.wait_for_workers(4)
         gate.touch()
 
-    with cluster_of(2) as cluster, distributed.Client(cluster) as client:
+    with start_cluster(2) as cluster, distributed.Client(cluster) as client:
         first = set(client.scheduler_info()["workers"])
         timer = threading.Timer(0.5, grow)
         timer.start()
-        write(slow(0.05, "late", neighbours=True, gate=gate), path, progress=False)
+        write(slow_dataset(0.05, "late", neighbours=True, gate=gate), path, progress=False)
         timer.join()
-        ran = executed(client)
+        ran = count_executed_tasks(client)
         assert min(count for address, count in ran.items() if address not in first) > 4
-    check(path)
+    check_store(path)
 
 
-def test_who_may_compute_is_the_callers_choice(client, tmp_path):
-    before = executed(client)
+def test_the_caller_chooses_the_workers(client, tmp_path):
+    before = count_executed_tasks(client)
     chosen, other = before
     with dask.annotate(workers=[chosen]):
-        write(slow(0, "chosen", neighbours=True), tmp_path / "map.zarr", progress=False)
-    check(tmp_path / "map.zarr")
-    assert executed(client)[other] == before[other]
-    assert executed(client)[chosen] > before[chosen] + 64
+        write(slow_dataset(0, "chosen", neighbours=True), tmp_path / "map.zarr", progress=False)
+    check_store(tmp_path / "map.zarr")
+    assert count_executed_tasks(client)[other] == before[other]
+    assert count_executed_tasks(client)[chosen] > before[chosen] + 64
 
 
 @pytest.mark.parametrize("neighbours", [False, True])
 @pytest.mark.parametrize("shards", [False, True])
-def test_a_worker_that_is_killed_costs_time_and_nothing_else(
-    client, tmp_path, monkeypatch, shards, neighbours
-):
+def test_a_killed_worker_costs_time_only(client, tmp_path, monkeypatch, shards, neighbours):
     if shards:
         monkeypatch.setattr(parts, "MAX_FILES", 10)
         monkeypatch.setattr(parts, "MIN_SHARDS", 16)
     path = tmp_path / "map.zarr"
     workers = client.scheduler_info()["workers"]
     victim = client.run(os.getpid)[next(iter(workers))]
-    watch = when(path, 4, lambda: os.kill(victim, signal.SIGKILL))
-    write(slow(0.02, f"killed-{shards}-{neighbours}", neighbours=neighbours), path, progress=False)
+    watch = run_when_done(path, 4, lambda: os.kill(victim, signal.SIGKILL))
+    write(
+        slow_dataset(0.02, f"killed-{shards}-{neighbours}", neighbours=neighbours),
+        path,
+        progress=False,
+    )
     assert not watch.is_alive()
-    check(path)
+    check_store(path)
     client.wait_for_workers(2)
     assert victim not in client.run(os.getpid).values()
 
 
-def test_progress_is_shown_and_nothing_piles_up(client, tmp_path, capsys):
+def test_progress_is_shown_and_results_are_released(client, tmp_path, capsys):
     held = []
-    watch = when(tmp_path / "map.zarr", 100, lambda: held.append(len(client.futures)))
-    write(slow(0.005, "progress"), tmp_path / "map.zarr")
+    watch = run_when_done(tmp_path / "map.zarr", 100, lambda: held.append(len(client.futures)))
+    write(slow_dataset(0.005, "progress"), tmp_path / "map.zarr")
     watch.join()
     shown = capsys.readouterr().err
     assert "6400/6400" in shown
     assert "Mpx/s" in shown
-    # A hundred of 128 were done, and forgotten.
+    # A hundred of 128 were done, and released.
     assert held[0] < 60
-    for _ in range(100):  # the last one is let go by another thread
+    for _ in range(100):  # another thread releases the last one
         if not client.futures:
             break
         time.sleep(0.1)
     assert not client.futures
 
 
-def test_ctrl_c_cancels_what_is_left_and_the_run_goes_on_later(client, tmp_path):
+def test_ctrl_c_cancels_the_rest_and_the_run_can_be_resumed(client, tmp_path):
     path, main = tmp_path / "map.zarr", threading.main_thread().ident
-    when(path, 4, lambda: signal.pthread_kill(main, signal.SIGINT))
+    run_when_done(path, 4, lambda: signal.pthread_kill(main, signal.SIGINT))
     with pytest.raises(KeyboardInterrupt) as stop:
-        write(slow(0.05, "stopped"), path, progress=False)
+        write(slow_dataset(0.05, "stopped"), path, progress=False)
     assert "run the same again to go on" in stop.value.__notes__[0]
-    # What runs is finished, and nothing is begun.
+    # Running tasks are finished, and no new one begins.
     time.sleep(0.5)
-    kept = done(path)
+    kept = count_done_parts(path)
     time.sleep(0.5)
-    assert 4 <= done(path) == kept < 128
-    write(slow(0, "stopped"), path, progress=False)
-    check(path)
+    assert 4 <= count_done_parts(path) == kept < 128
+    write(slow_dataset(0, "stopped"), path, progress=False)
+    check_store(path)
 
 
-def test_a_task_that_raises_is_told_with_its_chunk(client, tmp_path):
+def test_a_task_that_raises_is_reported_with_its_chunk(client, tmp_path):
     path = tmp_path / "map.zarr"
     with pytest.raises(RuntimeError, match="no luck") as raised:
-        write(slow(0, "raises", where=(5, 5)), path, progress=False)
+        write(slow_dataset(0, "raises", failing_block=(5, 5)), path, progress=False)
     assert "(y 50:60, x 50:60)" in raised.value.__notes__[-1]
-    write(slow(0, "raises"), path, progress=False)
-    check(path)
+    write(slow_dataset(0, "raises"), path, progress=False)
+    check_store(path)
 
 
 def test_a_client_writes_netcdf_too(client, tmp_path):
-    path = write(slow(0, "netcdf"), tmp_path / "map.nc", progress=False)
+    path = write(slow_dataset(0, "netcdf"), tmp_path / "map.nc", progress=False)
     np.testing.assert_array_equal(
         xr.open_dataset(path).b, 2 * (np.arange(6400).reshape(80, 80) + 1)
     )
@@ -228,5 +230,5 @@ def test_a_client_writes_netcdf_too(client, tmp_path):
 
 def test_a_relative_path_is_the_clients(client, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write(slow(0, "relative"), "map.zarr", progress=False)
-    check(tmp_path / "map.zarr")
+    write(slow_dataset(0, "relative"), "map.zarr", progress=False)
+    check_store(tmp_path / "map.zarr")

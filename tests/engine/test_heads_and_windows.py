@@ -69,17 +69,17 @@ def test_windows_cover_every_pixel_the_same_from_any_box(rows, columns, size, sh
     left = data.draw(st.integers(-columns, 2 * columns))
     height, width = data.draw(st.integers(1, rows - top)), data.draw(st.integers(1, columns))
 
-    def seen(box_rows, box_columns, pixel):
+    def find_offsets(box_rows, box_columns, pixel):
         """Offsets of a pixel in the windows that hold it."""
         return sorted(
             (pixel[0] - r, pixel[1] - c)
-            for r, c in windows.touching(box_rows, box_columns)
+            for r, c in windows.find_corners(box_rows, box_columns)
             if 0 <= pixel[0] - r < size and 0 <= pixel[1] - c < size
         )
 
     pixel = (top, left)
-    alone = seen((top, top + 1), (left, left + 1), pixel)
-    assert alone
-    assert alone == seen((top, top + height), (left, left + width), pixel)
-    around = (top, left + columns)
-    assert alone == seen((top, top + 1), (left + columns, left + columns + 1), around)
+    expected = find_offsets((top, top + 1), (left, left + 1), pixel)
+    assert expected
+    assert expected == find_offsets((top, top + height), (left, left + width), pixel)
+    wrapped = (top, left + columns)
+    assert expected == find_offsets((top, top + 1), (left + columns, left + columns + 1), wrapped)

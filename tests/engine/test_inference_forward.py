@@ -19,10 +19,10 @@ import torch
 
 from conftest import random_emulator, small_card
 from xai4land import device as devices
-from xai4land.device import bfloat16_pays, choose_precision, lane, upload
+from xai4land.device import bfloat16_pays, choose_precision, device_slot, upload
 from xai4land.emulator.build import build, fold
 from xai4land.errors import InputError
-from xai4land.inference.forward import Forward, in_threads
+from xai4land.inference.forward import Forward, run_in_threads
 from xai4land.networks.unet import UNet
 from xai4land.windows.features import Features
 from xai4land_land import reconstruct
@@ -34,14 +34,14 @@ ACCELERATOR = SimpleNamespace(type="cuda")
 def windows(count: int, size: int = 24) -> list[Features]:
     rng = torch.Generator().manual_seed(0)
     codes = torch.zeros(1, size, size, dtype=torch.long)
-    prior = torch.zeros(3, size, size)
+    guess = torch.zeros(3, size, size)
     return [
-        Features(torch.randn(small_card().channels, size, size, generator=rng), codes, prior)
+        Features(torch.randn(small_card().channels, size, size, generator=rng), codes, guess)
         for _ in range(count)
     ]
 
 
-def as_they_are(window: Features) -> Features:
+def get_features(window: Features) -> Features:
     return window
 
 
@@ -56,13 +56,13 @@ def set_threads():
 class Limited(torch.nn.Module):
     """A network on a device that holds a few windows at once."""
 
-    def __init__(self, network, most):
+    def __init__(self, network, limit):
         super().__init__()
-        self.network, self.most, self.seen = network, most, []
+        self.network, self.limit, self.batches = network, limit, []
 
     def forward(self, x, codes):
-        self.seen.append(len(x))
-        if len(x) > self.most:
+        self.batches.append(len(x))
+        if len(x) > self.limit:
             raise torch.OutOfMemoryError("out of memory")
         return self.network(x, codes)
 
@@ -70,16 +70,16 @@ class Limited(torch.nn.Module):
 @torch.inference_mode()
 def test_out_of_memory_makes_batches_smaller_and_changes_nothing(emulator):
     network = emulator.network()
-    limited = Limited(network, most=3)
+    limited = Limited(network, limit=3)
     forward = Forward(limited, ACCELERATOR, torch.float32, 8)
-    found = forward(windows(11), as_they_are)
-    assert limited.seen[:3] == [8, 4, 2]
-    assert set(limited.seen[2:]) == {2}, "every batch has one shape, and the smaller one stays"
+    found = forward(windows(11), get_features)
+    assert limited.batches[:3] == [8, 4, 2]
+    assert set(limited.batches[2:]) == {2}, "every batch has one shape, and the smaller one stays"
     for window, logits in zip(windows(11), found, strict=True):
         alone = network(window.continuous[None], window.codes[None])[0]
         np.testing.assert_allclose(logits, alone, atol=1e-5)
     with pytest.raises(torch.OutOfMemoryError):
-        Forward(Limited(network, most=0), ACCELERATOR, torch.float32, 8)(windows(2), as_they_are)
+        Forward(Limited(network, limit=0), ACCELERATOR, torch.float32, 8)(windows(2), get_features)
 
 
 @torch.inference_mode()
@@ -91,13 +91,13 @@ def test_out_of_memory_makes_batches_smaller_and_changes_nothing(emulator):
         "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
     ],
 )
-def test_memory_runs_out_in_many_words_and_what_was_made_is_let_go(emulator, words):
-    made, alive = [], []
+def test_out_of_memory_is_recognised_in_many_messages_and_the_batch_is_freed(emulator, words):
+    references, alive = [], []
 
     def features(window):
-        alive.append(sum(one() is not None for one in made))
+        alive.append(sum(one() is not None for one in references))
         copy = Features(*(part.clone() for part in window))
-        made.append(weakref.ref(copy.continuous))
+        references.append(weakref.ref(copy.continuous))
         return copy
 
     def network(x, codes):
@@ -112,86 +112,100 @@ def test_memory_runs_out_in_many_words_and_what_was_made_is_let_go(emulator, wor
 
 
 @torch.inference_mode()
-def test_other_failures_of_a_device_are_not_taken_for_want_of_memory():
+def test_other_failures_of_a_device_are_not_taken_for_lack_of_memory():
     def network(x, codes):
         raise RuntimeError("expected all tensors to be on the same device")
 
     with pytest.raises(RuntimeError, match="same device"):
-        Forward(network, torch.device("cpu"), torch.float32, 4)(windows(4), as_they_are)
+        Forward(network, torch.device("cpu"), torch.float32, 4)(windows(4), get_features)
 
 
 @torch.inference_mode()
-def test_the_last_batch_is_filled_up_on_an_accelerator(emulator):
-    limited = Limited(emulator.network(), most=99)
-    assert len(Forward(limited, ACCELERATOR, torch.float32, 4)(windows(6), as_they_are)) == 6
-    assert limited.seen == [4, 4]
+def test_the_last_batch_is_padded_on_an_accelerator(emulator):
+    limited = Limited(emulator.network(), limit=99)
+    assert len(Forward(limited, ACCELERATOR, torch.float32, 4)(windows(6), get_features)) == 6
+    assert limited.batches == [4, 4]
 
 
 def test_copies_to_cuda_are_pinned_and_do_not_wait(monkeypatch):
     calls = []
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda x: calls.append("pinned") or x)
-    monkeypatch.setattr(torch.Tensor, "to", lambda x, *how, **more: calls.append((how, more)) or x)
+
+    def record(x, *args, **kwargs):
+        calls.append((args, kwargs))
+        return x
+
+    monkeypatch.setattr(torch.Tensor, "to", record)
     upload(torch.zeros(3), ACCELERATOR)
     assert calls == ["pinned", ((ACCELERATOR,), {"non_blocking": True})]
 
 
 def test_copies_elsewhere_wait_since_their_source_may_be_gone(monkeypatch):
     calls = []
-    monkeypatch.setattr(torch.Tensor, "to", lambda x, *how, **more: calls.append((how, more)) or x)
+
+    def record(x, *args, **kwargs):
+        calls.append((args, kwargs))
+        return x
+
+    monkeypatch.setattr(torch.Tensor, "to", record)
     apple = SimpleNamespace(type="mps")
     upload(torch.zeros(3), apple)
     assert calls == [((apple,), {})]
 
 
-def test_blocks_use_the_streams_of_two_lanes_again(monkeypatch):
-    made, used = [], []
-    monkeypatch.setattr(torch.cuda, "Stream", lambda device: made.append(device) or object())
-    monkeypatch.setattr(torch.cuda, "stream", lambda own: used.append(own) or nullcontext())
+def test_blocks_reuse_the_streams_of_two_slots(monkeypatch):
+    devices_used, streams = [], []
+    monkeypatch.setattr(
+        torch.cuda, "Stream", lambda device: devices_used.append(device) or object()
+    )
+    monkeypatch.setattr(
+        torch.cuda, "stream", lambda stream: streams.append(stream) or nullcontext()
+    )
     for _ in range(6):
-        with lane(torch.device("cuda:7")):
+        with device_slot(torch.device("cuda:7")):
             pass
-    assert made == ["cuda:7"] * 2
-    assert len(used) == 6
-    assert len(set(map(id, used))) == 2
+    assert devices_used == ["cuda:7"] * 2
+    assert len(streams) == 6
+    assert len(set(map(id, streams))) == 2
 
 
-def test_cards_that_only_imitate_bfloat16_compute_in_float32(monkeypatch):
-    """Each card is asked itself."""
-    cards = {"cuda:0": (7, 5), "cuda:1": (8, 0)}
-    monkeypatch.setattr(torch.cuda, "get_device_capability", cards.__getitem__)
+def test_gpus_that_only_emulate_bfloat16_compute_in_float32(monkeypatch):
+    """Each of several GPUs is checked itself."""
+    gpus = {"cuda:0": (7, 5), "cuda:1": (8, 0)}
+    monkeypatch.setattr(torch.cuda, "get_device_capability", gpus.__getitem__)
     monkeypatch.setattr(torch.version, "hip", None)
     bfloat16_pays.cache_clear()
     try:
-        found = [choose_precision("auto", device) for device in cards]
+        found = [choose_precision("auto", device) for device in gpus]
     finally:
         bfloat16_pays.cache_clear()
     assert found == [torch.float32, torch.bfloat16]
 
 
 @pytest.mark.parametrize("device", ["hpu", "cuda:99", "gpu", None, b"cpu", 3.5])
-def test_devices_that_are_not_there_are_told(world, emulator, device):
+def test_devices_that_are_not_available_are_refused(world, emulator, device):
     with pytest.raises(InputError, match="cannot be used here"):
         reconstruct(world, emulator, device=device)
 
 
-def test_a_device_may_be_given_as_torch_has_it(world, emulator):
+def test_a_device_may_be_a_torch_device(world, emulator):
     made = reconstruct(world.isel(time=[0]), emulator, device=torch.device("cpu"))
     assert made.land_cover.dtype == np.uint8
 
 
 @pytest.mark.parametrize("precision", [["float32"], None, "float16"])
-def test_precisions_that_are_unknown_are_told(world, emulator, precision):
+def test_unknown_precisions_are_refused(world, emulator, precision):
     with pytest.raises(InputError, match="expected 'auto', 'float32' or 'bfloat16'"):
         reconstruct(world, emulator, precision=precision)
 
 
 def test_two_blocks_at_once_on_an_accelerator():
-    inside, most = [], []
+    inside, counts = [], []
 
     def block():
-        with lane(torch.device("mps")):
+        with device_slot(torch.device("mps")):
             inside.append(1)
-            most.append(len(inside))
+            counts.append(len(inside))
             time.sleep(0.02)
             inside.pop()
 
@@ -200,15 +214,15 @@ def test_two_blocks_at_once_on_an_accelerator():
         thread.start()
     for thread in threads:
         thread.join()
-    assert max(most) == devices.LANES == 2
+    assert max(counts) == devices.MIN_CONCURRENT_BLOCKS == 2
 
 
-def test_threads_compute_alone_and_torch_keeps_its_setting(set_threads):
+def test_jobs_run_in_one_thread_each_and_torch_keeps_its_setting(set_threads):
     set_threads(3)
     cpu = torch.device("cpu")
-    names = in_threads(cpu, lambda _: time.sleep(0.05) or threading.get_ident(), range(3))
+    names = run_in_threads(cpu, lambda _: time.sleep(0.05) or threading.get_ident(), range(3))
     assert len(set(names)) == 3
-    assert in_threads(cpu, lambda _: torch.get_num_threads(), range(5)) == [1] * 5
+    assert run_in_threads(cpu, lambda _: torch.get_num_threads(), range(5)) == [1] * 5
     assert torch.get_num_threads() == 3
     new = []
     thread = threading.Thread(target=lambda: new.append(torch.get_num_threads()))
@@ -273,8 +287,8 @@ def test_a_worker_of_dask_keeps_memory_for_the_next_window():
 def test_precision_is_chosen_or_refused(monkeypatch):
     assert choose_precision("float32", "cpu") is torch.float32
     assert choose_precision("bfloat16", "cpu") is torch.bfloat16
-    for pays, wanted in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(devices, "bfloat16_pays", lambda _, pays=pays: pays)
+    for faster, wanted in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(devices, "bfloat16_pays", lambda _, faster=faster: faster)
         assert choose_precision("auto", "cpu") is wanted
     with pytest.raises(InputError, match="precision='half', expected 'auto'"):
         choose_precision("half", "cpu")
@@ -288,7 +302,7 @@ def test_one_network_a_process_device_and_precision():
     assert next(one.network("cpu", torch.bfloat16).parameters()).dtype is torch.bfloat16
 
 
-def test_those_who_came_first_are_served_first(set_threads):
+def test_callers_that_came_first_are_served_first(set_threads):
     set_threads(2)
     cpu, order = torch.device("cpu"), []
     gate, end = threading.Event(), threading.Event()
@@ -299,10 +313,12 @@ def test_those_who_came_first_are_served_first(set_threads):
     try:
         callers = [
             # One of the two threads stays busy, the other one serves.
-            threading.Thread(target=in_threads, args=(cpu, wait, [gate, end], 0)),
+            threading.Thread(target=run_in_threads, args=(cpu, wait, [gate, end], 0)),
             *(
-                threading.Thread(target=in_threads, args=(cpu, order.append, [turn] * 3, turn))
-                for turn in (9, 5, 7)
+                threading.Thread(
+                    target=run_in_threads, args=(cpu, order.append, [priority] * 3, priority)
+                )
+                for priority in (9, 5, 7)
             ),
         ]
         for caller in callers:
@@ -316,7 +332,7 @@ def test_those_who_came_first_are_served_first(set_threads):
     assert order == [5] * 3 + [7] * 3 + [9] * 3
 
 
-def test_a_failure_takes_the_rest_of_its_items_back(set_threads):
+def test_a_failure_cancels_the_rest_of_its_items(set_threads):
     set_threads(2)
     seen = []
 
@@ -327,23 +343,23 @@ def test_a_failure_takes_the_rest_of_its_items_back(set_threads):
             raise ValueError("item 0")
 
     with pytest.raises(ValueError, match="item 0"):
-        in_threads(torch.device("cpu"), job, range(200))
+        run_in_threads(torch.device("cpu"), job, range(200))
     assert len(seen) < 20
-    assert in_threads(torch.device("cpu"), lambda item: -item, range(3)) == [0, -1, -2]
+    assert run_in_threads(torch.device("cpu"), lambda item: -item, range(3)) == [0, -1, -2]
 
 
 @pytest.mark.parametrize("size", [32, 40, 22, 21])
 @pytest.mark.parametrize("norm", ["group", "batch", None])
 @torch.inference_mode()
-def test_a_folded_network_says_the_same(size, norm):
+def test_a_folded_network_gives_the_same_output(size, norm):
     """Also where a window cannot be halved twice, and nothing is exactly doubled."""
     network = UNet(3, [4], 2, [8, 16, 24], norm=norm).eval()
     torch.nn.init.normal_(network.head.weight)
     x, codes = torch.randn(2, 3, size, size), torch.randint(4, (2, 1, size, size))
     plain = network(x, codes)
-    made = fold(copy.deepcopy(network))
-    assert made.state_dict().keys() <= network.state_dict().keys()
-    np.testing.assert_allclose(made(x, codes), plain, atol=1e-5 * float(plain.abs().max()))
+    folded = fold(copy.deepcopy(network))
+    assert folded.state_dict().keys() <= network.state_dict().keys()
+    np.testing.assert_allclose(folded(x, codes), plain, atol=1e-5 * float(plain.abs().max()))
 
 
 @torch.inference_mode()
@@ -369,6 +385,6 @@ def test_batch_normalisation_is_folded_into_convolutions():
     network.eval()
     x, codes = windows(1)[0].continuous[None], windows(1)[0].codes[None]
     plain = network(x, codes)
-    made = fold(network)
-    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in made.modules())
-    np.testing.assert_allclose(made(x, codes), plain, atol=1e-4 * float(plain.abs().max()))
+    folded = fold(network)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
+    np.testing.assert_allclose(folded(x, codes), plain, atol=1e-4 * float(plain.abs().max()))

@@ -46,7 +46,7 @@ def globe(tmp_path_factory):
     return folder
 
 
-def wide(widths):
+def make_emulator(widths):
     return random_emulator(
         small_card(
             resolution={"target": 1 / 120, "states": 0.25},
@@ -57,18 +57,18 @@ def wide(widths):
 
 
 @pytest.fixture
-def own_cache(tmp_path, monkeypatch):
+def temporary_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XAI4LAND_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
-def test_the_graph_of_the_globe_is_small(globe, own_cache):
+def test_the_graph_of_the_globe_is_small(globe, temporary_cache):
     ran = []
     data = xr.open_zarr(globe, consolidated=False)
     sizes = {}
     with Callback(pretask=lambda key, *_: ran.append(key)):
         for name, widths in (("small", [8, 16]), ("large", [64, 128, 256])):
-            emulator = wide(widths)
+            emulator = make_emulator(widths)
             graph = reconstruct(data, emulator).__dask_graph__()
             sizes[name] = len(pickle.dumps(graph)), len(pickle.dumps(dict(graph)))
     assert not ran
@@ -78,18 +78,18 @@ def test_the_graph_of_the_globe_is_small(globe, own_cache):
 
 
 def test_tasks_a_block(globe):
-    made = reconstruct(xr.open_zarr(globe, consolidated=False), wide([8, 16]))
-    chunks = [np.prod([len(c) for c in v.chunks]) for v in made.data_vars.values()]
+    result = reconstruct(xr.open_zarr(globe, consolidated=False), make_emulator([8, 16]))
+    chunks = [np.prod([len(c) for c in v.chunks]) for v in result.data_vars.values()]
     blocks = chunks[0]
     assert set(chunks) == {22 * 43}
-    own = sum("xai4land-" in str(key) for key in made.__dask_graph__())
-    # The run of each block, a pick for each of its outputs; the plan, and what is shared.
-    assert own == blocks * (1 + len(chunks)) + 2
-    assert own / sum(chunks) < 3
+    tasks = sum("xai4land-" in str(key) for key in result.__dask_graph__())
+    # A task per block and one more per output; the plan, and the cache.
+    assert tasks == blocks * (1 + len(chunks)) + 2
+    assert tasks / sum(chunks) < 3
 
 
 def test_a_part_needs_its_own_blocks_only(globe):
-    made = reconstruct(xr.open_zarr(globe, consolidated=False), wide([8, 16]))
-    part = made.land_cover.isel(lat=slice(0, 100), lon=slice(0, 100)).data
+    result = reconstruct(xr.open_zarr(globe, consolidated=False), make_emulator([8, 16]))
+    part = result.land_cover.isel(lat=slice(0, 100), lon=slice(0, 100)).data
     graph = part.__dask_graph__().cull(part.__dask_keys__())
     assert sum(str(key[0]).startswith("xai4land-") for key in graph if isinstance(key, tuple)) == 1

@@ -15,7 +15,7 @@ from xai4land.grids.grid import Grid
 from xai4land_land import evaluate, fit, reconstruct, states_from_luh2
 
 
-def apart(world):
+def split_static(world):
     """States, and static features named alike on their own grid."""
     states = world[["wood", "field", "town"]].drop_vars(["lat_fine", "lon_fine"], errors="ignore")
     static = world[["height", "zone"]].drop_vars(["time", "lat", "lon"], errors="ignore")
@@ -25,54 +25,54 @@ def apart(world):
     return states, static
 
 
-def east(data):
+def to_eastern_longitudes(data):
     """Longitudes from 0 to 360."""
     return data.assign_coords(lon=coordinate("lon", data.lon.values % 360)).sortby("lon")
 
 
 @pytest.mark.parametrize("which", ["states", "static", "target", "all"])
 def test_regions_may_count_longitudes_differently(world, emulator, which):
-    states, static = apart(world)
+    states, static = split_static(world)
     region = states.isel(lon=slice(2, 12), lat=slice(3, 13))
     part = static.isel(lon=slice(8, 48), lat=slice(12, 52))
     target = part[["height"]]
     expected = reconstruct(region, emulator, static=part, target=target).compute()
     assert (expected.land_cover.values != 255).all()
     region, part, target = (
-        east(data) if which in (name, "all") else data
+        to_eastern_longitudes(data) if which in (name, "all") else data
         for name, data in (("states", region), ("static", part), ("target", target))
     )
-    made = reconstruct(region, emulator, static=part, target=target).compute()
-    np.testing.assert_array_equal(made.land_cover.values, expected.land_cover.values)
+    result = reconstruct(region, emulator, static=part, target=target).compute()
+    np.testing.assert_array_equal(result.land_cover.values, expected.land_cover.values)
 
 
 def test_inputs_elsewhere_are_refused_and_gaps_in_cover_are_missing(world, emulator):
-    states, static = apart(world)
+    states, static = split_static(world)
     far = static.isel(lon=slice(100, 140), lat=slice(40, 60))
     with pytest.raises(InputError, match="no pixel in common"):
         reconstruct(states.isel(lon=slice(2, 12), lat=slice(3, 9)), emulator, static=far)
     half = static.isel(lon=slice(0, 72))
-    made = reconstruct(states, emulator, static=half, target=2.5).compute().land_cover.values
-    assert (made[..., :72] != 255).all()
-    assert (made[..., 72:] == 255).all()
+    result = reconstruct(states, emulator, static=half, target=2.5).compute().land_cover.values
+    assert (result[..., :72] != 255).all()
+    assert (result[..., 72:] == 255).all()
 
 
 def test_a_globe_with_a_missing_column_is_refused(world, emulator):
-    states, static = apart(world)
-    holed = states.isel(lon=[i for i in range(36) if i != 17])
+    states, static = split_static(world)
+    with_hole = states.isel(lon=[i for i in range(36) if i != 17])
     with pytest.raises(InputError, match="with a gap"):
-        reconstruct(holed, emulator, static=static)
+        reconstruct(with_hole, emulator, static=static)
 
 
 def test_negative_and_large_codes_are_no_classes(world, emulator):
-    made = reconstruct(world, emulator).compute()
+    result = reconstruct(world, emulator).compute()
     truth = world.truth
-    masked = evaluate(made, truth.where(truth != 0)).accuracy
+    masked = evaluate(result, truth.where(truth != 0)).accuracy
     for kind, code in (("i2", -1), ("i4", 70000)):
         other = truth.astype(kind).where(truth != 0, code)
-        xr.testing.assert_allclose(evaluate(made, other).accuracy, masked)
-    part = evaluate(made, truth.isel(lat_fine=slice(0, 40))).accuracy
-    small = evaluate(made, truth.astype("i1").isel(lat_fine=slice(0, 40))).accuracy
+        xr.testing.assert_allclose(evaluate(result, other).accuracy, masked)
+    part = evaluate(result, truth.isel(lat_fine=slice(0, 40))).accuracy
+    small = evaluate(result, truth.astype("i1").isel(lat_fine=slice(0, 40))).accuracy
     xr.testing.assert_allclose(part, small)
 
 
@@ -103,16 +103,16 @@ def test_whole_numbers_with_units_are_quantities_and_small_ones_keep_their_scale
 
 
 def test_years_of_one_step_are_compared(world, emulator):
-    made = reconstruct(world.isel(time=[0]), emulator)
-    evaluate(made, world.truth.isel(time=0))
+    result = reconstruct(world.isel(time=[0]), emulator)
+    evaluate(result, world.truth.isel(time=0))
     with pytest.raises(InputError, match="lacks the years 2000"):
-        evaluate(made, world.truth.isel(time=1))
+        evaluate(result, world.truth.isel(time=1))
 
 
 def test_several_steps_in_a_chunk_are_scored(world, emulator):
-    made = reconstruct(world, emulator).compute()
-    plain = evaluate(made, world.truth)
-    lazy = evaluate(made.chunk(time=2, lat=30), world.truth.chunk(time=2)).compute()
+    result = reconstruct(world, emulator).compute()
+    plain = evaluate(result, world.truth)
+    lazy = evaluate(result.chunk(time=2, lat=30), world.truth.chunk(time=2)).compute()
     xr.testing.assert_allclose(plain, lazy)
 
 
@@ -123,11 +123,11 @@ def test_nothing_to_compare_has_no_score(world, emulator):
 
 @pytest.mark.parametrize("ending", [".zarr", ".nc"])
 def test_a_region_of_a_result_can_be_written(world, emulator, tmp_path, ending):
-    made = reconstruct(world, emulator, chunks=30).isel(lat=slice(5, 50))
-    path = made.ai4land.write(tmp_path / f"part{ending}", progress=False)
+    result = reconstruct(world, emulator, chunks=30).isel(lat=slice(5, 50))
+    path = result.ai4land.write(tmp_path / f"part{ending}", progress=False)
     engine = {"engine": "zarr", "consolidated": False} if ending == ".zarr" else {}
     again = xr.open_dataset(path, mask_and_scale=False, **engine)
-    np.testing.assert_array_equal(again.land_cover, made.land_cover)
+    np.testing.assert_array_equal(again.land_cover, result.land_cover)
 
 
 def test_states_on_the_poles_with_a_resolution():
@@ -139,11 +139,11 @@ def test_states_on_the_poles_with_a_resolution():
         {n: (("lat", "lon"), v) for n, v in zip(("wood", "field", "town"), shares, strict=True)},
         coords,
     )
-    _, static = apart(small_world(times=1))
-    made = reconstruct(states, plain_emulator(small_card()), static=static, target=2.5).compute()
-    assert made.land_cover.shape == (72, 144)
-    assert float(made.lat.max()) == 88.75
-    assert (made.land_cover.values != 255).all()
+    _, static = split_static(small_world(times=1))
+    result = reconstruct(states, plain_emulator(small_card()), static=static, target=2.5).compute()
+    assert result.land_cover.shape == (72, 144)
+    assert float(result.lat.max()) == 88.75
+    assert (result.land_cover.values != 255).all()
 
 
 def test_times_that_are_no_dates_say_how_to_decode_them(world, emulator):
@@ -163,17 +163,17 @@ def test_old_years_of_the_sample_are_right():
 
 def test_koppen_must_reach(planet):
     koppen = xr.full_like(planet.elevation, 30).astype("uint8")
-    whole = states_from_luh2(planet, koppen)
-    around = koppen.assign_coords(
+    expected = states_from_luh2(planet, koppen)
+    wrapped = koppen.assign_coords(
         lon_fine=coordinate("lon_fine", koppen.lon_fine.values % 360)
     ).sortby("lon_fine")
-    xr.testing.assert_allclose(whole, states_from_luh2(planet, around))
+    xr.testing.assert_allclose(expected, states_from_luh2(planet, wrapped))
     with pytest.raises(InputError, match="does not reach"):
         states_from_luh2(planet, koppen.isel(lat_fine=slice(0, 300)))
 
 
 @pytest.mark.parametrize(
-    ("how", "message"),
+    ("options", "message"),
     [
         ({"target": "abc"}, "neither a resolution"),
         ({"target": (2.5, 2.5)}, "neither a resolution"),
@@ -185,13 +185,13 @@ def test_koppen_must_reach(planet):
         ({"static": "height"}, "expected a Dataset"),
     ],
 )
-def test_arguments_of_reconstruct(world, emulator, how, message):
+def test_arguments_of_reconstruct(world, emulator, options, message):
     with pytest.raises(InputError, match=message):
-        reconstruct(world, emulator, **how)
+        reconstruct(world, emulator, **options)
 
 
 @pytest.mark.parametrize(
-    "how",
+    "options",
     [
         {"window": 7},
         {"window": 5000},
@@ -203,9 +203,9 @@ def test_arguments_of_reconstruct(world, emulator, how, message):
         {"parameters": {"x": object()}},
     ],
 )
-def test_arguments_of_fit(how):
+def test_arguments_of_fit(options):
     with pytest.raises(InputError):
-        train(small_world(times=1), **how)
+        train(small_world(times=1), **options)
 
 
 def test_weights_that_are_no_numbers_are_refused(emulator):
@@ -217,11 +217,13 @@ def test_weights_that_are_no_numbers_are_refused(emulator):
 
 
 def test_truth_with_a_band_is_squeezed(world, emulator):
-    made = reconstruct(world, emulator).compute()
+    result = reconstruct(world, emulator).compute()
     band = world.truth.expand_dims(band=[1])
-    xr.testing.assert_allclose(evaluate(made, band).accuracy, evaluate(made, world.truth).accuracy)
+    xr.testing.assert_allclose(
+        evaluate(result, band).accuracy, evaluate(result, world.truth).accuracy
+    )
     with pytest.raises(InputError, match="dimension 'band'"):
-        evaluate(made, world.truth.expand_dims(band=[1, 2]))
+        evaluate(result, world.truth.expand_dims(band=[1, 2]))
 
 
 def test_checking_lazy_data_computes_nothing(world):
@@ -238,11 +240,11 @@ def test_arguments_of_the_wrong_kind(world, emulator):
         train(small_world(times=1), static=world.height)
     with pytest.raises(xai4land.EmulatorFileError, match="neither an emulator"):
         reconstruct(world, 123)
-    made = reconstruct(world, emulator)
+    result = reconstruct(world, emulator)
     with pytest.raises(InputError, match="legend=3"):
-        evaluate(made, world.truth, legend=3)
+        evaluate(result, world.truth, legend=3)
     with pytest.raises(InputError, match="expected a DataArray"):
-        evaluate(made, world.truth.values)
+        evaluate(result, world.truth.values)
 
 
 def test_the_legend_must_be_one():

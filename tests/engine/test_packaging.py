@@ -211,9 +211,9 @@ def test_a_broken_catalog_is_listed_and_breaks_no_other(tmp_path):
     out = python(
         """
         import xai4land
-        for row in xai4land.plugins():
-            if row["problem"]:
-                print(row["name"], "listed:", row["problem"])
+        table = xai4land.plugins()
+        for name, problem in table[table.problem != ""][["name", "problem"]].values:
+            print(name, "listed:", problem)
         for name in ("faulty", "gone"):
             try:
                 xai4land.open_catalog(name)
@@ -275,8 +275,8 @@ def test_an_installed_wheel_finds_its_catalogs_and_emulators(built, tmp_path):
         import xai4land, xai4land_catalogs
         print(xai4land.__file__, xai4land_catalogs.__file__, xai4land.__version__)
         print([len(xai4land.open_catalog(name).df) > 0 for name in ("era5", "land")])
-        print([row["name"] for row in xai4land.plugins() if row["problem"]])
-        print("sample-landcover" in [row["name"] for row in xai4land.emulators()])
+        table = xai4land.plugins(); print(table[table.problem != ""].name.tolist())
+        print("sample-landcover" in xai4land.emulators().name.tolist())
         """,
         tmp_path,
     ).splitlines()
@@ -284,7 +284,7 @@ def test_an_installed_wheel_finds_its_catalogs_and_emulators(built, tmp_path):
     assert out[1:] == ["[True, True]", "[]", "True"]
 
 
-def test_the_example_plugin_adds_an_accessor_an_architecture_and_a_catalog(tmp_path):
+def test_the_example_plugin_adds_an_accessor_an_architecture_a_kind_and_a_catalog(tmp_path):
     """Built and installed as a third party would, beside an untouched xai4land."""
     source = tmp_path / "source"
     subprocess.run(["cp", "-r", str(ROOT / "plugins" / "example"), str(source)], check=True)
@@ -332,10 +332,10 @@ def test_the_example_plugin_adds_an_accessor_an_architecture_and_a_catalog(tmp_p
         tmp_path / "site",
     )
     assert "pointwise (1, 18, 36) True" in out
-    assert "['landscape', 'pointwise', 'stations', 'share']" in out
+    assert "['landscape', 'pointwise', 'share', 'stations']" in out
     assert "2 stations" in out
     # It brings a kind of emulator with a head of its own: trained, kept and run by the engine.
-    assert "ShareEmulator ('time', 'lat_fine', 'lon_fine') True" in out
+    assert "ShareEmulator ('time', 'lat', 'lon') True" in out
     # Without the plugin, the emulator says what is missing.
     with pytest.raises(xai4land.EmulatorFileError, match="architecture 'pointwise'"):
         xai4land.load_emulator(tmp_path / "mine.safetensors")

@@ -1,4 +1,4 @@
-"""What is read, and how often."""
+"""Which inputs are read, and how often."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from xai4land_land import reconstruct
 STATES = ("wood", "field", "town")
 
 
-def counted(world, seen, chunk=18, fail=None):
-    """The world in chunks; reading one is noted."""
-    lazy = world.chunk(lat=9, lon=12, lat_fine=chunk, lon_fine=chunk, time=1)
+def count_reads(world, reads, side=18, fail=None):
+    """Return the world in chunks, whose reads are counted by variable and chunk."""
+    lazy = world.chunk(lat=9, lon=12, lat_fine=side, lon_fine=side, time=1)
     for name in (*STATES, "height", "zone"):
 
-        def note(values, name=name, block_info=None):
-            place = tuple(block_info[0]["chunk-location"])
-            seen[name, place] += 1
-            if fail == (name, place):
+        def count_read(values, name=name, block_info=None):
+            chunk = tuple(block_info[0]["chunk-location"])
+            reads[name, chunk] += 1
+            if fail == (name, chunk):
                 raise OSError("the disk is gone")
             return values
 
-        array = da.map_blocks(note, lazy[name].data, dtype=lazy[name].dtype)
+        array = da.map_blocks(count_read, lazy[name].data, dtype=lazy[name].dtype)
         lazy[name] = lazy[name].copy(data=array)
     return lazy
 
 
-def shores(times=2):
-    """A world of pure sea (town) but for an island of mixed cells."""
+def island_world(times=2):
+    """Make a world of pure sea (town) except an island of mixed cells."""
     world = small_world(times=times)
     sea = np.ones((18, 36), bool)
     sea[2:7, 3:9] = False
@@ -50,42 +50,42 @@ def shores(times=2):
 
 
 @pytest.mark.parametrize("chunks", [1024, (20, 31)])
-@pytest.mark.parametrize("how", ["compute", "write"])
-def test_fixed_inputs_are_read_once_and_states_once_a_year(emulator, tmp_path, chunks, how):
-    seen: Counter = Counter()
-    lazy = counted(small_world(times=3), seen)
-    made = reconstruct(lazy, emulator, chunks=chunks)
-    assert not seen
-    if how == "compute":
-        made.compute()
+@pytest.mark.parametrize("job", ["compute", "write"])
+def test_fixed_inputs_are_read_once_and_states_once_a_year(emulator, tmp_path, chunks, job):
+    reads: Counter = Counter()
+    lazy = count_reads(small_world(times=3), reads)
+    result = reconstruct(lazy, emulator, chunks=chunks)
+    assert not reads
+    if job == "compute":
+        result.compute()
     else:
-        made.ai4land.write(tmp_path / "map.zarr", progress=False)
-    assert set(seen.values()) == {1}
-    assert sum(name == "height" for name, _ in seen) == 4 * 8
-    assert sum(name == "wood" for name, _ in seen) == 3 * 2 * 3
+        result.ai4land.write(tmp_path / "map.zarr", progress=False)
+    assert set(reads.values()) == {1}
+    assert sum(name == "height" for name, _ in reads) == 4 * 8
+    assert sum(name == "wood" for name, _ in reads) == 3 * 2 * 3
 
 
 def test_chunks_that_are_merged_are_read_once(emulator):
-    """A rechunked input: several chunks are made from one that was read."""
-    seen: Counter = Counter()
-    lazy = counted(small_world(), seen, chunk=36).chunk(lat_fine=10, lon_fine=50)
+    """A rechunked input: several chunks come from one that was read."""
+    reads: Counter = Counter()
+    lazy = count_reads(small_world(), reads, side=36).chunk(lat_fine=10, lon_fine=50)
     reconstruct(lazy, emulator, chunks=(20, 31)).compute()
-    assert set(seen.values()) == {1}
+    assert set(reads.values()) == {1}
 
 
 def test_open_sea_is_not_read():
-    seen: Counter = Counter()
-    world = shores()
+    reads: Counter = Counter()
+    world = island_world()
     emulator = random_emulator(small_card())
-    made = reconstruct(counted(world, seen, chunk=12), emulator, chunks=(12, 24)).compute()
-    whole = reconstruct(world, emulator).compute()
-    np.testing.assert_array_equal(made.land_cover, whole.land_cover)
-    assert 0 < sum(name == "height" for name, _ in seen) < 6 * 12 / 2
-    assert sum(name == "wood" for name, _ in seen) == 2 * 2 * 3
+    result = reconstruct(count_reads(world, reads, side=12), emulator, chunks=(12, 24)).compute()
+    expected = reconstruct(world, emulator).compute()
+    np.testing.assert_array_equal(result.land_cover, expected.land_cover)
+    assert 0 < sum(name == "height" for name, _ in reads) < 6 * 12 / 2
+    assert sum(name == "wood" for name, _ in reads) == 2 * 2 * 3
 
 
-def strict_card():
-    """A small card whose height may not be missing: every map needs it."""
+def required_height_card():
+    """Make a card whose height may not be missing: every block needs it."""
     card = small_card()
     inputs = [
         i.model_copy(update={"fill": None} if i.name == "height" else {}) for i in card.inputs
@@ -94,47 +94,49 @@ def strict_card():
 
 
 def test_a_block_reads_what_lies_ahead_and_not_what_lies_behind(tmp_path, monkeypatch):
-    """Windows that reach back were computed by the block before, though nothing else is kept."""
-    monkeypatch.setattr(Plan, "kept", lambda self, steps: {"screening": 0, "others": 0})
-    seen: Counter = Counter()
-    lazy = counted(small_world(times=1), seen, chunk=36)
-    made = reconstruct(lazy, random_emulator(strict_card()), chunks=36)
+    """Windows that reach back were computed by the block before, although no input is cached."""
+    monkeypatch.setattr(Plan, "cache_limits", lambda self, steps: {"screening": 0, "others": 0})
+    reads: Counter = Counter()
+    lazy = count_reads(small_world(times=1), reads, side=36)
+    result = reconstruct(lazy, random_emulator(required_height_card()), chunks=36)
     with dask.config.set(scheduler="sync"):
-        made.ai4land.write(tmp_path / "map.zarr", progress=False)
-    heights = {place: count for (name, place), count in seen.items() if name == "height"}
+        result.ai4land.write(tmp_path / "map.zarr", progress=False)
+    heights = {place: count for (name, place), count in reads.items() if name == "height"}
     assert len(heights) == 2 * 4
     # Around the globe, the first column's windows reach back into the last one.
     assert max(count for (_, column), count in heights.items() if column < 3) <= 2 * 2
 
 
-def test_what_is_missing_is_missing_where_no_network_is_needed():
+def test_missing_inputs_are_missing_outputs_where_no_network_is_needed():
     """In the open sea, and beside the island, whatever the blocks."""
-    world = shores(times=1)
+    world = island_world(times=1)
     world["height"].values[[5, 5, 40, 71], [0, 70, 100, 143]] = np.nan
     world["height"].values[20:24, 26:30] = np.nan
-    emulator = random_emulator(strict_card())
-    whole = reconstruct(world, emulator).compute()
-    missing = whole.land_cover.values[0] == 255
+    emulator = random_emulator(required_height_card())
+    expected = reconstruct(world, emulator).compute()
+    missing = expected.land_cover.values[0] == 255
     np.testing.assert_array_equal(missing, np.isnan(world["height"].values))
-    made = reconstruct(counted(world, Counter(), chunk=12), emulator, chunks=(17, 24)).compute()
-    np.testing.assert_array_equal(made.land_cover, whole.land_cover)
-    np.testing.assert_array_equal(made.confidence, whole.confidence)
+    result = reconstruct(
+        count_reads(world, Counter(), side=12), emulator, chunks=(17, 24)
+    ).compute()
+    np.testing.assert_array_equal(result.land_cover, expected.land_cover)
+    np.testing.assert_array_equal(result.confidence, expected.confidence)
 
 
 def test_skipped_windows_do_not_change_the_map():
-    """The answer of a pure cell is its class, whatever the network would say of it."""
-    made = reconstruct(shores(times=1), random_emulator(small_card())).compute()
+    """The result of a pure cell is its class, whatever the network would give."""
+    result = reconstruct(island_world(times=1), random_emulator(small_card())).compute()
     sea = np.ones((18, 36), bool)
     sea[2:7, 3:9] = False
     fine = sea.repeat(4, 0).repeat(4, 1)
-    assert (made.land_cover.values[0][fine] == 2).all()
-    assert (made.confidence.values[0][fine] == 1).all()
+    assert (result.land_cover.values[0][fine] == 2).all()
+    assert (result.confidence.values[0][fine] == 1).all()
 
 
 @pytest.mark.parametrize("name", ["wood", "height"])
 def test_a_reader_that_raises_fails_the_run_with_the_block_named(emulator, name):
     place = (1, 1, 2) if name == "wood" else (3, 5)
-    lazy = counted(small_world(), Counter(), fail=(name, place))
+    lazy = count_reads(small_world(), Counter(), fail=(name, place))
     with pytest.raises(OSError, match="the disk is gone") as caught:
         reconstruct(lazy, emulator, chunks=36).compute()
     assert "in the block from" in " ".join(caught.value.__notes__)
@@ -164,5 +166,5 @@ def test_a_box_is_put_together_from_chunks(data):
         np.testing.assert_array_equal(found, wanted)
     chunking = Chunking(Grid(lat, lon), lazy.chunks)
     for dim in range(2):
-        touched = chunking.touched_along(dim, box[dim])
+        touched = chunking.find_chunks_along(dim, box[dim])
         assert len(touched) == len(set(touched))

@@ -1,10 +1,14 @@
-"""Parts of xarray: whether values are in memory."""
+"""Parts of xarray: whether values are in memory, and which files lazy ones are read from."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import xarray as xr
 
-__all__ = ["is_in_memory"]
+__all__ = ["find_files", "is_in_memory"]
 
 
 def is_in_memory(array: xr.DataArray) -> bool:
@@ -17,3 +21,36 @@ def is_in_memory(array: xr.DataArray) -> bool:
     (True, False)
     """
     return bool(array.variable._in_memory)
+
+
+def find_files(data: xr.Dataset) -> set[Path]:
+    """Find the files and Zarr stores on disk that a dataset's lazy values are read from.
+
+    Objects in a dask graph that read arrays of their own name them as ``arrays_read``.
+
+    Examples
+    --------
+    >>> find_files(xr.Dataset({"tas": 1.5}))
+    set()
+    """
+    texts = {text for v in data.variables.values() for text in _list_sources(v._data)}
+    return {Path(text.removeprefix("file://")).resolve() for text in texts}
+
+
+def _list_sources(values: Any) -> Iterator[str]:
+    """List the sources of an array: in the tasks of its graph, or under xarray's wrappers."""
+    if hasattr(values, "__dask_graph__"):
+        for task in dict(values.__dask_graph__()).values():
+            for value in (getattr(task, "value", task), *getattr(task, "args", ())):
+                for array in getattr(value, "arrays_read", ()):
+                    yield from _list_sources(array)
+                if hasattr(value, "array"):
+                    yield from _list_sources(value)
+        return
+    while hasattr(values, "array"):
+        values = values.array
+    if store := getattr(values, "datastore", None):
+        opened = getattr(getattr(store, "_manager", None), "_args", ())
+        yield from (str(name) for name in opened[:1] if isinstance(name, str | Path))
+    if root := getattr(getattr(getattr(values, "_array", None), "store", None), "root", None):
+        yield str(root)

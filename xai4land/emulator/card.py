@@ -1,4 +1,4 @@
-"""The card: what an emulator takes, gives and learned from. It is data, checked, never code."""
+"""The card of an emulator: inputs, outputs and training data. It is checked data, never code."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ Role = Literal["dynamic", "static", "categorical"]
 
 
 class Input(Schema):
-    """One variable that the emulator reads.
+    """One input variable.
 
     Attributes
     ----------
     name, standard_name, long_name, units
-        As in CF. Data in other units that can be converted are.
+        As in CF. Data in other units are converted if possible.
     role : {"dynamic", "static", "categorical"}
-        Changes with time; fixed; or fixed with codes for values.
+        Changes with time; fixed; or fixed with codes as values.
     valid_range : tuple of float, optional
-        Values outside are refused.
+        Values outside are an error.
     offset, scale : float
         The network sees ``(value - offset) / scale``.
     fill : float, optional
-        What stands in where the value is missing; the network is told where. Without it a
-        missing value makes the output missing.
+        Replaces missing values; the network sees where. Without it a missing value makes the
+        output missing.
     codes : tuple of int
         The codes that a categorical input may have.
     """
@@ -57,19 +57,19 @@ class Input(Schema):
 
     @property
     def fillable(self) -> bool:
-        """Whether a missing value leaves the output whole."""
+        """Whether a missing value can be replaced, so that the output is not missing."""
         return self.fill is not None or self.role == "categorical"
 
 
 class Resolution(Schema):
-    """Degrees between cells of the map and of the states that the emulator was trained on."""
+    """Grid spacings, in degrees, of the outputs and the states of the training data."""
 
     target: Annotated[float, Field(gt=0, lt=90)]
     states: Annotated[float, Field(gt=0, lt=180)]
 
 
 class Window(Schema):
-    """Pixels along a side of the window that the network sees, and how many it shares."""
+    """Rows (and columns) of the window that the network sees, and its overlap, in pixels."""
 
     size: Annotated[int, Field(ge=8, le=4096)]
     overlap: Annotated[int, Field(ge=0)]
@@ -89,14 +89,14 @@ class Architecture(Schema):
 
 
 class AnyCard(Schema):
-    """What the cards of all kinds of emulators have.
+    """Fields of the cards of all kinds of emulators.
 
     Attributes
     ----------
     kind : str
-        Name of the kind; see ``xai4land.kinds`` in the plugins' page.
+        Name of the kind; see ``xai4land.kinds`` in the documentation of plugins.
     training, metrics : dict
-        What it learned from (data, command, seed, ...) and how well; for people to read.
+        How it was trained (data, command, seed, ...) and how well; for people to read.
     """
 
     format: Literal[1] = 1
@@ -110,17 +110,17 @@ class AnyCard(Schema):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What the architecture is built with, beside its own parameters."""
+        """Arguments of the architecture beside its own parameters."""
         raise NotImplementedError
 
     @property
     def gives(self) -> str:
-        """What comes out, in few words."""
+        """Outputs, in few words."""
         raise NotImplementedError
 
     @property
     def grid(self) -> str:
-        """Resolution of what comes out, in few words."""
+        """Resolution of the outputs, in few words."""
         raise NotImplementedError
 
     @property
@@ -129,27 +129,26 @@ class AnyCard(Schema):
         raise NotImplementedError
 
     def with_(self, **changes: Any) -> Self:
-        """A checked copy with some fields changed."""
+        """Return a checked copy with some fields changed."""
         return type(self).model_validate({**self.model_dump(), **changes})
 
     @classmethod
     def parse(cls, text: str | bytes | Mapping[str, Any]) -> Self:
-        """Read a card from JSON or a mapping; raises ``pydantic.ValidationError``."""
+        """Read a card from JSON or a mapping; raise ``pydantic.ValidationError`` if it is wrong."""
         if isinstance(text, str | bytes):
             return cls.model_validate_json(text)
         return cls.model_validate(text)
 
 
 class MapCard(AnyCard):
-    """Everything about an emulator of maps but its weights.
+    """Everything about an emulator of maps except its weights.
 
-    A third party's kind of emulator derives its card from this, with ``outputs`` of its own.
+    The card of a third party's kind derives from this, with ``outputs`` of its own.
 
     Attributes
     ----------
     inputs : tuple of Input
     outputs : Outputs
-        What is made of them.
     resolution : Resolution
     window : Window
     """
@@ -181,23 +180,23 @@ class MapCard(AnyCard):
 
     @cached_property
     def slots(self) -> dict[str, int]:
-        """First channel of each number that the network sees; if filled, the next says where."""
-        slots, at = {}, 0
+        """First channel of each continuous input; if it can be filled, the next says where."""
+        slots, channel = {}, 0
         for spec in self.inputs:
             if spec.role != "categorical":
-                slots[spec.name] = at
-                at += 1 + spec.fillable
+                slots[spec.name] = channel
+                channel += 1 + spec.fillable
         return slots
 
     @property
     def channels(self) -> int:
-        """Return the number of continuous channels: those of the inputs and the first guess."""
+        """Number of continuous channels: those of the inputs and the first guess."""
         numbers = [spec for spec in self.inputs if spec.role != "categorical"]
         return sum(1 + spec.fillable for spec in numbers) + self.outputs.guess_channels
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Return channels, categories and outputs."""
+        """Channels, categories and outputs."""
         return {
             "channels": self.channels,
             "categories": tuple(len(spec.codes) + 1 for spec in self.of_role("categorical")),
@@ -206,17 +205,17 @@ class MapCard(AnyCard):
 
     @property
     def gives(self) -> str:
-        """Return the variables that are made."""
+        """Output variables."""
         return self.outputs.summary
 
     @property
     def grid(self) -> str:
-        """Return degrees between pixels."""
+        """Degrees between pixels."""
         return f"{self.resolution.target:g}°"
 
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """Return inputs by role, resolution and window."""
+        """Inputs by role, resolution and window."""
         roles: tuple[Role, ...] = ("dynamic", "static", "categorical")
         window = f"{self.window.size} pixels, {self.window.overlap} shared"
         return [
@@ -241,7 +240,7 @@ class Card(MapCard):
     @model_validator(mode="before")
     @classmethod
     def _gather_classes(cls, fields: Any) -> Any:
-        """Read a card that has its classes beside its inputs."""
+        """Accept a card of the first version, with its classes beside its inputs."""
         if not isinstance(fields, Mapping) or "outputs" in fields or "classes" not in fields:
             return fields
         names = {"output": "name", "classes": "classes", "conserve": "conserve"}

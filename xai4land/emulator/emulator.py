@@ -1,4 +1,4 @@
-"""An emulator: a card and weights, and the network they make."""
+"""An emulator: a card, weights, and the network that they define."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _LOCK = threading.Lock()
 
 
 class AnyEmulator:
-    """A trained network with a card, of any kind: how it is read, kept and told apart.
+    """A trained network with a card, of any kind: how it is read, stored and identified.
 
-    A plugin that brings a kind of its own derives from this, gives ``card_type``, and names
-    itself under the entry points ``xai4land.kinds``.
+    A plugin with a kind of its own derives from this, sets ``card_type``, and registers the class
+    as an entry point of ``xai4land.kinds``.
 
     Parameters
     ----------
@@ -73,12 +73,12 @@ class AnyEmulator:
         ----------
         path : path-like
         sha256 : str, optional
-            The SHA-256 that the file must have.
+            Expected SHA-256 of the file.
 
         Raises
         ------
         EmulatorFileError
-            If the file is missing, truncated, altered, no emulator, has another hash, or
+            If the file is missing, truncated, altered, not an emulator, has another hash, or
             names an architecture that is not installed.
         """
         content = read_bytes(Path(path))
@@ -93,7 +93,7 @@ class AnyEmulator:
         return emulator
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the emulator as one ``.safetensors`` file, whole or not at all.
+        """Write the emulator as one ``.safetensors`` file, completely or not at all.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class AnyEmulator:
 
 
 class Emulator(AnyEmulator):
-    """A trained network that makes maps, with a card that says how.
+    """A trained network that makes maps, with its card.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ class Emulator(AnyEmulator):
         static: xr.Dataset | None = None,
         target: Target = None,
     ) -> None:
-        """Check that data fit the card; values are looked at where they are in memory.
+        """Check that data fit the card; values are checked where they are in memory.
 
         Raises
         ------
@@ -195,7 +195,7 @@ class Emulator(AnyEmulator):
         bind(self.card, data, static, target)
 
     def network(self, device: str = "cpu", dtype: torch.dtype | None = None) -> torch.nn.Module:
-        """The network in evaluation mode; one a process, device and precision, whoever asks.
+        """Return the network in evaluation mode; one per process, device and precision.
 
         Parameters
         ----------
@@ -208,9 +208,9 @@ class Emulator(AnyEmulator):
         key = (self.sha256, device, dtype or torch.float32)
         with _LOCK:
             if key not in _NETWORKS:
-                made = fold(self._build().eval().requires_grad_(False).to(device)).to(key[2])
-                _NETWORKS[key] = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-                if device.startswith("cuda"):  # others will use it in streams of their own
+                network = fold(self._build().eval().requires_grad_(False).to(device)).to(key[2])
+                _NETWORKS[key] = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+                if device.startswith("cuda"):  # other streams will use it
                     torch.cuda.synchronize(device)
             return _NETWORKS[key]
 

@@ -101,7 +101,7 @@ def bind(card: MapCard, data: xr.Dataset, static: xr.Dataset | None, target: Tar
 
 
 def check_static(static: object) -> None:
-    """Static features come as a dataset."""
+    """Check that static features come as a dataset."""
     if not isinstance(static, xr.Dataset | None):
         raise InputError(f"static= is a {type(static).__name__}, expected a Dataset: .to_dataset()")
 
@@ -141,7 +141,7 @@ def find_layer(spec: Input, data: xr.Dataset, static: xr.Dataset | None) -> Laye
 
 
 def time_name(array: xr.DataArray) -> Hashable | None:
-    """Dimension of the time axis, if there is one: by CF attributes, or because it holds dates."""
+    """Return the dimension of the time axis, if any: by CF attributes, or because it has dates."""
     import cf_xarray  # noqa: F401
 
     found = [name for name in array.cf.axes.get("T", []) if name in array.dims]
@@ -154,12 +154,12 @@ def time_name(array: xr.DataArray) -> Hashable | None:
 
 
 def scalar_dates(data: xr.DataArray | xr.Dataset) -> list[Hashable]:
-    """Coordinates that hold one date: the time of data that have no time axis."""
+    """Return coordinates of a single date: the time of data without a time axis."""
     return [name for name in data.coords if data[name].ndim == 0 and hasattr(data[name], "dt")]
 
 
 def value_problems(spec: Input, values: np.ndarray) -> list[str]:
-    """What is wrong with the values of an input; missing ones are not wrong."""
+    """List what is wrong with the values of an input; missing ones are fine."""
     if spec.role == "categorical":
         codes = np.unique(values[~np.isnan(values)] if values.dtype.kind == "f" else values)
         unknown = np.setdiff1d(codes, spec.codes)
@@ -188,7 +188,7 @@ def value_problems(spec: Input, values: np.ndarray) -> list[str]:
 
 
 def sum_problem(highest: float) -> list[str]:
-    """What is wrong with fractions of one cell that add up to ``highest`` at most."""
+    """List what is wrong with fractions of a cell that add up to ``highest`` at most."""
     if not highest > 1 + 2 * TOLERANCE:
         return []
     return [
@@ -299,7 +299,7 @@ def _time_problems(layers: list[Layer]) -> list[str]:
 
 
 def _overlap_problems(layers: list[Layer], target: Grid) -> list[str]:
-    """Inputs that lie elsewhere on the globe than the target."""
+    """List the inputs that lie elsewhere on the globe than the target."""
     lat, lon = target.pixel_coords()
     problems = []
     for layer in layers:

@@ -1,4 +1,4 @@
-"""An emulator by reference: what a graph carries instead of the weights."""
+"""An emulator by reference: what a graph contains instead of the weights."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ _LOCK = threading.Lock()
 class Reference:
     """An emulator that other processes load from its file, whatever the size of its weights.
 
-    An emulator that has no file gets one in the cache folder when it is sent to another
-    process.
+    An emulator without a file is saved in the cache folder when it is sent to another process.
 
     Parameters
     ----------
@@ -30,18 +29,18 @@ class Reference:
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator: Emulator | None = emulator
-        self._place: tuple[str, str, type[Emulator]] | None = None
+        self._file: tuple[str, str, type[Emulator]] | None = None
 
     @classmethod
-    def _to(cls, path: str, sha256: str, kind: type[Emulator]) -> Reference:
-        """As another process gets it: read when it is first needed, where an error can be told."""
-        made = cls.__new__(cls)
-        made._emulator, made._place = None, (path, sha256, kind)
-        return made
+    def _from_file(cls, path: str, sha256: str, kind: type[Emulator]) -> Reference:
+        """Return a reference to a file; it is read at first use, where errors are reported."""
+        reference = cls.__new__(cls)
+        reference._emulator, reference._file = None, (path, sha256, kind)
+        return reference
 
     @property
     def emulator(self) -> Emulator:
-        """The emulator; loaded once a process.
+        """The emulator; loaded once per process.
 
         Raises
         ------
@@ -49,17 +48,17 @@ class Reference:
             If this process cannot read its file.
         """
         if self._emulator is None:
-            assert self._place is not None
-            self._emulator = _loaded(*self._place)
+            assert self._file is not None
+            self._emulator = _load_once(*self._file)
         return self._emulator
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self._place is not None:
-            return Reference._to, self._place
+        if self._file is not None:
+            return Reference._from_file, self._file
         path = self.emulator.path
-        if path is None or not self._lies_in(path):
+        if path is None or not self._is_stored_in(path):
             path = get_options().cache / "emulators" / f"{self.emulator.sha256}.safetensors"
-            if not self._lies_in(path):
+            if not self._is_stored_in(path):
                 try:
                     path.parent.mkdir(parents=True, exist_ok=True)
                 except OSError as error:
@@ -69,10 +68,10 @@ class Reference:
                         "workers share"
                     ) from error
                 self.emulator.save(path)
-        return Reference._to, (str(path), self.emulator.sha256, type(self.emulator))
+        return Reference._from_file, (str(path), self.emulator.sha256, type(self.emulator))
 
-    def _lies_in(self, path: Path) -> bool:
-        """Whether the file still holds this emulator."""
+    def _is_stored_in(self, path: Path) -> bool:
+        """Tell whether the file contains this emulator."""
         try:
             return hashlib.sha256(path.read_bytes()).hexdigest() == self.emulator.sha256
         except OSError:
@@ -82,7 +81,7 @@ class Reference:
         return self.emulator.__dask_tokenize__()
 
 
-def _loaded(path: str, sha256: str, kind: type[Emulator]) -> Emulator:
+def _load_once(path: str, sha256: str, kind: type[Emulator]) -> Emulator:
     with _LOCK:
         if sha256 not in _LOADED:
             try:

@@ -13,148 +13,155 @@ from typing import NamedTuple
 import torch
 from dask.system import CPU_COUNT
 
-from xai4land.device import lane, lanes
+from xai4land.device import device_slot, max_concurrent_blocks
 from xai4land.explaining.workers import Workers
 from xai4land.inference.blocks import Block
-from xai4land.inference.layout import Layout
+from xai4land.inference.layout import BlockIndex, Layout
 from xai4land.inference.plan import Plan
 from xai4land.windows.cache import ResultCache
-from xai4land.windows.lattice import Place
+from xai4land.windows.lattice import WindowCorner
 
-__all__ = ["Number", "estimate"]
+__all__ = ["estimate_seconds"]
 
-Number = tuple[int, int]
-SECONDS = 3.0
-SIDE, MOST = 512, 32
-"""Side of a block that is tried, and how many of them with open windows, at most."""
+TRIAL_SECONDS = 3.0
+"""Time after which no more blocks are timed."""
+MAX_TRIAL_SIDE = 512
+"""Rows and columns of a timed block."""
+MAX_TRIAL_BLOCKS = 32
+"""Timed blocks with windows that need the network."""
 
 
-def estimate(
+def estimate_seconds(
     plan: Plan,
     step: int,
-    look: Mapping[Number, Sequence[Place]],
-    shared: ResultCache,
+    screened: Mapping[BlockIndex, Sequence[WindowCorner]],
+    cache: ResultCache,
     windows: float,
     blocks: float,
     workers: Workers,
 ) -> float:
-    """Seconds of a run, without what it takes to read its inputs.
+    """Estimate the seconds of a run, without what it takes to read its inputs.
 
-    Windows, and pixels of blocks with and without windows that need the network, are timed apart:
-    small blocks have other shares of them than large ones.
+    Windows, and pixels of blocks with and without windows that need the network, are timed
+    separately: small blocks have other shares of them than large ones.
 
     Parameters
     ----------
     plan : Plan
     step : int
         Time step to try.
-    look : mapping
-        Windows that need the network, of the blocks that may be tried.
-    shared : ResultCache
+    screened : mapping
+        Windows that need the network, by block; only these blocks are timed.
+    cache : ResultCache
         What has been read already.
     windows, blocks : float
         Windows that need the network, and blocks, in the whole run.
     workers : Workers
     """
-    small, mixed, pure = _small(plan, look)
-    alone = lanes(plan.device) is None
-    callers = min(workers.lanes, CPU_COUNT, int(blocks)) if alone else 1
-    took = _tried(small, step, mixed, pure, shared, callers)
+    small, active, trivial = _cut_smaller(plan, screened)
+    one_core = max_concurrent_blocks(plan.device) is None
+    threads = min(workers.concurrent_blocks, CPU_COUNT, int(blocks)) if one_core else 1
+    timings = _time_blocks(small, step, active, trivial, cache, threads)
     work = 0.0
-    for numbers in (mixed, pure):
-        if some := [one for one in took if one.number in numbers]:
-            each = sum(one.rest for one in some) / _pixels(small.layout, (o.number for o in some))
-            work += each * _pixels(small.layout, numbers) * blocks / len(look)
-    if count := sum(one.windows for one in took):
-        work += sum(one.network for one in took) / count * windows
-    if not workers.single:
+    for group in (active, trivial):
+        if some := [timing for timing in timings if timing.block in group]:
+            pixels = _count_pixels(small.layout, (timing.block for timing in some))
+            each = sum(timing.rest for timing in some) / pixels
+            work += each * _count_pixels(small.layout, group) * blocks / len(screened)
+    if count := sum(timing.windows for timing in timings):
+        work += sum(timing.network for timing in timings) / count * windows
+    if not workers.one_core_per_block:
         return work / workers.count
-    cores = 1 if alone else torch.get_num_threads()
-    turns = -(-blocks // workers.cores)
-    return work * cores * turns / blocks
+    cores = 1 if one_core else torch.get_num_threads()
+    rounds = -(-blocks // workers.cores)
+    return work * cores * rounds / blocks
 
 
-def _small(
-    plan: Plan, look: Mapping[Number, Sequence[Place]]
-) -> tuple[Plan, list[Number], list[Number]]:
-    """The same run in small blocks; which of them need the network, and which do not."""
+def _cut_smaller(
+    plan: Plan, screened: Mapping[BlockIndex, Sequence[WindowCorner]]
+) -> tuple[Plan, list[BlockIndex], list[BlockIndex]]:
+    """Return the same run in small blocks; those that need the network, and those that do not."""
     cut = [
-        [(k, part) for k, size in enumerate(line) for part in _parts(size)]
+        [(k, part) for k, size in enumerate(line) for part in _split_evenly(size)]
         for line in plan.layout.sizes
     ]
     rows, columns = (tuple(part for _, part in line) for line in cut)
     layout = replace(plan.layout, sizes=(rows, columns))
-    open_ = {layout.same(place) for places in look.values() for place in places}
-    found: dict[bool, list[Number]] = {True: [], False: []}
+    canonical = layout.canonical_corner
+    active = {canonical(corner) for corners in screened.values() for corner in corners}
+    blocks: dict[bool, list[BlockIndex]] = {True: [], False: []}
     for i, j in itertools.product(range(len(rows)), range(len(columns))):
-        if (cut[0][i][0], cut[1][j][0]) in look:
-            mixed = any(layout.same(place) in open_ for place in layout.places((i, j)))
-            found[mixed].append((i, j))
-    return replace(plan, layout=layout), found[True], found[False]
+        if (cut[0][i][0], cut[1][j][0]) in screened:
+            block = BlockIndex((i, j))
+            needs_network = any(canonical(corner) in active for corner in layout.corners(block))
+            blocks[needs_network].append(block)
+    return replace(plan, layout=layout), blocks[True], blocks[False]
 
 
-def _parts(size: int) -> list[int]:
-    """A length in parts that are small.
+def _split_evenly(size: int) -> list[int]:
+    """Split a length into parts of at most ``MAX_TRIAL_SIDE``.
 
-    >>> _parts(1025), _parts(7)
+    >>> _split_evenly(1025), _split_evenly(7)
     ([341, 342, 342], [7])
     """
-    count = -(-size // SIDE)
+    count = -(-size // MAX_TRIAL_SIDE)
     ends = [size * k // count for k in range(count + 1)]
     return [stop - start for start, stop in itertools.pairwise(ends)]
 
 
-def _pixels(layout: Layout, numbers: Iterable[Number]) -> int:
-    return sum(layout.sizes[0][i] * layout.sizes[1][j] for i, j in numbers)
+def _count_pixels(layout: Layout, blocks: Iterable[BlockIndex]) -> int:
+    return sum(layout.sizes[0][i] * layout.sizes[1][j] for i, j in blocks)
 
 
-class _Took(NamedTuple):
-    """What a block took: seconds of the network and of all else but reading."""
+class BlockTiming(NamedTuple):
+    """Seconds that a block took in the network, and in all else but reading."""
 
-    number: Number
+    block: BlockIndex
     windows: int
     network: float
     rest: float
 
 
-def _tried(
+def _time_blocks(
     plan: Plan,
     step: int,
-    mixed: Sequence[Number],
-    pure: Sequence[Number],
-    shared: ResultCache,
-    callers: int,
-) -> list[_Took]:
-    """Compute small blocks, several at once, until the time is over; at least one of each kind."""
-    some = random.Random(0).sample(mixed, min(len(mixed), MOST))
-    order = [*some[:1], *pure[:1], *some[1:]]
-    _one(plan, step, order[0], shared, 0)  # what torch does once a process is no part of it
-    end = time.perf_counter() + SECONDS
+    active: Sequence[BlockIndex],
+    trivial: Sequence[BlockIndex],
+    cache: ResultCache,
+    threads: int,
+) -> list[BlockTiming]:
+    """Compute blocks in several threads until time is over; at least one of each group."""
+    some = random.Random(0).sample(active, min(len(active), MAX_TRIAL_BLOCKS))
+    order = [*some[:1], *trivial[:1], *some[1:]]
+    _time_block(plan, step, order[0], cache, 0)  # torch sets itself up in its first call
+    end = time.perf_counter() + TRIAL_SECONDS
 
-    def job(k: int) -> _Took | None:
+    def job(k: int) -> BlockTiming | None:
         late = k > 1 and time.perf_counter() > end
-        return None if late else _one(plan, step, order[k], shared, end)
+        return None if late else _time_block(plan, step, order[k], cache, end)
 
-    with ThreadPoolExecutor(callers) as pool:
-        return [took for took in pool.map(job, range(len(order))) if took]
+    with ThreadPoolExecutor(threads) as pool:
+        return [timing for timing in pool.map(job, range(len(order))) if timing]
 
 
-def _one(plan: Plan, step: int, number: Number, shared: ResultCache, end: float) -> _Took:
+def _time_block(
+    plan: Plan, step: int, index: BlockIndex, cache: ResultCache, end: float
+) -> BlockTiming:
     """Compute a block; after the end, no more of its windows."""
     batch = plan.batch_size * torch.get_num_threads()
-    answers: dict[Place, torch.Tensor] = {}
-    with torch.inference_mode(), lane(torch.device(plan.device)):
+    answers: dict[WindowCorner, torch.Tensor] = {}
+    with torch.inference_mode(), device_slot(torch.device(plan.device)):
         start = time.perf_counter()
-        block = Block(plan, shared, step, number)
-        guess, open_ = block.look()
-        looked = time.perf_counter()
-        block.read(open_)
+        block = Block(plan, cache, step, index)
+        guess, active = block.screen()
+        screened = time.perf_counter()
+        block.read(active)
         ready = time.perf_counter()
-        while len(answers) < len(open_) and (not answers or time.perf_counter() < end):
-            futures = {p: Future[torch.Tensor]() for p in open_[len(answers) :][:batch]}
+        while len(answers) < len(active) and (not answers or time.perf_counter() < end):
+            futures = {c: Future[torch.Tensor]() for c in active[len(answers) :][:batch]}
             block.compute(list(futures), futures, guess)
-            answers |= {place: future.result() for place, future in futures.items()}
-        made = time.perf_counter()
+            answers |= {corner: future.result() for corner, future in futures.items()}
+        answered = time.perf_counter()
         block.finish(guess, answers)
-        rest = time.perf_counter() - made + looked - start
-    return _Took(number, len(answers), made - ready, rest)
+        rest = time.perf_counter() - answered + screened - start
+    return BlockTiming(index, len(answers), answered - ready, rest)

@@ -180,6 +180,24 @@ class Axis:
         """Tell which points lie in a cell of this axis."""
         return self.contains_cells(self.cell_index(points))
 
+    def select(self, chosen: Booleans) -> Axis:
+        """Return the part of this axis from the first to the last chosen cell.
+
+        Around the globe it is the shorter part, which may cross the axis' ends.
+        """
+        if chosen.all():
+            return self
+        numbers = np.flatnonzero(chosen)
+        if self.periodic and numbers.size:
+            gaps = np.diff(numbers, append=numbers[0] + len(self))
+            first = (int(gaps.argmax()) + 1) % numbers.size
+            numbers = np.concatenate([numbers[first:], numbers[:first] + len(self)])
+        if not numbers.size:
+            return Axis(self.values[:0], circular=self.circular)
+        cells = np.arange(numbers[0], numbers[-1] + 1)
+        values = self.values[cells % len(self)] + 360.0 * (cells // len(self))
+        return Axis(values, circular=self.circular)
+
     def wrap_or_clip(self, cells: Ints) -> Ints:
         """Bring indices beyond the ends to cells: around the globe, or at the nearer end."""
         return cells % len(self) if self.periodic else np.clip(cells, 0, len(self) - 1)

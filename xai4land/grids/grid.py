@@ -146,7 +146,7 @@ def target_grid(target: Target, states: Grid, finest: Grid) -> Grid:
     ----------
     target : float, Dataset, DataArray or None
         Resolution in degrees over the domain of the states, a dataset on the wanted grid, or
-        None for the finest grid among the inputs.
+        None for the finest grid among the inputs, over the domain of the states.
     states, finest : Grid
         The grids of the coarse states and of the finest input.
 
@@ -157,7 +157,7 @@ def target_grid(target: Target, states: Grid, finest: Grid) -> Grid:
     """
     grid: Grid | None = None
     if target is None:
-        grid = Grid(finest.lat, finest.lon, states.names)
+        grid = _cut_to_domain(Grid(finest.lat, finest.lon, states.names), states)
     elif isinstance(target, xr.Dataset | xr.DataArray):
         grid = Grid.of(target, "target")
     if grid is None:
@@ -178,6 +178,14 @@ def target_grid(target: Target, states: Grid, finest: Grid) -> Grid:
             "result to your grid"
         )
     return grid
+
+
+def _cut_to_domain(grid: Grid, states: Grid) -> Grid:
+    """Return the part of a grid whose cells have their centres in cells of the states."""
+    pairs = (grid.lat, states.lat), (grid.lon, states.lon)
+    lat, lon = (axis.select(other.contains_points(axis.centres)) for axis, other in pairs)
+    # Where they do not meet, the whole grid tells best what is wrong.
+    return Grid(lat, lon, grid.names) if len(lat) and len(lon) else grid
 
 
 def _parse_resolution(target: object) -> float:

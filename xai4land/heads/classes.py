@@ -25,6 +25,7 @@ from xai4land.heads.outputs import Dimension, Output
 from xai4land.windows.cells import CellLookup, Cells
 from xai4land.windows.features import Pixels
 from xai4land.windows.fields import Field, Stack
+from xai4land.windows.masks import Mask
 
 __all__ = ["MISSING_CLASS", "ClassFractions", "ClassHead"]
 
@@ -48,15 +49,25 @@ class ClassHead:
         Whether to give the probability of every class.
     baselines : bool
         Whether to give the maps that the fractions alone suggest.
+    domain : Mask, optional
+        Pixels where the class ``outside`` is never chosen, by no map; all others are of it.
+    outside : str
+        Name of a class.
     """
 
     period: Period = "year"
     missing_truth = float(MISSING_CLASS)
 
     def __init__(
-        self, classes: Classes, probabilities: bool = False, baselines: bool = False
+        self,
+        classes: Classes,
+        probabilities: bool = False,
+        baselines: bool = False,
+        domain: Mask | None = None,
+        outside: str = "",
     ) -> None:
         self.classes, self.probabilities, self.baselines = classes, probabilities, baselines
+        self.domain, self.outside = domain, outside
 
     @property
     def title(self) -> str:
@@ -121,10 +132,13 @@ class ClassHead:
         self, blended: torch.Tensor, values: torch.Tensor, guess: ClassFractions, pixels: Pixels
     ) -> dict[str, torch.Tensor]:
         """Return maps of the most likely class and how likely it is; see :class:`Head`."""
-        name, probability = self.classes.name, blended
+        name = self.classes.name
         codes, favour, groups = (part.to(blended.device) for part in self._constants)
+        inside = None if self.domain is None else self.domain.on(pixels, blended.device)
+        probability, values = (self._restrict(part, inside) for part in (blended, values))
         if self.classes.conserve:
             probability = conserve(probability, guess.cells(pixels), groups)
+            probability = self._restrict(probability, inside)
         chosen, likely = _choose(probability, favour)
         maps = {
             name: codes[chosen],
@@ -132,8 +146,27 @@ class ClassHead:
         }
         if self.baselines:
             maps[f"{name}_bilinear"] = codes[_choose(values)[0]]
-            maps[f"{name}_nearest"] = codes[guess.majority(pixels)]
+            own = guess.majority(pixels)
+            if inside is not None:
+                own = _choose(self._restrict(guess.own(pixels), inside))[0]
+            maps[f"{name}_nearest"] = codes[own]
         return maps | ({f"{name}_probability": probability} if self.probabilities else {})
+
+    def _restrict(self, probability: torch.Tensor, inside: torch.Tensor | None) -> torch.Tensor:
+        """Take the class outside of the domain from what is inside, and give it all else.
+
+        Where it is the only class that is known, it stays.
+        """
+        if inside is None:
+            return probability
+        number = [c.name for c in self.classes.classes].index(self.outside)
+        allowed = torch.ones_like(probability[:, :1, :1]).index_fill(
+            0, torch.tensor(number, device=probability.device), 0.0
+        )
+        others = probability * allowed
+        total = others.sum(0)
+        within = torch.where(total > 0, others / total.clamp(min=1e-30), probability)
+        return torch.where(inside, within, (1 - allowed).expand_as(probability))
 
     @cached_property
     def _constants(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -239,7 +272,7 @@ class ClassFractions:
     @classmethod
     def of(cls, outputs: Classes, stacks: Sequence[Stack]) -> ClassFractions:
         """Return the fractions in the coarse cells that the stacks hold."""
-        states = [part for stack in stacks if (part := stack.only(outputs.states))]
+        states = [part for stack in stacks if (part := stack.select_inputs(outputs.states))]
         by_name = {s.name: part.values[k] for part in states for k, s in enumerate(part.specs)}
         place = (states or [s for s in stacks if not s.categorical] or list(stacks))[0]
         groups = _group_fractions(outputs, by_name, place.values[0])
@@ -256,7 +289,7 @@ class ClassFractions:
 
     def values(self, pixels: Pixels) -> torch.Tensor:
         """Return the interpolated fraction of each class, which sum to one."""
-        values, weight = self.classes.interpolated(*pixels)
+        values, weight = self.classes.interpolate(*pixels)
         if weight is not None:
             values = torch.where(weight > 0, values, self.unknown[:, None, None])
         total = values.sum(0)
@@ -287,6 +320,10 @@ class ClassFractions:
         cells = self._lookup.cells(self.classes, pixels)
         largest = torch.nan_to_num(cells.values).argmax(0)
         return largest.index_select(0, cells.rows).index_select(1, cells.columns)
+
+    def own(self, pixels: Pixels) -> torch.Tensor:
+        """Return the fractions in the cell that holds the pixel, (classes, rows, columns)."""
+        return self._lookup.on_pixels(self.classes, pixels)
 
     def undecided(self, pixels: Pixels) -> torch.Tensor:
         """Return the pixels whose class their coarse cell leaves open."""

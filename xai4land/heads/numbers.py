@@ -168,7 +168,8 @@ class CoarseFields:
     @classmethod
     def of(cls, outputs: Numbers, stacks: Sequence[Stack]) -> CoarseFields:
         """Return the coarse fields that the stacks hold."""
-        parts = [part for stack in stacks if (part := stack.only(outputs.coarse_inputs))]
+        names = outputs.coarse_inputs
+        parts = [part for stack in stacks if (part := stack.select_inputs(names))]
         by_name = {s.name: part.values[k] for part in parts for k, s in enumerate(part.specs)}
         layers = [by_name[v.coarse] for v in outputs.variables if v.coarse]
         return cls(outputs, Field(parts[0].grid, parts[0].start, torch.stack(layers)))
@@ -178,7 +179,7 @@ class CoarseFields:
 
         It is zero, which is ``offset``, where there is none.
         """
-        values, weight = self.field.interpolated(*pixels)
+        values, weight = self.field.interpolate(*pixels)
         shape = (len(self.outputs.variables), *pixels.shape)
         guess = torch.zeros(shape, device=self.field.values.device)
         for layer, k in enumerate(self._with_coarse):

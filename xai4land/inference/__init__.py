@@ -1,0 +1,1 @@
+"""The run: from inputs and an emulator to lazy fields, block by block."""

@@ -30,7 +30,7 @@ def apply(
     precision: Precision = "auto",
     **options: Any,
 ) -> xr.Dataset:
-    """Apply an emulator of maps, of whatever outputs; nothing is computed yet.
+    """Apply an emulator of maps; nothing is computed yet.
 
     Parameters
     ----------
@@ -40,11 +40,12 @@ def apply(
     static : Dataset, optional
         More of them.
     target : optional
-        The grid of the outputs: degrees, or a dataset. By default the finest of the inputs.
+        The grid of the outputs: degrees, or a dataset. By default the finest of the inputs, over
+        the domain of the coarse ones.
     chunks, batch_size, device, precision
         As in :func:`xai4land.inference.predict.predict`.
     **options
-        What is wanted beside the main outputs, as the emulator's head knows it.
+        Options of the emulator's head, such as ``probabilities=True``.
 
     Returns
     -------
@@ -61,8 +62,8 @@ def apply(
     >>> import xai4land
     >>> planet = xai4land.sample("land", years=[2000])
     >>> maps = apply(xai4land.load_emulator("sample-landcover"), planet, probabilities=True)
-    >>> list(maps.data_vars)
-    ['land_cover', 'confidence', 'land_cover_probability']
+    >>> len(maps.data_vars), maps.sizes["time"]
+    (3, 1)
     """
     bound = bind(emulator.card, data, static, target)
     running = {"batch_size": batch_size, "device": device, "precision": precision}
@@ -70,7 +71,7 @@ def apply(
 
 
 def apply_bound(emulator: Emulator, bound: Bound, source: xr.Dataset, **how: Any) -> xr.Dataset:
-    """Apply an emulator to inputs that were found and checked; see :func:`apply`."""
+    """Apply an emulator to inputs that are checked already; see :func:`apply`."""
     running = {k: how.pop(k) for k in ("chunks", "batch_size", "device", "precision") if k in how}
     head = make_head(emulator.card, **how)
     arrays = predict(emulator, bound, **running, **how)

@@ -10,43 +10,43 @@ from typing import Any
 import numpy as np
 import torch
 
-from xai4land.device import lane, share
+from xai4land.device import device_slot, record_use
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.heads.base import FirstGuess
-from xai4land.inference.forward import in_threads
-from xai4land.inference.plan import Plan
+from xai4land.inference.forward import run_in_threads
+from xai4land.inference.layout import BlockIndex
+from xai4land.inference.plan import InputRead, Plan
 from xai4land.inference.tiles import make_fields
 from xai4land.windows.cache import ResultCache
 from xai4land.windows.chunks import Box
 from xai4land.windows.features import Features, Pixels, make_features
 from xai4land.windows.fields import Stack
-from xai4land.windows.lattice import Place
+from xai4land.windows.lattice import WindowCorner
 
 __all__ = ["Block", "run_block"]
 
-_TURNS = itertools.count()
-TOGETHER = 2**16
-"""Pixels of the windows that one thread hands to the network at once."""
+_BLOCK_COUNTER = itertools.count()
+MAX_PIXELS_PER_JOB = 2**16
+"""Pixels of the windows that one thread gives to the network at once."""
 
 
 def run_block(
     plan: Plan,
-    shared: ResultCache,
+    cache: ResultCache,
     time: int,
-    number: tuple[int, int],
+    index: BlockIndex,
 ) -> dict[str, np.ndarray]:
     """Compute one block.
 
     Parameters
     ----------
     plan : Plan
-    shared : ResultCache
-        What the blocks of the run share.
+    cache : ResultCache
+        Results that the blocks of the run share.
     time : int
         Step of the inputs that change with time.
-    number : tuple of int
-        Row and column of the block.
+    index : BlockIndex
 
     Returns
     -------
@@ -59,10 +59,10 @@ def run_block(
         If values are out of range; the block is named.
     """
     try:
-        with torch.inference_mode(), lane(torch.device(plan.device)):
-            return Block(plan, shared, time, number).run()
+        with torch.inference_mode(), device_slot(torch.device(plan.device)):
+            return Block(plan, cache, time, index).run()
     except Exception as error:
-        where = _where(plan.layout.target, plan.layout.box(number))
+        where = _describe_box(plan.layout.target, plan.layout.box(index))
         if isinstance(error, InputError):
             problems = [f"{problem} (in the block {where})" for problem in error.problems]
             raise InputError(problems) from None
@@ -71,115 +71,117 @@ def run_block(
 
 
 class Block:
-    """One block at work; see :func:`run_block`."""
+    """The computation of one block; see :func:`run_block`."""
 
-    def __init__(self, plan: Plan, shared: ResultCache, time: int, number: tuple[int, int]) -> None:
-        self.plan, self.shared, self.time, self.number = plan, shared, time, number
+    def __init__(self, plan: Plan, cache: ResultCache, time: int, index: BlockIndex) -> None:
+        self.plan, self.cache, self.time, self.index = plan, cache, time, index
         self.device = torch.device(plan.device)
         self.stacks: list[Stack] = []
         # The block that began first ends first, and another is read while the next one computes.
-        self.turn = next(_TURNS)
+        self.priority = next(_BLOCK_COUNTER)
 
     def run(self) -> dict[str, np.ndarray]:
         """Make the block's fields."""
-        guess, open_ = self.look()
-        return self.finish(guess, self._answers(open_, guess))
+        guess, corners = self.screen()
+        return self.finish(guess, self._get_answers(corners, guess))
 
-    def look(self) -> tuple[FirstGuess, list[Place]]:
-        """Read what says which windows need the network, and which these are."""
-        places = self.plan.layout.places(self.number)
-        self._read(self.plan.looks(self.number))
+    def screen(self) -> tuple[FirstGuess, list[WindowCorner]]:
+        """Read the screening inputs, and find the windows that need the network."""
+        corners = self.plan.layout.corners(self.index)
+        self._read(self.plan.list_screening_reads(self.index))
         guess = self.plan.head.first_guess(self.stacks)
-        return guess, [place for place in places if not guess.is_trivial(self._pixels(place))]
+        return guess, [c for c in corners if not guess.is_trivial(self._pixels(c))]
 
-    def read(self, places: list[Place]) -> None:
-        """Read what the outputs still need, and the network in some windows."""
-        self._read(self.plan.reads(self.number, places))
+    def read(self, corners: list[WindowCorner]) -> None:
+        """Read what else the outputs need, and the network in some windows."""
+        self._read(self.plan.list_further_reads(self.index, corners))
 
     def finish(
-        self, guess: FirstGuess, answers: Mapping[Place, torch.Tensor]
+        self, guess: FirstGuess, answers: Mapping[WindowCorner, torch.Tensor]
     ) -> dict[str, np.ndarray]:
-        """Make the fields, from what was read and what the network says of windows."""
-        return make_fields(self.plan, self.number, self.stacks, guess, answers, self.turn)
+        """Make the fields from what was read and the network's output for windows."""
+        return make_fields(self.plan, self.index, self.stacks, guess, answers, self.priority)
 
-    def _read(self, wanted: Sequence[tuple[Sequence[str], Box]]) -> None:
-        """Read inputs, each for a part of the lattice."""
-        for names, part in wanted:
-            stacks = self.plan.sources.read(names, part, self.time, self.shared)
+    def _read(self, reads: Sequence[InputRead]) -> None:
+        for names, part in reads:
+            stacks = self.plan.sources.read(names, part, self.time, self.cache)
             self.stacks += [stack.to(self.device) for stack in stacks]
 
-    def _pixels(self, place: Place) -> Pixels:
+    def _pixels(self, corner: WindowCorner) -> Pixels:
         size = self.plan.layout.windows.window.size
-        rows, columns = (np.arange(first, first + size) for first in place)
+        rows, columns = (np.arange(first, first + size) for first in corner)
         return Pixels.of(self.plan.layout.target, rows, columns)
 
-    def _answers(self, places: list[Place], guess: FirstGuess) -> dict[Place, torch.Tensor]:
-        """What the network says of windows; each is computed by one of the blocks that share it."""
-        futures: dict[Place, Future[torch.Tensor]] = {}
-        mine: list[Place] = []
-        for place in places:
-            uses = self.plan.layout.uses(place)
+    def _get_answers(
+        self, corners: list[WindowCorner], guess: FirstGuess
+    ) -> dict[WindowCorner, torch.Tensor]:
+        """Return the network's output for windows; one of the blocks that share it computes it."""
+        futures: dict[WindowCorner, Future[torch.Tensor]] = {}
+        own: list[WindowCorner] = []
+        for corner in corners:
+            uses = self.plan.layout.count_uses(corner)
             if uses > 1:
-                futures[place], new = self.shared.claim(self._key(place), uses)
+                futures[corner], reserved = self.cache.reserve(self._key(corner), uses)
             else:
-                futures[place], new = Future(), True
-            if new:
-                mine.append(place)
+                futures[corner], reserved = Future(), True
+            if reserved:
+                own.append(corner)
         try:
-            self.read(mine)
-            self.compute(mine, futures, guess)
+            self.read(own)
+            self.compute(own, futures, guess)
         except BaseException as error:
-            for place in mine:
-                if not futures[place].done():
-                    self.shared.fail(self._key(place), futures[place], error)
+            for corner in own:
+                if not futures[corner].done():
+                    self.cache.set_exception(self._key(corner), futures[corner], error)
             raise
-        return {place: share(future.result()) for place, future in futures.items()}
+        return {corner: record_use(future.result()) for corner, future in futures.items()}
 
     def compute(
         self,
-        places: list[Place],
-        futures: dict[Place, Future[torch.Tensor]],
+        corners: list[WindowCorner],
+        futures: dict[WindowCorner, Future[torch.Tensor]],
         guess: FirstGuess,
     ) -> None:
-        """Settle the futures of windows with what the network says of them."""
+        """Run the network in windows, and set the results of their futures."""
         plan = self.plan
         size = plan.layout.windows.window.size
         cpu = self.device.type == "cpu"
-        count = min(plan.batch_size, max(TOGETHER // size**2, 1)) if cpu else plan.batch_size
+        count = plan.batch_size
+        if cpu:
+            count = min(count, max(MAX_PIXELS_PER_JOB // size**2, 1))
 
-        def features(place: Place) -> Features:
-            at = self._pixels(place)
-            return make_features(plan.card, self.stacks, guess, at, plan.dtype)
+        def features(corner: WindowCorner) -> Features:
+            pixels = self._pixels(corner)
+            return make_features(plan.card, self.stacks, guess, pixels, plan.dtype)
 
-        def job(some: list[Place]) -> list[torch.Tensor]:
+        def job(batch: list[WindowCorner]) -> list[torch.Tensor]:
             with torch.inference_mode():
-                made = plan.forward(some, features)
+                answers = plan.forward(batch, features)
             if cpu:
-                self._settle(some, futures, made)
-            return made
+                self._set_results(batch, futures, answers)
+            return answers
 
-        batches = [places[i : i + count] for i in range(0, len(places), count)]
-        parts = in_threads(self.device, job, batches, self.turn)
-        made = [answer for part in parts for answer in part]
+        batches = [corners[i : i + count] for i in range(0, len(corners), count)]
+        parts = run_in_threads(self.device, job, batches, self.priority)
         if not cpu:
-            if self.device.type == "cuda":  # other lanes may take them now
+            if self.device.type == "cuda":  # other streams may use the results now
                 torch.cuda.current_stream(self.device).synchronize()
-            self._settle(places, futures, made)
+            self._set_results(corners, futures, [answer for part in parts for answer in part])
 
-    def _settle(
+    def _set_results(
         self,
-        places: list[Place],
-        futures: dict[Place, Future[torch.Tensor]],
-        made: list[torch.Tensor],
+        corners: list[WindowCorner],
+        futures: dict[WindowCorner, Future[torch.Tensor]],
+        answers: list[torch.Tensor],
     ) -> None:
-        for place, answer in zip(places, made, strict=True):
-            self.shared.settle(self._key(place), futures[place], answer)
+        for corner, answer in zip(corners, answers, strict=True):
+            self.cache.set_result(self._key(corner), futures[corner], answer)
 
-    def _key(self, place: Place) -> tuple[Any, ...]:
-        return ("window", self.time, self.plan.layout.same(place))
+    def _key(self, corner: WindowCorner) -> tuple[Any, ...]:
+        return ("window", self.time, self.plan.layout.canonical_corner(corner))
 
 
-def _where(target: Grid, box: Box) -> str:
+def _describe_box(target: Grid, box: Box) -> str:
     lat = target.lattice_lat(np.array([box[0][1] - 1, box[0][0]]))
     lon = (target.lattice_lon(np.array([box[1][0], box[1][1] - 1])) + 180) % 360 - 180
     return f"from {lat[0]:g} to {lat[1]:g}°N, {lon[0]:g} to {lon[1]:g}°E"

@@ -1,4 +1,4 @@
-"""Windows through the network: on the processor one a thread, on an accelerator in batches."""
+"""Windows through the network: on the CPU one per thread, on an accelerator in batches."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ import torch
 from xai4land.windows.buffers import empty_tensor
 from xai4land.windows.features import Features
 
-__all__ = ["Forward", "in_threads"]
+__all__ = ["Forward", "run_in_threads"]
 
 T = TypeVar("T")
-_STARTING = threading.Lock()
+_POOL_LOCK = threading.Lock()
 
 
 class Forward:
     """A network on a device.
 
-    On an accelerator every batch has the same number of windows, the last one filled up; where
-    memory runs out, batches become smaller from then on, and the answer stays the same.
+    On an accelerator every batch has the same number of windows, the last one padded. Where memory
+    runs out, batches become smaller from then on, and the result stays the same.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Forward:
     device : torch.device
     dtype : torch.dtype
     batch_size : int
-        Windows at once.
+        Windows per batch.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Forward:
         self.batch_size = batch_size
 
     def __call__(self, items: Sequence[T], features: Callable[[T], Features]) -> list[torch.Tensor]:
-        """Logits of each window, shape (classes, size, size), as the network gives them.
+        """Return the network's output for each window, shape (layers, size, size).
 
         Parameters
         ----------
@@ -51,78 +51,78 @@ class Forward:
         features : callable
             Makes the features of an item's window; called again where memory ran out.
         """
-        found: list[torch.Tensor] = []
-        while len(found) < len(items):
+        outputs: list[torch.Tensor] = []
+        while len(outputs) < len(items):
             size = self.batch_size
-            made = self._tried(items[len(found) : len(found) + size], features, size)
-            if made is not None:
-                found += made
+            batch = self._try_batch(items[len(outputs) : len(outputs) + size], features, size)
+            if batch is not None:
+                outputs += batch
                 continue
-            # Out here nothing holds on to what was made for the batch any more.
+            # Here, outside the call, no reference to the tensors of the batch is left.
             self.batch_size = min(self.batch_size, size // 2)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-        return found
+        return outputs
 
-    def _tried(
+    def _try_batch(
         self, items: Sequence[T], features: Callable[[T], Features], size: int
     ) -> list[torch.Tensor] | None:
-        """Logits of a batch; none where there is no memory for it."""
+        """Return the network's output for a batch, or None if memory runs out."""
         try:
-            return self._batch([features(item) for item in items], size)
+            return self._run_batch([features(item) for item in items], size)
         except RuntimeError as error:
-            if size == 1 or not _no_memory(error):
+            if size == 1 or not _is_out_of_memory(error):
                 raise
             return None
 
-    def _batch(self, windows: Sequence[Features], size: int) -> list[torch.Tensor]:
-        x = _stacked([window.continuous for window in windows]).to(self.dtype)
-        codes = _stacked([window.codes for window in windows])
+    def _run_batch(self, windows: Sequence[Features], size: int) -> list[torch.Tensor]:
+        x = _stack([window.continuous for window in windows]).to(self.dtype)
+        codes = _stack([window.codes for window in windows])
         if self.device.type != "cpu" and len(windows) < size:
-            x, codes = _filled(x, size), _filled(codes, size)
-        logits = self.network(x, codes)[: len(windows)]
+            x, codes = _pad_batch(x, size), _pad_batch(codes, size)
+        outputs = self.network(x, codes)[: len(windows)]
         if self.device.type != "cpu":
-            return [part.contiguous() for part in logits]
-        return [empty_tensor(part.shape, part.dtype).copy_(part) for part in logits]
+            return [part.contiguous() for part in outputs]
+        return [empty_tensor(part.shape, part.dtype).copy_(part) for part in outputs]
 
 
-def _no_memory(error: RuntimeError) -> bool:
-    """Whether a device has too little memory: Apple's, cuDNN and cuBLAS say so in words only."""
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Tell whether memory ran out; MPS, cuDNN and cuBLAS say so in the message only."""
     words = ("out of memory", "ALLOC_FAILED")
     return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
 
 
-def _stacked(parts: list[torch.Tensor]) -> torch.Tensor:
+def _stack(parts: list[torch.Tensor]) -> torch.Tensor:
     return parts[0][None] if len(parts) == 1 else torch.stack(parts)
 
 
-def _filled(batch: torch.Tensor, size: int) -> torch.Tensor:
-    """A batch of full size: compiled and tuned kernels want one shape."""
+def _pad_batch(batch: torch.Tensor, size: int) -> torch.Tensor:
+    """Pad a batch to its full size: compiled and tuned kernels need one shape."""
     return torch.cat([batch, batch[-1:].expand(size - len(batch), *batch.shape[1:])])
 
 
-def in_threads(
-    device: torch.device, job: Callable[[T], Any], items: Iterable[T], turn: int = 0
+def run_in_threads(
+    device: torch.device, job: Callable[[T], Any], items: Iterable[T], priority: int = 0
 ) -> list[Any]:
-    """Run a job for each item; on the processor by as many threads as torch may use.
+    """Run a job for each item; on the CPU in as many threads as torch may use.
 
-    Each of them computes alone: threads that share every operation wait for one another, and the
-    last bits of the answer then depend on their number.
+    Each job runs in one thread: threads that share every operation wait for each other, and the
+    last bits of the result would then depend on their number.
 
     Parameters
     ----------
     device : torch.device
     job : callable
     items : iterable
-    turn : int
-        Whose items these are: where several callers wait, those of the lowest turn are next.
+    priority : int
+        If several callers wait, the items with the lowest number run first.
     """
     threads = torch.get_num_threads()
     if device.type != "cpu" or threads == 1:
         return [job(item) for item in items]
-    with _STARTING:
-        pool = _pool(threads)
-    futures = [pool.submit(turn, job, item) for item in items]
+    with _POOL_LOCK:
+        pool = _get_pool(threads)
+    futures = [pool.submit(priority, job, item) for item in items]
     try:
         return [future.result() for future in futures]
     except BaseException:
@@ -131,34 +131,35 @@ def in_threads(
         raise
 
 
-class _Pool:
-    """Threads in which torch does not start threads of its own."""
+class _ThreadPool:
+    """Threads in which torch starts no threads of its own, with a priority queue."""
 
     def __init__(self, threads: int) -> None:
         ready = threading.Barrier(threads + 1)
 
-        def alone() -> None:
-            torch.get_num_threads()  # torch sets a thread up when it is first asked
+        def set_up_thread() -> None:
+            torch.get_num_threads()  # torch sets up a thread at its first call
             torch.set_num_threads(1)
             ready.wait()
 
-        self._threads = ThreadPoolExecutor(threads, "xai4land", alone)
-        self._waiting: PriorityQueue[Any] = PriorityQueue()
-        self._numbers = itertools.count()
+        self._threads = ThreadPoolExecutor(threads, "xai4land", set_up_thread)
+        self._queue: PriorityQueue[Any] = PriorityQueue()
+        self._counter = itertools.count()
         for _ in range(threads):
             self._threads.submit(int)
         ready.wait()
-        # The setting is the thread's own, but new threads take the last one that was made.
+        # The setting is per thread, but new threads take the one that was made last.
         torch.set_num_threads(threads)
 
-    def submit(self, turn: int, job: Callable[[T], Any], item: T) -> Future[Any]:
+    def submit(self, priority: int, job: Callable[[T], Any], item: T) -> Future[Any]:
+        """Schedule a job; of those with one priority the first comes first."""
         future: Future[Any] = Future()
-        self._waiting.put((turn, next(self._numbers), future, job, item))
-        self._threads.submit(self._next)
+        self._queue.put((priority, next(self._counter), future, job, item))
+        self._threads.submit(self._run_next)
         return future
 
-    def _next(self) -> None:
-        _, _, future, job, item = self._waiting.get()
+    def _run_next(self) -> None:
+        _, _, future, job, item = self._queue.get()
         if not future.set_running_or_notify_cancel():
             return
         try:
@@ -167,4 +168,6 @@ class _Pool:
             future.set_exception(error)
 
 
-_pool = cache(_Pool)
+@cache
+def _get_pool(threads: int) -> _ThreadPool:
+    return _ThreadPool(threads)

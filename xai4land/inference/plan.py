@@ -1,4 +1,4 @@
-"""What all blocks of a run share, and what the graph carries of it."""
+"""The plan of a run: what all its blocks share, and what the graph holds of it."""
 
 from __future__ import annotations
 
@@ -16,32 +16,35 @@ from xai4land.heads.base import Head
 from xai4land.heads.make import make_head
 from xai4land.heads.outputs import Output
 from xai4land.inference.forward import Forward
-from xai4land.inference.layout import Layout
-from xai4land.windows.cache import BRIEF, LASTING, Source
+from xai4land.inference.layout import BlockIndex, Layout
+from xai4land.windows.cache import INPUT_CACHE_BYTES, ONE_STEP_CACHE_BYTES, InputKind
 from xai4land.windows.chunks import Box, Reader
-from xai4land.windows.lattice import Place
+from xai4land.windows.lattice import WindowCorner
 from xai4land.windows.sources import Sources
 
-__all__ = ["Plan"]
+__all__ = ["InputRead", "Plan"]
+
+InputRead = tuple[list[str], Box]
+"""Inputs to read, and for which part of the lattice."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run.
+    """The plan of a run.
 
     Attributes
     ----------
     reference : Reference
         The emulator.
     options : mapping
-        What is wanted beside the main outputs, as the emulator's head knows it.
+        Options of the emulator's head.
     layout : Layout
         Blocks and windows of the target.
     sources : Sources
         The inputs, in the card's order.
     batch_size : int
     device, dtype
-        Where and in what numbers the network computes.
+        Where the network computes, and in which precision.
     """
 
     reference: Reference
@@ -54,7 +57,7 @@ class Plan:
 
     @property
     def emulator(self) -> Emulator:
-        """The emulator, loaded once a process."""
+        """The emulator, loaded once per process."""
         return self.reference.emulator
 
     @property
@@ -77,47 +80,59 @@ class Plan:
         """Readers of the inputs by name."""
         return self.sources.readers
 
+    @property
+    def arrays_read(self) -> list[Any]:
+        """Arrays that blocks read, though the graph does not show it."""
+        others = [a for o in self.options.values() for a in getattr(o, "arrays_read", ())]
+        return [*(reader.data for reader in self.inputs.values()), *others]
+
     @cached_property
-    def first(self) -> list[str]:
-        """Inputs that tell which windows need a network: the coarse ones; all if there are none."""
+    def screening_inputs(self) -> list[str]:
+        """Inputs that decide which windows need the network: coarse ones, or all without these."""
         return list(self.card.outputs.coarse_inputs) or list(self.inputs)
 
     @cached_property
-    def strict(self) -> list[str]:
-        """Of the others, those that every map needs: where they are missing, it is."""
+    def required_inputs(self) -> list[str]:
+        """Of all others, those that cannot be filled: every block needs them."""
         return [
             spec.name
             for spec in self.card.inputs
-            if spec.name not in self.first and not spec.fillable
+            if spec.name not in self.screening_inputs and not spec.fillable
         ]
 
     @cached_property
-    def others(self) -> list[str]:
-        """Inputs that only windows need which the network sees."""
-        return [name for name in self.inputs if name not in [*self.first, *self.strict]]
+    def network_inputs(self) -> list[str]:
+        """Inputs that only windows need that go through the network."""
+        known = [*self.screening_inputs, *self.required_inputs]
+        return [name for name in self.inputs if name not in known]
 
-    def looks(self, number: tuple[int, int]) -> list[tuple[list[str], Box]]:
-        """Inputs, and for which part of the lattice, that tell which windows need a network."""
-        return [(self.first, self.layout.reach(number))]
+    def list_screening_reads(self, block: BlockIndex) -> list[InputRead]:
+        """List what to read to decide which windows of a block need the network."""
+        return [(self.screening_inputs, self.layout.screening_box(block))]
 
-    def reads(self, number: tuple[int, int], places: list[Place]) -> list[tuple[list[str], Box]]:
-        """The others that a block needs that computes some windows."""
-        found = [(self.strict, self.layout.sight(number, places))] if self.strict else []
-        return [*found, (self.others, self.layout.around(places))] if places else found
+    def list_further_reads(self, block: BlockIndex, corners: list[WindowCorner]) -> list[InputRead]:
+        """List what else to read for a block that computes some windows."""
+        reads: list[InputRead] = []
+        if self.required_inputs:
+            reads.append((self.required_inputs, self.layout.reading_box(block, corners)))
+        if corners:
+            reads.append((self.network_inputs, self.layout.bounding_box(corners)))
+        return reads
 
-    def kept(self, steps: int) -> dict[Source, int]:
-        """Bytes of inputs that a run of some steps keeps for its next blocks, and steps.
+    def cache_limits(self, steps: int) -> dict[InputKind, int]:
+        """Return bytes of each kind of inputs that a run of some time steps may cache.
 
-        Of fixed ones four chunks each, if that is not much, since so many meet at a corner; of all
-        at least one each, or it would be read again for each block.
+        There is always room for one chunk of each kind, or it would be read again for each block.
+        In a run of one step there is room for four of the others, if that is not much, since so
+        many meet at a corner.
         """
-        largest: dict[Source, int] = {"screening": 0, "others": 0}
+        largest: dict[InputKind, int] = {"screening": 0, "others": 0}
         for reader in self.inputs.values():
-            largest[reader.kind] += reader.largest
-        corner = min(max(BRIEF, 4 * largest["others"]), LASTING)
+            largest[reader.kind] += reader.max_chunk_bytes
+        one_step = min(max(ONE_STEP_CACHE_BYTES, 4 * largest["others"]), INPUT_CACHE_BYTES)
         return {
-            "screening": max(LASTING, largest["screening"]),
-            "others": max(LASTING if steps > 1 else corner, largest["others"]),
+            "screening": max(INPUT_CACHE_BYTES, largest["screening"]),
+            "others": max(INPUT_CACHE_BYTES if steps > 1 else one_step, largest["others"]),
         }
 
     @cached_property
@@ -129,5 +144,5 @@ class Plan:
         return Forward(network, device, self.dtype, self.batch_size)
 
     def __getstate__(self) -> dict[str, Any]:
-        """The fields alone; a worker makes the rest itself."""
+        """Return the fields alone; a worker makes the rest itself."""
         return {field.name: getattr(self, field.name) for field in fields(self)}

@@ -20,15 +20,16 @@ from xai4land.heads.outputs import Output, unpack
 from xai4land.inference.blocks import run_block
 from xai4land.inference.layout import Layout
 from xai4land.inference.plan import Plan
-from xai4land.windows.cache import LIMIT, ResultCache
+from xai4land.windows.cache import WINDOW_CACHE_BYTES, ResultCache
 from xai4land.windows.lattice import Windows
 from xai4land.windows.sources import Sources
 
-__all__ = ["SIDE", "Chunks", "predict"]
+__all__ = ["DEFAULT_BLOCK_SIDE", "Chunks", "predict"]
 
 Chunks = int | tuple[int, int] | None
 Sizes = tuple[tuple[int, ...], tuple[int, ...]]
-SIDE = 1024
+DEFAULT_BLOCK_SIDE = 1024
+"""Rows and columns of a block where ``chunks`` is not given."""
 
 
 def predict(
@@ -40,7 +41,7 @@ def predict(
     precision: Precision = "auto",
     **options: Any,
 ) -> dict[str, da.Array]:
-    """Describe a run; nothing is computed.
+    """Describe a run as a lazy graph; nothing is computed.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ def predict(
     precision : {"auto", "float32", "bfloat16"}
         Numbers that the network computes in.
     **options
-        What is wanted beside the main outputs, as the emulator's head knows it.
+        Options of the emulator's head.
 
     Returns
     -------
@@ -92,37 +93,40 @@ def predict(
     )
     name = f"xai4land-{token}"
     times = None if bound.time is None else bound.time.size
-    runs = _runs(plan, name, times or 1)
-    return {output.name: _output(runs, name, output, times, sizes) for output in plan.head.outputs}
+    blocks = _make_block_tasks(plan, name, times or 1)
+    return {
+        output.name: _make_output_array(blocks, name, output, times, sizes)
+        for output in plan.head.outputs
+    }
 
 
-def _runs(plan: Plan, name: str, times: int) -> HighLevelGraph:
-    """One task a time and block, ``(name, t, i, j)``, that gives all outputs of the block."""
+def _make_block_tasks(plan: Plan, name: str, times: int) -> HighLevelGraph:
+    """Make one task per time and block, ``(name, t, i, j)``, that returns all its outputs."""
     rows, columns = plan.layout.sizes
-    kept = plan.kept(times)
+    limits = plan.cache_limits(times)
     graph: dict[Any, Any] = {
         f"{name}-plan": plan,
-        f"{name}-shared": (ResultCache, LIMIT, kept["screening"], kept["others"]),
+        f"{name}-shared": (ResultCache, WINDOW_CACHE_BYTES, limits["screening"], limits["others"]),
     }
-    given = f"{name}-plan", f"{name}-shared"
+    dependencies = f"{name}-plan", f"{name}-shared"
     for t, i, j in np.ndindex(times, len(rows), len(columns)):
-        # Marked as what reads data, or all blocks would follow the plan to one worker.
+        # Marked as tasks that read data, or all blocks would follow the plan to one worker.
         key = (name, t, i, j)
-        graph[key] = make_reading_task(key, run_block, given, t, (i, j))
-    order = (1, 3, 2) if plan.layout.wide else (1, 2, 3)
+        graph[key] = make_reading_task(key, run_block, dependencies, t, (i, j))
+    order = (1, 3, 2) if plan.layout.prefers_column_cuts else (1, 2, 3)
     layer = MaterializedLayer(graph, collection_annotations={NEIGHBOURS: order})
     return HighLevelGraph({name: layer}, {name: set()})
 
 
-def _output(
-    runs: HighLevelGraph, name: str, output: Output, times: int | None, sizes: Sizes
+def _make_output_array(
+    blocks: HighLevelGraph, name: str, output: Output, times: int | None, sizes: Sizes
 ) -> da.Array:
-    """One output as (leading,) (time,) rows, columns; a task picks it from each run."""
-    own = f"{output.name}-{name}"
+    """Make one output's array, (leading,) (time,) rows, columns, from all blocks."""
+    layer = f"{output.name}-{name}"
     zeros = (0,) * len(output.shape)
-    picks: dict[Any, Any] = {
-        (own, *zeros, *(() if times is None else (t,)), i, j): (
-            _pick,
+    tasks: dict[Any, Any] = {
+        (layer, *zeros, *(() if times is None else (t,)), i, j): (
+            _select_output,
             (name, t, i, j),
             output.name,
             times is not None,
@@ -131,27 +135,27 @@ def _output(
         for t in range(times or 1)
         for i, j in np.ndindex(len(sizes[0]), len(sizes[1]))
     }
-    graph = HighLevelGraph({**runs.layers, own: picks}, {**runs.dependencies, own: {name}})
+    graph = HighLevelGraph({**blocks.layers, layer: tasks}, {**blocks.dependencies, layer: {name}})
     steps = () if times is None else ((1,) * times,)
     chunks = (*((n,) for n in output.shape), *steps, *sizes)
-    return da.Array(graph, own, chunks=chunks, dtype=output.dtype)
+    return da.Array(graph, layer, chunks=chunks, dtype=output.dtype)
 
 
-def _pick(
+def _select_output(
     fields: dict[str, np.ndarray], name: str, timed: bool, packing: tuple[int | None, str]
 ) -> np.ndarray:
-    """Take one output from what a block has made."""
+    """Select one output of a block."""
     values = fields[name]
     return unpack(values[..., np.newaxis, :, :] if timed else values, *packing)
 
 
 def _chunk_sizes(chunks: Chunks, shape: tuple[int, int]) -> Sizes:
-    chunks = SIDE if chunks is None else chunks
-    wanted = chunks if isinstance(chunks, tuple | list) else (chunks, chunks)
-    if len(wanted) != 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in wanted):
+    chunks = DEFAULT_BLOCK_SIDE if chunks is None else chunks
+    sides = chunks if isinstance(chunks, tuple | list) else (chunks, chunks)
+    if len(sides) != 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in sides):
         raise InputError(f"chunks={chunks!r}, expected rows and columns of an output chunk")
     rows, columns = (
         (*(size for _ in range(n // size)), *((n % size,) if n % size else ()))
-        for n, size in zip(shape, map(int, wanted), strict=True)
+        for n, size in zip(shape, map(int, sides), strict=True)
     )
     return rows, columns

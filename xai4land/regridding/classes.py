@@ -10,29 +10,14 @@ import numpy.typing as npt
 import xarray as xr
 
 from xai4land.errors import InputError
+from xai4land.grids.flags import DEFAULT_FILLS, code_type, fill_codes, flag_codes
 from xai4land.regridding.means import is_covered, iterate_layers
 from xai4land.regridding.operators import Operator
 
-__all__ = ["Codes", "class_fractions", "has_flags", "majority_class"]
+__all__ = ["Codes", "class_fractions", "majority_class"]
 
-NETCDF_FILLS = {
-    "i1": -127,
-    "u1": 255,
-    "i2": -32767,
-    "u2": 65535,
-    "i4": -2147483647,
-    "u4": 4294967295,
-    "i8": -9223372036854775806,
-    "u8": 18446744073709551614,
-}
-"""Default fill values of netCDF's integer types."""
 TIE_TOLERANCE = 1e-6
 """Shares of a cell whose difference is smaller are equal."""
-
-
-def has_flags(array: xr.DataArray) -> bool:
-    """Tell whether CF attributes say that the numbers are classes."""
-    return any(name in array.attrs for name in ("flag_values", "flag_meanings", "flag_masks"))
 
 
 @dataclass(frozen=True)
@@ -69,40 +54,27 @@ class Codes:
         Codes(dtype=dtype('uint8'), fill=255, values=(1, 2))
         """
         flags = np.ravel(array.attrs.get("flag_values", ()))
-        dtypes = [array.dtype, array.encoding.get("dtype"), flags.dtype if flags.size else None]
-        dtype = next((found for found in map(_integer_type, dtypes) if found is not None), None)
+        dtype = code_type(array) or (flags.dtype if flags.dtype.kind in "iu" else None)
         if dtype is None:
             raise InputError(
                 f"{what} has {array.dtype} values and no flag_values, expected classes; use "
                 "method='conservative', or give it its codes: array.attrs['flag_values'] = [...]"
             )
-        fills = [
-            place[name]
-            for place in (array.encoding, array.attrs)
-            for name in ("_FillValue", "missing_value")
-            if name in place and np.isfinite(place[name])
-        ]
-        fill = int(fills[0]) if fills else NETCDF_FILLS[dtype.str[1:]]
-        if fill in flags:
+        codes = flag_codes(array, what).tolist()
+        fill = next(iter(fill_codes(array)), DEFAULT_FILLS[dtype.str[1:]])
+        if fill in codes:
             raise InputError(
                 f"{what} has a class {fill}, which is its fill value; choose another one: "
                 "array.encoding['_FillValue'] = ..."
             )
-        return cls(dtype, fill, tuple(flags.astype(int).tolist()) if flags.size else None)
+        return cls(dtype, fill, tuple(codes) or None)
 
     def __call__(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Convert values to codes."""
         if values.dtype.kind == "f":
-            values = np.where(np.isfinite(values), values, self.fill)
+            # By way of 64 bits, since C does not define what 130.0 is in a signed byte.
+            values = np.where(np.isfinite(values), values, self.fill).astype(np.int64)
         return values.astype(self.dtype)
-
-
-def _integer_type(dtype: Any) -> np.dtype[Any] | None:
-    """Return the integer type that stores a dtype's values; None if there is none."""
-    found = np.dtype(dtype) if dtype is not None else None
-    if found is not None and found.kind == "b":
-        return np.dtype("i1")
-    return found if found is not None and found.kind in "iu" else None
 
 
 def majority_class(

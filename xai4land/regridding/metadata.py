@@ -47,6 +47,8 @@ def copy_attrs(array: xr.DataArray, source: xr.DataArray, method: str) -> xr.Dat
 def set_encoding(array: xr.DataArray, source: xr.DataArray, codes: Codes) -> xr.DataArray:
     """Set type and fill value of classes, so that a file is written with them."""
     array.encoding = {"dtype": codes.dtype}
+    if codes.values is not None:
+        array.attrs["flag_values"] = np.array(codes.values, codes.dtype)
     if "_FillValue" in source.attrs:
         return array
     array.encoding["_FillValue"] = codes.dtype.type(codes.fill)

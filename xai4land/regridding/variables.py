@@ -8,9 +8,10 @@ import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
+from xai4land.grids.flags import has_flags
 from xai4land.regridding import metadata
 from xai4land.regridding.apply import apply_over_grid
-from xai4land.regridding.classes import Codes, class_fractions, has_flags, majority_class
+from xai4land.regridding.classes import Codes, class_fractions, majority_class
 from xai4land.regridding.engines import Kind, get_operator
 from xai4land.regridding.grids import Horizontal
 from xai4land.regridding.means import weighted_means

@@ -13,23 +13,29 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from xai4land.errors import StoreError
 from xai4land.files import delete, write_file
 
 __all__ = [
     "DONE",
     "LOCKS",
-    "ROOT",
+    "ROOTS",
     "STORE",
     "Manifest",
     "begin",
     "hide",
+    "list_foreign",
     "read_done",
     "remove",
     "reveal",
 ]
 
-STORE, ROOT, MANIFEST, DONE = "store", "zarr.json", "manifest.json", "done.txt"
+STORE, MANIFEST, DONE = "store", "manifest.json", "done.txt"
 LOCKS = "locks"
+ROOTS = ("zarr.json", ".zgroup", ".zmetadata")
+"""Root metadata of a Zarr store of format 3, or of format 2."""
+OWN = {STORE, MANIFEST, DONE, LOCKS, *ROOTS, "first.nc", "whole.nc", "replaced"}
+"""All that lies in the folder of an unfinished store, beside drafts of these."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +67,26 @@ class Manifest:
 
 
 def begin(folder: Path) -> None:
-    """Delete what an unfinished store holds, but for its locks."""
+    """Delete what an unfinished store holds, but for its locks.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds what is none of ours.
+    """
+    if foreign := list_foreign(folder):
+        raise StoreError(
+            f"{folder} holds {foreign[0]!r}, expected an unfinished store; move it elsewhere"
+        )
     _delete_manifest(folder)
     for entry in folder.iterdir():
         if entry.name != LOCKS:
             delete(entry)
+
+
+def list_foreign(folder: Path) -> list[str]:
+    """List what lies in the folder of an unfinished store and is none of ours."""
+    return [e.name for e in folder.iterdir() if e.name not in OWN and e.suffix != ".part"]
 
 
 def remove(folder: Path) -> None:
@@ -83,7 +104,9 @@ def _delete_manifest(folder: Path) -> None:
 
 def hide(folder: Path) -> None:
     """Take the root metadata out of the store, which is not whole."""
-    (folder / STORE / ROOT).replace(folder / ROOT)
+    for root in ROOTS:
+        if (folder / STORE / root).exists():
+            (folder / STORE / root).replace(folder / root)
 
 
 def reveal(folder: Path) -> None:
@@ -92,13 +115,14 @@ def reveal(folder: Path) -> None:
     for scrap in (folder / STORE).rglob("*.partial"):
         if scrap.is_file():  # no variable of such a name
             scrap.unlink()
-    if (folder / ROOT).exists():
-        (folder / ROOT).replace(folder / STORE / ROOT)
+    for root in ROOTS:
+        if (folder / root).exists():
+            (folder / root).replace(folder / STORE / root)
 
 
 def read_done(folder: Path) -> set[str]:
-    """Return the labels of the parts that are done; a line that was cut is none."""
+    """Return the labels of the parts that are done; a line that was cut is no part's."""
     try:
-        return set((folder / DONE).read_text().split("\n"))
+        return set((folder / DONE).read_text().split("\n")) - {""}
     except FileNotFoundError:
         return set()

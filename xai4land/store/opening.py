@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.store.manifest import LOCKS, ROOT
+from xai4land.store.manifest import LOCKS, ROOTS
 
 __all__ = ["open_store"]
 
@@ -69,8 +69,10 @@ def open_store(path: str | os.PathLike[str], *, lazy: bool = True) -> xr.Dataset
 
     # Zarr lists what it holds in any order.
     data = data[sorted(map(str, data.variables))]
-    bounds = {coord.attrs.get("bounds") for coord in data.coords.values()}
-    return data.set_coords([name for name in data.data_vars if name in bounds])
+    named = {
+        v.attrs.get(key) for v in data.variables.values() for key in ("bounds", "grid_mapping")
+    }
+    return data.set_coords([name for name in data.data_vars if name in named])
 
 
 def _refuse_unfinished(path: Path) -> None:
@@ -90,7 +92,10 @@ def _refuse_unfinished(path: Path) -> None:
             f"{path} is not whole: the run that writes {name} has not ended; let it end, or run "
             "the same again to go on"
         )
-    if whole.is_dir() and not (whole / ROOT).exists() and any(whole.glob(f"*/{ROOT}")):
-        raise InputError(
-            f"{path} is not whole: it has no {ROOT}, which a store gets last; write it again"
-        )
+    if not whole.is_dir() or any((whole / root).exists() for root in ROOTS):
+        return
+    for root, inner in (("zarr.json", "zarr.json"), (".zgroup", ".zarray")):
+        if any(whole.glob(f"*/{inner}")):
+            raise InputError(
+                f"{path} is not whole: it has no {root}, which a store gets last; write it again"
+            )

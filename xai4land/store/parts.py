@@ -63,7 +63,7 @@ class Part:
         return f"{self.variable} ({', '.join(spans)})" if self.dims else self.variable
 
 
-def encode(data: xr.Dataset) -> xr.Dataset:
+def encode(data: xr.Dataset, zarr_format: int = 3) -> xr.Dataset:
     """Encode a dataset by CF, as it will be stored: lazy where it was, in chunks of one size."""
     data = data.copy()
     for name, variable in data.variables.items():
@@ -82,12 +82,12 @@ def encode(data: xr.Dataset) -> xr.Dataset:
             variable.attrs["_FillValue"] = variable.dtype.type(variable.encoding.pop("_FillValue"))
     variables, attrs = xr.conventions.cf_encoder(*xr.conventions.encode_dataset_coordinates(data))
     for variable in variables.values():
-        # Chunks of a former store are forgotten, and codecs that are of Zarr's format 2.
+        # Chunks of a former store are forgotten, and codecs that are of another format.
         for key in ("chunks", "preferred_chunks", "shards"):
             variable.encoding.pop(key, None)
         for key in ("compressor", *CODECS):
-            if _is_of_format_2(variable.encoding.get(key)):
-                del variable.encoding[key]
+            if zarr_format == 2 or _is_of_format_2(variable.encoding.get(key)):
+                variable.encoding.pop(key, None)
     for name, variable in variables.items():
         if variable.dtype.kind == "O" and variable.chunks is not None:
             # What objects are stored as, xarray tells from their values.
@@ -95,7 +95,9 @@ def encode(data: xr.Dataset) -> xr.Dataset:
         if variable.dtype.kind == "U" and variable.chunks is None:
             # Zarr's format 3 knows words, but none of a fixed length.
             variables[name] = variable.astype(object)
-    return xr.Dataset(variables, attrs=attrs)
+    stored = xr.Dataset(variables, attrs=attrs)
+    stored.encoding["zarr_format"] = zarr_format
+    return stored
 
 
 def _is_plain_integer(variable: xr.Variable) -> bool:
@@ -175,7 +177,8 @@ def compute_fingerprint(data: xr.Dataset, stored: xr.Dataset) -> str:
         (str(name), v.dims, v.shape, str(v.dtype), v.attrs)
         for name, v in sorted(stored.variables.items(), key=lambda item: str(item[0]))
     ]
-    return str(tokenize(values, form, choose_encodings(stored)))
+    other = [2] if stored.encoding["zarr_format"] == 2 else []
+    return str(tokenize(values, form, choose_encodings(stored), *other))
 
 
 def _chunks_of(stored: xr.Dataset, name: str) -> tuple[tuple[int, ...], ...]:
@@ -191,7 +194,8 @@ def _choose_groups(stored: xr.Dataset) -> dict[str, tuple[int, ...]]:
     wait for the same blocks.
     """
     counts = {n: tuple(len(s) for s in _chunks_of(stored, n)) for n in list_lazy_names(stored)}
-    many = [name for name, count in counts.items() if math.prod(count) > MAX_FILES]
+    shards = stored.encoding["zarr_format"] == 3
+    many = [name for name, count in counts.items() if shards and math.prod(count) > MAX_FILES]
     largest = max((_chunk_bytes(stored, name) for name in many), default=1)
     return {
         name: _choose_group(

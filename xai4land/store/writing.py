@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import median_low
+from typing import Literal
 
 import xarray as xr
 
@@ -24,6 +26,7 @@ from xai4land.store.parts import (
     list_lazy_names,
     split_into_parts,
 )
+from xai4land.store.targets import check_target, note_finished, read_finished, refuse_existing
 
 __all__ = ["write"]
 
@@ -33,6 +36,7 @@ def write(
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
+    zarr_format: Literal[2, 3] = 3,
     progress: bool = True,
 ) -> Path:
     """Compute a dataset part by part into a store.
@@ -46,10 +50,13 @@ def write(
     ----------
     data : Dataset
     path : path-like
-        Ending in ``.zarr`` (format 3, the dataset's chunks, in shards where they are more than a
-        thousand) or ``.nc``.
+        Ending in ``.zarr`` (the dataset's chunks, in shards where they are more than a thousand)
+        or ``.nc``. A store that the same run has finished before is returned at once.
     overwrite : bool
-        Whether an existing store, or an unfinished one of other data, may be replaced.
+        Whether an existing store, or an unfinished one of other data, may be replaced; never one
+        that the dataset is read from.
+    zarr_format : {3, 2}
+        Of the Zarr store. Format 2, which older readers need (GDAL before 3.8), has no shards.
     progress : bool
         Whether to show progress, rate and the time left on standard error.
 
@@ -64,8 +71,9 @@ def write(
         If the ending is unknown, the format cannot hold the dataset, or values found on the way
         cannot be right.
     StoreError
-        If the store exists, is being written by another process, was begun with other data,
-        or cannot be written (no room, no permission). What was finished stays.
+        If the store exists, is an input, is being written by another process, was begun with
+        other data, or cannot be written (no room, no permission). What was finished stays; where
+        nothing was, nothing is left.
 
     Examples
     --------
@@ -80,35 +88,51 @@ def write(
         raise InputError(f"cannot tell the format of {path}; end its name in .zarr or .nc")
     if not path.parent.is_dir():
         raise StoreError(f"there is no folder {path.parent}; make it first")
-    _refuse_existing(path, overwrite)
+    if zarr_format not in (2, 3):
+        raise InputError(f"zarr_format={zarr_format!r}, expected 3 or 2")
+    check_target(data, path)
     # Absolute, for workers elsewhere.
     partial = path.absolute().with_name(path.name + ".partial")
-    stored = encode(data)
+    finished = None if overwrite else read_finished(path)
+    if finished is None:
+        refuse_existing(path, overwrite)
+    stored = encode(data, 3 if path.suffix == ".nc" else zarr_format)
     wanted = Manifest(compute_fingerprint(data, stored), str(data.attrs.get("title", "")))
+    if finished == wanted.fingerprint:
+        return path
+    refuse_existing(path, overwrite)
     try:
         with translate_store_errors(partial):
             partial.mkdir(exist_ok=True)
         with hold_run(partial):
-            with translate_store_errors(partial), pause_writers(partial):
-                left = _begin(stored, partial, wanted, overwrite)
-            _fill(stored, partial, wanted, left, progress)
-            with translate_store_errors(partial), pause_writers(partial):
-                _finish(stored, partial, path, overwrite)
+            try:
+                with translate_store_errors(partial), pause_writers(partial):
+                    left = _begin(stored, partial, wanted, overwrite)
+                _fill(stored, partial, wanted, left, progress)
+                with translate_store_errors(partial), pause_writers(partial):
+                    _finish(stored, partial, path, overwrite)
+            except Exception:
+                _remove_if_empty(partial)
+                raise
+        note_finished(path, wanted.fingerprint)
     except KeyboardInterrupt as stop:
         stop.add_note(f"what was finished is in {partial.name}; run the same again to go on")
         raise
     return path
 
 
-def _refuse_existing(path: Path, overwrite: bool) -> None:
-    if path.exists() and not overwrite:
-        raise StoreError(f"{path} exists; choose another name, or overwrite=True")
+def _remove_if_empty(partial: Path) -> None:
+    """Remove an unfinished store in which nothing is finished."""
+    with suppress(OSError), pause_writers(partial):
+        if not manifest.read_done(partial) and manifest.list_foreign(partial) == []:
+            manifest.remove(partial)
 
 
 def _begin(stored: xr.Dataset, partial: Path, wanted: Manifest, overwrite: bool) -> list[Part]:
     """Begin or go on with an unfinished store; return the parts that are left."""
     found = Manifest.read(partial)
-    if found is not None and found != wanted and not overwrite:
+    begun = found is not None and bool(manifest.read_done(partial))
+    if begun and found != wanted and not overwrite:
         raise StoreError(
             f"{partial} is an unfinished store of other data ({found.title or 'untitled'}: other "
             "inputs, emulator or chunks); finish that run, delete it, or overwrite=True"
@@ -116,12 +140,7 @@ def _begin(stored: xr.Dataset, partial: Path, wanted: Manifest, overwrite: bool)
     # Killed between the last rename and the clean-up, a run leaves a manifest without a store.
     if found != wanted or not (partial / STORE).is_dir():
         if partial.with_suffix("").suffix == ".nc":
-            try:
-                netcdf.check(stored, partial / "first.nc")
-            except InputError:
-                if found is None:
-                    manifest.remove(partial)
-                raise
+            netcdf.check(stored, partial / "first.nc")
         manifest.begin(partial)
         _make_empty(stored, partial / STORE)
         manifest.hide(partial)
@@ -145,7 +164,7 @@ def _make_empty(stored: xr.Dataset, store: Path) -> None:
             blank.to_zarr(
                 store,
                 mode="w",
-                zarr_format=3,
+                zarr_format=stored.encoding["zarr_format"],
                 consolidated=True,
                 compute=False,
                 encoding=choose_encodings(stored),
@@ -178,6 +197,6 @@ def _finish(stored: xr.Dataset, partial: Path, path: Path, overwrite: bool) -> N
     if path.suffix == ".nc":
         whole = partial / "whole.nc"
         netcdf.to_netcdf(stored, partial / STORE, whole)
-    _refuse_existing(path, overwrite)
+    refuse_existing(path, overwrite)
     move_into_place(whole, path, aside=partial / "replaced")
     manifest.remove(partial)

@@ -21,8 +21,7 @@ from xai4land.training.maps import train
 from xai4land.training.samples import Samples
 from xai4land.training.settings import MapSettings
 from xai4land.training.split import split_blocks
-from xai4land.training.truth import Truth
-from xai4land.windows.cache import ResultCache
+from xai4land.training.truth import Truth, new_cache
 from xai4land.windows.sources import Sources
 
 if TYPE_CHECKING:
@@ -65,12 +64,11 @@ def fit_maps(
     data : Dataset
         The inputs, each on its own grid.
     truth : sequence of DataArray
-        What is to be learned, (time,) rows, columns of the target grid: for classes one array of
-        positions in ``outputs.classes`` (uint8, 255 where unknown), for numbers one array a
-        variable (NaN where unknown). Its steps are those of the inputs.
+        What is to be learned, (time,) rows, columns of the target grid, as the head of ``outputs``
+        encodes it: one array of positions (uint8, 255 where unknown), or one array a variable (NaN
+        where unknown). Its steps are those of the inputs.
     outputs : Outputs
-        What the emulator gives, such as :class:`xai4land.emulator.Classes` or
-        :class:`xai4land.emulator.Numbers`.
+        What the emulator gives, such as :class:`xai4land.emulator.Numbers`.
     static : Dataset, optional
         More inputs.
     inputs : sequence of str, optional
@@ -116,7 +114,7 @@ def fit_maps(
     """
     check_static(static)
     chosen = resolve_settings(MapSettings, settings)
-    layers = describe_inputs(data, static, outputs.fraction_inputs, inputs)
+    layers = describe_inputs(data, static, outputs, inputs)
     target = Grid.of(truth[0], "the truth")
     coarse = _coarse_grid(layers, outputs)
     card = make_card(
@@ -148,7 +146,7 @@ def fit_maps(
             "validation": validation,
         }
     )
-    head, sources, cache = make_head(card), Sources.of(card, bound), ResultCache()
+    head, sources, cache = make_head(card), Sources.of(card, bound), new_cache()
     learned, held = (Samples(card, head, sources, known.within(side), cache) for side in sides)
     # A mirrored slope faces another way.
     mirrored = not any("aspect" in spec.name for spec in card.inputs)
@@ -186,9 +184,9 @@ def _measure(card: MapCard, bound: Bound, training: Truth) -> MapCard:
 
 
 def _coarse_grid(layers: Sequence[Layer], outputs: Outputs) -> Grid:
-    """Return the grid of the coarse inputs, or of the coarsest input where there are none."""
+    """Return the grid of the coarse inputs, or of the first input where there are none."""
     coarse = [layer.grid for layer in layers if layer.spec.name in outputs.coarse_inputs]
-    return max(coarse or [layer.grid for layer in layers], key=lambda grid: grid.resolution)
+    return (coarse or [layer.grid for layer in layers])[0]
 
 
 def _window(window: int | None, coarse: Grid, target: Grid) -> dict[str, int]:

@@ -12,6 +12,7 @@ import xarray as xr
 
 from xai4land.emulator.card import Input
 from xai4land.emulator.inputs import Layer, find_layer, time_name
+from xai4land.emulator.outputs import Outputs
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.heads.moments import Moments
@@ -27,7 +28,7 @@ MOST_CODES = 64
 def describe_inputs(
     data: xr.Dataset,
     static: xr.Dataset | None,
-    fractions: Sequence[str],
+    outputs: Outputs,
     inputs: Sequence[str] | None,
 ) -> list[Layer]:
     """Find the inputs, as a card will describe them; statistics come later.
@@ -36,8 +37,8 @@ def describe_inputs(
     ----------
     data : Dataset
     static : Dataset, optional
-    fractions : sequence of str
-        Inputs that are fractions of a cell.
+    outputs : Outputs
+        They name the inputs on the coarse grid, and those that are fractions of a cell.
     inputs : sequence of str, optional
         All others; by default all variables that have a horizontal grid.
 
@@ -50,17 +51,19 @@ def describe_inputs(
     layers = []
     sources = [data] if static is None else [data, static]
     named = {str(n): s[n] for s in reversed(sources) for n in s.data_vars}
-    others = inputs if inputs is not None else [n for n in named if n not in fractions]
-    for name in dict.fromkeys([*fractions, *others]):
+    required = [*outputs.fraction_inputs, *outputs.coarse_inputs]
+    for name in dict.fromkeys([*required, *(named if inputs is None else inputs)]):
         if name not in named:
             problems.append(f"no variable {name!r}; there are {', '.join(named)}")
             continue
         array = named[name]
         try:
             Grid.of(array, f"variable {name!r}")
-            layers.append(find_layer(_describe(name, array, name in fractions), data, static))
+            layers.append(
+                find_layer(_describe(name, array, name in outputs.fraction_inputs), data, static)
+            )
         except InputError as error:
-            if inputs is None and name not in fractions and "none;" in str(error):
+            if inputs is None and name not in required and "none;" in str(error):
                 continue  # not a map: bounds, a grid mapping
             problems += error.problems
     InputError.raise_if(problems)
@@ -95,7 +98,7 @@ def _codes(name: str, array: xr.DataArray, flagged: bool) -> tuple[int, ...]:
         if len(codes) > MOST_CODES and not flagged:
             raise InputError(
                 f"variable {name!r} has more than {MOST_CODES} whole numbers and no units: "
-                "classes, or a quantity? set its flag_values, or its units"
+                "codes, or a quantity? set its flag_values, or its units"
             )
     return tuple(sorted(codes))
 

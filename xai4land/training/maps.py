@@ -46,7 +46,7 @@ def train(
     """Train the card's network from fresh weights.
 
     Windows in which more is left open by their coarse cells are drawn more often; what the head
-    chooses after training (such as factors on rare classes) is chosen on the validation windows.
+    chooses after training (such as weights of rare outputs) is chosen on the validation windows.
 
     Parameters
     ----------

@@ -17,10 +17,12 @@ from xai4land.windows.cache import ResultCache
 from xai4land.windows.chunks import Box, Reader
 from xai4land.windows.sources import as_chunks
 
-__all__ = ["PIECE", "Truth"]
+__all__ = ["PIECE", "Truth", "new_cache"]
 
 PIECE = 1024
 """Rows and columns of the pieces in which the whole truth is read."""
+CACHE_BYTES = 2**26
+"""Chunks of truth, and of inputs, that a training keeps in memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +58,7 @@ class Truth:
         chosen = turned if target.ascending else layers
         readers = tuple(Reader(as_chunks(array.transpose(..., *names)), target) for array in chosen)
         times = readers[0].data.shape[0] if readers[0].timed else 1
-        return cls(readers, target, times, missing, ResultCache())
+        return cls(readers, target, times, missing, new_cache())
 
     def within(self, split: Split) -> Truth:
         """Return the same truth, known within a split alone."""
@@ -122,3 +124,8 @@ class Truth:
         (top, _), (left, _) = self.part(rows, columns)
         lat = self.target.lattice_lat(rows - rows[0] + top)
         return lat, self.target.lattice_lon(columns - columns[0] + left)
+
+
+def new_cache() -> ResultCache:
+    """Return a cache of the chunks that windows at random places may ask for again."""
+    return ResultCache(screening=CACHE_BYTES, others=CACHE_BYTES)

@@ -1,4 +1,4 @@
-"""What the blocks of a run share: computed once a process, kept while there is room."""
+"""The cache that the blocks of a run share: each result computed once per process."""
 
 from __future__ import annotations
 
@@ -14,121 +14,135 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-__all__ = ["BRIEF", "LASTING", "LIMIT", "Kind", "ResultCache", "Source"]
+__all__ = [
+    "INPUT_CACHE_BYTES",
+    "ONE_STEP_CACHE_BYTES",
+    "WINDOW_CACHE_BYTES",
+    "InputKind",
+    "ResultCache",
+    "ResultKind",
+]
 
-LIMIT = 2**30
-"""Bytes of results with a known last use: windows between blocks, a row of them at 1 km."""
-BRIEF, LASTING = 2**26, 2**28
-"""Bytes of inputs, which may be asked for again at any time: of fixed ones in a run of one step; of
-those in a run of several, and of states. More where one chunk of each takes more."""
+WINDOW_CACHE_BYTES = 2**30
+"""Bytes of the network's output for windows, which has a known last use; at 1 km the windows that
+wait for the next row of blocks take most of it."""
+INPUT_CACHE_BYTES = 2**28
+"""Bytes of inputs, which may be asked for again at any time. More if a single chunk takes more."""
+ONE_STEP_CACHE_BYTES = 2**26
+"""Bytes of the inputs that do not decide about windows, in a run of one time step."""
 
-Source = Literal["screening", "others"]
-Kind = Literal["windows"] | Source
+InputKind = Literal["screening", "others"]
+"""Inputs that decide which windows need the network, and all others."""
+ResultKind = Literal["windows"] | InputKind
 
 
 @dataclass
 class _Entry:
     future: Future[Any]
-    uses: float
-    kind: Kind
+    uses_left: float
+    kind: ResultKind
     size: int = 0
 
 
 class ResultCache:
-    """A bounded memory of results, safe for threads.
+    """A bounded cache of results, safe for threads.
 
-    What does not fit any more is forgotten, the longest unused first, and computed again when it
-    is asked for: memory is bounded, and answers do not depend on what is remembered. A copy in
-    another process starts empty.
+    The least recently used entries are evicted, and computed again if they are asked for: memory
+    is bounded, and no result depends on what is cached. A copy in another process starts empty.
 
     Parameters
     ----------
     windows, screening, others : int
-        Bytes of arrays and tensors that are kept: windows until their last use, inputs for
-        whoever may ask. No kind drives another out.
+        Bytes of arrays and tensors of each kind: windows are cached until their last use, inputs
+        as long as there is room. No kind evicts another.
 
     Examples
     --------
-    >>> shared = ResultCache()
-    >>> shared.get("answer", lambda: 42, "others")
+    >>> cache = ResultCache()
+    >>> cache.get("answer", lambda: 42, "others")
     42
-    >>> shared.get("answer", lambda: 1 / 0, "others")
+    >>> cache.get("answer", lambda: 1 / 0, "others")
     42
     """
 
     def __init__(
-        self, windows: int = LIMIT, screening: int = LASTING, others: int = LASTING
+        self,
+        windows: int = WINDOW_CACHE_BYTES,
+        screening: int = INPUT_CACHE_BYTES,
+        others: int = INPUT_CACHE_BYTES,
     ) -> None:
-        self.limits: dict[Kind, int] = {
+        self.limits: dict[ResultKind, int] = {
             "windows": windows,
             "screening": screening,
             "others": others,
         }
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
-        self._held: dict[Kind, int] = dict.fromkeys(self.limits, 0)
+        self._sizes: dict[ResultKind, int] = dict.fromkeys(self.limits, 0)
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable, make: Callable[[], Any], kind: Source) -> Any:
-        """An input under a key; made here, or waited for where another thread makes it."""
-        future, mine = self.claim(key, kind=kind)
-        if mine:
+    def get(self, key: Hashable, make: Callable[[], Any], kind: InputKind) -> Any:
+        """Return an input by key; make it, or wait for a thread that is making it."""
+        future, reserved = self.reserve(key, kind=kind)
+        if reserved:
             try:
-                self.settle(key, future, make())
+                self.set_result(key, future, make())
             except BaseException as error:
-                self.fail(key, future, error)
+                self.set_exception(key, future, error)
                 raise
         return future.result()
 
-    def claim(
-        self, key: Hashable, uses: float = math.inf, kind: Kind = "windows"
+    def reserve(
+        self, key: Hashable, uses: float = math.inf, kind: ResultKind = "windows"
     ) -> tuple[Future[Any], bool]:
-        """A result to come, and whether the caller has to settle it.
+        """Return the future of a result, and whether it is the caller who must compute it.
 
         Parameters
         ----------
         key : hashable
         uses : float
-            How many claims there will be in all; after the last one it is forgotten.
+            How many times the result will be reserved in all; after the last it is evicted.
         kind : {"windows", "screening", "others"}
         """
         with self._lock:
             entry = self._entries.get(key)
-            mine = entry is None
+            reserved = entry is None
             if entry is None:
                 entry = self._entries[key] = _Entry(Future(), uses, kind)
             self._entries.move_to_end(key)
-            entry.uses -= 1
-            if entry.uses <= 0:
-                self._forget(key)
-            return entry.future, mine
+            entry.uses_left -= 1
+            if entry.uses_left <= 0:
+                self._evict(key)
+            return entry.future, reserved
 
-    def settle(self, key: Hashable, future: Future[Any], value: Any) -> None:
-        """Give the result that was claimed."""
+    def set_result(self, key: Hashable, future: Future[Any], value: Any) -> None:
+        """Set the result of a reserved future, and evict what no longer fits."""
         future.set_result(value)
         with self._lock:
             entry = self._entries.get(key)
             if entry is None or entry.future is not future:
                 return
             entry.size = value.nbytes if isinstance(value, np.ndarray | torch.Tensor) else 0
-            self._held[entry.kind] += entry.size
-            if entry.size > self.limits[entry.kind]:  # all others would go, and it as well
-                self._forget(key)
-            while self._held[entry.kind] > self.limits[entry.kind]:
-                alike = (k for k, e in self._entries.items() if e.size and e.kind == entry.kind)
-                self._forget(next(alike))
+            self._sizes[entry.kind] += entry.size
+            if entry.size > self.limits[entry.kind]:  # it would evict all others, and then itself
+                self._evict(key)
+            while self._sizes[entry.kind] > self.limits[entry.kind]:
+                candidates = (
+                    k for k, e in self._entries.items() if e.size and e.kind == entry.kind
+                )
+                self._evict(next(candidates))
 
-    def fail(self, key: Hashable, future: Future[Any], error: BaseException) -> None:
-        """Tell all who wait that there is no result; the next claim tries again."""
+    def set_exception(self, key: Hashable, future: Future[Any], error: BaseException) -> None:
+        """Raise an error in all who wait for the result; who reserves it next tries again."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is not None and entry.future is future:
-                self._forget(key)
-        with suppress(InvalidStateError):  # it came just before
+                self._evict(key)
+        with suppress(InvalidStateError):  # the result was set just before
             future.set_exception(error)
 
-    def _forget(self, key: Hashable) -> None:
+    def _evict(self, key: Hashable) -> None:
         entry = self._entries.pop(key)
-        self._held[entry.kind] -= entry.size
+        self._sizes[entry.kind] -= entry.size
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ResultCache, tuple(self.limits.values())

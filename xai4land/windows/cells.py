@@ -44,7 +44,7 @@ class Cells(NamedTuple):
 
 @dataclass(frozen=True)
 class CellLookup:
-    """Finds the cells of a coarse grid that hold pixels.
+    """Finds the cells of a coarse grid that contain pixels.
 
     Parameters
     ----------
@@ -58,17 +58,17 @@ class CellLookup:
     def values(self, field: Field, pixels: Pixels) -> torch.Tensor:
         """Return a field's values in the cells under pixels, (layers, cell rows, cell columns)."""
         rows, columns = self._lines(pixels)
-        return field.at(rows.cells, columns.cells)
+        return field.select_cells(rows.cells, columns.cells)
 
     def cells(self, field: Field, pixels: Pixels) -> Cells:
         """Return the cells under a box of pixels, with a field's values."""
         rows, columns = self._lines(pixels)
-        return Cells(rows.numbers, columns.numbers, field.at(rows.cells, columns.cells))
+        return Cells(rows.numbers, columns.numbers, field.select_cells(rows.cells, columns.cells))
 
     def on_pixels(self, field: Field, pixels: Pixels) -> torch.Tensor:
-        """Return a field's value in the cell that holds each pixel; 0 where missing."""
+        """Return a field's value in the cell that contains each pixel; 0 where missing."""
         rows, columns = self._lines(pixels)
-        values = torch.nan_to_num(field.at(rows.cells, columns.cells))
+        values = torch.nan_to_num(field.select_cells(rows.cells, columns.cells))
         # A product with zeros and ones is exact, and picking columns is slow.
         return (values @ columns.members.T).index_select(1, rows.numbers)
 
@@ -76,18 +76,18 @@ class CellLookup:
         return self._line(0, self.grid.lat, pixels.lat), self._line(1, self.grid.lon, pixels.lon)
 
     def _line(self, dim: int, axis: Axis, points: Floats) -> CellLine:
-        """Return the cells under points; remembered, since windows come in rows and columns."""
+        """Return the cells under points; cached, since windows come in rows and columns."""
         key = (dim, float(points[0]), points.size)
-        if key not in self._remembered:
+        if key not in self._cached_lines:
             found = axis.cell_index(points)
             cells = np.arange(found.min(), found.max() + 1)
             numbers = torch.from_numpy(found - cells[0]).to(self.device)
             members = numbers[:, None] == torch.arange(cells.size, device=self.device)
-            self._remembered[key] = CellLine(cells, numbers, members.float())
-        return self._remembered[key]
+            self._cached_lines[key] = CellLine(cells, numbers, members.float())
+        return self._cached_lines[key]
 
     @cached_property
-    def _remembered(self) -> dict[tuple[int, float, int], CellLine]:
+    def _cached_lines(self) -> dict[tuple[int, float, int], CellLine]:
         return {}
 
 
@@ -101,7 +101,7 @@ class CellLine(NamedTuple):
     numbers : Tensor of int64, shape (pixels,)
         Cell of each pixel, counted from the first.
     members : Tensor, shape (pixels, cells)
-        1 where the cell holds the pixel.
+        1 where the cell contains the pixel.
     """
 
     cells: Ints

@@ -1,4 +1,4 @@
-"""Parts of inputs, read when a block wants them and put together from chunks."""
+"""Parts of inputs, read when a block needs them and assembled from chunks."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from dask.local import get_sync
 
 from xai4land.grids.grid import Grid
 from xai4land.typing import Ints
-from xai4land.windows.buffers import apart, empty
-from xai4land.windows.cache import ResultCache, Source
+from xai4land.windows.buffers import copy_to_own_pages, empty
+from xai4land.windows.cache import InputKind, ResultCache
 
-__all__ = ["Box", "Chunking", "Reader"]
+__all__ = ["Box", "Chunking", "Reader", "Span"]
 
 Span = tuple[int, int]
 """A half-open range."""
 
 Box = tuple[Span, Span]
-"""Half-open ranges of rows and columns; columns may count on past the ends of a globe."""
+"""Half-open ranges of rows and columns; columns may continue beyond the ends of a globe."""
 
-_ByChunk = dict[int, list[tuple[slice, slice]]]
+_SlicesByChunk = dict[int, list[tuple[slice, slice]]]
 
 
 @dataclass(frozen=True)
@@ -36,55 +36,55 @@ class Chunking:
     grid: Grid
     sizes: tuple[tuple[int, ...], tuple[int, ...]]
 
-    def touched_along(self, dim: int, span: Span) -> list[int]:
-        """Numbers of the chunks along rows (0) or columns (1) that a range touches."""
-        return list(self._pieces_along(dim, span))
+    def find_chunks_along(self, dim: int, span: Span) -> list[int]:
+        """Find the chunks along rows (0) or columns (1) that a range overlaps."""
+        return list(self._slices_along(dim, span))
 
-    def assembled(self, box: Box, chunk: Callable[[tuple[int, int]], np.ndarray]) -> np.ndarray:
-        """The values in a box; each chunk that it touches is asked for once, and then let go."""
-        down, across = self._pieces(box)
+    def assemble(self, box: Box, read_chunk: Callable[[tuple[int, int]], np.ndarray]) -> np.ndarray:
+        """Return the values in a box; each chunk that it overlaps is read once, then released."""
+        down, across = (self._slices_along(dim, span) for dim, span in enumerate(box))
         values = None
         for i, j in itertools.product(down, across):
-            found = chunk((i, j))
+            chunk = read_chunk((i, j))
             if values is None:
-                values = empty([stop - start for start, stop in box], found.dtype)
+                values = empty([stop - start for start, stop in box], chunk.dtype)
             for (above, rows), (left, columns) in itertools.product(down[i], across[j]):
-                values[above, left] = found[rows, columns]
-        assert values is not None  # a box touches something
+                values[above, left] = chunk[rows, columns]
+        assert values is not None  # a box overlaps at least one chunk
         return values
 
-    def _pieces(self, box: Box) -> tuple[_ByChunk, _ByChunk]:
-        """For each chunk along each axis: where the box meets it, in the box and in the chunk."""
-        return self._pieces_along(0, box[0]), self._pieces_along(1, box[1])
-
-    def _pieces_along(self, dim: int, span: Span) -> _ByChunk:
+    def _slices_along(self, dim: int, span: Span) -> _SlicesByChunk:
+        """Return slices of a range and of the chunk where they overlap, by chunk."""
         axis = (self.grid.lat, self.grid.lon)[dim]
-        return _by_chunk(self.sizes[dim], span, axis.periodic)
+        slices: _SlicesByChunk = {}
+        for chunk, in_span, in_chunk in _cut_at_chunks(self.sizes[dim], span, axis.periodic):
+            slices.setdefault(chunk, []).append((in_span, in_chunk))
+        return slices
 
 
 class Reader:
-    """An input whose chunks are read when a block first wants them, and then shared.
+    """An input whose chunks are read when a block first needs them, and then shared.
 
     Parameters
     ----------
     data : dask array or ndarray, shape ((time,) rows, columns)
     grid : Grid
     kind : {"screening", "others"}
-        With which others its chunks share memory.
+        Inputs of one kind share a part of the cache.
     """
 
-    def __init__(self, data: Any, grid: Grid, kind: Source = "others") -> None:
+    def __init__(self, data: Any, grid: Grid, kind: InputKind = "others") -> None:
         self.data, self.kind = data, kind
-        whole = (data.shape[-2],), (data.shape[-1],)
+        single = (data.shape[-2],), (data.shape[-1],)
         lazy = isinstance(data, da.Array)
-        self.chunking = Chunking(grid, data.chunks[-2:] if lazy else whole)
+        self.chunking = Chunking(grid, data.chunks[-2:] if lazy else single)
 
-    def read(self, box: Box, time: int, shared: ResultCache) -> np.ndarray:
-        """The values in a box, at a time step if they change with time."""
+    def read(self, box: Box, time: int, cache: ResultCache) -> np.ndarray:
+        """Return the values in a box, at a time step if they change with time."""
         if not isinstance(self.data, da.Array):
-            whole = self.data[time] if self.timed else self.data
-            return self.chunking.assembled(box, lambda _: whole)
-        return self.chunking.assembled(box, lambda place: self._chunk(place, time, shared))
+            step = self.data[time] if self.timed else self.data
+            return self.chunking.assemble(box, lambda _: step)
+        return self.chunking.assemble(box, lambda index: self._read_chunk(index, time, cache))
 
     @property
     def timed(self) -> bool:
@@ -92,42 +92,43 @@ class Reader:
         return bool(self.data.ndim == 3)
 
     @cached_property
-    def largest(self) -> int:
-        """Bytes of the largest chunk of one step; 0 for what is in memory, which is not copied."""
+    def max_chunk_bytes(self) -> int:
+        """Bytes of the largest chunk of one step; 0 for what is in memory, which is not cached."""
         if not isinstance(self.data, da.Array):
             return 0
         rows, columns = (max(sizes) for sizes in self.chunking.sizes)
         return rows * columns * int(self.data.dtype.itemsize)
 
-    def steps(self, limit: int) -> int:
-        """Steps that are read to get one: those of a chunk that is too large to be kept whole."""
+    def steps_per_read(self, limit: int) -> int:
+        """Return the steps that are read to get one: several if the chunk is too large to cache."""
         several = max(self.data.chunks[0]) if self.timed and isinstance(self.data, da.Array) else 1
-        return several if several * self.largest * 4 > limit else 1
+        return several if several * self.max_chunk_bytes * 4 > limit else 1
 
-    def _chunk(self, place: tuple[int, int], time: int, shared: ResultCache) -> np.ndarray:
+    def _read_chunk(self, index: tuple[int, int], time: int, cache: ResultCache) -> np.ndarray:
+        """Return one step of a chunk, shape (rows, columns)."""
         if not self.timed:
-            return self._node((self.data.name, *place), shared)  # type: ignore[no-any-return]
-        number, _, inside = next(_pieces(self.data.chunks[0], (time, time + 1)))
-        key = (self.data.name, number, *place)
-        if self.steps(shared.limits[self.kind]) == 1:
-            return self._node(key, shared)[inside.start]  # type: ignore[no-any-return]
+            return self._get_or_compute((self.data.name, *index), cache)  # type: ignore[no-any-return]
+        chunk, _, in_chunk = next(_cut_at_chunks(self.data.chunks[0], (time, time + 1)))
+        key = (self.data.name, chunk, *index)
+        if self.steps_per_read(cache.limits[self.kind]) == 1:
+            return self._get_or_compute(key, cache)[in_chunk.start]  # type: ignore[no-any-return]
 
-        # Kept by itself, or chunks of many steps would drive each other out.
-        def step() -> np.ndarray:
-            return self._made(key, shared)[inside.start].copy()  # type: ignore[no-any-return]
+        # The step alone is cached, or chunks of many steps would evict each other.
+        def read_step() -> np.ndarray:
+            return self._compute(key, cache)[in_chunk.start].copy()  # type: ignore[no-any-return]
 
-        return shared.get((key, time), step, self.kind)  # type: ignore[no-any-return]
+        return cache.get((key, time), read_step, self.kind)  # type: ignore[no-any-return]
 
-    def _node(self, key: Any, shared: ResultCache) -> Any:
-        return shared.get(key, lambda: self._made(key, shared), self.kind)
+    def _get_or_compute(self, key: Any, cache: ResultCache) -> Any:
+        return cache.get(key, lambda: self._compute(key, cache), self.kind)
 
-    def _made(self, key: Any, shared: ResultCache) -> Any:
-        """Run one task of the array's graph; what it needs is shared like it."""
+    def _compute(self, key: Any, cache: ResultCache) -> Any:
+        """Run one task of the array's graph; the results of its dependencies are cached too."""
         task = self._graph[key]
         needs = get_dependencies(self._graph, key)
-        graph = {need: self._node(need, shared) for need in needs}
-        made = get_sync({**graph, key: task}, key)
-        return apart(made) if isinstance(made, np.ndarray) else made
+        graph = {need: self._get_or_compute(need, cache) for need in needs}
+        result = get_sync({**graph, key: task}, key)
+        return copy_to_own_pages(result) if isinstance(result, np.ndarray) else result
 
     @cached_property
     def _graph(self) -> Any:
@@ -138,24 +139,17 @@ class Reader:
         return {"data": self.data, "kind": self.kind, "chunking": self.chunking}
 
 
-def _by_chunk(sizes: tuple[int, ...], span: Span, periodic: bool) -> _ByChunk:
-    found: _ByChunk = {}
-    for number, here, inside in _pieces(sizes, span, periodic):
-        found.setdefault(number, []).append((here, inside))
-    return found
-
-
-def _pieces(
+def _cut_at_chunks(
     sizes: tuple[int, ...], span: Span, periodic: bool = False
 ) -> Iterator[tuple[int, slice, slice]]:
-    """A range cut at the ends of chunks: chunk, place in the range, place in the chunk."""
+    """Cut a range where chunks end: yield the chunk, a slice of the range, and one of the chunk."""
     ends: Ints = np.cumsum(sizes)
     at = span[0]
     while at < span[1]:
         cell = at % int(ends[-1]) if periodic else at
-        number = int(np.searchsorted(ends, cell, side="right"))
-        first = int(ends[number]) - sizes[number]
-        length = min(int(ends[number]) - cell, span[1] - at)
-        here = slice(at - span[0], at - span[0] + length)
-        yield number, here, slice(cell - first, cell - first + length)
+        chunk = int(np.searchsorted(ends, cell, side="right"))
+        first = int(ends[chunk]) - sizes[chunk]
+        length = min(int(ends[chunk]) - cell, span[1] - at)
+        in_span = slice(at - span[0], at - span[0] + length)
+        yield chunk, in_span, slice(cell - first, cell - first + length)
         at += length

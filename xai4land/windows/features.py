@@ -1,6 +1,6 @@
 """Features: what the network sees in a window, made from the coarse data on the device.
 
-Training and inference both take their features from here, so that they cannot drift apart.
+Training and inference both take their features from here, so that they cannot differ.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Pixels(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Return the number of rows and columns."""
+        """Number of rows and columns."""
         return self.lat.size, self.lon.size
 
 
@@ -77,38 +77,38 @@ def make_features(
     pixels: Pixels,
     dtype: torch.dtype = torch.float32,
 ) -> Features:
-    """Make the features of a box of pixels, continuous ones rounded to a type at the end.
+    """Make the features of a box of pixels; continuous ones are rounded to ``dtype`` at the end.
 
-    Beyond the data the edge is repeated.
+    Beyond the data the values of its edge are repeated.
     """
-    first = card.channels - card.outputs.guess_channels
-    values_guessed = guess.values(pixels)
-    device = values_guessed.device
+    guess_start = card.channels - card.outputs.guess_channels
+    guess_values = guess.values(pixels)
+    device = guess_values.device
     continuous = torch.empty((card.channels, *pixels.shape), dtype=dtype, device=device)
     codes: dict[str, torch.Tensor] = {}
     for stack in stacks:
         if stack.categorical:
-            nearest = stack.nearest(pixels.lat, pixels.lon).long()
+            nearest = stack.select_nearest(pixels.lat, pixels.lon).long()
             codes |= {spec.name: nearest[k] for k, spec in enumerate(stack.specs)}
             continue
-        values, weight = stack.interpolated(*pixels)
+        values, weight = stack.interpolate(*pixels)
         for k, spec in enumerate(stack.specs):
-            at = card.slots[spec.name]
+            channel = card.slots[spec.name]
             scaled = torch.sub(values[k], spec.offset).div_(spec.scale)
             if weight is not None and spec.fill is not None:
                 filled = (spec.fill - spec.offset) / spec.scale
                 scaled.mul_(weight[k]).add_((1 - weight[k]) * filled)
-            continuous[at] = scaled
+            continuous[channel] = scaled
             if spec.fill is not None:
-                continuous[at + 1] = 1.0 if weight is None else weight[k]
-    guess.fill_channels(continuous[first:], values_guessed, pixels)
+                continuous[channel + 1] = 1.0 if weight is None else weight[k]
+    guess.fill_channels(continuous[guess_start:], guess_values, pixels)
     chosen = [codes[spec.name] for spec in card.of_role("categorical")]
-    none = torch.zeros((0, *pixels.shape), dtype=torch.long, device=device)
-    return Features(continuous, torch.stack(chosen) if chosen else none, values_guessed)
+    no_codes = torch.zeros((0, *pixels.shape), dtype=torch.long, device=device)
+    return Features(continuous, torch.stack(chosen) if chosen else no_codes, guess_values)
 
 
 def missing_pixels(grids: Sequence[Grid], stacks: Sequence[Stack], pixels: Pixels) -> torch.Tensor:
-    """Find where a grid does not reach, or an input that cannot be filled is missing.
+    """Find pixels beyond a grid, or where an input that cannot be filled is missing.
 
     Parameters
     ----------
@@ -122,15 +122,16 @@ def missing_pixels(grids: Sequence[Grid], stacks: Sequence[Stack], pixels: Pixel
     -------
     Tensor of bool, shape (rows, columns)
     """
-    reached = np.ones(pixels.shape, bool)
+    covered = np.ones(pixels.shape, bool)
     for grid in grids:
-        reached &= grid.lat.contains_points(pixels.lat)[:, None] & grid.lon.contains_points(
+        covered &= grid.lat.contains_points(pixels.lat)[:, None] & grid.lon.contains_points(
             pixels.lon
         )
-    missing = torch.from_numpy(~reached).to(stacks[0].values.device)
+    missing = torch.from_numpy(~covered).to(stacks[0].values.device)
     for stack in stacks:
-        part = stack.only([spec.name for spec in stack.specs if not spec.fillable])
+        part = stack.select_inputs([spec.name for spec in stack.specs if not spec.fillable])
         if part and not part.complete:
             holes = torch.isnan(part.values).any(0, keepdim=True).float()
-            missing |= Field(part.grid, part.start, holes).nearest(pixels.lat, pixels.lon)[0] != 0
+            field = Field(part.grid, part.start, holes)
+            missing |= field.select_nearest(pixels.lat, pixels.lon)[0] != 0
     return missing

@@ -1,4 +1,4 @@
-"""Values of inputs around a place: the coarse data that a block or a training run holds."""
+"""Values of inputs in a part of their grid: the coarse data of a block or a training window."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Field", "Stack", "make_stacks"]
 
 @dataclass(frozen=True)
 class Field:
-    """Layers of numbers on a grid, around a place.
+    """Layers of numbers on a part of a grid.
 
     Parameters
     ----------
@@ -39,85 +39,90 @@ class Field:
     start: tuple[int, int]
     values: torch.Tensor
 
-    def at(self, rows: Ints, columns: Ints) -> torch.Tensor:
-        """Values of cells, shape (layers, rows, columns); missing beyond the grid."""
-        found = self.edged(rows, columns)
+    def select_cells(self, rows: Ints, columns: Ints) -> torch.Tensor:
+        """Return values of cells, shape (layers, rows, columns); missing beyond the grid."""
+        values = self.select_cells_clipped(rows, columns)
         inside = self.grid.lat.contains_cells(rows)[:, None] & self.grid.lon.contains_cells(columns)
         if not inside.all():
-            nothing = torch.nan if self.values.is_floating_point() else 0
-            found = torch.where(self._on_device(inside), found, nothing)
-        return found
+            missing = torch.nan if self.values.is_floating_point() else 0
+            values = torch.where(self._to_device(inside), values, missing)
+        return values
 
-    def edged(self, rows: Ints, columns: Ints) -> torch.Tensor:
-        """Values of cells; beyond the grid those of its edge."""
+    def select_cells_clipped(self, rows: Ints, columns: Ints) -> torch.Tensor:
+        """Return values of cells; beyond the grid those of its edge."""
         lat, lon = self.grid.lat, self.grid.lon
         across = lon.wrap_or_clip(columns) - self.start[1]
         if lon.periodic:
             across %= len(lon)
         across = across.clip(0, self.values.shape[2] - 1)
         down = (lat.wrap_or_clip(rows) - self.start[0]).clip(0, self.values.shape[1] - 1)
-        return self._picked(self._picked(self.values, 1, down), 2, across)
+        return self._take(self._take(self.values, 1, down), 2, across)
 
-    def _picked(self, values: torch.Tensor, dim: int, cells: Ints) -> torch.Tensor:
+    def _take(self, values: torch.Tensor, dim: int, cells: Ints) -> torch.Tensor:
         if (np.diff(cells) == 1).all():  # a view, not a copy
             return values.narrow(dim, int(cells[0]), cells.size)
-        return values.index_select(dim, self._on_device(cells))
+        return values.index_select(dim, self._to_device(cells))
 
-    def nearest(self, lat: Floats, lon: Floats) -> torch.Tensor:
-        """Values of the cells that hold the points."""
-        return self.at(self.grid.lat.cell_index(lat), self.grid.lon.cell_index(lon))
+    def select_nearest(self, lat: Floats, lon: Floats) -> torch.Tensor:
+        """Return values of the cells that contain the points, shape (layers, rows, columns)."""
+        return self.select_cells(self.grid.lat.cell_index(lat), self.grid.lon.cell_index(lon))
 
-    def interpolated(
+    def interpolate(
         self, lat: Floats, lon: Floats, spacings: tuple[float, float]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Values at points from the cells that are not missing, and the weight of those.
+        """Interpolate to points from the cells that are not missing.
 
-        No weight stands for one everywhere.
+        Returns
+        -------
+        values : Tensor, shape (layers, rows, columns)
+            0 where the weight is 0.
+        weight : Tensor or None
+            Weight of the cells that are not missing; None if it is 1 everywhere.
         """
-        rows, left = self._operator(0, lat, spacings[0])
-        columns, right = self._operator(1, lon, spacings[1])
-        part = self.edged(rows, columns)
+        rows, left = self._resampling(0, lat, spacings[0])
+        columns, right = self._resampling(1, lon, spacings[1])
+        part = self.select_cells_clipped(rows, columns)
         if self.complete or bool((valid := torch.isfinite(part)).all()):
-            return _carried(left, part, right), None
-        weight = _carried(left, valid.float(), right)
+            return _multiply(left, part, right), None
+        weight = _multiply(left, valid.float(), right)
         weight = torch.where(weight > 1e-6, weight, 0.0)
-        values = _carried(left, torch.where(valid, part, 0.0), right)
+        values = _multiply(left, torch.where(valid, part, 0.0), right)
         return torch.where(weight > 0, values / weight.clamp(min=1e-6), 0.0), weight
 
     @cached_property
     def complete(self) -> bool:
         """Whether no value is missing."""
-        # One missing value makes both ends missing; a mask would be as large as the values.
+        # NaN spreads to the minimum and maximum; a mask would be as large as the values.
         return all(bool(torch.isfinite(end)) for end in torch.aminmax(self.values))
 
-    def _operator(
+    def _resampling(
         self, dim: int, points: Floats, spacing: float
     ) -> tuple[Ints, torch.Tensor | None]:
-        """Cells along an axis, and the matrix that carries them to points; none if they are alike.
+        """Return cells along an axis and the matrix from them to points; None if they coincide.
 
-        Remembered, since windows come in rows and columns.
+        Cached, since windows come in rows and columns.
         """
         key = (dim, float(points[0]), points.size, spacing)
-        if key not in self._operators:
-            cells, matrix = _taps((self.grid.lat, self.grid.lon)[dim], points, spacing)
+        if key not in self._resamplings:
+            cells, matrix = _make_resampling((self.grid.lat, self.grid.lon)[dim], points, spacing)
             if matrix is None:
-                self._operators[key] = cells, None
+                self._resamplings[key] = cells, None
             else:
-                turned = matrix.T if dim else matrix
-                self._operators[key] = cells, self._on_device(turned.astype(np.float32))
-        return self._operators[key]
+                oriented = matrix.T if dim else matrix
+                self._resamplings[key] = cells, self._to_device(oriented.astype(np.float32))
+        return self._resamplings[key]
 
     @cached_property
-    def _operators(self) -> dict[Any, tuple[Ints, torch.Tensor | None]]:
+    def _resamplings(self) -> dict[Any, tuple[Ints, torch.Tensor | None]]:
         return {}
 
-    def _on_device(self, values: np.ndarray) -> torch.Tensor:
+    def _to_device(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.values.device)
 
 
 @dataclass(frozen=True)
 class Stack(Field):
-    """Values of the inputs of one kind that share a grid; one layer an input."""
+    """Values of inputs that share a grid and are all numbers or all codes; one layer per input."""
 
     specs: tuple[Input, ...]
 
@@ -126,8 +131,8 @@ class Stack(Field):
         """Whether the values are codes."""
         return self.specs[0].role == "categorical"
 
-    def only(self, names: Sequence[str]) -> Stack | None:
-        """The part with some names, if there is any."""
+    def select_inputs(self, names: Sequence[str]) -> Stack | None:
+        """Return the layers of some inputs; None if it has none of them."""
         keep = [k for k, spec in enumerate(self.specs) if spec.name in names]
         if not keep or len(keep) == len(self.specs):
             return self if keep else None
@@ -135,18 +140,18 @@ class Stack(Field):
         return Stack(self.grid, self.start, self.values[keep], specs)
 
     def to(self, device: torch.device) -> Stack:
-        """The stack on a device."""
+        """Return the stack on a device."""
         return Stack(self.grid, self.start, upload(self.values, device), self.specs)
 
 
-def _taps(axis: Axis, points: Floats, spacing: float) -> tuple[Ints, Floats | None]:
+def _make_resampling(axis: Axis, points: Floats, spacing: float) -> tuple[Ints, Floats | None]:
     if abs(spacing / axis.spacing - 1) < 1e-3 and axis.has_centres_at(points):
         return axis.cell_index(points), None
     first, matrix = axis.resampling_matrix(points, spacing)
     return np.arange(first, first + matrix.shape[1]), matrix
 
 
-def _carried(
+def _multiply(
     left: torch.Tensor | None, values: torch.Tensor, right: torch.Tensor | None
 ) -> torch.Tensor:
     values = values if left is None else left @ values
@@ -159,10 +164,10 @@ def make_stacks(
     boxes: Sequence[Box],
     values: Iterable[np.ndarray],
 ) -> list[Stack]:
-    """Stack what shares a grid, a box and a kind.
+    """Stack the inputs that share a grid and a box; numbers and codes separately.
 
     All arguments are in the order of the inputs. Values are taken one after another, so that they
-    may be read meanwhile and no more than one lies beside the stacks.
+    may be read lazily and no more than one array exists beside the stacks.
     """
     keys = [
         (grid, box, spec.role == "categorical")
@@ -171,24 +176,24 @@ def make_stacks(
     members: dict[tuple[Grid, Box, bool], list[Input]] = {}
     for key, spec in zip(keys, specs, strict=True):
         members.setdefault(key, []).append(spec)
-    stacks = {key: _empty_stack(*key, alike) for key, alike in members.items()}
+    stacks = {key: _allocate_stack(*key, group) for key, group in members.items()}
     layers = {key: iter(stack.values.numpy()) for key, stack in stacks.items()}
-    for found, key, spec in zip(values, keys, specs, strict=True):
-        next(layers[key])[...] = _numbers(spec, found)
+    for array, key, spec in zip(values, keys, specs, strict=True):
+        next(layers[key])[...] = _to_layer(spec, array)
     return list(stacks.values())
 
 
-def _empty_stack(grid: Grid, box: Box, codes: bool, specs: Sequence[Input]) -> Stack:
+def _allocate_stack(grid: Grid, box: Box, codes: bool, specs: Sequence[Input]) -> Stack:
     (top, bottom), (left, right) = box
     dtype = torch.int64 if codes else torch.float32
     values = empty_tensor((len(specs), bottom - top, right - left), dtype)
     return Stack(grid, (top, left), values, tuple(specs))
 
 
-def _numbers(spec: Input, values: np.ndarray) -> np.ndarray:
-    """Values as they are; codes as their positions among the card's, from one."""
+def _to_layer(spec: Input, values: np.ndarray) -> np.ndarray:
+    """Return numbers as they are; codes as positions among those of the card, from one."""
     if spec.role != "categorical":
         return values
     known = np.sort(np.array(spec.codes))
-    place = np.searchsorted(known, np.nan_to_num(values, nan=known[0])).clip(0, known.size - 1)
-    return np.where(known[place] == values, place + 1, 0)
+    position = np.searchsorted(known, np.nan_to_num(values, nan=known[0])).clip(0, known.size - 1)
+    return np.where(known[position] == values, position + 1, 0)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from xai4land.adapters.xarray import is_in_memory
@@ -109,10 +110,21 @@ class Sources:
         for spec, box in zip(specs, boxes, strict=True):
             values = self.readers[spec.name].read(box, time, cache)
             problems += value_problems(self.checks[spec.name], values)
+            values = _clip(self.checks[spec.name], values)
             if spec.name in self.fractions:
                 total = total + values
             yield values
         problems += sum_problem(float(np.nan_to_num(total).max()))
+
+
+def _clip(spec: Input, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Clip what the check of an input tolerates beyond its range, such as -1e-12 of a cell."""
+    if spec.role == "categorical" or spec.valid_range is None:
+        return values
+    low, high = spec.valid_range
+    if not ((values < low).any() or (values > high).any()):
+        return values
+    return np.clip(values, low, high)
 
 
 def as_chunks(data: xr.DataArray) -> Any:

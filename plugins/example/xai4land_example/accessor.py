@@ -13,7 +13,7 @@ class LandscapeAccessor:
         self._data = data
 
     def diversity(self, cells: int) -> xr.DataArray:
-        """Shannon diversity of the classes in blocks of ``cells`` x ``cells`` pixels, in nats."""
+        """Compute the Shannon diversity, in nats, of blocks of ``cells`` x ``cells`` pixels."""
         cover = self._data.land_cover
         total = xr.zeros_like(cover, dtype=np.float64).coarsen(lat=cells, lon=cells).mean()
         for value in cover.attrs["flag_values"]:

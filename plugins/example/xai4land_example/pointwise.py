@@ -1,4 +1,4 @@
-"""An architecture that looks at one pixel at a time."""
+"""An architecture that sees one pixel at a time."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class Pointwise(nn.Module):
         )
 
     def forward(self, x: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        """Return the outputs of each pixel, shape (batch, outputs, rows, columns)."""
         embedded = [
             table(codes[:, i]).permute(0, 3, 1, 2) for i, table in enumerate(self.embeddings)
         ]

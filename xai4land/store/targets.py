@@ -1,0 +1,98 @@
+"""What may be replaced by a store: a store that is no input of the run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import xarray as xr
+
+from xai4land.adapters.xarray import find_files
+from xai4land.errors import StoreError
+from xai4land.files import write_file
+from xai4land.options import get_options
+from xai4land.store.manifest import ROOTS
+
+__all__ = ["check_target", "note_finished", "read_finished", "refuse_existing"]
+
+
+def check_target(data: xr.Dataset, path: Path) -> None:
+    """Refuse to write over, into, or around the files that a dataset is read from.
+
+    Raises
+    ------
+    StoreError
+    """
+    whole = path.resolve()
+    for source in sorted(find_files(data)):
+        if whole == source:
+            relation = "is an input of this run, which would be lost"
+        elif source in whole.parents:
+            relation = f"lies inside {source}, an input of this run"
+        elif whole in source.parents:
+            relation = f"contains {source}, an input of this run, which would be lost"
+        else:
+            continue
+        raise StoreError(f"{path} {relation}; choose another name")
+
+
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Refuse to replace what exists: a store without ``overwrite``, anything else always.
+
+    Raises
+    ------
+    StoreError
+    """
+    if path.is_dir() and not is_store(path) and (inside := sorted(p.name for p in path.iterdir())):
+        raise StoreError(
+            f"{path} is a folder that holds no store, but {', '.join(inside[:3])}"
+            f"{', ...' if len(inside) > 3 else ''}; choose another name"
+        )
+    if path.suffix == ".zarr" and path.is_file():
+        raise StoreError(f"{path} is a file, expected a Zarr store; choose another name")
+    if path.suffix == ".nc" and path.is_dir():
+        raise StoreError(f"{path} is a folder, expected a NetCDF file; choose another name")
+    if path.exists() and not overwrite:
+        raise StoreError(f"{path} exists; choose another name, or overwrite=True")
+
+
+def is_store(folder: Path) -> bool:
+    """Tell whether a folder is a Zarr store, whole or not, of either format."""
+    marks = (*ROOTS, ".zattrs", ".zarray")
+    return any((folder / name).exists() for name in marks) or any(
+        (entry / name).exists() for name in ("zarr.json", ".zarray") for entry in folder.iterdir()
+    )
+
+
+def note_finished(path: Path, fingerprint: str) -> None:
+    """Note in the cache folder which run a finished store is of; not in the store, which is data.
+
+    Without a cache folder that can be written, the same run is refused like any other.
+    """
+    with suppress(OSError):
+        note = _note_of(path)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        write_file(note, json.dumps({"fingerprint": fingerprint, "mark": _mark(path)}))
+
+
+def read_finished(path: Path) -> str | None:
+    """Return the fingerprint of the run that has finished this very store; None if unknown."""
+    try:
+        note = json.loads(_note_of(path).read_text())
+        return str(note["fingerprint"]) if note["mark"] == _mark(path) else None
+    except (OSError, ValueError, KeyError, IndexError):
+        return None
+
+
+def _note_of(path: Path) -> Path:
+    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
+    return get_options().cache / "stores" / f"{name}.json"
+
+
+def _mark(path: Path) -> list[int]:
+    """Return what changes when a store is replaced by another."""
+    roots = [path / name for name in ROOTS if (path / name).exists()] if path.is_dir() else [path]
+    found = roots[0].stat()
+    return [found.st_ino, found.st_size, found.st_mtime_ns]
