@@ -125,7 +125,9 @@ def forecast(
 @click.option("--amplitude", type=NUMBERS, help="One for each target; by default chosen.")
 @click.option("--spread", type=NUMBERS, help="One for each target; by default chosen.")
 @click.option("--parameters", type=MAPPING, help="Of the network, as JSON.")
-@add_options(*settings_options(Settings), QUIET)
+@add_options(*settings_options(Settings))
+@click.option("--device", default="auto", show_default=True)
+@add_options(QUIET)
 def fit(data: Path, out: Path, quiet: bool, **how: Any) -> None:
     """Train a seasonal emulator on the monthly fields in DATA; save it to OUT (.safetensors)."""
     if out.suffix != ".safetensors":
