@@ -13,6 +13,7 @@ import xarray as xr
 from xai4land.emulator import Classes, Emulator
 from xai4land.emulator.inputs import time_name
 from xai4land.grids.grid import Grid
+from xai4land.grids.time import move_into_bounds
 from xai4land.settings import resolve_settings
 from xai4land.training.settings import MapSettings
 from xai4land_land.legends import Legend, find_legend
@@ -107,7 +108,7 @@ def fit(
 
     reference = as_variable(truth)
     chosen = find_legend(reference, legend)
-    data = _drop_truth(data, reference)
+    data = move_into_bounds(_drop_truth(data, reference))
     outputs = Classes(classes=chosen.output_classes(data), conserve=conserve)
     resolution = Grid.of(reference, "the truth").resolution
     return fit_maps(

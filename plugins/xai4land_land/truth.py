@@ -13,6 +13,7 @@ from xai4land.emulator.inputs import DATES, scalar_dates, time_name
 from xai4land.errors import InputError
 from xai4land.grids.flags import fill_codes
 from xai4land.grids.grid import Grid
+from xai4land.grids.time import move_into_bounds
 
 __all__ = ["UNKNOWN", "Recoding", "align", "as_variable", "drop_single", "match_years"]
 
@@ -26,6 +27,7 @@ def as_variable(truth: xr.Dataset | xr.DataArray, name: str = "land_cover") -> x
         return drop_single(truth)
     if not isinstance(truth, xr.Dataset):
         raise InputError(f"truth is a {type(truth).__name__}, expected a DataArray or Dataset")
+    truth = move_into_bounds(truth)
     flagged = [str(n) for n, v in truth.data_vars.items() if "flag_values" in v.attrs]
     if name in truth:
         return drop_single(truth[name])
@@ -164,7 +166,7 @@ def match_years(truth: xr.DataArray, time: xr.DataArray | None) -> xr.DataArray:
     name = time_name(truth)
     dates = scalar_dates(truth)
     if name is None and len(dates) == 1 and time is not None:
-        truth, name = truth.expand_dims(dates[0]), dates[0]
+        truth, name = truth.expand_dims(dates[0]), str(dates[0])
     if name is not None and not isinstance(truth.indexes.get(name), DATES):
         raise InputError(f"the truth's time axis {str(name)!r} holds no dates; decode it")
     steps = 1 if time is None else time.size

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from xai4land_seasonal.products.combination import combine
     from xai4land_seasonal.products.forecast_maps import plot
     from xai4land_seasonal.products.plume import plot_plume
+    from xai4land_seasonal.products.rebasing import rebase
     from xai4land_seasonal.products.reliability import plot_reliability
     from xai4land_seasonal.products.report import report
     from xai4land_seasonal.products.score_maps import plot_scores
@@ -44,6 +45,7 @@ __all__ = [
     "plot_plume",
     "plot_reliability",
     "plot_scores",
+    "rebase",
     "report",
     "seasonal_means",
     "summarise",
@@ -69,6 +71,7 @@ __getattr__, __dir__ = import_lazily(
         "plot_plume": ".products.plume",
         "plot_reliability": ".products.reliability",
         "plot_scores": ".products.score_maps",
+        "rebase": ".products.rebasing",
         "report": ".products.report",
         "seasonal_means": ".data.means",
         "summarise": ".verification.scores",

@@ -24,6 +24,7 @@ class SeasonalAccessor(Accessor):
     plot_plume = Method(lambda: seasonal.plot_plume, arrays="convert")
     plot_reliability = Method(lambda: seasonal.plot_reliability)
     plot_scores = Method(lambda: seasonal.plot_scores)
+    rebase = Method(lambda: seasonal.rebase, arrays="convert")
     report = Method(lambda: seasonal.report, arrays="convert")
     seasonal_means = Method(lambda: seasonal.seasonal_means, arrays="convert")
     summarise = Method(lambda: seasonal.summarise)

@@ -12,6 +12,7 @@ from xai4land.errors import InputError
 from xai4land.grids.grid import Target
 from xai4land_seasonal.choosing import choose_forecaster, use_simulations
 from xai4land_seasonal.data.climatology import Climatology
+from xai4land_seasonal.data.monthly import read_monthly
 from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.data.seasons import find_seasons
 from xai4land_seasonal.data.sources import Simulations, split_sources
@@ -104,11 +105,10 @@ def forecast(
         for name, value, smallest in (("members", members, 1), ("lead", lead, 0), ("seed", seed, 0))
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < smallest
     )
+    data = read_monthly(data)
     forecaster = choose_forecaster(data, emulator)
     found = [v for v in guess_variables(data) if variables is None or v.name in variables]
     predictors = forecaster.predictors(found)
-    if "time" not in data.coords:
-        raise InputError("the data have no coordinate 'time'; rename yours: ds.rename(old='time')")
     starts = find_starts(number_months(data["time"]), wanted, lead, years)
     first_year = min((start + 2) // 12 for start in starts)
     native = forecaster.native_grid or find_grid(grid, data)

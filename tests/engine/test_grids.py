@@ -64,13 +64,39 @@ def array(lat, lon):
     return xr.DataArray(np.zeros((len(lat), len(lon))), coords=coords, dims=("lat", "lon"))
 
 
-def test_coordinates_are_found_by_attributes_and_not_by_names():
+def test_coordinates_are_found_by_attributes_before_names():
     named = array([1.0, 2.0], [3.0, 4.0]).rename(lat="this", lon="that")
     assert Grid.of(named).names == ("this", "that")
-    bare = xr.DataArray(np.zeros((2, 2)), coords={"lat": [1, 2], "lon": [3, 4]})
-    bare = bare.rename(dim_0="lat", dim_1="lon") if "dim_0" in bare.dims else bare
-    with pytest.raises(InputError, match="guess_coord_axis"):
-        Grid.of(bare)
+    misled = named.assign_coords(lat=("this", [5.0, 6.0]))
+    assert Grid.of(misled).names == ("this", "that")
+
+
+@pytest.mark.parametrize(
+    "names", [("lat", "lon"), ("latitude", "longitude"), ("nav_lat", "nav_lon")]
+)
+def test_usual_names_need_no_attributes(names):
+    bare = xr.DataArray(np.zeros((2, 3)), dict(zip(names, ([1, 2], [3, 4, 5]), strict=True)), names)
+    assert Grid.of(bare).names == names
+    assert Grid.of(bare.to_dataset(name="x")).shape == (2, 3)
+
+
+def test_ambiguous_names_are_refused():
+    two = xr.Dataset(coords={"lat": [1.0, 2.0], "lat_2": [1.0, 2.0, 3.0], "lon": [3.0, 4.0]})
+    with pytest.raises(InputError, match=r"found 2 \(lat, lat_2\)"):
+        Grid.of(two)
+    with pytest.raises(InputError, match="rename yours to 'lat'"):
+        Grid.of(xr.Dataset(coords={"x": [1.0, 2.0], "y": [3.0, 4.0]}))
+
+
+@pytest.mark.parametrize(
+    ("units", "message"),
+    [("radian", "'radian', expected degrees.*rad2deg"), ("degrees_east", "expected degrees")],
+)
+def test_units_of_coordinates_are_read(units, message):
+    data = array([0.1, 0.2], [0.3, 0.4])
+    data.lat.attrs = {"standard_name": "latitude", "units": units}
+    with pytest.raises(InputError, match=message):
+        Grid.of(data)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,18 @@ import xarray as xr
 
 from xai4land.catalogs.variables import convert, recognise
 from xai4land.errors import InputError
+from xai4land.grids.coordinates import coord_names
+from xai4land.grids.time import (
+    count_months,
+    find_time,
+    middle_of_steps,
+    move_into_bounds,
+    start_of_months,
+)
 
 __all__ = [
     "Calendar",
     "check_calendar",
-    "count_months",
     "decode_years",
     "get_calendar",
     "harmonise",
@@ -31,8 +38,8 @@ FILL_VALUE_THRESHOLD = 1e15
 
 
 def select_years(data: xr.Dataset, years: tuple[int, int], time: str = "time") -> xr.Dataset:
-    """Select what lies between two years, both included; in any calendar."""
-    found = data[time].dt.year.values
+    """Select what lies between two years, both included; in any calendar, by bounds."""
+    found = middle_of_steps(data, time).dt.year.values
     return data.isel({time: (found >= years[0]) & (found <= years[1])})
 
 
@@ -118,8 +125,7 @@ def harmonise(data: xr.Dataset, *, calendar: Calendar = "standard", source: str 
         if (known := recognise(array)) is not None:
             name = known.name
             try:
-                about = {"standard_name": known.standard_name, "long_name": known.long_name}
-                array = convert(_mask_fill_values(array), known, source).assign_attrs(about)
+                array = convert(_mask_fill_values(array), known, source)
             except InputError as error:
                 problems += error.problems
         if name in made:
@@ -140,16 +146,24 @@ def _rename_coordinates(data: xr.Dataset) -> xr.Dataset:
     bounds |= {str(n) for n in data.variables if str(n).endswith(("_bnds", "_bounds", "_vertices"))}
     data = data.set_coords([n for n in bounds if n in data.data_vars])
     names: dict[Any, str] = {}
-    for kind, plain in (("latitude", "lat"), ("longitude", "lon"), ("time", "time")):
-        found = [n for n in data.cf.coordinates.get(kind, []) if data[n].dims == (n,)]
-        if len(found) == 1 and found[0] != plain and plain not in data.variables:
-            names[found[0]] = plain
+    found: dict[str, list[str]] = {
+        "lat": [n for n in coord_names(data, "latitude") if data[n].dims == (n,)],
+        "lon": [n for n in coord_names(data, "longitude") if data[n].dims == (n,)],
+        "time": list(filter(None, [find_time(data)])),
+    }
+    for plain, named in found.items():
+        if len(named) == 1 and named[0] != plain and plain not in data.variables:
+            names[named[0]] = plain
     data = data.rename(names)
     for coord in data.coords.values():
         if "bounds" in coord.attrs and coord.attrs["bounds"] not in data.variables:
             coord.attrs = {k: v for k, v in coord.attrs.items() if k != "bounds"}
     scalars = [n for n, coord in data.coords.items() if coord.ndim == 0]
-    return data.drop_vars(scalars)
+    data = data.drop_vars(scalars)
+    edges = [n for n in data.coords if str(n).startswith("time_") and data[n].dims[:1] == ("time",)]
+    # Read once: selections and months need them.
+    data = data.assign_coords({n: data[n].compute() for n in edges})
+    return move_into_bounds(data) if "time" in data.dims else data
 
 
 def _mask_fill_values(array: xr.DataArray) -> xr.DataArray:
@@ -159,12 +173,7 @@ def _mask_fill_values(array: xr.DataArray) -> xr.DataArray:
 
 def set_month_times(data: xr.Dataset, calendar: str) -> xr.Dataset:
     """Set times to the middle of their months, in a calendar, with bounds."""
-    time = data["time"]
-    if not (np.issubdtype(time.dtype, np.datetime64) or time.dtype == object):
-        raise InputError(
-            f"times are {time.dtype}, expected dates; open the data with decode_times=True"
-        )
-    months = count_months(time)
+    time, months = data["time"], count_months(data)
     if (np.diff(months) != 1).any():
         at = int(np.flatnonzero(np.diff(months) != 1)[0])
         step = months[at + 1] - months[at]
@@ -174,7 +183,7 @@ def set_month_times(data: xr.Dataset, calendar: str) -> xr.Dataset:
             f"times {time.values[at]} and {time.values[at + 1]} are not one month apart, expected "
             f"a monthly axis without gaps; {mend}"
         )
-    edges = _first_days(np.append(months, months[-1] + 1), calendar)
+    edges = start_of_months(np.append(months, months[-1] + 1), calendar)
     middle = _middle_of_months(edges)
     attrs = {"standard_name": "time", "axis": "T", "bounds": "time_bnds"}
     if calendar == "standard":
@@ -208,19 +217,13 @@ def check_calendar(calendar: object) -> None:
         raise InputError(f"calendar={calendar!r}, expected 'standard', 'noleap', '360_day' or None")
 
 
-def count_months(time: xr.DataArray) -> np.ndarray:
-    """Count the months of times from year 0; the same in any calendar."""
-    counted: np.ndarray = time.dt.year.values.astype(np.int64) * 12 + time.dt.month.values - 1
-    return counted
-
-
 def insert_missing_months(data: xr.Dataset) -> xr.Dataset:
     """Insert the months that lack between the first and the last, with missing values."""
-    months = count_months(data["time"])
+    months = count_months(data)
     whole = np.arange(months[0], months[-1] + 2)
     if len(whole) == len(months) + 1:
         return data
-    return data.reindex(time=_middle_of_months(_first_days(whole, get_calendar(data))))
+    return data.reindex(time=_middle_of_months(start_of_months(whole, get_calendar(data))))
 
 
 def get_calendar(data: xr.Dataset) -> str:
@@ -232,12 +235,3 @@ def get_calendar(data: xr.Dataset) -> str:
 def _middle_of_months(edges: np.ndarray) -> np.ndarray:
     middles: np.ndarray = edges[:-1] + (edges[1:] - edges[:-1]) / 2
     return middles
-
-
-def _first_days(months: np.ndarray, calendar: str) -> np.ndarray:
-    """Return the first days of months that are counted from year 0."""
-    if calendar == "standard":
-        return (months - 12 * 1970).astype("M8[M]").astype("M8[s]")
-    import cftime
-
-    return np.array([cftime.datetime(m // 12, m % 12 + 1, 1, calendar=calendar) for m in months])

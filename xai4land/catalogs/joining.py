@@ -8,13 +8,13 @@ import xarray as xr
 
 from xai4land.catalogs.harmonising import (
     Calendar,
-    count_months,
     get_calendar,
     set_month_times,
     snap_coordinates,
 )
 from xai4land.catalogs.reading import COLUMN_PREFIX
 from xai4land.errors import InputError
+from xai4land.grids.time import count_months
 
 __all__ = ["join_pieces"]
 
@@ -90,7 +90,7 @@ def _describe_conflict(name: str, earlier: xr.Dataset, later: xr.Dataset) -> str
             f"{name!r} is there in two calendars, {' and '.join(calendars)}; leave calendar=None "
             "out"
         )
-    if count_months(earlier.time)[-1] < count_months(later.time)[0]:
+    if count_months(earlier)[-1] < count_months(later)[0]:
         return ""
     if tables[0] != tables[1]:
         return f"{name!r} is there in two tables, {' and '.join(tables)}; search with one table_id="

@@ -13,7 +13,6 @@ from xai4land.catalogs.access import LOCAL, scheme_of
 from xai4land.catalogs.harmonising import (
     Calendar,
     check_calendar,
-    count_months,
     get_calendar,
     harmonise,
     insert_missing_months,
@@ -31,6 +30,7 @@ from xai4land.catalogs.reading import (
 )
 from xai4land.errors import InputError
 from xai4land.grids import cf
+from xai4land.grids.time import count_months
 
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore
@@ -110,7 +110,7 @@ def open_simulations(
     for (source, member), pieces in sorted(parts.items()):
         name = f"{source} {member}".strip()
         try:
-            pieces.sort(key=lambda piece: int(count_months(piece.time)[0]))
+            pieces.sort(key=lambda piece: int(count_months(piece)[0]))
             data = join_pieces(pieces, fixed.get(source, []), calendar)
             data = _apply_mask(data, mask)
             if grid is not None:

@@ -7,14 +7,21 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import xarray as xr
 from pydantic import Field, TypeAdapter
 
 from xai4land.emulator.schema import Schema
-from xai4land.errors import InputError
+from xai4land.units import convert_units, is_difference
 
 __all__ = ["KnownVariable", "convert", "known_variables", "recognise"]
+
+
+ANOMALY_NAMES = {
+    "air_temperature": "air_temperature_anomaly",
+    "air_pressure_at_mean_sea_level": "air_pressure_anomaly",
+    "sea_surface_temperature": "surface_temperature_anomaly",
+}
+"""Standard names of anomalies, where CF has one."""
 
 
 class KnownVariable(Schema):
@@ -30,7 +37,7 @@ class KnownVariable(Schema):
     aliases : tuple of str
         Other names that data may have it under.
     factors : dict
-        Units that no general rule converts, and the factor that does: water's depth to its mass.
+        Units that no general rule converts, and the factor that does.
     sources : dict
         The same, where units mean something else in a source (``source_id.table_id``).
     """
@@ -72,12 +79,14 @@ def recognise(array: xr.DataArray) -> KnownVariable | None:
 
 
 def convert(array: xr.DataArray, known: KnownVariable, source: str = "") -> xr.DataArray:
-    """Convert an array to the known units; lazy where it is.
+    """Convert an array to the known units, and describe it; lazy where it is.
+
+    Differences, such as anomalies, stay differences, and are described as such.
 
     Parameters
     ----------
     array : DataArray
-    known : Known
+    known : KnownVariable
     source : str
         ``source_id.table_id``, for units that mean something else there.
 
@@ -93,33 +102,16 @@ def convert(array: xr.DataArray, known: KnownVariable, source: str = "") -> xr.D
     >>> convert(rain, pr).round(9).item()
     0.0001
     """
-    units = str(array.attrs.get("units", ""))
-    if units == known.units:
-        return array
-    slope, zero = _find_conversion(units, known, source, str(array.name))
-    with xr.set_options(keep_attrs=True):
-        made = array * np.float64(slope) + zero if zero else array * np.float64(slope)
-    kept = array.dtype if array.dtype.kind == "f" else np.float32  # codes of percent are no parts
-    return made.astype(kept).assign_attrs(units=known.units)
-
-
-def _find_conversion(
-    units: str, known: KnownVariable, source: str, name: str
-) -> tuple[float, float]:
-    """Find what to multiply with, and to add."""
-    table = {**known.factors, **known.sources.get(source, {})}
-    if units in table:
-        return table[units], 0.0
-    from cf_xarray.units import units as registry
-
-    try:
-        zero, one = (
-            float(registry.Quantity(x, registry.Unit(units)).to(known.units).magnitude)
-            for x in (0.0, 1.0)
-        )
-    except Exception:
-        raise InputError(
-            f"variable {name!r} has units {units!r}, which cannot be converted to "
-            f"{known.units!r}; convert it, or correct attrs['units']"
-        ) from None
-    return one - zero, zero
+    factors = {**known.factors, **known.sources.get(source, {})}
+    name = known.standard_name
+    made = convert_units(array, known.units, standard_name=name, factors=factors)
+    if not is_difference(array):
+        return made.assign_attrs(standard_name=name, long_name=known.long_name)
+    made = made.assign_attrs(long_name=f"anomaly of {known.long_name}")
+    if "temperature" in name:
+        made.attrs["units_metadata"] = "temperature: difference"
+    if made.attrs.get("standard_name") == name:
+        del made.attrs["standard_name"]
+    if name in ANOMALY_NAMES:
+        made.attrs.setdefault("standard_name", ANOMALY_NAMES[name])
+    return made

@@ -25,6 +25,7 @@ class Session(requests.Session):
     """Follows redirects to https only; to this machine only from this machine."""
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Return where a response redirects to, if it may be followed."""
         target: str | None = super().get_redirect_target(resp)
         if target is None:
             return None

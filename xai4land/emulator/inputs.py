@@ -14,6 +14,8 @@ from xai4land.adapters.xarray import is_in_memory
 from xai4land.emulator.card import Input, MapCard
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid, Target, target_grid
+from xai4land.grids.time import find_time, move_into_bounds
+from xai4land.units import convert_units
 
 __all__ = [
     "Bound",
@@ -71,6 +73,10 @@ def bind(card: MapCard, data: xr.Dataset, static: xr.Dataset | None, target: Tar
     check_static(static)
     problems: list[str] = []
     layers: list[Layer] = []
+    try:
+        data = move_into_bounds(data)
+    except InputError as error:
+        problems += error.problems
     for spec in card.inputs:
         try:
             layer = find_layer(spec, data, static)
@@ -140,17 +146,9 @@ def find_layer(spec: Input, data: xr.Dataset, static: xr.Dataset | None) -> Laye
     return Layer(spec, grid, array)
 
 
-def time_name(array: xr.DataArray) -> Hashable | None:
-    """Return the dimension of the time axis, if any: by CF attributes, or because it has dates."""
-    import cf_xarray  # noqa: F401
-
-    found = [name for name in array.cf.axes.get("T", []) if name in array.dims]
-    dates = [
-        name
-        for name in array.dims
-        if name in array.coords and isinstance(array.indexes.get(name), DATES)
-    ]
-    return next(iter([*found, *dates]), None)
+def time_name(array: xr.DataArray) -> str | None:
+    """Return the dimension of the time axis; see :func:`xai4land.grids.time.find_time`."""
+    return find_time(array, f"variable {array.name!r}")
 
 
 def scalar_dates(data: xr.DataArray | xr.Dataset) -> list[Hashable]:
@@ -218,28 +216,13 @@ def _absent(spec: Input, sources: Iterable[xr.Dataset]) -> str:
 def _convert(array: xr.DataArray, spec: Input, problems: list[str]) -> xr.DataArray:
     if spec.role == "categorical":
         return array
-    units = str(array.attrs.get("units", "1" if spec.units == "1" else "")).strip()
-    if units == spec.units:
+    if spec.units == "1" and not str(array.attrs.get("units", "")).strip():
         return array
-    if not units:
-        problems.append(
-            f"variable {spec.name!r} has no units, expected {spec.units!r}; set attrs['units']"
-        )
-        return array
-    from cf_xarray.units import units as registry
-
     try:
-        zero, one = (
-            registry.Quantity(x, registry.Unit(units)).to(spec.units).magnitude for x in (0.0, 1.0)
-        )
-    except Exception:
-        problems.append(
-            f"variable {spec.name!r} has units {units!r}, which cannot be converted to "
-            f"{spec.units!r}; convert it, or correct attrs['units']"
-        )
+        return convert_units(array, spec.units, standard_name=spec.standard_name)
+    except InputError as error:
+        problems += error.problems
         return array
-    with xr.set_options(keep_attrs=True):
-        return (array * np.float32(one - zero) + np.float32(zero)).assign_attrs(units=spec.units)
 
 
 def _ordered(array: xr.DataArray, spec: Input, grid: Grid, problems: list[str]) -> xr.DataArray:

@@ -83,13 +83,24 @@ class Head(Protocol):
     """
 
     @property
-    def outputs(self) -> tuple[Output, ...]: ...
+    def outputs(self) -> tuple[Output, ...]:
+        """Return the variables."""
+        ...
+
     @property
-    def period(self) -> Period: ...
+    def period(self) -> Period:
+        """Return what a time step stands for."""
+        ...
+
     @property
-    def title(self) -> str: ...
+    def title(self) -> str:
+        """Return what is made."""
+        ...
+
     @property
-    def missing_truth(self) -> float: ...
+    def missing_truth(self) -> float:
+        """Return what stands for an unknown truth."""
+        ...
 
     def first_guess(self, stacks: Sequence[Stack]) -> FirstGuess:
         """Return the first guess from what was read of the inputs."""

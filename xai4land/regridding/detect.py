@@ -9,6 +9,7 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids.cells import cell_edges
+from xai4land.grids.coordinates import Coordinate, coord_names, describe_units
 from xai4land.grids.grid import global_grid
 from xai4land.regridding.curvilinear import read_curvilinear
 from xai4land.regridding.grids import Horizontal, Regular
@@ -17,17 +18,16 @@ from xai4land.regridding.rotated import read_rotated, rotated_axes
 __all__ = ["find_horizontal_coords", "no_grid_error", "read_grid", "read_target"]
 
 Data = xr.Dataset | xr.DataArray
-COORDINATES = ("latitude", "longitude")
+COORDINATES: tuple[Coordinate, Coordinate] = ("latitude", "longitude")
 
 
 def find_horizontal_coords(data: Data) -> dict[str, list[xr.DataArray]]:
     """Find coordinates of latitude and of longitude, no scalars; of several those with an axis."""
-    import cf_xarray  # noqa: F401  (registers .cf)
-
-    coords = {}
+    coords: dict[str, list[xr.DataArray]] = {}
     for kind in COORDINATES:
-        named = [data[n] for n in sorted(set(data.cf.coordinates.get(kind, [])))]
+        named = [data[n] for n in coord_names(data, kind)]
         named = [c for c in named if c.ndim]
+        InputError.raise_if(filter(None, (describe_units(c, kind) for c in named)))
         axes = [c for c in named if c.dims == (c.name,)]
         coords[kind] = axes if len(named) > 1 and axes else named
     return coords
@@ -95,8 +95,8 @@ def no_grid_error(data: xr.Dataset) -> InputError:
         names = [str(lat.name), str(lon.name)]
         return InputError(f"{names} are no coordinates; make them: ds.set_coords({names})")
     return InputError(
-        "no variable has CF coordinates of latitude and longitude; run "
-        "ds.cf.guess_coord_axis() (import cf_xarray) or set their standard_name and units"
+        "no variable has coordinates of latitude and longitude; rename yours to 'lat' and 'lon', "
+        "or set their standard_name and units"
     )
 
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import xarray as xr
 
-from xai4land.scores.ensembles import ensemble_mean
-from xai4land.scores.series import apply_over_time, mean_of_known
+from xai4land.scores.ensembles import divide, ensemble_mean, mean_square
+from xai4land.scores.series import TimeMean, apply_over_time, relative_rounding
 from xai4land.typing import Floats
 
-__all__ = ["acc", "bias", "msess", "residual_correlation", "rmse"]
+__all__ = ["acc", "bias", "centre", "msess", "residual_correlation", "rmse"]
+
+
+NO_VARIANCE = 1e-12
+"""Share of a variance that is rounding, where the rest was subtracted."""
 
 
 def acc(
-    forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time", centred: bool = True
+    forecast: xr.DataArray,
+    obs: xr.DataArray,
+    *,
+    dim: str = "time",
+    centred: bool = True,
+    weights: xr.DataArray | None = None,
 ) -> xr.DataArray:
     """Compute the anomaly correlation of the ensemble mean.
 
@@ -22,31 +33,43 @@ def acc(
     forecast : DataArray, shape (time, realization, ...)
     obs : DataArray, shape (time, ...)
     dim : str
-        Dimension of the series.
+        Dimension to correlate along.
     centred : bool
         Whether means over ``dim`` are subtracted (Pearson's correlation), or anomalies taken as
         they are.
+    weights : DataArray, optional
+        How often each time counts, shape (time,) or (sample, time).
 
     Returns
     -------
     DataArray, shape (...)
+        Missing where one of the two varies by no more than rounding.
 
     Examples
     --------
     >>> obs = xr.DataArray([0.0, 1.0, 2.0], dims="time")
-    >>> float(acc(2 * obs + 1, obs))
-    1.0
+    >>> float(acc(2 * obs + 1, obs)), float(acc(0 * obs + 0.1, obs))
+    (1.0, nan)
     """
-    return apply_over_time(_correlate, ensemble_mean(forecast), obs, dim=dim, centred=centred)
+    mean = ensemble_mean(forecast, along=dim)
+    rounding = relative_rounding(mean, obs)
+    return apply_over_time(
+        _correlate, mean, obs, dim=dim, weights=weights, centred=centred, rounding=rounding
+    )
 
 
 def residual_correlation(
-    forecast: xr.DataArray, obs: xr.DataArray, reference: xr.DataArray, *, dim: str = "time"
+    forecast: xr.DataArray,
+    obs: xr.DataArray,
+    reference: xr.DataArray,
+    *,
+    dim: str = "time",
+    weights: xr.DataArray | None = None,
 ) -> xr.DataArray:
     """Compute the correlation with a reference regressed out of both (Smith et al. 2019).
 
     The reference's ensemble mean is regressed out of the observations and out of the ensemble
-    mean.
+    mean. Missing where nothing but rounding is left of one of them.
 
     Examples
     --------
@@ -55,11 +78,20 @@ def residual_correlation(
     >>> round(float(residual_correlation(trend - noise, trend + noise, trend)), 6)
     -1.0
     """
-    parts = (ensemble_mean(forecast), obs, ensemble_mean(reference))
-    return apply_over_time(_correlate_residuals, *parts, dim=dim)
+    parts = [ensemble_mean(part, along=dim) for part in (forecast, obs, reference)]
+    rounding = relative_rounding(*parts)
+    return apply_over_time(
+        _correlate_residuals, *parts, dim=dim, weights=weights, rounding=rounding
+    )
 
 
-def rmse(forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
+def rmse(
+    forecast: xr.DataArray,
+    obs: xr.DataArray,
+    *,
+    dim: str = "time",
+    weights: xr.DataArray | None = None,
+) -> xr.DataArray:
     """Compute the root mean squared error of the ensemble mean.
 
     Examples
@@ -67,14 +99,26 @@ def rmse(forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time") -> xr.
     >>> float(rmse(xr.DataArray([3.0, 0, 0], dims="time"), xr.DataArray([0.0, 0, 0], dims="time")))
     1.7320508075688772
     """
-    return apply_over_time(
-        lambda x, y: np.sqrt(mean_of_known((x - y) ** 2)), ensemble_mean(forecast), obs, dim=dim
-    )
+
+    def score(mean: TimeMean, x: Floats, y: Floats) -> Floats:
+        return np.sqrt(mean((x - y) ** 2))
+
+    return apply_over_time(score, ensemble_mean(forecast), obs, dim=dim, weights=weights)
 
 
-def bias(forecast: xr.DataArray, obs: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
+def bias(
+    forecast: xr.DataArray,
+    obs: xr.DataArray,
+    *,
+    dim: str = "time",
+    weights: xr.DataArray | None = None,
+) -> xr.DataArray:
     """Compute the mean error of the ensemble mean."""
-    return apply_over_time(lambda x, y: mean_of_known(x - y), ensemble_mean(forecast), obs, dim=dim)
+
+    def score(mean: TimeMean, x: Floats, y: Floats) -> Floats:
+        return mean(x - y)
+
+    return apply_over_time(score, ensemble_mean(forecast), obs, dim=dim, weights=weights)
 
 
 def msess(
@@ -83,13 +127,21 @@ def msess(
     reference: xr.DataArray | None = None,
     *,
     dim: str = "time",
+    weights: xr.DataArray | None = None,
 ) -> xr.DataArray:
     """Compute the skill score of the mean squared error: 1 is perfect, 0 as the reference.
 
+    Missing where the reference has no error beyond rounding.
+
     Parameters
     ----------
+    forecast : DataArray, shape (time, realization, ...)
+    obs : DataArray, shape (time, ...)
     reference : DataArray, optional
         By default no anomaly.
+    dim : str
+    weights : DataArray, optional
+        How often each time counts, shape (time,) or (sample, time).
 
     Examples
     --------
@@ -98,30 +150,68 @@ def msess(
     0.75
     """
     other = xr.zeros_like(obs) if reference is None else ensemble_mean(reference)
+    rounding = relative_rounding(forecast, obs, other)
 
-    def score(x: Floats, y: Floats, r: Floats) -> Floats:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(1 - mean_of_known((x - y) ** 2) / mean_of_known((r - y) ** 2))
+    def score(mean: TimeMean, x: Floats, y: Floats, r: Floats) -> Floats:
+        return 1 - divide(mean_square(mean, x, y, rounding), mean_square(mean, r, y, rounding))
 
-    return apply_over_time(score, ensemble_mean(forecast), obs, other, dim=dim)
-
-
-def _correlate(x: Floats, y: Floats, centred: bool = True) -> Floats:
-    if centred:
-        x, y = x - mean_of_known(x)[..., None], y - mean_of_known(y)[..., None]
-    xy, xx, yy = mean_of_known(x * y), mean_of_known(x * x), mean_of_known(y * y)
-    # Constant series have no correlation, even if rounding gives one.
-    size = np.sqrt(xx * yy)
-    varies = (xx > 1e-24) & (yy > 1e-24)
-    return np.where(varies, xy / np.where(varies, size, 1.0), np.nan)
+    return apply_over_time(score, ensemble_mean(forecast), obs, other, dim=dim, weights=weights)
 
 
-def _correlate_residuals(x: Floats, y: Floats, reference: Floats) -> Floats:
-    r = reference - mean_of_known(reference)[..., None]
-    square = mean_of_known(r * r)[..., None]
-    residuals: list[Floats] = []
-    for series in (x, y):
-        centred = series - mean_of_known(series)[..., None]
-        slope = mean_of_known(centred * r)[..., None] / np.where(square > 1e-24, square, 1.0)
-        residuals.append(centred - np.where(square > 1e-24, slope, 0.0) * r)
-    return _correlate(residuals[0], residuals[1])
+def _correlate(mean: TimeMean, x: Floats, y: Floats, centred: bool, rounding: float) -> Floats:
+    if not centred:
+        x, y = _scale(x), _scale(y)
+        return divide(mean(x * y), np.sqrt(mean(x * x) * mean(y * y)))
+    (xx, xy), (_, yy) = _covariances(mean, centre(x, rounding), centre(y, rounding))
+    return divide(xy, np.sqrt(xx * yy))
+
+
+def _correlate_residuals(
+    mean: TimeMean, x: Floats, y: Floats, reference: Floats, rounding: float
+) -> Floats:
+    series = (centre(one, rounding) for one in (x, y, reference))
+    (xx, xy, xr_), (_, yy, yr), (*_, rr) = _covariances(mean, *series)
+    # A constant reference explains nothing.
+    slope_x, slope_y = (
+        np.where(rr > 0, cross / np.where(rr > 0, rr, 1.0), 0.0) for cross in (xr_, yr)
+    )
+    rest_x, rest_y = xx - slope_x * xr_, yy - slope_y * yr
+    varies = (rest_x > NO_VARIANCE * xx) & (rest_y > NO_VARIANCE * yy)
+    rest = np.where(varies, rest_x * rest_y, 0.0)
+    return divide(xy - slope_x * yr, np.sqrt(rest))
+
+
+def centre(series: Floats, rounding: float) -> Floats:
+    """Subtract means over the last axis, and scale series to similar size.
+
+    Series that vary by no more than ``rounding`` times their size become zero.
+
+    Examples
+    --------
+    >>> centre(np.array([[1e-12, 3e-12], [0.3, 0.1 + 0.2]]), 1e-15)[1]
+    array([0., 0.])
+    """
+    series = _scale(series)
+    known = np.isfinite(series)
+    highest = np.where(known, series, -np.inf).max(-1, keepdims=True)
+    lowest = np.where(known, series, np.inf).min(-1, keepdims=True)
+    varies = highest - lowest > rounding * np.maximum(np.abs(highest), np.abs(lowest))
+    departures = series - TimeMean()(series)[..., None]
+    return np.where(varies, _scale(departures), np.where(known, 0.0, np.nan))
+
+
+def _scale(series: Floats) -> Floats:
+    """Multiply series by powers of two, exactly, so that squares neither vanish nor overflow."""
+    size = np.where(np.isfinite(series), np.abs(series), 0.0).max(-1, keepdims=True)
+    return np.asarray(np.ldexp(series, -np.frexp(size)[1]))
+
+
+def _covariances(mean: TimeMean, *series: Floats) -> list[list[Floats]]:
+    """Compute covariances of series that are about centred, zero within rounding; upper half."""
+    means = [mean(one) for one in series]
+    found: list[list[Floats]] = [[np.zeros(())] * len(series) for _ in series]
+    for i, j in itertools.combinations_with_replacement(range(len(series)), 2):
+        product = mean(series[i] * series[j])
+        covariance = product - means[i] * means[j]
+        found[i][j] = np.where(np.abs(covariance) > NO_VARIANCE * np.abs(product), covariance, 0.0)
+    return found

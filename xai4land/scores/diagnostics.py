@@ -8,24 +8,31 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from xai4land.scores.series import apply_over_time
+from xai4land.scores.ensembles import divide
+from xai4land.scores.series import TimeMean, apply_over_time, relative_rounding
 from xai4land.typing import Floats
 
 __all__ = ["rank_histogram", "reliability", "roc_area"]
 
 
 def roc_area(
-    probability: xr.DataArray, happened: xr.DataArray, *, dim: str = "time"
+    probability: xr.DataArray,
+    happened: xr.DataArray,
+    *,
+    dim: str = "time",
+    weights: xr.DataArray | None = None,
 ) -> xr.DataArray:
-    """Compute the area under the ROC curve; 0.5 is no skill.
+    """Compute the area under the ROC curve.
 
-    It is the share of pairs in which an event was given a higher probability than a non-event,
-    ties counted half (Mann and Whitney's statistic; Mason and Graham 2002).
+    Mann and Whitney's statistic, ties counted half (Mason and Graham 2002); 0.5 is no skill.
 
     Parameters
     ----------
     probability : DataArray, shape (time, ...)
     happened : DataArray of 0, 1 and NaN, shape (time, ...)
+    dim : str
+    weights : DataArray, optional
+        How often each time counts, shape (time,) or (sample, time).
 
     Examples
     --------
@@ -33,18 +40,25 @@ def roc_area(
     >>> float(roc_area(probability, xr.DataArray([1.0, 1.0, 0.0, 0.0], dims="time")))
     0.875
     """
-    return apply_over_time(_mann_whitney, probability, happened, dim=dim)
+    rounding = relative_rounding(probability)
+    return apply_over_time(
+        _mann_whitney, probability, happened, dim=dim, weights=weights, rounding=rounding
+    )
 
 
-def _mann_whitney(probability: Floats, happened: Floats) -> Floats:
-    wins = np.zeros(probability.shape[:-1])
+def _mann_whitney(mean: TimeMean, probability: Floats, happened: Floats, rounding: float) -> Floats:
+    events, others = (happened == 1).astype(np.float64), (happened == 0).astype(np.float64)
+    size = np.abs(probability)
+    wins: Floats = np.zeros(())
     for k in range(probability.shape[-1]):
-        event = happened[..., k] == 1
         difference = probability[..., k : k + 1] - probability
-        better = (difference > 0) + 0.5 * (difference == 0)
-        wins += np.where(event, np.where(happened == 0, better, 0.0).sum(-1), 0.0)
-    pairs = (happened == 1).sum(-1) * (happened == 0).sum(-1)
-    return np.where(pairs > 0, wins / np.maximum(pairs, 1), np.nan)
+        tied = np.abs(difference) <= rounding * np.maximum(size[..., k : k + 1], size)
+        better = np.where(tied, 0.5, difference > 0)
+        # The sum over one time is the time's weight.
+        event = np.zeros_like(events)
+        event[..., k] = events[..., k]
+        wins = wins + mean.sum(event) * mean.sum(others * better)
+    return divide(wins, mean.sum(events) * mean.sum(others))
 
 
 def reliability(
@@ -60,7 +74,7 @@ def reliability(
     Parameters
     ----------
     probability : DataArray
-    happened : DataArray of 0, 1 and NaN
+    happened : DataArray from 0 to 1 (what belongs to the event by a part), and NaN
     dim : str or sequence of str, optional
         Dimensions to pool; by default all.
     weights : DataArray, optional
@@ -71,8 +85,8 @@ def reliability(
     Returns
     -------
     Dataset
-        On ``bin``: mean ``probability``, observed ``frequency`` (missing in bins never used) and
-        ``weight``, the share of the cases; lazy if the data are.
+        On ``bin``, their middles: mean ``probability``, observed ``frequency`` (missing in bins
+        never used) and ``weight``, the share of the cases; lazy if the data are.
 
     Examples
     --------
@@ -100,13 +114,14 @@ def reliability(
     found = xr.concat(parts, "bin")
     used = found["weight"].where(found["weight"] > 0)
     total = found["weight"].sum("bin")
-    return xr.Dataset(
+    table = xr.Dataset(
         {
             "probability": found["probability"] / used,
             "frequency": found["frequency"] / used,
             "weight": found["weight"] / total.where(total > 0),
         }
     )
+    return table.drop_attrs(deep=False).map(_describe_bins)
 
 
 def rank_histogram(
@@ -136,7 +151,7 @@ def rank_histogram(
     Returns
     -------
     DataArray, shape (bin, ...)
-        Shares that sum to one; lazy if the data are.
+        On the bins' middles, shares that sum to one; lazy if the data are.
 
     Examples
     --------
@@ -146,8 +161,9 @@ def rank_histogram(
     """
     known = forecast.notnull()
     count = known.sum("realization")
-    below = ((forecast < obs) & known).sum("realization")
-    level = ((forecast == obs) & known).sum("realization")
+    size = relative_rounding(forecast, obs) * abs(obs)
+    below = ((forecast < obs - size) & known).sum("realization")
+    level = ((forecast <= obs + size) & known).sum("realization") - below
     low, high = below / (count + 1), (below + level + 1) / (count + 1)
     weight = xr.ones_like(low) if weights is None else weights
     weight = (weight + 0 * low).where(obs.notnull() & (count > 0), 0.0)
@@ -158,5 +174,10 @@ def rank_histogram(
     ]
     found = xr.concat(parts, "bin")
     total = found.sum("bin")
-    shares: xr.DataArray = (found / total.where(total > 0)).rename("share")
-    return shares
+    return _describe_bins((found / total.where(total > 0)).rename("share"))
+
+
+def _describe_bins(array: xr.DataArray) -> xr.DataArray:
+    """Return an array whose bins have their middles as coordinate, and no attributes."""
+    edges = np.linspace(0, 1, array.sizes["bin"] + 1)
+    return array.drop_attrs(deep=False).assign_coords(bin=(edges[1:] + edges[:-1]) / 2)

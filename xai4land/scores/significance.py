@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
+from scipy.special import bdtr, ndtr
 
-from xai4land.scores.series import apply_over_time, mean_of_known
+from xai4land.scores.deterministic import centre
+from xai4land.scores.ensembles import divide
+from xai4land.scores.series import TimeMean, apply_over_time, relative_rounding
 from xai4land.typing import Floats
 
-__all__ = ["block_bootstrap", "control_fdr", "correlation_pvalue", "effective_size", "random_walk"]
+__all__ = [
+    "block_bootstrap",
+    "compare_scores",
+    "control_fdr",
+    "correlation_pvalue",
+    "effective_size",
+    "random_walk",
+]
+
+TIED = 1e-6
+"""Relative difference up to which scores are tied."""
 
 
 def effective_size(one: xr.DataArray, other: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
@@ -26,21 +38,20 @@ def effective_size(one: xr.DataArray, other: xr.DataArray, *, dim: str = "time")
     >>> bool(effective_size(one, other) > 450)
     True
     """
-    return apply_over_time(_effective, one, other, dim=dim)
+    rounding = relative_rounding(one, other)
+    return apply_over_time(_effective, one, other, dim=dim, rounding=rounding)
 
 
-def _effective(x: Floats, y: Floats) -> Floats:
+def _effective(mean: TimeMean, x: Floats, y: Floats, rounding: float) -> Floats:
     n = np.isfinite(x).sum(-1)
-    product = _lag_one(x) * _lag_one(y)
+    product = _lag_one(mean, x, rounding) * _lag_one(mean, y, rounding)
     return np.asarray(np.clip(n * (1 - product) / (1 + product), 3, np.maximum(n, 3)))
 
 
-def _lag_one(x: Floats) -> Floats:
-    x = x - mean_of_known(x)[..., None]
-    square = mean_of_known(x * x)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lag = mean_of_known(x[..., 1:] * x[..., :-1]) / square
-    return np.where(square > 1e-24, np.clip(lag, -0.99, 0.99), 0.0)
+def _lag_one(mean: TimeMean, x: Floats, rounding: float) -> Floats:
+    x = centre(x, rounding)
+    lag = divide(mean(x[..., 1:] * x[..., :-1]), mean(x * x))
+    return np.where(np.isfinite(lag), np.clip(lag, -0.99, 0.99), 0.0)
 
 
 def correlation_pvalue(correlation: xr.DataArray, size: xr.DataArray | float) -> xr.DataArray:
@@ -62,12 +73,27 @@ def correlation_pvalue(correlation: xr.DataArray, size: xr.DataArray | float) ->
     z = np.arctanh(correlation.clip(-0.999999, 0.999999)) * np.sqrt(
         (size - 3 + 0 * correlation).clip(0)
     )
-    tail = xr.apply_ufunc(_normal_tail, z, dask="parallelized", output_dtypes=[np.float64])
+    tail = xr.apply_ufunc(ndtr, -z, dask="parallelized", output_dtypes=[np.float64])
     pvalue: xr.DataArray = tail.where(pairs > 3, 1.0).where(correlation.notnull())
     return pvalue
 
 
-_normal_tail = np.vectorize(lambda z: 0.5 * math.erfc(z / math.sqrt(2)), otypes=[np.float64])
+def compare_scores(score: xr.DataArray, reference: xr.DataArray) -> xr.DataArray:
+    """Return by how much a score is below that of a reference; zero where they are tied.
+
+    Scores that differ by less than a millionth of their size are tied: so much is left by the
+    rounding of members in single precision.
+
+    Examples
+    --------
+    >>> score = xr.DataArray([0.1 + 0.2, 0.1], dims="time")
+    >>> compare_scores(score, xr.DataArray([0.3, 0.3], dims="time")).values.round(3)
+    array([0. , 0.2])
+    """
+    difference = reference - score
+    size = np.maximum(abs(reference), abs(score))
+    tied = abs(difference) <= TIED * size
+    return difference.where(~tied, 0.0)
 
 
 def random_walk(better: xr.DataArray, *, dim: str = "time") -> xr.Dataset:
@@ -77,12 +103,13 @@ def random_walk(better: xr.DataArray, *, dim: str = "time") -> xr.Dataset:
     ----------
     better : DataArray
         Score of the other forecast less that of the first, in each time: positive where the first
-        is better. Ties count for none.
+        is better. Ties count for none; see :func:`compare_scores` for those within rounding.
 
     Returns
     -------
     Dataset
-        ``wins`` and ``losses``, and the two-sided ``pvalue`` of the exact sign test.
+        ``wins`` and ``losses``, and the two-sided ``pvalue`` of the exact sign test: 1 where all
+        are ties, missing where nothing is known.
 
     Examples
     --------
@@ -94,15 +121,13 @@ def random_walk(better: xr.DataArray, *, dim: str = "time") -> xr.Dataset:
     pvalue = xr.apply_ufunc(
         _sign_test, wins, losses, dask="parallelized", output_dtypes=[np.float64]
     )
-    return xr.Dataset({"wins": wins, "losses": losses, "pvalue": pvalue})
+    pvalue = pvalue.where(better.notnull().any(dim))
+    found = xr.Dataset({"wins": wins, "losses": losses, "pvalue": pvalue})
+    return found.drop_attrs(deep=False).map(lambda part: part.drop_attrs(deep=False))
 
 
-@np.vectorize
-def _sign_test(wins: int, losses: int) -> float:
-    total = int(wins + losses)
-    few = int(min(wins, losses))
-    tail = sum(math.comb(total, k) for k in range(few + 1)) / 2**total
-    return float(min(1.0, 2 * tail))
+def _sign_test(wins: Floats, losses: Floats) -> Floats:
+    return np.asarray(np.minimum(2 * bdtr(np.minimum(wins, losses), wins + losses, 0.5), 1.0))
 
 
 def block_bootstrap(
@@ -175,7 +200,10 @@ def control_fdr(pvalues: xr.DataArray, *, alpha: float = 0.1) -> xr.DataArray:
     array([ True,  True,  True, False, False])
     """
     values = np.asarray(pvalues.values, np.float64)
-    known = np.sort(values[np.isfinite(values)])
-    below = known <= alpha * np.arange(1, known.size + 1) / max(known.size, 1)
-    limit = known[below].max() if below.any() else -1.0
-    return pvalues.copy(data=np.isfinite(values) & (values <= limit))
+    known = np.isfinite(values)
+    rejected = np.zeros(values.shape, bool)
+    if known.any():
+        from scipy.stats import false_discovery_control  # slow to import
+
+        rejected[known] = false_discovery_control(values[known]) <= alpha
+    return pvalues.copy(data=rejected).drop_attrs(deep=False)

@@ -114,6 +114,9 @@ def _choose_encoding(whole: xr.Dataset) -> dict[str, dict[str, Any]]:
     encoding: dict[str, dict[str, Any]] = {}
     for name, variable in whole.variables.items():
         encoding[str(name)] = {} if "_FillValue" in variable.attrs else {"_FillValue": None}
+        if variable.dtype.kind in "OSUT":
+            # As characters: CDO reads no strings, and coordinates of strings are none to CF.
+            encoding[str(name)]["dtype"] = "S1"
         if variable.chunks and variable.ndim >= 2:
             sizes = tuple(max(part) for part in variable.chunks)
             encoding[str(name)] |= {"zlib": True, "complevel": 1, "chunksizes": sizes}

@@ -72,7 +72,11 @@ def encode(data: xr.Dataset, zarr_format: int = 3) -> xr.Dataset:
         ):
             sizes = {d: max(s) for d, s in zip(variable.dims, variable.chunks, strict=True)}
             data[name] = data[name].chunk(sizes)
-    for variable in data.variables.values():
+    bounds = {variable.attrs.get("bounds") for variable in data.variables.values()}
+    for name, variable in data.variables.items():
+        if (name in data.dims or name in bounds) and not variable.isnull().any():
+            variable.encoding["_FillValue"] = None  # CF has none on coordinates
+            variable.encoding.pop("missing_value", None)
         if variable.dtype == bool and np.dtype(variable.encoding.get("dtype") or bool) == bool:
             # Truth values have no gaps; one of the two would be read as such.
             for key in ("_FillValue", "missing_value"):

@@ -132,7 +132,7 @@ def _begin(stored: xr.Dataset, partial: Path, wanted: Manifest, overwrite: bool)
     """Begin or go on with an unfinished store; return the parts that are left."""
     found = Manifest.read(partial)
     begun = found is not None and bool(manifest.read_done(partial))
-    if begun and found != wanted and not overwrite:
+    if found is not None and begun and found != wanted and not overwrite:
         raise StoreError(
             f"{partial} is an unfinished store of other data ({found.title or 'untitled'}: other "
             "inputs, emulator or chunks); finish that run, delete it, or overwrite=True"

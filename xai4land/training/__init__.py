@@ -1,0 +1,1 @@
+"""Training of networks, whatever comes out of them."""

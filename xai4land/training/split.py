@@ -1,5 +1,7 @@
-"""Spatial blocks for training and validation, so that no validation pixel has a neighbour in
-training but along the blocks' edges."""
+"""Spatial blocks for training and validation.
+
+No validation pixel has a neighbour in training but along the edges of blocks.
+"""
 
 from __future__ import annotations
 

@@ -51,7 +51,8 @@ class Mask:
         values = np.asarray(self.reader.read(box, 0, self._cache)).astype(np.uint8)
         start = box[0][0], box[1][0]
         field = Field(grid, start, torch.from_numpy(np.ascontiguousarray(values))[None])
-        return (field.at(*cells)[0] > 0).to(device)
+        inside: torch.Tensor = field.select_cells(*cells)[0] > 0
+        return inside.to(device)
 
     @cached_property
     def _cache(self) -> ResultCache:

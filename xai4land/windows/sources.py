@@ -124,7 +124,7 @@ def _clip(spec: Input, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     low, high = spec.valid_range
     if not ((values < low).any() or (values > high).any()):
         return values
-    return np.clip(values, low, high)
+    return np.asarray(np.clip(values, low, high))
 
 
 def as_chunks(data: xr.DataArray) -> Any:

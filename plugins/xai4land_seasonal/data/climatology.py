@@ -8,9 +8,9 @@ import xarray as xr
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.regridding import cell_means
+from xai4land.units import convert_units
 from xai4land_seasonal.data.levels import check_level
 from xai4land_seasonal.data.months import number_months
-from xai4land_seasonal.data.variables import convert
 
 __all__ = ["Climatology", "anomalies", "describe"]
 
@@ -131,4 +131,7 @@ def _match_given(data: xr.DataArray, climatology: xr.Dataset | xr.DataArray) -> 
     dims = [d for d in mean.dims if d != "month"]
     if not all(d in data.dims and np.array_equal(mean[d], data[d]) for d in dims):
         mean = cell_means(mean, Grid.of(data), climatology)
-    return convert(mean, str(data.attrs.get("units", mean.attrs.get("units", "1"))))
+    if not {"units"} <= set(mean.attrs) & set(data.attrs):
+        return mean
+    name = str(data.attrs.get("standard_name", ""))
+    return convert_units(mean, str(data.attrs["units"]), standard_name=name)

@@ -9,15 +9,17 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids import cf
+from xai4land.grids.coordinates import coord_names
 from xai4land.typing import Floats, Ints
+from xai4land_seasonal.data.leads import HindcastDims, find_dims, read_leads, read_starts
+from xai4land_seasonal.data.monthly import as_dataset, is_bounds
 from xai4land_seasonal.data.months import start_of_months
 from xai4land_seasonal.data.seasons import Season, reference_time, season_coords
 
 __all__ = ["hindcast_seasons"]
 
-MEMBER_NAMES = ("realization", "member", "number", "ensemble")
-START_NAMES = ("init", "forecast_reference_time", "start_date", "start", "initial_time", "S")
-LEAD_NAMES = ("lead", "forecastMonth", "leadtime_month", "lead_time", "leadtime", "L")
+HORIZONTAL = ("lat", "lon", "latitude", "longitude", "x", "y", "i", "j", "cell", "ncells")
+"""Usual names of horizontal dimensions, which need no coordinates here."""
 
 
 def hindcast_seasons(
@@ -28,13 +30,14 @@ def hindcast_seasons(
     Parameters
     ----------
     data : Dataset
-        Monthly means along starts, lead months and, where there are several, members, under
-        common names (``init``, ``lead``, ``member``, ``number``, ...).
+        Monthly means along starts, leads and, where there are several, members, found by their
+        standard names or under common names (``init``, ``lead``, ``member``, ``M``, ...). Leads
+        are months, or spans of time (days, hours) to the beginnings, middles or ends of months.
     season : str
         First letters of three months.
     first : int, optional
-        The number of the lead that is the month of the start itself; by default the smallest
-        lead there is.
+        The number of the lead that is the month of the start itself; by default 0 or 1, whichever
+        leads begin with, and 1 for C3S's ``forecastMonth``.
     anomalies : bool
         Whether the mean of all starts (and members) is subtracted, which removes the model's
         drift. That mean is of all years; do the same to what it is compared with.
@@ -47,7 +50,7 @@ def hindcast_seasons(
     Raises
     ------
     InputError
-        If dimensions are not recognised, or the season is not within the lead months.
+        If dimensions or leads are not recognised, or the season is not within the lead months.
 
     Examples
     --------
@@ -59,16 +62,14 @@ def hindcast_seasons(
     >>> made.tas.values[:, 0], made.season_year.values.tolist()
     (array([-3.5,  2.5]), [2001, 2002])
     """
-    dims = {str(d) for array in data.data_vars.values() for d in array.dims}
-    problems: list[str] = []
-    start, lead = (
-        _find_dim(dims, names, what, problems)
-        for names, what in ((START_NAMES, "starts"), (LEAD_NAMES, "lead months"))
-    )
-    member = next((name for name in MEMBER_NAMES if name in dims), None)
-    InputError.raise_if(problems)
+    data = as_dataset(data, "the hindcast")
+    dims = find_dims(data)
+    start, lead = dims.start, dims.lead
+    found = {n: a for n, a in data.data_vars.items() if {start, lead} <= set(map(str, a.dims))}
+    found = {n: _check_field(a, dims) for n, a in found.items() if not is_bounds(n)}
+    number, begin = read_leads(data, dims, first)
     target = Season.of(season)
-    dates = data[start]
+    dates = read_starts(data, start)
     months = 12 * dates.dt.year.values + dates.dt.month.values - 1
     offsets = (target.month - 1 - months % 12) % 12
     if len(set(offsets.tolist())) > 1:
@@ -76,8 +77,6 @@ def hindcast_seasons(
             f"{start!r} has starts in several months; select those of one: "
             f"ds.sel({start}=ds.{start}.dt.month == 11)"
         )
-    number = data[lead].values.astype(int)
-    begin = int(number.min()) if first is None else first
     needed = begin + int(offsets[0]) + np.arange(3)
     if not set(needed.tolist()) <= set(number.tolist()):
         raise InputError(
@@ -89,14 +88,12 @@ def hindcast_seasons(
     days = np.stack([_days_in_months(starts + k, dates) for k in range(3)], 1)
     weights = xr.DataArray(days / days.sum(1, keepdims=True), dims=(start, lead))
     fields = {}
-    for name, array in data.data_vars.items():
-        if not {start, lead} <= set(map(str, array.dims)):
-            continue
-        months_of_season = array.isel({lead: [number.tolist().index(n) for n in needed]})
-        mean = (months_of_season.drop_vars(lead) * weights).sum(lead, skipna=False)
-        mean = mean.drop_vars(start, errors="ignore").rename({start: "time"})
-        if member in array.dims and member != "realization":
-            mean = mean.rename({member: "realization"})
+    for name, array in found.items():
+        part = array.isel({lead: [number.tolist().index(n) for n in needed]})
+        part = part.drop_vars([c for c in part.coords if {start, lead} & set(part[c].dims)])
+        mean = (part * weights).sum(lead, skipna=False).rename({start: "time"})
+        if dims.member in array.dims and dims.member != "realization":
+            mean = mean.rename({dims.member: "realization"})
         front = [d for d in ("time", "realization") if d in mean.dims]
         mean = mean - mean.mean(front) if anomalies else mean
         fields[name] = mean.transpose(*front, ...).assign_attrs(
@@ -111,14 +108,25 @@ def hindcast_seasons(
     return result
 
 
-def _find_dim(dims: set[str], names: tuple[str, ...], what: str, problems: list[str]) -> str:
-    """Return the dimension that has one of some names, or note that there is none."""
-    found = next((name for name in names if name in dims), None)
-    if found is None:
-        problems.append(
-            f"no dimension of {what} among {sorted(dims)}; rename yours to {names[0]!r}"
+def _check_field(array: xr.DataArray, dims: HindcastDims) -> xr.DataArray:
+    """Return a field along starts, leads, members and its grid alone; refuse other dimensions."""
+    if array.dtype.kind not in "fiub":
+        raise InputError(
+            f"variable {str(array.name)!r} holds {array.dtype}, expected numbers; convert it: "
+            f"ds.assign({array.name}=ds.{array.name}.astype(float))"
         )
-    return found or ""
+    known = {dims.start, dims.lead, dims.member, *HORIZONTAL}
+    for kind in ("latitude", "longitude"):
+        known |= {str(d) for name in coord_names(array, kind) for d in array[name].dims}
+    extra = [str(d) for d in array.dims if d not in known]
+    InputError.raise_if(
+        f"variable {str(array.name)!r} has a dimension {dim!r} ({array.sizes[dim]} steps) that is "
+        "neither of starts, leads and members nor horizontal; rename that of members to "
+        f"'realization', or select from it: .isel({dim}=0)"
+        for dim in extra
+        if array.sizes[dim] > 1
+    )
+    return array.squeeze(extra, drop=True)
 
 
 def _days_in_months(months: Ints, like: xr.DataArray) -> Floats:

@@ -10,6 +10,7 @@ import xarray as xr
 from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land_seasonal.data.climatology import Climatology, anomalies, describe
+from xai4land_seasonal.data.monthly import is_bounds, read_monthly
 from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.data.seasons import STANDARD_SEASONS, find_seasons, season_coords
 
@@ -56,6 +57,7 @@ def seasonal_means(
     (['MAM', 'JJA', 'SON', 'DJF'], 'DJF 2000')
     """
     wanted = find_seasons(seasons)
+    data = read_monthly(data)
     months = number_months(data["time"])
     last = months.size - 2
     found, dropped = [], []
@@ -75,7 +77,7 @@ def seasonal_means(
     variables = {
         name: array if climatology is None else anomalies(array, climatology)
         for name, array in data.data_vars.items()
-        if "time" in array.dims and not str(name).endswith(("_bnds", "_bounds"))
+        if "time" in array.dims and not is_bounds(name)
     }
     days = data["time"].dt.days_in_month.astype(np.float64)
     coords = season_coords(starts + int(months[0]), [name for _, name in found], data["time"])

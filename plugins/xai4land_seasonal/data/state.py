@@ -15,6 +15,7 @@ from xai4land.regridding import cell_means
 from xai4land.typing import Floats, Ints
 from xai4land_seasonal.data.climatology import Climatology, anomalies, describe
 from xai4land_seasonal.data.history import History
+from xai4land_seasonal.data.monthly import drop_single_dims, read_monthly
 from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.data.trends import Trend
 from xai4land_seasonal.data.variables import Variable, find_variable
@@ -117,6 +118,7 @@ def read_state(
         Listing variables that are missing, units that cannot be converted, missing months, a
         grid that does not cover the emulator's.
     """
+    data = read_monthly(data)
     problems: list[str] = []
     found: list[xr.DataArray] = []
     differences = absolute or climatology is None
@@ -127,23 +129,22 @@ def read_state(
             problems += error.problems
     InputError.raise_if(problems)
     grids = [Grid.of(array, f"variable {array.name!r}") for array in found]
-    times = [_find_time(array) for array in found]
-    months = [
-        number_months(array[t], f"{array.name!r}") for array, t in zip(found, times, strict=True)
-    ]
-    for array, other in zip(found[1:], months[1:], strict=True):
-        if not np.array_equal(other, months[0]):
-            problems.append(
-                f"variable {array.name!r} has other months than {found[0].name!r}; "
-                "align them: xr.align(..., join='inner')"
-            )
+    months = number_months(data["time"])
+    for k, (array, source) in enumerate(zip(found, grids, strict=True)):
+        if "time" not in array.dims:
+            problems.append(f"variable {array.name!r} has no dimension 'time'; drop or rename it")
+        try:
+            found[k] = drop_single_dims(array, source)
+        except InputError as error:
+            problems += error.problems
+    InputError.raise_if(problems)
     target = grids[0] if grid is None else grid
     for array, source in zip(found, grids, strict=True):
         problems += _check_grid(str(array.name), source, target)
     InputError.raise_if(problems)
     parts = []
-    for array, source, time in zip(found, grids, times, strict=True):
-        plain = array.transpose(time, *source.names).rename({time: "time"})
+    for array, source in zip(found, grids, strict=True):
+        plain = array.transpose("time", *source.names)
         plain = plain.assign_coords(time=plain["time"].variable)
         plain = plain if source == target and grid is None else cell_means(plain, target, data)
         parts.append(plain if absolute else anomalies(plain, climatology, before=before))
@@ -152,7 +153,7 @@ def read_state(
     parts[1:] = [p.assign_coords(time=parts[0]["time"]) for p in parts[1:]]
     joined = xr.concat(parts, "variable", coords="minimal", compat="override", join="override")
     joined = joined.assign_coords(variable=names).transpose("time", "variable", *target.names)
-    return State(joined, months[0], target, describe(climatology, found[0]))
+    return State(joined, months, target, describe(climatology, found[0]))
 
 
 def read_states(
@@ -177,19 +178,6 @@ def read_states(
                 break
     InputError.raise_if(problems)
     return states
-
-
-def _find_time(array: xr.DataArray) -> str:
-    import cf_xarray  # noqa: F401  (registers .cf)
-
-    named = [n for n in array.cf.coordinates.get("time", []) if array[n].dims == (n,)]
-    named = named or [n for n in ("time",) if n in array.dims and n in array.coords]
-    if len(named) != 1:
-        raise InputError(
-            f"variable {array.name!r} has {len(named)} time axes, expected one; give it a "
-            "coordinate with standard_name='time'"
-        )
-    return str(named[0])
 
 
 def _check_grid(name: str, source: Grid, target: Grid) -> list[str]:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated
 
-import numpy as np
 import xarray as xr
 from pydantic import Field
 
 from xai4land.catalogs.variables import known_variables
 from xai4land.emulator import Schema
 from xai4land.errors import InputError
+from xai4land.units import convert_units, is_difference
 
 __all__ = [
     "KNOWN_VARIABLES",
     "Variable",
-    "convert",
     "default_variable",
     "find_variable",
     "guess_variables",
@@ -135,46 +134,13 @@ def find_variable(
             f"{'; ' + variable.standard_name if variable.standard_name else ''}), found {seen}; "
             f"rename yours: ds.rename(old={variable.name!r})"
         )
-    return convert(data[named[0]], variable.units, differences=differences)
-
-
-def convert(array: xr.DataArray, units: str, *, differences: bool = False) -> xr.DataArray:
-    """Convert values to other units; values without units are taken to have them.
-
-    Parameters
-    ----------
-    array : DataArray
-    units : str
-        As CF has them.
-    differences : bool
-        Whether values are differences, which K and degC share.
-
-    Raises
-    ------
-    InputError
-        If the units cannot be converted.
-
-    Examples
-    --------
-    >>> celsius = xr.DataArray([20.0], dims="x", attrs={"units": "degC"})
-    >>> convert(celsius, "K").values, convert(celsius, "K", differences=True).values
-    (array([293.15]), array([20.]))
-    """
-    given = array.attrs.get("units")
-    if given is None or given == units:
-        return array
-    from cf_xarray.units import units as registry
-
-    try:
-        zero, one = (
-            registry.Quantity(x, registry.Unit(given)).to(units).magnitude for x in (0.0, 1.0)
-        )
-    except Exception:
-        raise InputError(
-            f"variable {str(array.name)!r} has units {given!r}, which cannot be converted to "
-            f"{units!r}; convert it, or correct attrs['units']"
-        ) from None
-    with xr.set_options(keep_attrs=True):
-        converted = array * np.float64(one - zero)
-        converted = converted if differences else converted + np.float64(zero)
-        return converted.assign_attrs(units=units)
+    found = data[named[0]]
+    if "units" not in found.attrs:
+        return found
+    # Whether values are differences is known here, but metadata may contradict.
+    return convert_units(
+        found,
+        variable.units,
+        standard_name=variable.standard_name,
+        differences=differences or is_difference(found),
+    )

@@ -14,6 +14,10 @@ from xai4land_seasonal.verification.matching import to_seasons
 __all__ = ["CATEGORIES", "tercile_probabilities"]
 
 CATEGORIES = ("below", "near", "above")
+TIES = (
+    "missing where the terciles coincide, as in dry seasons; members equal to a tercile are "
+    "divided so that the observed seasons have one third in each category"
+)
 MIN_THRESHOLD_YEARS = 10
 """Years that terciles need."""
 
@@ -43,7 +47,9 @@ def tercile_probabilities(
     -------
     Dataset
         For each variable ``<name>_probability`` on (time, category, rows, columns), lazy if the
-        data are.
+        data are. Missing where the terciles coincide, as in dry seasons: there are no such
+        categories. Members equal to a tercile (zeros where a third of the years is dry) are
+        divided so that observed seasons have one third in each category.
 
     Raises
     ------
@@ -72,14 +78,19 @@ def tercile_probabilities(
         plain = members.drop_vars([c for c in members.coords if c not in members.dims])
         probability = probabilities(plain, edges).assign_coords(time=forecast["time"])
         probability = probability.assign_coords(category=list(CATEGORIES))
-        fields[f"{name}_probability"] = probability.astype(np.float32).assign_attrs(
-            long_name=f"probability of the terciles of {name}", units="1"
-        )
+        probability = probability.astype(np.float32)
+        probability.attrs = {
+            "long_name": f"probability of the terciles of {name}",
+            "units": "1",
+            "comment": TIES,
+        }
+        probability.encoding = {"_FillValue": np.float32(np.nan)}
+        fields[f"{name}_probability"] = probability
     if not fields:
         raise InputError("the forecast has no dimension 'realization'")
     keep = [c for c in forecast.coords if c != "realization"]
     found = xr.Dataset(fields).assign_coords({c: forecast[c] for c in keep})
-    found["category"].attrs["long_name"] = "part of the observed seasons"
+    found["category"].attrs = {"long_name": "part of the observed seasons"}
     found.attrs = {
         **forecast.attrs,
         "history": cf.extend_history(forecast, "tercile probabilities"),
@@ -103,6 +114,7 @@ def _thresholds(forecast: xr.Dataset, truth: xr.DataArray) -> xr.DataArray:
             continue
         some = truth.isel(time=at)
         some = some.drop_vars([c for c in some.coords if c not in some.dims or c == "time"])
-        parts.append(quantile_edges(some))
+        parts.append(quantile_edges(some).to_dataset(name="edges").reset_coords("tied_below"))
     InputError.raise_if(problems)
-    return xr.concat(parts, "time", coords="minimal", compat="override")
+    stacked = xr.concat(parts, "time", coords="minimal", compat="override")
+    return stacked.set_coords("tied_below")["edges"]

@@ -105,7 +105,7 @@ def compare(
         names += [base for base in ("climatology", "trend") if base not in references]
     if names or not isinstance(references, Mapping):
         pool |= _make_references(names, ours, obs, climatology, seed)
-    pool = {k: to_seasons(v, ours, None, f"{k!r}") for k, v in pool.items()}
+    pool = {k: to_seasons(v, ours, None, f"{k!r}", members=True) for k, v in pool.items()}
     for k, other in pool.items():
         ours, _ = match(ours, other, f"{k!r}")
     truth = match(ours, truth, "the observations")[1]

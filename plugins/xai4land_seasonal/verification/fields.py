@@ -9,7 +9,6 @@ from operator import attrgetter
 import xarray as xr
 
 from xai4land.scores.categories import (
-    category_of,
     climatological_rps,
     probabilities,
     quantile_edges,
@@ -42,9 +41,19 @@ class Observations:
         return tercile_edges(self.obs)
 
     @cached_property
-    def category(self) -> xr.DataArray:
-        """Observed category, by terciles of other years."""
-        return category_of(self.obs, self.edges)
+    def probability(self) -> xr.DataArray:
+        """Observed category, as shares of the three: 0 or 1 but for ties with a tercile."""
+        return probabilities(self.obs, self.edges)
+
+    @property
+    def below(self) -> xr.DataArray:
+        """Whether the lower tercile was observed."""
+        return self.probability.isel(category=0, drop=True)
+
+    @property
+    def above(self) -> xr.DataArray:
+        """Whether the upper tercile was observed."""
+        return self.probability.isel(category=2, drop=True)
 
     @cached_property
     def common_edges(self) -> xr.DataArray:
@@ -52,14 +61,25 @@ class Observations:
         return quantile_edges(self.obs)
 
     @cached_property
-    def common_category(self) -> xr.DataArray:
-        """Observed category, by terciles of all observations."""
-        return category_of(self.obs, self.common_edges)
+    def common_probability(self) -> xr.DataArray:
+        """Observed category, by terciles of all observations; missing for ties with one."""
+        shares = probabilities(self.obs, self.common_edges)
+        return shares.where((shares == 0) | (shares == 1))
+
+    @property
+    def low(self) -> xr.DataArray:
+        """Whether the lower tercile of all observations was observed."""
+        return self.common_probability.isel(category=0, drop=True)
+
+    @property
+    def high(self) -> xr.DataArray:
+        """Whether the upper tercile of all observations was observed."""
+        return self.common_probability.isel(category=2, drop=True)
 
     @cached_property
     def trend_mean(self) -> xr.DataArray:
         """Mean of the trend's members."""
-        return ensemble_mean(self.trend)
+        return ensemble_mean(self.trend, along="time")
 
     @cached_property
     def crps(self) -> xr.DataArray:
@@ -88,7 +108,7 @@ class SeasonForecast:
     @cached_property
     def mean(self) -> xr.DataArray:
         """Mean of the members."""
-        return ensemble_mean(self.members)
+        return ensemble_mean(self.members, along="time")
 
     @cached_property
     def variance(self) -> xr.DataArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,26 @@ from xai4land.grids.grid import Grid
 from xai4land.regridding import cell_means
 from xai4land.scores.ensembles import ensemble_mean
 from xai4land_seasonal.data.climatology import Climatology
-from xai4land_seasonal.data.levels import MAX_ANOMALY_MEAN, check_level
+from xai4land_seasonal.data.levels import check_level
 from xai4land_seasonal.data.means import seasonal_means
+from xai4land_seasonal.data.monthly import as_dataset, drop_single_dims, read_monthly
 from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.data.variables import KNOWN_VARIABLES, Variable, find_variable
 
-__all__ = ["check_same_level", "match", "to_seasons"]
+__all__ = ["check_forecast", "check_same_level", "match", "to_seasons"]
+
+MAX_BIAS = 30.0
+"""Largest bias of a forecast, in standard deviations of the years. It may reach 25 (5 K where years
+vary by 0.2 K); of absolute temperatures, in kelvin, it is 90 (polar winters) to a thousand."""
 
 
 def to_seasons(
-    data: xr.Dataset, like: xr.Dataset, climatology: Climatology, what: str
+    data: xr.Dataset,
+    like: xr.Dataset,
+    climatology: Climatology,
+    what: str,
+    *,
+    members: bool = False,
 ) -> xr.Dataset:
     """Return seasonal anomalies of data that are monthly, or seasonal already.
 
@@ -34,7 +45,19 @@ def to_seasons(
         Of monthly data.
     what : str
         What to call the data in errors.
+    members : bool
+        Whether the data may have members: they are a forecast.
+
+    Raises
+    ------
+    InputError
+        If the forecast is none, or the data lack variables, months or a grid, or have dimensions
+        that no one knows.
     """
+    check_forecast(like)
+    data = as_dataset(data, what)
+    seasonal = "season_year" in data.coords
+    data = data if seasonal else read_monthly(data, what)
     names = [str(name) for name, array in like.data_vars.items() if "time" in array.dims]
     differences = climatology is None
     grid = Grid.of(like[names[0]], "the forecast")
@@ -43,12 +66,16 @@ def to_seasons(
         try:
             array = find_variable(data, _variable(name, like), differences=differences)
             source = Grid.of(array, f"{what}: {name!r}")
-            found[name] = array if source == grid else cell_means(array, grid, data)
+            array = drop_single_dims(array, source, members=members)
+            same = dict(zip(source.names, grid.names, strict=True))
+            found[name] = array.rename(same) if source == grid else cell_means(array, grid, data)
+            found[name] = found[name].transpose("time", ..., *grid.names)
         except InputError as error:
             problems += [f"{what}: {problem}" for problem in error.problems]
+    problems += _find_other_base(data, like, climatology, what)
     InputError.raise_if(problems)
     made = xr.Dataset({n: a.rename(n).assign_coords(grid.coords()) for n, a in found.items()})
-    if "season_year" in data.coords:
+    if seasonal:
         return made.assign_coords(
             {k: data[k] for k in ("season", "season_year") if k in data.coords}
         )
@@ -56,6 +83,43 @@ def to_seasons(
     if differences:
         made = made.map(check_level, absolute=False)
     return seasonal_means(made, np.unique(like["season"].values).tolist(), climatology=climatology)
+
+
+def check_forecast(forecast: Any, what: str = "the forecast") -> None:
+    """Refuse what is no forecast: a dataset along time, members and a grid, with seasons.
+
+    Raises
+    ------
+    InputError
+    """
+    if not isinstance(forecast, xr.Dataset):
+        raise InputError(
+            f"{what} is a {type(forecast).__name__}, expected a Dataset as "
+            "xai4land_seasonal.forecast gives it; a DataArray becomes one by .to_dataset()"
+        )
+    _season_keys(forecast, what)
+    names = [n for n, array in forecast.data_vars.items() if "time" in array.dims]
+    if not names:
+        raise InputError(f"{what}: no variable along 'time' among {list(forecast.data_vars)}")
+    for name in names:
+        grid = Grid.of(forecast[name], f"{what}: {name!r}")
+        drop_single_dims(forecast[name], grid, members=True)
+
+
+def _find_other_base(
+    data: xr.Dataset, like: xr.Dataset, climatology: Climatology, what: str
+) -> list[str]:
+    """Return the problem that anomalies are against another period than the forecast's."""
+    given = data.attrs if climatology is None else {"climatology_period": ""}
+    if isinstance(climatology, tuple):
+        given = {"climatology_period": f"{climatology[0]}-{climatology[1]}"}
+    theirs, ours = (str(a.get("climatology_period", "")) for a in (given, like.attrs))
+    if theirs == ours or not all(re.fullmatch(r"\d+-\d+", period) for period in (theirs, ours)):
+        return []
+    return [
+        f"{what} are against {theirs}, and the forecast is against {ours}; give both the same "
+        "climatology=, or bring them to one with xai4land_seasonal.rebase(ds, period)"
+    ]
 
 
 def match(forecast: xr.Dataset, data: xr.Dataset, what: str) -> tuple[xr.Dataset, xr.Dataset]:
@@ -98,22 +162,22 @@ def match(forecast: xr.Dataset, data: xr.Dataset, what: str) -> tuple[xr.Dataset
 def check_same_level(forecast: xr.DataArray, obs: xr.DataArray, what: str) -> xr.DataArray:
     """Return a forecast; raise if it is absolute beside anomalies, or the reverse.
 
-    Their means over time then differ by more than any bias. Lazy data are checked when they are
-    computed.
+    Their means over time then differ by more than any bias, and as much as the absolute ones are.
+    Lazy data are checked when they are computed.
 
     Examples
     --------
     >>> obs = xr.DataArray(np.sin(np.arange(20.0)), dims="time")
-    >>> check_same_level(obs + 1, obs, "ours").equals(obs + 1)
+    >>> check_same_level(obs + 7, obs, "ours").equals(obs + 7)
     True
     """
-    mean = ensemble_mean(forecast).mean("time") - obs.mean("time")
-    difference, variance = (mean**2).mean(), ((obs - obs.mean("time")) ** 2).mean()
+    means = [ensemble_mean(forecast).mean("time"), obs.mean("time")]
+    squares = [(mean**2).mean() for mean in (means[0] - means[1], *means)]
     checked: xr.DataArray = xr.apply_ufunc(
         _refuse_other_level,
         forecast,
-        difference,
-        variance,
+        *squares,
+        ((obs - means[1]) ** 2).mean(),
         kwargs={"what": what},
         dask="parallelized",
         output_dtypes=[forecast.dtype],
@@ -123,14 +187,20 @@ def check_same_level(forecast: xr.DataArray, obs: xr.DataArray, what: str) -> xr
 
 
 def _refuse_other_level(
-    values: np.ndarray, difference: Any, variance: Any, what: str
+    values: np.ndarray, difference: Any, ours: Any, theirs: Any, variance: Any, what: str
 ) -> np.ndarray:
     """Return values, or raise if they are plainly of the other level."""
-    if values.size and float(difference) > MAX_ANOMALY_MEAN**2 * float(variance) > 0:
+    if values.size == 0:
+        return values
+    apart, larger, varying = (
+        float(square) ** 0.5 for square in (difference, max(ours, theirs), variance)
+    )
+    if apart > MAX_BIAS * varying > 0 and apart > 0.5 * larger:
         raise InputError(
-            f"{what} and the observations differ by {float(difference) ** 0.5:.3g} in the mean, "
-            f"and these vary by {float(variance) ** 0.5:.3g}: one is absolute, the other "
-            "anomalies; take anomalies of both (climatology=, hindcast_seasons(anomalies=True))"
+            f"{what} and the observations differ by {apart:.3g} in the mean, "
+            f"and these vary by {varying:.3g}: one is absolute, the other "
+            "anomalies; take anomalies of both (climatology=, hindcast_seasons(anomalies=True)), "
+            "or correct the bias with xai4land_seasonal.calibrate(forecast, obs)"
         )
     return values
 

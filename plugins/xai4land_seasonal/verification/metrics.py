@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-import numpy as np
 import xarray as xr
 
 from xai4land.scores.deterministic import acc, bias, msess, residual_correlation, rmse
 from xai4land.scores.diagnostics import rank_histogram, reliability, roc_area
 from xai4land.scores.ensembles import skill, spread_ratio
-from xai4land.scores.significance import correlation_pvalue, effective_size, random_walk
+from xai4land.scores.series import apply_over_time
+from xai4land.scores.significance import (
+    compare_scores,
+    correlation_pvalue,
+    effective_size,
+    random_walk,
+)
 from xai4land_seasonal.data.areas import area_mean
 
 __all__ = ["METRICS", "Metric", "average_over"]
@@ -30,6 +35,7 @@ class Metric(NamedTuple):
     needs : tuple of str
         Fields of a ``SeasonForecast`` that ``score`` takes.
     score : callable
+        Takes the fields and, but for p-values and what is pooled, ``weights`` of times.
     has_units : bool
         Whether it is in the units of the data; otherwise in 1.
     pooled : bool
@@ -48,25 +54,19 @@ def _acc_pvalue(mean: xr.DataArray, obs: xr.DataArray) -> xr.DataArray:
 
 
 def _sign_test_pvalue(score: xr.DataArray, reference: xr.DataArray) -> xr.DataArray:
-    return random_walk(reference - score)["pvalue"]
+    return random_walk(compare_scores(score, reference))["pvalue"]
 
 
-def _roc_of(category: int) -> Callable[[xr.DataArray, xr.DataArray], xr.DataArray]:
-    return lambda probability, truth: roc_area(probability, _events(truth, category))
+def _mean_crps(crps: xr.DataArray, *, weights: xr.DataArray | None = None) -> xr.DataArray:
+    if weights is None:
+        return crps.mean("time")
+    return apply_over_time(lambda mean, values: mean(values), crps, dim="time", weights=weights)
 
 
-def _events(truth: xr.DataArray, category: int) -> xr.DataArray:
-    return (truth == category).astype(np.float64).where(truth.notnull())
-
-
-def _reliability_of(category: int) -> Callable[..., xr.Dataset]:
-    def score(
-        probability: xr.DataArray, truth: xr.DataArray, area: xr.DataArray | None
-    ) -> xr.Dataset:
-        events = _events(truth, category)
-        return reliability(probability, events, dim=_all_dims(area), weights=area)
-
-    return score
+def _reliability(
+    probability: xr.DataArray, happened: xr.DataArray, area: xr.DataArray | None
+) -> xr.Dataset:
+    return reliability(probability, happened, dim=_all_dims(area), weights=area)
 
 
 def _rank_histogram(
@@ -105,7 +105,7 @@ METRICS: Mapping[str, Metric] = {
     "crps": Metric(
         "fair continuous ranked probability score",
         ("crps",),
-        lambda crps: crps.mean("time"),
+        _mean_crps,
         has_units=True,
     ),
     "crpss": Metric(
@@ -121,10 +121,10 @@ METRICS: Mapping[str, Metric] = {
     # Forecasts of different years are ranked, so thresholds must be the same for all: those that
     # leave out a year move against it, which would give a constant forecast skill.
     "roc_below": Metric(
-        "ROC area of the lower tercile of all years", ("low", "truth.common_category"), _roc_of(0)
+        "ROC area of the lower tercile of all years", ("low", "truth.low"), roc_area
     ),
     "roc_above": Metric(
-        "ROC area of the upper tercile of all years", ("high", "truth.common_category"), _roc_of(2)
+        "ROC area of the upper tercile of all years", ("high", "truth.high"), roc_area
     ),
     "walk_pvalue": Metric(
         "p-value of the sign test of the CRPS against the climatological ensemble",
@@ -133,14 +133,14 @@ METRICS: Mapping[str, Metric] = {
     ),
     "reliability_below": Metric(
         "reliability of the lower tercile's probability",
-        ("below", "truth.category"),
-        _reliability_of(0),
+        ("below", "truth.below"),
+        _reliability,
         pooled=True,
     ),
     "reliability_above": Metric(
         "reliability of the upper tercile's probability",
-        ("above", "truth.category"),
-        _reliability_of(2),
+        ("above", "truth.above"),
+        _reliability,
         pooled=True,
     ),
     "rank_histogram": Metric(

@@ -12,6 +12,12 @@ from xai4land_seasonal.verification.metrics import METRICS, average_over
 
 __all__ = ["compute_scores", "concatenate", "summarise"]
 
+RELIABILITY_PARTS = {
+    "probability": ": mean probability",
+    "frequency": ": how often it was observed",
+    "weight": ": share of the cases",
+}
+
 
 def compute_scores(
     comparison: Comparison, metrics: Sequence[str], mean_dims: set[str]
@@ -40,8 +46,9 @@ def compute_scores(
     every = every.assign_coords(forecast=labels, season=list(seasons))
     every = xr.Dataset({k: average_over(v, mean_dims) for k, v in every.items()})
     for key, name in origin.items():
+        part = RELIABILITY_PARTS.get(key.removeprefix(f"{name}_"), "")
         every[key].attrs = {
-            "long_name": METRICS[name].long_name,
+            "long_name": METRICS[name].long_name + part,
             "units": comparison.units if METRICS[name].has_units else "1",
         }
     return every.assign_attrs(comparison.attrs)

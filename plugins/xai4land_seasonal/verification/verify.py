@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.grids import cf
 from xai4land.grids.grid import Grid
 from xai4land_seasonal.data.climatology import Climatology
 from xai4land_seasonal.data.regions import Region
 from xai4land_seasonal.data.variables import default_variable
 from xai4land_seasonal.verification.comparison import compare, find_problems
 from xai4land_seasonal.verification.defaults import DEFAULT_METRICS, DEFAULT_REFERENCES
+from xai4land_seasonal.verification.description import describe_scores
 from xai4land_seasonal.verification.intervals import compute_intervals
+from xai4land_seasonal.verification.matching import check_forecast
 from xai4land_seasonal.verification.metrics import METRICS
 from xai4land_seasonal.verification.scores import compute_scores
 
@@ -33,8 +34,13 @@ def verify(
     climatology: Climatology = None,
     variable: str | None = None,
     seed: int = 0,
+    progress: bool = True,
 ) -> xr.Dataset:
     """Score a forecast beside references, on the seasons that all have.
+
+    Skill over climatology (``msess``, ``crpss``, ``rpss``) depends on the base of the anomalies:
+    against an old, colder base any forecast that knows of the warming has it. See
+    :func:`xai4land_seasonal.rebase`.
 
     Parameters
     ----------
@@ -64,6 +70,8 @@ def verify(
         By default the first of tas, pr, psl and tos that the forecast has, or else by the alphabet.
     seed : int
         Of the references' members.
+    progress : bool
+        Whether to show a bar while intervals are computed.
 
     Returns
     -------
@@ -71,6 +79,9 @@ def verify(
         One variable a metric, on (forecast, season, ...), lazy if the data are. ``forecast`` names
         the forecast first, then the references. Reliability and rank histograms count over all
         cells (or each region's means), on ``bin``. Intervals are on ``bound``, and computed.
+        Scores are missing where they are undefined: correlations with a series that does not
+        change, skill over a reference without error, categories where terciles coincide (in
+        dry seasons). Ties with one tercile are divided so that each category has its share.
 
     Raises
     ------
@@ -90,6 +101,7 @@ def verify(
     >>> scores.acc.sizes["forecast"]
     4
     """
+    check_forecast(forecast)
     name = variable or default_variable(forecast)
     problems = [
         f"metric {m!r}, expected one of {', '.join(METRICS)}" for m in metrics if m not in METRICS
@@ -122,7 +134,14 @@ def verify(
     )
     scores = compute_scores(comparison, metrics, mean_dims)
     if intervals:
-        scores = scores.merge(
-            compute_intervals(comparison.forecasts, metrics, mean_dims, intervals, seed)
+        found = compute_intervals(
+            comparison.forecasts,
+            metrics,
+            mean_dims,
+            intervals,
+            seed=seed,
+            units=comparison.units,
+            progress=progress,
         )
-    return scores.assign_attrs(history=cf.extend_history(forecast, "verified"))
+        scores = scores.merge(found)
+    return describe_scores(scores, forecast)

@@ -1,0 +1,46 @@
+"""What land cover gives, before the CF checker."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import xai4land
+from compliance import complaints
+from xai4land import open_store, write
+
+
+@pytest.fixture(scope="module")
+def outputs():
+    planet = xai4land.sample("land", years=[2000])
+    world = planet.ai4land.reconstruct(probabilities=True, target=1.0)
+    truth = xai4land.regrid(planet[["land_cover"]], 1.0, "majority")
+    return {
+        "map": world,
+        "scores": world.ai4land.evaluate(truth.land_cover),
+        "regridded": truth,
+        "means": xai4land.regrid(planet[["urban"]], 10.0),
+    }
+
+
+@pytest.mark.parametrize("kind", ["map", "scores", "regridded", "means"])
+def test_the_checker_finds_no_error(outputs, kind, tmp_path):
+    path = write(outputs[kind], tmp_path / "made.nc", progress=False)
+    assert not complaints(path, "lenient")
+    made, again = outputs[kind].compute(), open_store(path).compute()
+    for name in made.coords:
+        if made[name].dtype.kind in "UO":
+            assert again[name].values.tolist() == made[name].values.tolist()
+        for named in made[name].attrs.get("bounds", "").split():
+            assert named in made.variables
+
+
+def test_scores_say_what_they_are(outputs):
+    scores = outputs["scores"]
+    assert scores.attrs["Conventions"].startswith("CF-1.")
+    for name, array in scores.data_vars.items():
+        assert set(array.attrs) == {"long_name", "units"}, name
+        assert array.attrs["units"] == "1"
+    for name, coord in scores.coords.items():
+        assert "long_name" in coord.attrs, name
+    assert np.isfinite(scores.accuracy).all()
