@@ -15,7 +15,15 @@ from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land.grids.grid import Grid
 from xai4land_land.legends import LEGENDS, Legend, flag_meanings
-from xai4land_land.truth import NO_CLASS, UNKNOWN, Recoding, align, as_variable, drop_single, match_years
+from xai4land_land.truth import (
+    NO_CLASS,
+    UNKNOWN,
+    Recoding,
+    align,
+    as_variable,
+    drop_single,
+    match_years,
+)
 
 __all__ = ["evaluate", "summarise"]
 

@@ -63,7 +63,7 @@ def geographic_mapping(source: xr.Dataset | xr.DataArray | None = None) -> xr.Da
 
 
 def find_mapping(data: xr.Dataset | xr.DataArray) -> xr.DataArray | None:
-    """Return the one grid mapping variable of some data, without coordinates; None if there is none."""
+    """Return the only grid mapping variable of some data, without coordinates, if there is one."""
     names = data.variables if isinstance(data, xr.Dataset) else data.coords
     named = [n for n in names if "grid_mapping_name" in data[n].attrs and data[n].ndim == 0]
     return data[named[0]].reset_coords(drop=True) if len(named) == 1 else None

@@ -33,9 +33,10 @@ def regrid(
     Parameters
     ----------
     data : Dataset or DataArray
-        With CF coordinates of latitude and longitude, recognised by their attributes. Their bounds
-        are used if there are any (a DataArray's must be coordinates). All variables on a grid are
-        regridded, each from its own; other variables are kept as they are.
+        With coordinates of latitude and longitude, recognised by CF attributes or usual names, or
+        on a map projection that pyproj knows. Bounds are used if there are any (a DataArray's
+        must be coordinates). All variables on a grid are regridded, each from its own; other
+        variables are kept as they are.
     target : float, Dataset or DataArray
         Degrees, for a grid of the whole globe; or data on the wanted grid.
     method : {"conservative", "bilinear", "nearest", "majority", "fractions"}
@@ -128,7 +129,8 @@ def _regrid_dataset(
     rows, columns = wanted.shape
     by_engine = "" if method == "nearest" else f", engine {engine}"
     what = f"regridded to {rows} x {columns} cells, method {method}{by_engine}"
-    return metadata.add_history(merged.assign_coords(coords), data, what)
+    merged = merged.drop_vars(stale, errors="ignore").assign_coords(coords)
+    return metadata.add_history(merged, data, what)
 
 
 def _find_sources(data: xr.Dataset, stale: set[str]) -> dict[str, Horizontal]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import xarray as xr
 
@@ -11,21 +13,22 @@ from xai4land.regridding import cell_means
 from xai4land.typing import Floats, Ints
 from xai4land.units import convert_units
 from xai4land_seasonal.data.levels import check_level
+from xai4land_seasonal.data.monthly import is_bounds, read_monthly
 from xai4land_seasonal.data.months import number_months
 
 __all__ = ["Climatology", "anomalies", "describe"]
 
+Data = TypeVar("Data", xr.Dataset, xr.DataArray)
 Climatology = tuple[int, int] | xr.Dataset | xr.DataArray | None
 
 
-def anomalies(
-    data: xr.DataArray, climatology: Climatology = None, *, before: int | None = None
-) -> xr.DataArray:
+def anomalies(data: Data, climatology: Climatology = None, *, before: int | None = None) -> Data:
     """Compute departures of monthly means from the mean of their calendar month.
 
     Parameters
     ----------
-    data : DataArray, with a monthly time axis
+    data : DataArray or Dataset, with a monthly time axis
+        The bounds of months can be in a Dataset alone.
     climatology : tuple of int, Dataset, DataArray or None
         First and last year of the mean; or the mean itself, on ``month`` (1 to 12), in any units;
         or None where data are anomalies already.
@@ -34,7 +37,7 @@ def anomalies(
 
     Returns
     -------
-    DataArray, same shape
+    DataArray or Dataset, same shape
         Lazy if the data are.
 
     Raises
@@ -52,6 +55,14 @@ def anomalies(
     >>> anomalies(field, (2000, 2001))[::12].values
     array([-6.,  6., 18.])
     """
+    if isinstance(data, xr.Dataset):
+        data = read_monthly(data)
+        found = {
+            name: anomalies(array, climatology, before=before)
+            for name, array in data.data_vars.items()
+            if "time" in array.dims and not is_bounds(name)
+        }
+        return data.assign(found)
     time = "time"
     if climatology is None:
         return check_level(data, absolute=False)

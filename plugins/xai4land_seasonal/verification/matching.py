@@ -15,12 +15,7 @@ from xai4land.scores.ensembles import ensemble_mean
 from xai4land_seasonal.data.climatology import Climatology
 from xai4land_seasonal.data.levels import check_level
 from xai4land_seasonal.data.means import seasonal_means
-from xai4land_seasonal.data.monthly import (
-    as_dataset,
-    drop_single_dims,
-    is_bounds,
-    read_monthly,
-)
+from xai4land_seasonal.data.monthly import as_dataset, drop_single_dims, is_bounds, read_monthly
 from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.data.variables import KNOWN_VARIABLES, Variable, find_variable
 
