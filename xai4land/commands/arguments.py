@@ -78,11 +78,14 @@ def _chunks(text: str) -> int | tuple[int, ...]:
     return sizes if len(sizes) == 2 else int(sizes[0])
 
 
-def _target(text: str) -> float | Path:
+def _target(text: str) -> float | tuple[float, ...] | Path:
     try:
-        return float(text)
+        steps = _list_of(float)(text)
     except ValueError:
         return _existing(text)
+    if len(steps) > 2:
+        raise ValueError(text)
+    return steps if len(steps) == 2 else float(steps[0])
 
 
 def _mapping(text: str) -> dict[str, Any]:
