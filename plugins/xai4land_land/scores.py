@@ -15,7 +15,15 @@ from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land.grids.grid import Grid
 from xai4land_land.legends import LEGENDS, Legend, flag_meanings
-from xai4land_land.truth import NO_CLASS, UNKNOWN, Recoding, align, as_variable, drop_single, match_years
+from xai4land_land.truth import (
+    NO_CLASS,
+    UNKNOWN,
+    Recoding,
+    align,
+    as_variable,
+    drop_single,
+    match_years,
+)
 
 __all__ = ["evaluate", "summarise"]
 
@@ -271,4 +279,10 @@ def _compute_scores(confusion: xr.DataArray) -> xr.Dataset:
         "confusion": "share of the area by true class and class of the map",
     }.items():
         scores[name].attrs = {"long_name": about, "units": "1"}
+    for name, about in {
+        "source": "emulator or baseline that gave the map",
+        "true_class": "class of the truth",
+        "land_cover_class": "class of the map",
+    }.items():
+        scores[name].attrs = {"long_name": about}
     return scores

@@ -16,9 +16,7 @@ from xai4land.grids.flags import fill_codes
 from xai4land.grids.grid import Grid
 from xai4land.grids.time import move_into_bounds
 
-__all__ = [
-    "NO_CLASS",
-    "UNKNOWN", "Recoding", "align", "as_variable", "drop_single", "match_years"]
+__all__ = ["NO_CLASS", "UNKNOWN", "Recoding", "align", "as_variable", "drop_single", "match_years"]
 
 UNKNOWN = 255
 NO_CLASS = 254

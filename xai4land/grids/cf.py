@@ -15,6 +15,7 @@ from xai4land.grids.grid import Grid
 
 __all__ = [
     "Period",
+    "extend_attrs",
     "extend_history",
     "find_mapping",
     "geographic_mapping",
@@ -62,7 +63,7 @@ def geographic_mapping(source: xr.Dataset | xr.DataArray | None = None) -> xr.Da
 
 
 def find_mapping(data: xr.Dataset | xr.DataArray) -> xr.DataArray | None:
-    """Return the one grid mapping variable of some data, without coordinates; None if there is none."""
+    """Return the only grid mapping variable of some data, without coordinates, if there is one."""
     names = data.variables if isinstance(data, xr.Dataset) else data.coords
     named = [n for n in names if "grid_mapping_name" in data[n].attrs and data[n].ndim == 0]
     return data[named[0]].reset_coords(drop=True) if len(named) == 1 else None
@@ -164,6 +165,11 @@ def extend_history(source: xr.Dataset, what: str) -> str:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     line = f"{now}: {what} (xai4land {version('xai4land')})"
     return "\n".join([line, *filter(None, [str(source.attrs.get("history", ""))])])
+
+
+def extend_attrs(source: xr.Dataset, what: str) -> dict[str, str]:
+    """Return the source's global attributes for an output, whose history says what was done."""
+    return {**source.attrs, "Conventions": CONVENTIONS, "history": extend_history(source, what)}
 
 
 def global_attrs(source: xr.Dataset, title: str, made_by: str, what: str) -> dict[str, str]:

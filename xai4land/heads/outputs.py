@@ -128,7 +128,8 @@ def to_dataset(
             )
         names = [*dims[:-2], *(dimension.name for dimension in output.leading), *dims[-2:]]
         variable = xr.DataArray(arrays[output.name], dims=names, attrs=dict(output.attrs))
-        variable.attrs |= {"grid_mapping": name for name in mappings}
+        for mapping in mappings:
+            variable.attrs["grid_mapping"] = mapping
         variable.encoding |= {"_FillValue": output.fill, **output.encoding}
         variables[output.name] = variable
     return xr.Dataset(variables, coords, attrs)

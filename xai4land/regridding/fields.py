@@ -42,9 +42,10 @@ def regrid(
     Parameters
     ----------
     data : Dataset or DataArray
-        With CF coordinates of latitude and longitude, recognised by their attributes. Their bounds
-        are used if there are any (a DataArray's must be coordinates). All variables on a grid are
-        regridded, each from its own; other variables are kept as they are.
+        With coordinates of latitude and longitude, recognised by CF attributes or usual names, or
+        on a map projection that pyproj knows. Bounds are used if there are any (a DataArray's
+        must be coordinates). All variables on a grid are regridded, each from its own; other
+        variables are kept as they are.
     target : float, tuple of float, Dataset or DataArray
         Degrees (or degrees of latitude and of longitude), for a grid of the whole globe; or data
         on the wanted grid.
@@ -152,10 +153,12 @@ def _regrid_dataset(
     merged = data[[n for n in kept if n in data.data_vars]].assign(regridded)
     merged = merged.assign_coords({n: data[n] for n in kept if n in data.coords})
     rows, columns = wanted.shape
-    methods = list(dict.fromkeys(by_name.get(n, "conservative") for n in sources if n not in misfits))
+    used = [by_name.get(name, "conservative") for name in sources if name not in misfits]
+    methods = list(dict.fromkeys(used))
     by_engine = "" if methods == ["nearest"] else f", engine {engine}"
     what = f"regridded to {rows} x {columns} cells, method {', '.join(methods)}{by_engine}"
-    return metadata.add_history(merged.assign_coords(coords), data, what)
+    merged = merged.drop_vars(stale, errors="ignore").assign_coords(coords)
+    return metadata.add_history(merged, data, what)
 
 
 def _report(
