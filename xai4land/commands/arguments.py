@@ -26,6 +26,7 @@ __all__ = [
     "QUIET",
     "TARGET",
     "WRITTEN",
+    "ZARR_FORMAT",
     "add_options",
     "check_folder",
     "check_picture",
@@ -109,6 +110,9 @@ MAPPING = _Text("json", _mapping, 'a JSON object, as {"width": 16}')
 
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="As torch names it.")
+ZARR_FORMAT = click.option(
+    "--zarr-format", type=click.IntRange(2, 3), default=3, show_default=True, help="Of a .zarr OUT."
+)
 QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
 
 

@@ -51,7 +51,8 @@ def predict(
     bound : Bound
         Inputs that were checked against the emulator's card.
     chunks : int, tuple of int or mapping from str to int, optional
-        Rows and columns of an output chunk (-1: all of them), by default 1,024. It does not change the result.
+        Rows and columns of an output chunk (-1: all of them), by default 1,024. It does not
+        change the result.
     batch_size : int
         Windows that the network sees at once. It does not change the result.
     device : str

@@ -143,7 +143,7 @@ def _regrid_dataset(
             new = regrid_variable(data[name], source, wanted, how, engine, min_coverage)
             regridded[str(new.name)] = new
         except InputError as error:
-            misfits[name] = error.problems
+            misfits[name] = list(error.problems)
     _report({n: (data[n], p) for n, p in misfits.items()}, method, others=bool(regridded))
     old_dims = {dim for source in sources.values() for dim in source.dims}
     kept = [n for n, v in data.variables.items() if not old_dims & set(v.dims) and n not in stale]
@@ -182,8 +182,8 @@ def _report(
     if misfits:
         example = f'method={{{next(iter(misfits))!r}: "majority"}}'
         warnings.warn(
-            f"left out {', '.join(misfits)}: {'; '.join(problems)} (for classes among numbers, give "
-            f"{example})",
+            f"left out {', '.join(misfits)}: {'; '.join(problems)} (for classes among numbers, "
+            f"give {example})",
             stacklevel=4,
         )
 
