@@ -1,4 +1,4 @@
-"""Coarse climate and land data into useful fields, with trained emulators, in xarray.
+"""Turn coarse climate and land data into useful fields with trained emulators, in xarray.
 
 Importing the package registers the accessors ``ds.ai4land`` and ``ds.seasonal``; everything
 heavy is imported at first use.

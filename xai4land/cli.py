@@ -15,6 +15,8 @@ import click
 from xai4land import __version__, discovery
 from xai4land.commands.arguments import WRITTEN
 from xai4land.commands.emulator import emulators
+from xai4land.commands.groups import Group
+from xai4land.commands.hints import name_options
 from xai4land.commands.prefetching import prefetch
 from xai4land.commands.regrid import regrid
 from xai4land.commands.tables import format_table
@@ -23,7 +25,7 @@ from xai4land.errors import PluginError, Xai4landError
 __all__ = ["main"]
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """The engine's commands, and those of the plugins, which are loaded when asked for."""
 
     def _load_added(self) -> dict[str, click.Command]:
@@ -57,7 +59,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="xai4land")
 def cli() -> None:
-    """Coarse climate and land data into useful fields, with trained emulators."""
+    """Turn coarse climate and land data into useful fields with trained emulators."""
 
 
 cli.add_command(emulators)
@@ -105,8 +107,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except (Xai4landError, OSError) as error:
-        click.echo("\n".join([f"error: {error}", *_get_notes(error)]), err=True)
+        message = "\n".join([f"error: {error}", *_get_notes(error)])
+        click.echo(_name_options(message, arguments), err=True)
         sys.exit(1)
+
+
+def _name_options(message: str, arguments: Sequence[str] | None) -> str:
+    """Return an error's message with the options of the command that was called."""
+    given = sys.argv[1:] if arguments is None else arguments
+    name = next((word for word in given if not word.startswith("-")), "")
+    command = cli.get_command(click.Context(cli), name)
+    return message if command is None else name_options(message, command)
 
 
 def _get_notes(error: BaseException | None) -> list[str]:

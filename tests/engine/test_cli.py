@@ -51,9 +51,11 @@ def test_reconstruct_and_evaluate(files, capsys):
     assert code == 0
     assert "mean_iou" in out
     assert picture.exists()
-    code, _, err = run(capsys, "reconstruct", files / "states.nc", made, *how)
+    # The same run is finished; another one must not replace it.
+    assert run(capsys, "reconstruct", files / "states.nc", made, *how)[0] == 0
+    code, _, err = run(capsys, "reconstruct", files / "states.nc", made, *how, "--no-baselines")
     assert code == 1
-    assert "overwrite" in err
+    assert "--overwrite" in err
 
 
 def test_faults_are_one_message_and_exit_code_1(files, capsys):
@@ -156,3 +158,31 @@ def test_explain_says_what_a_run_will_take(files, capsys):
     code, out, err = run(capsys, "explain", files / "states.nc", *how)
     assert code == 0, err
     assert "windows" in out
+
+
+def test_errors_name_options_and_not_parameters(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    xai4land.sample("climate", years=range(1950, 1992)).to_netcdf("obs.nc")
+    code, _, err = run(capsys, "forecast", "obs.nc", "fc.nc", "--quiet")
+    assert code == 1
+    assert "give --climatology FIRST-LAST" in err
+    assert "climatology=" not in err
+    how = ["--climatology", "1951-1980", "--years", "1990", "--quiet"]
+    assert run(capsys, "forecast", "obs.nc", "fc.nc", *how, "--members", 3)[0] == 0
+    code, _, err = run(capsys, "forecast", "obs.nc", "fc.nc", *how, "--members", 4)
+    assert code == 1
+    assert "--overwrite" in err
+    assert "overwrite=True" not in err
+
+
+def test_help_shows_the_first_sentence_of_each_command(capsys):
+    for arguments in (["--help"], ["emulators", "--help"]):
+        code, out, _ = run(capsys, *arguments)
+        assert code == 0
+        assert "..." not in out.split("Commands:")[1]
+
+
+def test_a_misspelt_command_is_answered_by_the_nearest_one(capsys):
+    code, _, err = run(capsys, "reconstuct", "a.nc", "b.nc")
+    assert code == 2
+    assert "did you mean 'reconstruct'?" in err

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from xai4land.commands.groups import Group
 from xai4land.commands.tables import format_table
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["emulators"]
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 def emulators(context: click.Context) -> None:
     """List the emulators that are bundled and registered; or show, pull, verify them."""

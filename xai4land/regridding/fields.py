@@ -44,7 +44,7 @@ def regrid(
         between the four centres around. ``"nearest"``: the value of the nearest centre, also if
         it is missing. For classes: ``"majority"``, the class with the largest area (of equal ones
         the smaller code), and ``"fractions"``, the part of the area of each class, along a new
-        first dimension.
+        dimension before the rows.
     engine : {"auto", "xesmf", "xarray-regrid"}
         By default xESMF if it is installed. xarray-regrid handles only regular grids.
         ``method="nearest"`` needs no engine.
@@ -121,12 +121,15 @@ def _regrid_dataset(
     InputError.raise_if(problems)
     old_dims = {dim for source in sources.values() for dim in source.dims}
     kept = [n for n, v in data.variables.items() if not old_dims & set(v.dims) and n not in stale]
+    mapping, coords = metadata.locate(target, wanted)
+    for variable in regridded.values():
+        variable.attrs |= {"grid_mapping": str(mapping.name)} if mapping is not None else {}
     merged = data[[n for n in kept if n in data.data_vars]].assign(regridded)
     merged = merged.assign_coords({n: data[n] for n in kept if n in data.coords})
     rows, columns = wanted.shape
     by_engine = "" if method == "nearest" else f", engine {engine}"
     what = f"regridded to {rows} x {columns} cells, method {method}{by_engine}"
-    merged = merged.drop_vars(stale, errors="ignore").assign_coords(wanted.coords())
+    merged = merged.drop_vars(stale, errors="ignore").assign_coords(coords)
     return metadata.add_history(merged, data, what)
 
 

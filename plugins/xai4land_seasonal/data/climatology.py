@@ -10,6 +10,7 @@ import xarray as xr
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.regridding import cell_means
+from xai4land.typing import Floats, Ints
 from xai4land.units import convert_units
 from xai4land_seasonal.data.levels import check_level
 from xai4land_seasonal.data.monthly import is_bounds, read_monthly
@@ -72,7 +73,7 @@ def anomalies(data: Data, climatology: Climatology = None, *, before: int | None
     else:
         mean = _match_given(data, climatology)
     departures: xr.DataArray = xr.apply_ufunc(
-        lambda values, means, at: values - means[..., at],
+        _subtract,
         data,
         mean.sortby("month"),
         kwargs={"at": data[time].dt.month.values - 1},
@@ -84,6 +85,19 @@ def anomalies(data: Data, climatology: Climatology = None, *, before: int | None
         keep_attrs="override",
     )
     return departures.transpose(*data.dims)
+
+
+def _subtract(values: Floats, means: Floats, at: Ints) -> Floats:
+    """Subtract monthly means along the last axis; a series that is its mean has no anomalies.
+
+    Otherwise these would be rounding errors: those of sea surface temperature under ice, say.
+    """
+    departures = values - means[..., at]
+    if departures.dtype.kind == "f":
+        rounding = 4 * np.finfo(departures.dtype).eps * np.abs(values)
+        constant = ((np.abs(departures) <= rounding) | np.isnan(departures)).all(-1)
+        departures[constant] *= 0.0
+    return departures
 
 
 def describe(climatology: Climatology, data: xr.DataArray) -> str:

@@ -1,0 +1,44 @@
+"""Hints of the functions' errors, which name parameters, as options of a command."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+__all__ = ["name_options"]
+
+VALUE = r"(?P<value>\([^()]*\)|\[[^\[\]]*\]|'[^']*'|[\w./-]*)"
+
+
+def name_options(message: str, command: click.Command) -> str:
+    """Return a message that names options where it named a function's parameters.
+
+    Examples
+    --------
+    >>> import click
+    >>> options = [click.Option(["--overwrite"], is_flag=True), click.Option(["--years"])]
+    >>> command = click.Command("write", params=options)
+    >>> name_options("it exists; overwrite=True replaces it; or years=(1981, 2000)", command)
+    'it exists; --overwrite replaces it; or --years 1981-2000'
+    """
+    options = {p.name: p for p in command.params if isinstance(p, click.Option)}
+
+    def rename(match: re.Match[str]) -> str:
+        option = options.get(match["name"])
+        return match[0] if option is None else _write_option(option, match["value"])
+
+    return re.sub(rf"\b(?P<name>[a-z_]+)={VALUE}", rename, message)
+
+
+def _write_option(option: click.Option, value: str) -> str:
+    """Return an option with its value, as it is typed."""
+    if value == "False" and option.secondary_opts:
+        return option.secondary_opts[0]
+    name = option.opts[0]
+    if option.is_flag or not value:
+        return name
+    if years := re.fullmatch(r"\((\d+|first year), (\d+|last year)\)", value):
+        first, last = (year.replace(" year", "").upper() for year in years.groups())
+        return f"{name} {first}-{last}"
+    return f"{name} {value}"
