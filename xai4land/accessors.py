@@ -93,14 +93,9 @@ class Accessor:
     Parameters
     ----------
     data : Dataset or DataArray
-
-    Attributes
-    ----------
-    accepts_arrays : bool
-        Whether the accessor is registered on DataArrays, too.
     """
 
-    accepts_arrays: ClassVar[bool] = True
+    _accepts_arrays: ClassVar[bool] = True  # registered on DataArrays, too
 
     def __init__(self, data: xr.Dataset | xr.DataArray) -> None:
         self._data = data

@@ -99,7 +99,7 @@ def register_accessors() -> None:
 def _import_late(name: str) -> Callable[[xr.Dataset | xr.DataArray], Any]:
     def accessor(data: xr.Dataset | xr.DataArray) -> Any:
         found = load("accessors", name)
-        if isinstance(data, xr.DataArray) and not getattr(found, "accepts_arrays", False):
+        if isinstance(data, xr.DataArray) and not getattr(found, "_accepts_arrays", False):
             raise InputError(
                 f"the accessor {name!r} takes a Dataset, this is a DataArray; "
                 f"array.to_dataset(name=...).{name} has it"

@@ -11,6 +11,7 @@ import xai4land
 import xai4land_land
 from xai4land.commands.arguments import (
     CHUNKS,
+    DEVICE,
     EXISTING,
     MAPPING,
     NAMES,
@@ -37,7 +38,6 @@ STATIC = click.option(
     "--static", type=EXISTING, help="Static features, if they are not with the states."
 )
 LEGEND = click.option("--legend", help="How the truth's codes merge; by default the one that fits.")
-DEVICE = click.option("--device", default="auto", show_default=True)
 HOW_TO_RECONSTRUCT = add_options(
     click.option("--emulator", help="Name or .safetensors file; by default the one that fits."),
     STATIC,

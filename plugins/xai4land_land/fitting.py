@@ -157,7 +157,7 @@ def _encode_truth(
     time = next((array[name] for array, name in names if name is not None), None)
     truth = match_years(reference, time)
     positions: xr.DataArray = xr.apply_ufunc(
-        Recoding.of(reference, legend.positions(reference)),
+        Recoding.of(reference, legend.positions(reference)).known,
         truth,
         dask="parallelized",
         output_dtypes=[np.uint8],

@@ -9,12 +9,21 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from xai4land.adapters.xarray import is_in_memory
 from xai4land.emulator.inputs import time_name
 from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land.grids.grid import Grid
 from xai4land_land.legends import LEGENDS, Legend, flag_meanings
-from xai4land_land.truth import UNKNOWN, Recoding, align, as_variable, drop_single, match_years
+from xai4land_land.truth import (
+    NO_CLASS,
+    UNKNOWN,
+    Recoding,
+    align,
+    as_variable,
+    drop_single,
+    match_years,
+)
 
 __all__ = ["evaluate", "summarise"]
 
@@ -50,14 +59,15 @@ def evaluate(
     Dataset
         ``accuracy``, ``mean_iou``, ``macro_f1`` (source); ``iou``, ``f1`` (source,
         land_cover_class); ``confusion`` (source, true_class, land_cover_class), in shares of
-        the area compared. Sources are the emulator and the baselines; means are over the
-        classes that the truth has. Lazy where the maps are.
+        the area compared; ``left_out`` (source), the share of the area where map and truth are
+        known that is not compared, since no class takes its code in one of them. Sources are the
+        emulator and the baselines; means are over the classes that the truth has. Lazy where the
+        maps are; otherwise a warning names the codes.
 
     Raises
     ------
     InputError
-        If the grids, years or classes cannot be compared, or a map has codes that no flag
-        names, other than its fill value; of lazy maps when they are computed.
+        If the grids, years or classes cannot be compared.
 
     Examples
     --------
@@ -84,12 +94,16 @@ def evaluate(
     reference = reference.transpose(*dims)
     area = np.cos(np.deg2rad(grid.lat.values))
     found = {}
+    for array, recoding in ((reference, theirs), (made, own)):
+        if is_in_memory(array):
+            recoding.warn(array.values, recoding(array.values))
     for source, suffix in SOURCES.items():
         if name + suffix in data:
             variable = drop_single(data[name + suffix], "the map").transpose(*dims)
             found[source] = _count_confusion(variable, own, reference, theirs, area, len(classes))
+    counted = _stack(list(found.values()))
     confusion = xr.DataArray(
-        _stack(list(found.values())),
+        counted[:, :-1, :-1],
         dims=("source", "true_class", "land_cover_class"),
         coords={
             "source": list(found),
@@ -98,6 +112,10 @@ def evaluate(
         },
     )
     scores = _compute_scores(confusion)
+    left = counted[:, -1, :].sum(-1) + counted[:, :-1, -1].sum(-1)
+    about = "share of the known area that is left out, since no class takes its code"
+    left_out = left / counted.sum((-2, -1))
+    scores["left_out"] = ("source", left_out, {"long_name": about, "units": "1"})
     what = f"scores of {name!r}, weighted by area"
     return scores.assign_attrs(cf.global_attrs(data, "Scores of a map of classes", what, what))
 
@@ -113,8 +131,9 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by ``source``; columns ``accuracy``, ``mean_iou``, ``macro_f1``, and the
-        intersection over union of each class that the truth has, as ``IoU forest``.
+        Indexed by ``source``; columns ``accuracy``, ``mean_iou``, ``macro_f1``, ``left_out`` if
+        it is not zero, and the intersection over union of each class that the truth has, as
+        ``IoU forest``.
 
     Raises
     ------
@@ -135,8 +154,10 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
             f"the dataset has no {', '.join(absent)}, expected scores; "
             "out.ai4land.evaluate(truth) gives them"
         )
-    scores = scores[[*means, "iou"]].compute()
-    table = scores[means].to_dataframe()[means]
+    left = ["left_out"] if "left_out" in scores else []
+    scores = scores[[*means, "iou", *left]].compute()
+    columns = [*means, *(name for name in left if (scores[name] > 0).any())]
+    table = scores[columns].to_dataframe()[columns]
     classes = scores.iou.to_pandas().dropna(axis="columns", how="all").add_prefix("IoU ")
     return table.join(classes)
 
@@ -180,13 +201,18 @@ def _count_confusion(
     area: npt.NDArray[np.float64],
     classes: int,
 ) -> Any:
-    """Return the confusion matrix in area, truth by row; a dask array if either map is."""
+    """Return the confusion matrix in area, truth by row; a dask array if either map is.
+
+    The last row and column are of codes that no class takes.
+    """
+    classes += 1
 
     def count(
         map_: npt.NDArray[Any], truth: npt.NDArray[Any], weight: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]:
         chosen, right = own(map_), theirs(truth)
         known = (chosen != UNKNOWN) & (right != UNKNOWN)
+        chosen, right = (np.where(p == NO_CLASS, classes - 1, p) for p in (chosen, right))
         weights = np.broadcast_to(weight, map_.shape)[known]
         pairs = right[known].astype(np.int64) * classes + chosen[known]
         total = np.bincount(pairs, weights=weights, minlength=classes**2)
@@ -253,4 +279,10 @@ def _compute_scores(confusion: xr.DataArray) -> xr.Dataset:
         "confusion": "share of the area by true class and class of the map",
     }.items():
         scores[name].attrs = {"long_name": about, "units": "1"}
+    for name, about in {
+        "source": "emulator or baseline that gave the map",
+        "true_class": "class of the truth",
+        "land_cover_class": "class of the map",
+    }.items():
+        scores[name].attrs = {"long_name": about}
     return scores

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,9 +16,10 @@ from xai4land.grids.flags import fill_codes
 from xai4land.grids.grid import Grid
 from xai4land.grids.time import move_into_bounds
 
-__all__ = ["UNKNOWN", "Recoding", "align", "as_variable", "drop_single", "match_years"]
+__all__ = ["NO_CLASS", "UNKNOWN", "Recoding", "align", "as_variable", "drop_single", "match_years"]
 
 UNKNOWN = 255
+NO_CLASS = 254
 NO_CODE = np.iinfo(np.int64).min
 
 
@@ -89,32 +91,39 @@ class Recoding:
     def __call__(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
         """Return positions; :data:`UNKNOWN` where values are missing.
 
-        Raises
-        ------
-        InputError
-            If there are codes that no class takes.
+        Codes that no class takes become :data:`NO_CLASS`.
 
         Examples
         --------
-        >>> Recoding({11: 1, 22: 2}, frozenset({9}))(np.array([11.0, np.nan, 22.0, 9.0]))
-        array([  1, 255,   2, 255], dtype=uint8)
+        >>> Recoding({11: 1, 22: 2}, frozenset({9}))(np.array([11.0, np.nan, 22.0, 9.0, 7.0]))
+        array([  1, 255,   2, 255, 254], dtype=uint8)
         """
-        found = np.full(values.shape, UNKNOWN, np.uint8)
+        found = np.full(values.shape, NO_CLASS, np.uint8)
+        found[np.isin(values, [*self.missing]) | (values != values)] = UNKNOWN
         for value, position in self.positions.items():
             found[values == value] = position
-        rest = values[found == UNKNOWN]
-        rest = rest[~np.isin(rest, [*self.missing]) & (rest == rest)]
-        if rest.size:
-            codes = np.unique(rest)
-            some = ", ".join(f"{code:g}" for code in codes[:8].astype(float))
-            name = "truth" if self.what == "the truth" else "map"
-            raise InputError(
-                f"{self.what} has codes {some}{', ...' if codes.size > 8 else ''} that no class "
-                f"takes, in {rest.size / values.size:.2%} of the pixels; name them in its "
-                f"flag_values and flag_meanings, or mask them as missing: "
-                f"{name}.where({name} != {codes[0]:g})"
-            )
         return found
+
+    def known(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+        """Return positions, codes that no class takes as :data:`UNKNOWN`; warn of these."""
+        found = self(values)
+        self.warn(values, found)
+        found[found == NO_CLASS] = UNKNOWN
+        return found
+
+    def warn(self, values: npt.NDArray[np.generic], found: npt.NDArray[np.uint8]) -> None:
+        """Warn of codes that no class takes: which, and how many of the known pixels have them."""
+        left = values[found == NO_CLASS]
+        if not left.size:
+            return
+        codes = np.unique(left)
+        some = ", ".join(f"{code:g}" for code in codes[:8].astype(float))
+        warnings.warn(
+            f"{self.what} has codes {some}{', ...' if codes.size > 8 else ''} that no class takes, "
+            f"in {left.size / (found != UNKNOWN).sum():.2%} of its known pixels, which are left "
+            "out; name them in flag_values and flag_meanings, or mask them as missing",
+            stacklevel=2,
+        )
 
 
 def align(truth: xr.DataArray, grid: Grid) -> xr.DataArray:

@@ -12,6 +12,7 @@ import xai4land
 import xai4land_seasonal as seasonal
 from xai4land.commands.arguments import (
     COUNTS,
+    DEVICE,
     EXISTING,
     MAPPING,
     NAMES,
@@ -125,9 +126,7 @@ def forecast(
 @click.option("--amplitude", type=NUMBERS, help="One for each target; by default chosen.")
 @click.option("--spread", type=NUMBERS, help="One for each target; by default chosen.")
 @click.option("--parameters", type=MAPPING, help="Of the network, as JSON.")
-@add_options(*settings_options(Settings))
-@click.option("--device", default="auto", show_default=True)
-@add_options(QUIET)
+@add_options(*settings_options(Settings), DEVICE, QUIET)
 def fit(data: Path, out: Path, quiet: bool, **how: Any) -> None:
     """Train a seasonal emulator on the monthly fields in DATA; save it to OUT (.safetensors)."""
     if out.suffix != ".safetensors":
@@ -157,11 +156,13 @@ def fit(data: Path, out: Path, quiet: bool, **how: Any) -> None:
 @SEED
 @click.option("--plot", type=WRITTEN, help="Save maps of the first metric.")
 @click.option("--report", type=WRITTEN, help="Write one page (.html) with maps and scores.")
+@QUIET
 def verify(
     forecast: Path,
     obs: Path,
     plot: Path | None,
     report: Path | None,
+    quiet: bool,
     **how: Any,
 ) -> None:
     """Score FORECAST, and references, against the monthly fields in OBS."""
@@ -170,7 +171,7 @@ def verify(
     if report is not None:
         check_folder(report)
     ensemble, truth = xai4land.open_store(forecast), _open(obs)
-    scores = seasonal.verify(ensemble, truth, **drop_missing(how)).compute()
+    scores = seasonal.verify(ensemble, truth, progress=not quiet, **drop_missing(how)).compute()
     click.echo(format_table(seasonal.summarise(scores)))
     if plot is not None:
         seasonal.plot_scores(scores, metric=how["metrics"][0]).savefig(plot, dpi=150)

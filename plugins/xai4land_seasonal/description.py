@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from xai4land.grids import cf
+from xai4land.heads.outputs import Output, to_dataset
 from xai4land.typing import Ints
 from xai4land_seasonal.data.months import start_of_months
 from xai4land_seasonal.data.seasons import SEASON_OF_MONTH, reference_time, season_coords
@@ -54,24 +55,26 @@ def describe_forecast(
         dims="realization",
         attrs={"standard_name": "realization", "units": "1"},
     )
-    fields = {}
     by_name = {variable.name: variable for variable in variables}
-    for k, name in enumerate(forecaster.targets(list(by_name))):
-        variable = by_name[name]
-        attrs = {
-            "long_name": f"seasonal anomaly of {variable.standard_name or name}",
-            "units": variable.units,
-            "cell_methods": "time: mean",
-            "climatology_period": state.climatology,
-        }
-        fields[name] = xr.DataArray(values[:, :, k], dims=dims, attrs=attrs)
-        fields[name].encoding["_FillValue"] = np.float32(np.nan)
+    targets = forecaster.targets(list(by_name))
+    outputs = [_output(name, by_name[name], state.climatology) for name in targets]
+    arrays = {name: values[:, :, k] for k, name in enumerate(targets)}
     title = f"seasonal forecast by {forecaster.name}"
     attrs = cf.global_attrs(source, f"Seasonal anomalies: {forecaster.name}", title, title)
     attrs["comment"] = f"{forecaster.description}; {attrs['comment']}"
     attrs |= {"emulator": forecaster.name, **forecaster.attrs}
     attrs["climatology_period"] = state.climatology
-    return xr.Dataset(fields, coords, attrs)
+    return to_dataset(outputs, arrays, dims, coords, attrs)
+
+
+def _output(name: str, variable: Variable, climatology: str) -> Output:
+    attrs = {
+        "long_name": f"seasonal anomaly of {variable.standard_name or name}",
+        "units": variable.units,
+        "cell_methods": "time: mean",
+        "climatology_period": climatology,
+    }
+    return Output(name, "float32", attrs, np.float32(np.nan))
 
 
 def _time_coords(starts: Ints, lead: int, time: xr.DataArray) -> dict[str, Any]:

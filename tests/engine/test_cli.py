@@ -51,10 +51,9 @@ def test_reconstruct_and_evaluate(files, capsys):
     assert code == 0
     assert "mean_iou" in out
     assert picture.exists()
-    # The same command on its finished output has nothing to do; another one is refused.
+    # The same run is finished; another one must not replace it.
     assert run(capsys, "reconstruct", files / "states.nc", made, *how)[0] == 0
-    other = [*how, "--no-baselines"]
-    code, _, err = run(capsys, "reconstruct", files / "states.nc", made, *other)
+    code, _, err = run(capsys, "reconstruct", files / "states.nc", made, *how, "--no-baselines")
     assert code == 1
     assert "--overwrite" in err
 

@@ -55,7 +55,13 @@ TWINS = {
         SAVES,
         xai4land_seasonal.Settings,
     ),
-    "verify": Twin(xai4land_seasonal, "verify", ("data.nc", "obs.nc"), {"plot", "report"}),
+    "verify": Twin(
+        xai4land_seasonal,
+        "verify",
+        ("data.nc", "obs.nc"),
+        {"plot", "report", "quiet"},
+        {"progress": SAVES["progress"]},
+    ),
     "calibrate": Twin(xai4land_seasonal, "calibrate", ("data.nc", "obs.nc", "out.nc"), WRITES),
     "tercile-probabilities": Twin(
         xai4land_seasonal, "tercile_probabilities", ("data.nc", "obs.nc", "out.nc"), WRITES

@@ -39,8 +39,10 @@ def test_the_compliance_checker_finds_no_error(world, emulator, tmp_path, gap):
         world = world.copy(deep=True)
         world["wood"][:, 3, 3] = np.nan
     made = reconstruct(world, emulator, probabilities=True)
-    path = write(made, tmp_path / "map.nc", progress=False)
-    assert not complaints(path)
+    assert not complaints(write(made, tmp_path / "map.nc", progress=False), "lenient")
+    # CF recommends classes before time, where CDO reads nothing.
+    maps = made.drop_vars(["land_cover_probability", "land_cover_class"])
+    assert not complaints(write(maps, tmp_path / "maps.nc", progress=False))
 
 
 def test_pictures_are_drawn(made, world, tmp_path):

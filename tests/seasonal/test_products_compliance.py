@@ -133,3 +133,16 @@ def test_iris_reads_it_without_complaint(files, kind):
         warnings.filterwarnings("ignore", ".*is a variable length type of kind <class 'str'>")
         cubes = {cube.var_name: cube for cube in iris.load(str(files[kind]))}
     assert kind != "terciles" or cubes["tas_probability"].standard_name is None
+
+
+def test_files_that_xarray_opens_are_products_again(outputs, files):
+    """Where bounds are variables like others."""
+    world = monthly(red_noise(50, 6, 12))
+    with xr.open_dataset(files["forecast"], chunks={}) as plain:
+        assert "time_bnds" in plain.data_vars
+        for function in (calibrate, tercile_probabilities, verify):
+            assert "time_bnds" not in function(plain, world).data_vars or function is calibrate
+        assert rebase(plain, (1930, 1949), obs=world).tas.shape == outputs["forecast"].tas.shape
+        both = combine(plain, {"same": plain})
+        assert both.sizes["realization"] == 10
+        assert both.time_bnds.dims == ("time", "bnds")

@@ -15,6 +15,7 @@ from xai4land.errors import InputError, StoreError
 __all__ = [
     "CHUNKS",
     "COUNTS",
+    "DEVICE",
     "EXISTING",
     "MAPPING",
     "NAMES",
@@ -104,6 +105,7 @@ TARGET = _Text("grid", _target, "a resolution in degrees, or a file on the wante
 MAPPING = _Text("json", _mapping, 'a JSON object, as {"width": 16}')
 
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
+DEVICE = click.option("--device", default="auto", show_default=True, help="As torch names it.")
 QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
 
 

@@ -261,8 +261,9 @@ class Numbers(Outputs):
 
 
 def flags(classes: Sequence[OutputClass]) -> dict[str, Any]:
-    """Return ``flag_values`` (uint8) and ``flag_meanings`` of a legend."""
+    """Return ``flag_values`` (uint8), ``flag_meanings`` and ``flag_colors`` of a legend."""
     return {
         "flag_values": np.array([c.value for c in classes], np.uint8),
         "flag_meanings": " ".join(c.name for c in classes),
+        "flag_colors": " ".join(c.colour for c in classes),
     }

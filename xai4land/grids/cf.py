@@ -13,12 +13,60 @@ from xai4land.errors import InputError
 from xai4land.grids.cells import CellEdges, cell_edges
 from xai4land.grids.grid import Grid
 
-__all__ = ["Period", "extend_history", "global_attrs", "grid_coords", "time_bounds"]
+__all__ = [
+    "Period",
+    "extend_attrs",
+    "extend_history",
+    "find_mapping",
+    "geographic_mapping",
+    "global_attrs",
+    "grid_coords",
+    "time_bounds",
+]
 
 Period = Literal["year", "month"]
 """What a time step stands for."""
 
 CONVENTIONS = "CF-1.11"
+
+
+WGS84 = (
+    'GEOGCRS["WGS 84",DATUM["World Geodetic System 1984",ELLIPSOID["WGS 84",6378137,298.257223563,'
+    'LENGTHUNIT["metre",1]]],PRIMEM["Greenwich",0,ANGLEUNIT["degree",0.0174532925199433]],'
+    'CS[ellipsoidal,2],AXIS["geodetic latitude (Lat)",north,ORDER[1],'
+    'ANGLEUNIT["degree",0.0174532925199433]],AXIS["geodetic longitude (Lon)",east,ORDER[2],'
+    'ANGLEUNIT["degree",0.0174532925199433]],ID["EPSG",4326]]'
+)
+
+
+def geographic_mapping(source: xr.Dataset | xr.DataArray | None = None) -> xr.DataArray:
+    """Return the grid mapping of latitudes and longitudes: the source's own, or WGS 84.
+
+    Examples
+    --------
+    >>> mapping = geographic_mapping()
+    >>> mapping.name, mapping.attrs["grid_mapping_name"]
+    ('crs', 'latitude_longitude')
+    """
+    found = None if source is None else find_mapping(source)
+    if found is not None and found.attrs["grid_mapping_name"] == "latitude_longitude":
+        return found
+    attrs = {
+        "grid_mapping_name": "latitude_longitude",
+        "long_name": "coordinate reference system",
+        "semi_major_axis": 6378137.0,
+        "inverse_flattening": 298.257223563,
+        "longitude_of_prime_meridian": 0.0,
+        "crs_wkt": WGS84,
+    }
+    return xr.DataArray(np.int32(0), attrs=attrs, name="crs")
+
+
+def find_mapping(data: xr.Dataset | xr.DataArray) -> xr.DataArray | None:
+    """Return the only grid mapping variable of some data, without coordinates, if there is one."""
+    names = data.variables if isinstance(data, xr.Dataset) else data.coords
+    named = [n for n in names if "grid_mapping_name" in data[n].attrs and data[n].ndim == 0]
+    return data[named[0]].reset_coords(drop=True) if len(named) == 1 else None
 
 
 def grid_coords(grid: Grid, cells: CellEdges | None = None) -> dict[str, xr.DataArray]:
@@ -117,6 +165,11 @@ def extend_history(source: xr.Dataset, what: str) -> str:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     line = f"{now}: {what} (xai4land {version('xai4land')})"
     return "\n".join([line, *filter(None, [str(source.attrs.get("history", ""))])])
+
+
+def extend_attrs(source: xr.Dataset, what: str) -> dict[str, str]:
+    """Return the source's global attributes for an output, whose history says what was done."""
+    return {**source.attrs, "Conventions": CONVENTIONS, "history": extend_history(source, what)}
 
 
 def global_attrs(source: xr.Dataset, title: str, made_by: str, what: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ __all__ = ["Dimension", "Output", "to_dataset", "unpack"]
 
 @dataclass(frozen=True)
 class Dimension:
-    """A dimension of an output before time and space, such as classes or members.
+    """A dimension of an output beside time and space, such as classes or members.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Output:
     fill : number
         What files hold where the value is missing.
     leading : tuple of Dimension
-        Dimensions before time and space.
+        Dimensions between time and space.
     steps : int, optional
         Floats between 0 and ``254 / steps`` that blocks keep as whole numbers of ``1 / steps`` in
         one byte; missing ones as 255.
@@ -104,11 +104,12 @@ def to_dataset(
     ----------
     outputs : sequence of Output
     arrays : mapping from str to array
-        Of each output by name, shape (leading dimensions, dims).
+        Of each output by name, shape (time, leading dimensions, rows, columns).
     dims : sequence of str
-        Dimensions after the leading ones.
+        Dimensions beside the leading ones, which come before the last two: time is first.
     coords, attrs : mapping
-        Of the dataset; coordinates of leading dimensions are added.
+        Of the dataset; coordinates of leading dimensions are added. A coordinate with a
+        ``grid_mapping_name`` is the grid mapping of all outputs.
 
     Examples
     --------
@@ -119,13 +120,16 @@ def to_dataset(
     """
     variables: dict[str, xr.DataArray] = {}
     coords = dict(coords)
+    mappings = [n for n, c in coords.items() if "grid_mapping_name" in getattr(c, "attrs", {})]
     for output in outputs:
         for dimension in output.leading:
             coords[dimension.name] = xr.DataArray(
                 np.array(dimension.values), dims=dimension.name, attrs=dict(dimension.attrs)
             )
-        names = [*(dimension.name for dimension in output.leading), *dims]
+        names = [*dims[:-2], *(dimension.name for dimension in output.leading), *dims[-2:]]
         variable = xr.DataArray(arrays[output.name], dims=names, attrs=dict(output.attrs))
+        for mapping in mappings:
+            variable.attrs["grid_mapping"] = mapping
         variable.encoding |= {"_FillValue": output.fill, **output.encoding}
         variables[output.name] = variable
     return xr.Dataset(variables, coords, attrs)

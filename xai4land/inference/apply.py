@@ -80,6 +80,8 @@ def apply_bound(emulator: Emulator, bound: Bound, source: xr.Dataset, **how: Any
         coords |= cf.time_bounds(bound.time, head.period)
     else:
         coords |= {str(name): source[name] for name in scalar_dates(source)}
+    mapping = cf.geographic_mapping(source)
+    coords[str(mapping.name)] = mapping
     card = emulator.card
     what = f"{head.title} reconstructed by emulator {card.name}"
     attrs = cf.global_attrs(source, card.title or head.title.capitalize(), what, what)

@@ -62,7 +62,7 @@ def predict(
     Returns
     -------
     dict of dask array
-        Each output of the head by name: (leading dimensions, time,) rows, columns of the target.
+        Each output of the head by name: (time, leading dimensions,) rows, columns of the target.
     """
     if not isinstance(batch_size, int | np.integer) or batch_size < 1:
         raise InputError(f"batch_size={batch_size!r}, expected a whole number of at least 1")
@@ -121,11 +121,11 @@ def _make_block_tasks(plan: Plan, name: str, times: int) -> HighLevelGraph:
 def _make_output_array(
     blocks: HighLevelGraph, name: str, output: Output, times: int | None, sizes: Sizes
 ) -> da.Array:
-    """Make one output's array, (leading,) (time,) rows, columns, from all blocks."""
+    """Make one output's array, (time,) (leading,) rows, columns, from all blocks."""
     layer = f"{output.name}-{name}"
     zeros = (0,) * len(output.shape)
     tasks: dict[Any, Any] = {
-        (layer, *zeros, *(() if times is None else (t,)), i, j): (
+        (layer, *(() if times is None else (t,)), *zeros, i, j): (
             _select_output,
             (name, t, i, j),
             output.name,
@@ -137,7 +137,7 @@ def _make_output_array(
     }
     graph = HighLevelGraph({**blocks.layers, layer: tasks}, {**blocks.dependencies, layer: {name}})
     steps = () if times is None else ((1,) * times,)
-    chunks = (*((n,) for n in output.shape), *steps, *sizes)
+    chunks = (*steps, *((n,) for n in output.shape), *sizes)
     return da.Array(graph, layer, chunks=chunks, dtype=output.dtype)
 
 
@@ -146,7 +146,7 @@ def _select_output(
 ) -> np.ndarray:
     """Select one output of a block."""
     values = fields[name]
-    return unpack(values[..., np.newaxis, :, :] if timed else values, *packing)
+    return unpack(values[np.newaxis] if timed else values, *packing)
 
 
 def _chunk_sizes(chunks: Chunks, shape: tuple[int, int]) -> Sizes:

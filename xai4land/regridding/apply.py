@@ -35,7 +35,7 @@ def apply_over_grid(
     dtype : dtype
         Of what ``function`` returns.
     new_dim : tuple of str and int, optional
-        Name and size of a dimension that ``function`` adds before the rows. It comes first.
+        Name and size of a dimension that ``function`` adds. It comes before the rows or columns.
 
     Returns
     -------
@@ -61,4 +61,6 @@ def apply_over_grid(
     new_names = dict(zip(source.dims, target.dims, strict=True))
     result = result.rename(dict(zip(rows_columns, target.dims, strict=True)))
     order = [new_names.get(str(dim), dim) for dim in array.dims]
-    return result.transpose(*([new_dim[0]] if new_dim else []), *order)
+    if new_dim is not None:
+        order.insert(min(order.index(name) for name in target.dims), new_dim[0])
+    return result.transpose(*order)

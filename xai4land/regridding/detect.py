@@ -13,6 +13,7 @@ from xai4land.grids.coordinates import Coordinate, coord_names, describe_units
 from xai4land.grids.grid import global_grid
 from xai4land.regridding.curvilinear import read_curvilinear
 from xai4land.regridding.grids import Horizontal, Regular
+from xai4land.regridding.projected import find_projected, read_projected
 from xai4land.regridding.rotated import read_rotated, rotated_axes
 
 __all__ = ["find_horizontal_coords", "no_grid_error", "read_grid", "read_target"]
@@ -54,6 +55,8 @@ def read_grid(array: Data, data: Data, what: str) -> Horizontal | None:
         return read_rotated(*rotated, data, what)
     coords = find_horizontal_coords(array)
     if not any(coords.values()):
+        if (projected := find_projected(array, data)) is not None:
+            return read_projected(*projected, array, data, what)
         return None
     if all(len(some) == 1 for some in coords.values()):
         lat, lon = (coords[kind][0] for kind in COORDINATES)

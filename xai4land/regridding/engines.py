@@ -9,6 +9,7 @@ from typing import Literal
 from xai4land.errors import InputError
 from xai4land.regridding.grids import Horizontal, Regular
 from xai4land.regridding.operators import Operator
+from xai4land.regridding.projected import Projected, make_projected_operator
 from xai4land.regridding.weights import get_or_make
 
 __all__ = ["Engine", "Kind", "choose_engine", "get_operator"]
@@ -63,6 +64,8 @@ def _make_operator(engine: str, kind: Kind, source: Horizontal, target: Horizont
         from xai4land.regridding.esmf import make_esmf_operator
 
         return make_esmf_operator(kind, source, target)
+    if isinstance(source, Projected) and isinstance(target, Regular) and kind == "overlap":
+        return make_projected_operator(source, target)
     if not isinstance(source, Regular) or not isinstance(target, Regular):
         which = "source" if not isinstance(source, Regular) else "target"
         raise InputError(

@@ -33,9 +33,10 @@ def regrid(
     Parameters
     ----------
     data : Dataset or DataArray
-        With CF coordinates of latitude and longitude, recognised by their attributes. Their bounds
-        are used if there are any (a DataArray's must be coordinates). All variables on a grid are
-        regridded, each from its own; other variables are kept as they are.
+        With coordinates of latitude and longitude, recognised by CF attributes or usual names, or
+        on a map projection that pyproj knows. Bounds are used if there are any (a DataArray's
+        must be coordinates). All variables on a grid are regridded, each from its own; other
+        variables are kept as they are.
     target : float, Dataset or DataArray
         Degrees, for a grid of the whole globe; or data on the wanted grid.
     method : {"conservative", "bilinear", "nearest", "majority", "fractions"}
@@ -43,7 +44,7 @@ def regrid(
         between the four centres around. ``"nearest"``: the value of the nearest centre, also if
         it is missing. For classes: ``"majority"``, the class with the largest area (of equal ones
         the smaller code), and ``"fractions"``, the part of the area of each class, along a new
-        first dimension.
+        dimension before the rows.
     engine : {"auto", "xesmf", "xarray-regrid"}
         By default xESMF if it is installed. xarray-regrid handles only regular grids.
         ``method="nearest"`` needs no engine.
@@ -120,12 +121,16 @@ def _regrid_dataset(
     InputError.raise_if(problems)
     old_dims = {dim for source in sources.values() for dim in source.dims}
     kept = [n for n, v in data.variables.items() if not old_dims & set(v.dims) and n not in stale]
+    mapping, coords = metadata.locate(target, wanted)
+    for variable in regridded.values():
+        variable.attrs |= {"grid_mapping": str(mapping.name)} if mapping is not None else {}
     merged = data[[n for n in kept if n in data.data_vars]].assign(regridded)
     merged = merged.assign_coords({n: data[n] for n in kept if n in data.coords})
     rows, columns = wanted.shape
     by_engine = "" if method == "nearest" else f", engine {engine}"
     what = f"regridded to {rows} x {columns} cells, method {method}{by_engine}"
-    return metadata.add_history(merged.assign_coords(wanted.coords()), data, what)
+    merged = merged.drop_vars(stale, errors="ignore").assign_coords(coords)
+    return metadata.add_history(merged, data, what)
 
 
 def _find_sources(data: xr.Dataset, stale: set[str]) -> dict[str, Horizontal]:

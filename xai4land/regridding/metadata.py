@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xai4land.grids.cf import CONVENTIONS, extend_history
+from xai4land.grids.cf import extend_attrs, find_mapping, geographic_mapping
 from xai4land.regridding.classes import Codes
+from xai4land.regridding.grids import Horizontal, Regular
 
 __all__ = [
     "add_history",
     "copy_attrs",
     "fraction_attrs",
     "fraction_axis",
+    "locate",
     "set_encoding",
     "stale_variables",
 ]
@@ -83,6 +85,36 @@ def fraction_attrs(source: xr.DataArray) -> dict[str, Any]:
     return {k: v for k, v in attrs.items() if v}
 
 
+def locate(target: object, grid: Horizontal) -> tuple[xr.DataArray | None, dict[str, xr.DataArray]]:
+    """Return the target's grid mapping, if there is one, and the coordinates of what lies on it.
+
+    A projection, or a rotated pole, keeps the axes in which it is regular.
+    """
+    given = target if isinstance(target, xr.Dataset | xr.DataArray) else None
+    coords = grid.coords()
+    mapping = find_mapping(given) if given is not None else None
+    if isinstance(grid, Regular):
+        mapping = geographic_mapping(given)
+    elif given is not None and mapping is not None:
+        coords = {**_copy_axes(given, grid), **coords}
+    return mapping, coords if mapping is None else {**coords, str(mapping.name): mapping}
+
+
+def _copy_axes(data: xr.Dataset | xr.DataArray, grid: Horizontal) -> dict[str, xr.DataArray]:
+    """Copy the coordinates of rows and columns, with their bounds."""
+    variables = {**getattr(data, "data_vars", {}), **data.coords}
+    copied: dict[str, xr.DataArray] = {}
+    for name in grid.dims:
+        if name not in data.coords:
+            continue
+        copied[name] = data[name].reset_coords(drop=True).copy()
+        bounds = copied[name].attrs.pop("bounds", None)
+        if bounds in variables:
+            copied[name].attrs["bounds"] = bounds
+            copied[str(bounds)] = variables[bounds].reset_coords(drop=True)
+    return copied
+
+
 def stale_variables(data: xr.Dataset) -> set[str]:
     """Find variables that describe the old grid: areas of its cells, its mapping."""
     places = [p for v in data.variables.values() for p in (v.attrs, v.encoding)]
@@ -92,10 +124,15 @@ def stale_variables(data: xr.Dataset) -> set[str]:
         for name in ("cell_measures", "grid_mapping")
         for word in str(place.get(name, "")).split()
     }
-    return {str(name) for name in data.variables if name in named}
+    mappings = {
+        str(name)
+        for name, v in data.variables.items()
+        if v.ndim == 0 and {"grid_mapping_name", "crs_wkt", "spatial_ref"} & set(v.attrs)
+    }
+    return mappings | {str(name) for name in data.variables if name in named}
 
 
 def add_history(result: xr.Dataset, data: xr.Dataset, what: str) -> xr.Dataset:
     """Give a dataset the attributes of its source, with a line more in the history."""
-    result.attrs = {**data.attrs, "Conventions": CONVENTIONS, "history": extend_history(data, what)}
+    result.attrs = extend_attrs(data, what)
     return result

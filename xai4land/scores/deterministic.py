@@ -17,6 +17,9 @@ __all__ = ["acc", "bias", "centre", "msess", "residual_correlation", "rmse"]
 NO_VARIANCE = 1e-12
 """Share of a variance that is rounding, where the rest was subtracted."""
 
+NO_RESIDUAL = 1e-8
+"""Share of a variance that single precision leaves where all was regressed out."""
+
 
 def acc(
     forecast: xr.DataArray,
@@ -170,15 +173,16 @@ def _correlate_residuals(
     mean: TimeMean, x: Floats, y: Floats, reference: Floats, rounding: float
 ) -> Floats:
     series = (centre(one, rounding) for one in (x, y, reference))
-    (xx, xy, xr_), (_, yy, yr), (*_, rr) = _covariances(mean, *series)
+    (xx, xy, xz), (_, yy, yz), (*_, zz) = _covariances(mean, *series)
     # A constant reference explains nothing.
+    explains = zz > 0
     slope_x, slope_y = (
-        np.where(rr > 0, cross / np.where(rr > 0, rr, 1.0), 0.0) for cross in (xr_, yr)
+        np.where(explains, cross / np.where(explains, zz, 1.0), 0.0) for cross in (xz, yz)
     )
-    rest_x, rest_y = xx - slope_x * xr_, yy - slope_y * yr
-    varies = (rest_x > NO_VARIANCE * xx) & (rest_y > NO_VARIANCE * yy)
+    rest_x, rest_y = xx - slope_x * xz, yy - slope_y * yz
+    varies = (rest_x > NO_RESIDUAL * xx) & (rest_y > NO_RESIDUAL * yy)
     rest = np.where(varies, rest_x * rest_y, 0.0)
-    return divide(xy - slope_x * yr, np.sqrt(rest))
+    return divide(xy - slope_x * yz, np.sqrt(rest))
 
 
 def centre(series: Floats, rounding: float) -> Floats:

@@ -52,7 +52,9 @@ def ensemble_mean(forecast: xr.DataArray, *, along: str | None = None) -> xr.Dat
     if "realization" not in forecast.dims:
         return forecast
     count = forecast.notnull().sum("realization")
-    mean: xr.DataArray = forecast.sum("realization") / count.where(count > 0)
+    # Summed in double precision: a constant in single precision would not be its own mean.
+    mean: xr.DataArray = forecast.sum("realization", dtype=np.float64) / count.where(count > 0)
+    mean = mean.astype(forecast.dtype) if forecast.dtype.kind == "f" else mean
     if along is None:
         return mean
     highest, lowest = forecast.max(["realization", along]), forecast.min(["realization", along])

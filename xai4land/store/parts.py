@@ -77,6 +77,9 @@ def encode(data: xr.Dataset, zarr_format: int = 3) -> xr.Dataset:
         if (name in data.dims or name in bounds) and not variable.isnull().any():
             variable.encoding["_FillValue"] = None  # CF has none on coordinates
             variable.encoding.pop("missing_value", None)
+        if variable.attrs.get("grid_mapping") in data.coords:
+            # xarray knows of it there alone, and would list it among the coordinates.
+            variable.encoding["grid_mapping"] = variable.attrs.pop("grid_mapping")
         if variable.dtype == bool and np.dtype(variable.encoding.get("dtype") or bool) == bool:
             # Truth values have no gaps; one of the two would be read as such.
             for key in ("_FillValue", "missing_value"):

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from pydantic import ValidationError
 
-from xai4land.emulator.card import Architecture, MapCard, Resolution
+from xai4land.emulator.card import MapCard, Resolution
 from xai4land.emulator.emulator import Emulator
 from xai4land.emulator.inputs import Bound, Layer, bind, check_static
 from xai4land.errors import InputError
@@ -121,7 +121,7 @@ def fit_maps(
         kind,
         name=name,
         title=title,
-        architecture=Architecture(name=architecture, parameters=parameters or {}),
+        architecture={"name": architecture, "parameters": parameters or {}},
         inputs=tuple(layer.spec for layer in layers),
         outputs=outputs,
         resolution=Resolution(target=target.resolution, states=coarse.resolution),

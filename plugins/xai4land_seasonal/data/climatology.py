@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.regridding import cell_means
+from xai4land.typing import Floats, Ints
 from xai4land.units import convert_units
 from xai4land_seasonal.data.levels import check_level
+from xai4land_seasonal.data.monthly import is_bounds, read_monthly
 from xai4land_seasonal.data.months import number_months
 
 __all__ = ["Climatology", "anomalies", "describe"]
 
+Data = TypeVar("Data", xr.Dataset, xr.DataArray)
 Climatology = tuple[int, int] | xr.Dataset | xr.DataArray | None
 
 
-def anomalies(
-    data: xr.DataArray, climatology: Climatology = None, *, before: int | None = None
-) -> xr.DataArray:
+def anomalies(data: Data, climatology: Climatology = None, *, before: int | None = None) -> Data:
     """Compute departures of monthly means from the mean of their calendar month.
 
     Parameters
     ----------
-    data : DataArray, with a monthly time axis
+    data : DataArray or Dataset, with a monthly time axis
+        The bounds of months can be in a Dataset alone.
     climatology : tuple of int, Dataset, DataArray or None
         First and last year of the mean; or the mean itself, on ``month`` (1 to 12), in any units;
         or None where data are anomalies already.
@@ -33,7 +37,7 @@ def anomalies(
 
     Returns
     -------
-    DataArray, same shape
+    DataArray or Dataset, same shape
         Lazy if the data are.
 
     Raises
@@ -51,6 +55,14 @@ def anomalies(
     >>> anomalies(field, (2000, 2001))[::12].values
     array([-6.,  6., 18.])
     """
+    if isinstance(data, xr.Dataset):
+        data = read_monthly(data)
+        found = {
+            name: anomalies(array, climatology, before=before)
+            for name, array in data.data_vars.items()
+            if "time" in array.dims and not is_bounds(name)
+        }
+        return data.assign(found)
     time = "time"
     if climatology is None:
         return check_level(data, absolute=False)
@@ -61,7 +73,7 @@ def anomalies(
     else:
         mean = _match_given(data, climatology)
     departures: xr.DataArray = xr.apply_ufunc(
-        lambda values, means, at: values - means[..., at],
+        _subtract,
         data,
         mean.sortby("month"),
         kwargs={"at": data[time].dt.month.values - 1},
@@ -73,6 +85,19 @@ def anomalies(
         keep_attrs="override",
     )
     return departures.transpose(*data.dims)
+
+
+def _subtract(values: Floats, means: Floats, at: Ints) -> Floats:
+    """Subtract monthly means along the last axis; a series that is its mean has no anomalies.
+
+    Otherwise these would be rounding errors: those of sea surface temperature under ice, say.
+    """
+    departures = values - means[..., at]
+    if departures.dtype.kind == "f":
+        rounding = 4 * np.finfo(departures.dtype).eps * np.abs(values)
+        constant = ((np.abs(departures) <= rounding) | np.isnan(departures)).all(-1)
+        departures[constant] *= 0.0
+    return departures
 
 
 def describe(climatology: Climatology, data: xr.DataArray) -> str:

@@ -97,14 +97,11 @@ def hindcast_seasons(
         front = [d for d in ("time", "realization") if d in mean.dims]
         mean = mean - mean.mean(front) if anomalies else mean
         fields[name] = mean.transpose(*front, ...).assign_attrs(
-            {**array.attrs, "cell_methods": "time: mean"}
+            {"long_name": str(name), **array.attrs, "cell_methods": "time: mean"}
         )
     result = xr.Dataset(fields).assign_coords(coords)
     result = result.assign_coords(forecast_reference_time=reference_time(months, dates))
-    result.attrs = {
-        **data.attrs,
-        "history": cf.extend_history(data, f"{target.name} means of a hindcast"),
-    }
+    result.attrs = cf.extend_attrs(data, f"{target.name} means of a hindcast")
     return result
 
 

@@ -197,8 +197,7 @@ def _valid_times(data: xr.Dataset, dims: HindcastDims) -> np.ndarray | None:
 def _days(lead: xr.DataArray) -> Floats | None:
     """Return leads that are spans of time in days; None if they are numbers of months."""
     if lead.dtype.kind == "m":
-        found: Floats = lead.values / np.timedelta64(1, "D")
-        return found
+        return np.asarray(lead.values / np.timedelta64(1, "D"), np.float64)
     if lead.dtype.kind not in "iuf":
         raise InputError(
             f"the leads {lead.name!r} hold {lead.dtype}, expected months after the start, or spans"
@@ -212,8 +211,7 @@ def _days(lead: xr.DataArray) -> Floats | None:
             f"the leads {lead.name!r} are in {units!r}, expected months (or days, hours); bring "
             "monthly means, or correct their units"
         )
-    spans: Floats = lead.values * rule[0]
-    return spans
+    return np.asarray(lead.values * rule[0], np.float64)
 
 
 def _months_of_numbers(data: xr.Dataset, lead: xr.DataArray) -> tuple[Ints, bool]:
@@ -307,8 +305,7 @@ def _months_of_dates(times: np.ndarray, dates: xr.DataArray, name: str) -> tuple
 
 def _in_days(spans: np.ndarray) -> Floats:
     if spans.dtype.kind == "m":
-        found: Floats = spans / np.timedelta64(1, "D")
-        return found
+        return np.asarray(spans / np.timedelta64(1, "D"), np.float64)
     return np.array([span.total_seconds() / 86400 for span in spans], np.float64)
 
 

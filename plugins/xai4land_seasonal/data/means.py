@@ -93,10 +93,10 @@ def seasonal_means(
         means[name] = (
             means[name]
             .transpose(*array.dims)
-            .assign_attrs({**array.attrs, "cell_methods": "time: mean"})
+            .assign_attrs({"long_name": str(name), **array.attrs, "cell_methods": "time: mean"})
         )
     made = xr.Dataset(means).assign_coords(coords)
-    made.attrs = {**data.attrs, "history": cf.extend_history(data, "seasonal means")}
+    made.attrs = cf.extend_attrs(data, "seasonal means")
     if climatology is not None:
         made.attrs["climatology_period"] = describe(climatology, next(iter(variables.values())))
     if dropped:

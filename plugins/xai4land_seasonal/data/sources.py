@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
+from xai4land_seasonal.data.monthly import as_dataset
 
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore
@@ -45,6 +46,8 @@ def split_sources(data: Any) -> list[tuple[str, xr.Dataset]]:
 
         data = open_simulations(data)
         return list(data.items())
+    if not isinstance(data, Mapping):
+        data = as_dataset(data)
     if not isinstance(data, xr.Dataset):
         if not data:
             raise InputError("no simulation is given; leave simulations= out")

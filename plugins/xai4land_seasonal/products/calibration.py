@@ -85,7 +85,7 @@ def calibrate(
         ).transpose(*array.dims)
     label = {"others": "all other years", "past": "earlier years"}[years]
     result = forecast.assign(calibrated)
-    result.attrs["history"] = cf.extend_history(forecast, f"calibrated on {label}")
+    result.attrs = cf.extend_attrs(forecast, f"calibrated on {label}")
     return result
 
 

@@ -87,7 +87,14 @@ def combine(
         part = same[list(map(str, forecast.data_vars))].isel(realization=slice(count))
         parts.append(part.drop_vars("realization", errors="ignore"))
         labels += [name] * part.sizes["realization"]
-    made = xr.concat(parts, "realization", join="exact", coords="minimal", compat="override")
+    made = xr.concat(
+        parts,
+        "realization",
+        join="exact",
+        coords="minimal",
+        data_vars="minimal",
+        compat="override",
+    )
     made = made.assign_coords(matched.drop_vars("realization", errors="ignore").coords)
     made = made.assign_coords(
         realization=(
@@ -98,6 +105,5 @@ def combine(
         source=("realization", np.array(labels), {"long_name": "forecast that the member is of"}),
     )
     made = made.transpose("time", "realization", ...)
-    history = cf.extend_history(forecast, f"combined: {', '.join(forecasts)}")
-    made.attrs = {**forecast.attrs, "history": history}
+    made.attrs = cf.extend_attrs(forecast, f"combined: {', '.join(forecasts)}")
     return made

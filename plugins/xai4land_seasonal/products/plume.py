@@ -13,7 +13,7 @@ from xai4land_seasonal.data.climatology import Climatology
 from xai4land_seasonal.data.regions import Region, describe_region
 from xai4land_seasonal.data.variables import default_variable
 from xai4land_seasonal.products.drawing import LINE_COLOURS
-from xai4land_seasonal.verification.matching import to_seasons
+from xai4land_seasonal.verification.matching import check_forecast, to_seasons
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,6 +48,7 @@ def plot_plume(
     """
     from xai4land.figures import NotebookFigure
 
+    check_forecast(forecast)
     name = variable or default_variable(forecast, ("time", "realization"))
     label = season or str(forecast["season"].values[0])
     at = np.flatnonzero(forecast["season"].values == label)

@@ -7,6 +7,7 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids import cf
+from xai4land_seasonal.data.monthly import read_monthly
 from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.verification.matching import check_forecast, to_seasons
 
@@ -66,7 +67,7 @@ def rebase(
         labels, years = source["season"].values, source["season_year"].values
         wanted = data["season"].values
     else:
-        source = data
+        data = source = read_monthly(data)
         months = number_months(data["time"])
         labels, years = months % 12, months // 12
         wanted = labels
@@ -95,11 +96,8 @@ def rebase(
         made[name] = shifted.astype(array.dtype).assign_attrs(attrs)
         made[name].encoding = dict(array.encoding)
     found = data.assign(made)
-    found.attrs = {
-        **data.attrs,
-        "climatology_period": f"{first}-{last}",
-        "history": cf.extend_history(data, f"anomalies against {first}-{last}"),
-    }
+    found.attrs = cf.extend_attrs(data, f"anomalies against {first}-{last}")
+    found.attrs["climatology_period"] = f"{first}-{last}"
     return found
 
 

@@ -25,6 +25,7 @@ from xai4land_seasonal.products.score_maps import plot_scores
 from xai4land_seasonal.products.terciles import tercile_probabilities
 from xai4land_seasonal.verification.comparison import compare
 from xai4land_seasonal.verification.intervals import compute_intervals
+from xai4land_seasonal.verification.matching import check_forecast
 from xai4land_seasonal.verification.scores import compute_scores, summarise
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def report(
         raise InputError(f"{path.name} is not the name of a page; end it in .html")
     if not path.parent.is_dir():
         raise InputError(f"there is no folder {path.parent}; make it first")
+    check_forecast(forecast)
     forecast = forecast.compute()
     parts = [_forecast_section(forecast, obs, climatology)]
     if obs is not None:

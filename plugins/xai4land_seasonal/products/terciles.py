@@ -91,10 +91,7 @@ def tercile_probabilities(
     keep = [c for c in forecast.coords if c != "realization"]
     found = xr.Dataset(fields).assign_coords({c: forecast[c] for c in keep})
     found["category"].attrs = {"long_name": "part of the observed seasons"}
-    found.attrs = {
-        **forecast.attrs,
-        "history": cf.extend_history(forecast, "tercile probabilities"),
-    }
+    found.attrs = cf.extend_attrs(forecast, "tercile probabilities")
     return found
 
 

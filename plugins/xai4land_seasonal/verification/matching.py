@@ -15,7 +15,7 @@ from xai4land.scores.ensembles import ensemble_mean
 from xai4land_seasonal.data.climatology import Climatology
 from xai4land_seasonal.data.levels import check_level
 from xai4land_seasonal.data.means import seasonal_means
-from xai4land_seasonal.data.monthly import as_dataset, drop_single_dims, read_monthly
+from xai4land_seasonal.data.monthly import as_dataset, drop_single_dims, is_bounds, read_monthly
 from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.data.variables import KNOWN_VARIABLES, Variable, find_variable
 
@@ -58,7 +58,7 @@ def to_seasons(
     data = as_dataset(data, what)
     seasonal = "season_year" in data.coords
     data = data if seasonal else read_monthly(data, what)
-    names = [str(name) for name, array in like.data_vars.items() if "time" in array.dims]
+    names = _list_fields(like)
     differences = climatology is None
     grid = Grid.of(like[names[0]], "the forecast")
     problems, found = [], {}
@@ -98,12 +98,22 @@ def check_forecast(forecast: Any, what: str = "the forecast") -> None:
             "xai4land_seasonal.forecast gives it; a DataArray becomes one by .to_dataset()"
         )
     _season_keys(forecast, what)
-    names = [n for n, array in forecast.data_vars.items() if "time" in array.dims]
+    names = _list_fields(forecast)
     if not names:
         raise InputError(f"{what}: no variable along 'time' among {list(forecast.data_vars)}")
     for name in names:
         grid = Grid.of(forecast[name], f"{what}: {name!r}")
         drop_single_dims(forecast[name], grid, members=True)
+
+
+def _list_fields(forecast: xr.Dataset) -> list[str]:
+    """Return the names of variables along time that are not bounds."""
+    bounds = {variable.attrs.get("bounds") for variable in forecast.variables.values()}
+    return [
+        str(name)
+        for name, array in forecast.data_vars.items()
+        if "time" in array.dims and name not in bounds and not is_bounds(name)
+    ]
 
 
 def _find_other_base(
@@ -195,7 +205,8 @@ def _refuse_other_level(
     apart, larger, varying = (
         float(square) ** 0.5 for square in (difference, max(ours, theirs), variance)
     )
-    if apart > MAX_BIAS * varying > 0 and apart > 0.5 * larger:
+    known = varying > 1e-6 * larger  # otherwise it may be rounding
+    if known and apart > MAX_BIAS * varying and apart > 0.5 * larger:
         raise InputError(
             f"{what} and the observations differ by {apart:.3g} in the mean, "
             f"and these vary by {varying:.3g}: one is absolute, the other "

@@ -9,6 +9,7 @@ import xarray as xr
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land_seasonal.data.climatology import Climatology
+from xai4land_seasonal.data.monthly import as_dataset
 from xai4land_seasonal.data.regions import Region
 from xai4land_seasonal.data.variables import default_variable
 from xai4land_seasonal.verification.comparison import compare, find_problems
@@ -102,6 +103,7 @@ def verify(
     4
     """
     check_forecast(forecast)
+    obs = as_dataset(obs, "the observations")
     name = variable or default_variable(forecast)
     problems = [
         f"metric {m!r}, expected one of {', '.join(METRICS)}" for m in metrics if m not in METRICS
