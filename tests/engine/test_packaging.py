@@ -106,7 +106,7 @@ def test_bundled_emulators_are_whole_and_small():
 
 
 def test_seasonal_says_what_it_needs():
-    with pytest.raises(xai4land.InputError, match="no variable along time"):
+    with pytest.raises(xai4land.InputError, match="no time axis"):
         xr.Dataset().seasonal.forecast()
 
 
