@@ -159,7 +159,10 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
     columns = [*means, *(name for name in left if (scores[name] > 0).any())]
     table = scores[columns].to_dataframe()[columns]
     classes = scores.iou.to_pandas().dropna(axis="columns", how="all").add_prefix("IoU ")
-    return table.join(classes)
+    table = table.join(classes)
+    # Words from a file are Python objects.
+    table.index, table.columns = table.index.astype(str), table.columns.astype(str)
+    return table
 
 
 def _match_classes(
