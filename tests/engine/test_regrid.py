@@ -291,10 +291,13 @@ def test_other_variables_are_kept_and_stale_ones_are_dropped():
     made = regrid(data, 20.0, engine=PLAIN)
     assert set(made.data_vars) == {"tas", "series", "label"}
     xr.testing.assert_identical(
-        made.series, data.series.drop_vars(["height"]).assign_coords(height=2.0)
+        made.series.drop_vars("crs"), data.series.drop_vars(["height"]).assign_coords(height=2.0)
     )
-    assert {"lat", "lon", "lat_bnds", "lon_bnds", "height"} == set(made.coords)
+    assert {"lat", "lon", "lat_bnds", "lon_bnds", "height", "crs"} == set(made.coords)
+    assert "semi_major_axis" not in data.crs.attrs
+    assert made.crs.attrs["semi_major_axis"] == 6378137.0
     assert made.tas.attrs == {
+        "grid_mapping": "crs",
         "units": "K",
         "units_metadata": "temperature: on_scale",
         "standard_name": "air_temperature",
