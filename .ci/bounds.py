@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = ("grib",)
+EXTRAS = ("grib", "projected")
 
 
 def requirements() -> dict[str, str]:

@@ -60,7 +60,7 @@ def run_page(page: Path, folder: Path) -> str:
         env=env,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=1800,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]

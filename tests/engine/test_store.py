@@ -811,7 +811,7 @@ def test_a_store_begun_with_other_data_is_never_continued(unfinished, tmp_path, 
             write(data, path, progress=False)
     assert files(unfinished) == before
     write(other, path, overwrite=True, progress=False)
-    assert set(xr.open_zarr(path).data_vars) == set(other.data_vars)
+    assert set(open_store(path).data_vars) == set(other.data_vars)
 
 
 # Stores that exist
