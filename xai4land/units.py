@@ -12,7 +12,7 @@ import xarray as xr
 
 from xai4land.errors import InputError
 
-__all__ = ["convert_units", "find_conversion", "is_difference", "is_water"]
+__all__ = ["convert_units", "find_conversion", "is_difference", "is_water", "mark_difference"]
 
 ALIASES = {
     "degC": "degrees_C = degree_C = degree_Celsius = degrees_celsius",
@@ -174,6 +174,20 @@ def is_difference(array: xr.DataArray) -> bool:
         or any(DIFFERENCE_TEXT.search(attrs.get(key, "")) for key in ("long_name", "description"))
         or bool(DIFFERENCE_METHOD.search(attrs.get("cell_methods", "")))
     )
+
+
+def mark_difference(array: xr.DataArray) -> xr.DataArray:
+    """Return values that have become differences, with metadata that do not deny it.
+
+    Examples
+    --------
+    >>> attrs = {"units": "K", "units_metadata": "temperature: on_scale"}
+    >>> mark_difference(xr.DataArray(1.0, attrs=attrs)).attrs["units_metadata"]
+    'temperature: difference'
+    """
+    if "on_scale" not in str(array.attrs.get("units_metadata", "")):
+        return array
+    return array.assign_attrs(units_metadata="temperature: difference")
 
 
 def _describe_failure(name: str, given: str, units: str) -> str:

@@ -114,7 +114,7 @@ def test_degrees_as_the_target_lazy_data_and_metadata():
     assert made.one.chunks is not None
     assert made.one.shape == (180, 360)
     assert "spatial_ref" not in made.variables
-    assert "grid_mapping" not in made.one.attrs
+    assert made[made.one.attrs["grid_mapping"]].attrs["grid_mapping_name"] == "latitude_longitude"
     assert not {"x", "y"} & set(made.coords)
     seen = int(made.one.notnull().sum())
     assert 900 < seen < 1250  # 8.4 million km2, cells of about 7,900

@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 import xai4land
+import xai4land.catalogs
 import xai4land_seasonal as seasonal
 from xai4land.errors import InputError
 
@@ -143,3 +144,11 @@ def test_anomalies_of_a_dataset_are_by_bounds(obs):
     made = seasonal.anomalies(stamped_at_the_end(obs), CLIMATOLOGY)
     np.testing.assert_array_equal(made.tas.values, right.values)
     assert pd.Timestamp(made.time.values[0]).month == 1
+
+
+def test_anomalies_say_that_they_are_differences(obs):
+    absolute = obs.assign(tas=obs.tas.assign_attrs(units_metadata="temperature: on_scale"))
+    made = seasonal.anomalies(absolute, CLIMATOLOGY)
+    assert made.tas.attrs["units_metadata"] == "temperature: difference"
+    celsius = made.assign(tas=made.tas.assign_attrs(units="degC")).isel(lat=[0], lon=[0])
+    np.testing.assert_array_equal(xai4land.catalogs.harmonise(celsius).tas, celsius.tas)

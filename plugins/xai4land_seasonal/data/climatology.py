@@ -11,7 +11,7 @@ from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.regridding import cell_means
 from xai4land.typing import Floats, Ints
-from xai4land.units import convert_units
+from xai4land.units import convert_units, mark_difference
 from xai4land_seasonal.data.levels import check_level
 from xai4land_seasonal.data.monthly import is_bounds, read_monthly
 from xai4land_seasonal.data.months import number_months
@@ -84,7 +84,7 @@ def anomalies(data: Data, climatology: Climatology = None, *, before: int | None
         dask_gufunc_kwargs={"allow_rechunk": True},
         keep_attrs="override",
     )
-    return departures.transpose(*data.dims)
+    return mark_difference(departures.transpose(*data.dims))
 
 
 def _subtract(values: Floats, means: Floats, at: Ints) -> Floats:

@@ -11,6 +11,7 @@ from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land.grids.coordinates import coord_names
 from xai4land.typing import Floats, Ints
+from xai4land.units import mark_difference
 from xai4land_seasonal.data.leads import HindcastDims, find_dims, read_leads, read_starts
 from xai4land_seasonal.data.monthly import as_dataset, is_bounds
 from xai4land_seasonal.data.months import start_of_months
@@ -96,8 +97,9 @@ def hindcast_seasons(
             mean = mean.rename({dims.member: "realization"})
         front = [d for d in ("time", "realization") if d in mean.dims]
         mean = mean - mean.mean(front) if anomalies else mean
+        attrs = mark_difference(array).attrs if anomalies else array.attrs
         fields[name] = mean.transpose(*front, ...).assign_attrs(
-            {"long_name": str(name), **array.attrs, "cell_methods": "time: mean"}
+            {"long_name": str(name), **attrs, "cell_methods": "time: mean"}
         )
     result = xr.Dataset(fields).assign_coords(coords)
     result = result.assign_coords(forecast_reference_time=reference_time(months, dates))
