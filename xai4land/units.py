@@ -24,8 +24,10 @@ SCALED = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\d.])\s
 SHIFTED = re.compile(r"^(.*\S)\s*@\s*([+-]?\d+(?:\.\d*)?)\s*$")
 LONG_WORD = re.compile(r"[A-Za-z]{4,}")
 DIFFERENCE_NAME = re.compile(r"(^|[_ ])(temp)?anomal(y|ies)$|^change_over_time|^tendency_of|_bias$")
-DIFFERENCE_TEXT = re.compile(r"\b(anomal(y|ies)|departures? from|biase?s?)\b", re.IGNORECASE)
-DIFFERENCE_METHOD = re.compile(r":\s*(standard_deviation|range|mean_absolute_value_of_diff\w*)\b")
+DIFFERENCE_TEXT = re.compile(
+    r"\b(anomal(y|ies)|departures?|deviations?|differences?|bias(es)?)\b", re.IGNORECASE
+)
+DIFFERENCE_METHOD = re.compile(r":\s*(standard_deviation|range)\b|\banomaly\b")
 WATER_NAME = re.compile(
     r"precipitation|rainfall|evaporation|evapotranspiration|runoff|^lwe_|_lwe_|snowfall_(flux|amount)"
 )
@@ -169,7 +171,7 @@ def is_difference(array: xr.DataArray) -> bool:
     return (
         named
         or bool(DIFFERENCE_NAME.search(str(array.name)))
-        or bool(DIFFERENCE_TEXT.search(attrs.get("long_name", "")))
+        or any(DIFFERENCE_TEXT.search(attrs.get(key, "")) for key in ("long_name", "description"))
         or bool(DIFFERENCE_METHOD.search(attrs.get("cell_methods", "")))
     )
 

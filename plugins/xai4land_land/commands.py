@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -19,6 +19,7 @@ from xai4land.commands.arguments import (
     QUIET,
     TARGET,
     WRITTEN,
+    ZARR_FORMAT,
     add_options,
     check_folder,
     check_picture,
@@ -83,12 +84,16 @@ def _reconstruct(
 @click.argument("states", type=EXISTING)
 @click.argument("out", type=WRITTEN)
 @HOW_TO_RECONSTRUCT
-@add_options(OVERWRITE, QUIET)
-def reconstruct(states: Path, out: Path, overwrite: bool, quiet: bool, **how: Any) -> None:
+@add_options(OVERWRITE, ZARR_FORMAT, QUIET)
+def reconstruct(
+    states: Path, out: Path, overwrite: bool, zarr_format: Literal[2, 3], quiet: bool, **how: Any
+) -> None:
     """Reconstruct land cover from STATES into OUT (.zarr or .nc)."""
     check_folder(out)
     made = _reconstruct(states, **how)
-    written = xai4land.write(made, out, overwrite=overwrite, progress=not quiet)
+    written = xai4land.write(
+        made, out, overwrite=overwrite, zarr_format=zarr_format, progress=not quiet
+    )
     click.echo(f"wrote {written}")
 
 

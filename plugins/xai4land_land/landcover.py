@@ -61,8 +61,9 @@ def reconstruct(
     baselines : bool
         Whether to give the two maps that need no emulator, for :func:`evaluate`: the majority
         of the nearest coarse cell, and of the bilinearly interpolated fractions.
-    chunks : int or tuple of int, optional
-        Rows and columns of an output chunk. The result does not depend on it.
+    chunks : int, tuple of int or mapping, optional
+        Rows and columns of an output chunk, or both by name as ``{"lat": 512, "lon": 1024}``.
+        The result does not depend on it.
     batch_size : int
         Windows that the network sees at once. The result does not depend on it.
     device : str

@@ -441,3 +441,37 @@ def test_names_of_sources_are_said_once():
     names = [name for name, _ in split_sources(given)]
     assert names == ["A r1", "A r2", "B r1", "B r2", "C"]
     assert [name for name, _ in split_sources(one)] == ["A"]
+
+
+@pytest.mark.parametrize("calendar", ["standard", "noleap"])
+def test_months_stamped_at_their_end_are_those_of_their_bounds(tmp_path, calendar):
+    """As CESM and CICE store them: years, experiments and months go by ``time_bnds``."""
+
+    def ending(first, years, value):
+        edges = xr.date_range(
+            f"{first}-01-01", periods=12 * years + 1, freq="MS", calendar=calendar, use_cftime=True
+        ).values
+        values = value + np.tile(np.arange(1.0, 13), years)
+        attrs = {"standard_name": "time", "bounds": "time_bnds"}
+        data = xr.Dataset(
+            {"tas": ("time", values, {"units": "K"})},
+            {
+                "time": ("time", edges[1:], attrs),
+                "time_bnds": (("time", "bnds"), np.stack([edges[:-1], edges[1:]], -1)),
+            },
+        )
+        for name in ("time", "time_bnds"):
+            data[name].encoding = {"units": "days since 1990-01-01", "calendar": calendar}
+        return data
+
+    fields = [
+        ({"experiment_id": "historical"}, ending(1990, 3, 100)),
+        ({"experiment_id": "ssp245"}, ending(1993, 2, 200)),
+    ]
+    found = own_catalog(tmp_path, fields)
+    [data] = open_simulations(found, years=(1991, 1993)).values()
+    assert data.time.dt.strftime("%Y-%m").values[[0, -1]].tolist() == ["1991-01", "1993-12"]
+    np.testing.assert_array_equal(data.tas % 100, data.time.dt.month)
+    np.testing.assert_array_equal(data.tas // 100, 1 + (data.time.dt.year.values > 1992))
+    [same] = open_simulations(found, years=(1991, 1993), calendar=None).values()
+    np.testing.assert_array_equal(same.time.dt.month, data.time.dt.month)

@@ -150,7 +150,7 @@ def test_regrid_writes_what_the_function_gives(files, capsys):
     assert code == 0, err
     assert "wrote" in said
     expected = xai4land.regrid(xr.open_dataset(files / "states.nc"), 20.0, engine="xarray-regrid")
-    xr.testing.assert_allclose(xr.open_dataset(out).wood, expected.wood)
+    xr.testing.assert_allclose(xai4land.open_store(out).wood, expected.wood)
 
 
 def test_explain_says_what_a_run_will_take(files, capsys):

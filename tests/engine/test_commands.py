@@ -15,7 +15,7 @@ import xai4land_land
 import xai4land_seasonal
 from xai4land.cli import cli
 
-WRITES = {"out", "overwrite", "quiet"}  # of write()
+WRITES = {"out", "overwrite", "quiet", "zarr_format"}  # of write()
 
 
 @dataclass(frozen=True)

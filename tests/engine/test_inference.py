@@ -280,3 +280,11 @@ def test_a_network_that_gives_no_finite_number_is_reported_with_its_block(
     with pytest.raises(EmulatorError, match="not finite") as caught:
         result.compute()
     assert any("in the block" in note for note in caught.value.__notes__)
+
+
+def test_chunks_may_be_named(world, emulator, global_map):
+    result = reconstruct(world, emulator, chunks={"lat": 20, "lon": -1})
+    assert result.land_cover.chunks[1:] == ((20, 20, 20, 12), (144,))
+    assert_same_map(global_map, run(world, emulator, chunks={"lon": 31}))
+    with pytest.raises(InputError, match="names x, expected lat and lon"):
+        reconstruct(world, emulator, chunks={"x": 20})

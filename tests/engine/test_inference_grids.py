@@ -261,3 +261,30 @@ def test_gaussian_rows_are_not_regular(count):
     lat = gaussian_rows(count)
     assert regular_spacing(lat) is None
     assert regular_spacing(lat[:12]) is None
+
+
+def test_a_regional_cut_gives_the_region(world, emulator):
+    """The static inputs are still global; the map follows the states."""
+    for box, shape in (
+        ({"lat": slice(2, 9), "lon": slice(4, 15)}, (28, 44)),
+        ({"lat": slice(2, 9), "lon": slice(30, 36)}, (28, 24)),
+    ):
+        cut = world.isel(box)
+        made = reconstruct(cut, emulator, precision="float32").compute()
+        assert made.land_cover.shape[1:] == shape
+        assert (made.land_cover != 255).all()
+        np.testing.assert_allclose(made.lat_bnds.values[0, 0], cut.lat.values[0] + 5)
+        np.testing.assert_allclose(made.lon_bnds.values[-1, 1], cut.lon.values[-1] + 5)
+        asked = reconstruct(cut, emulator, target=world.truth, precision="float32").compute()
+        assert asked.land_cover.shape[1:] == (72, 144)
+        inside = asked.land_cover.values[:, 8:36, 4 * box["lon"].start : 4 * box["lon"].stop]
+        np.testing.assert_array_equal(inside, made.land_cover)
+
+
+def test_a_region_across_the_date_line_of_the_fine_inputs_is_whole(world, emulator):
+    turned = world.roll(lon=18, roll_coords=True)
+    turned = turned.assign_coords(lon=turned.lon.copy(data=turned.lon.values % 360))
+    made = reconstruct(turned.isel(lon=slice(14, 22)), emulator).compute()
+    assert made.land_cover.shape[1:] == (72, 32)
+    assert (np.diff(made.lon.values) > 0).all()
+    assert (made.land_cover != 255).all()

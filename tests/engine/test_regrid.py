@@ -291,11 +291,12 @@ def test_other_variables_are_kept_and_stale_ones_are_dropped():
     made = regrid(data, 20.0, engine=PLAIN)
     assert set(made.data_vars) == {"tas", "series", "label"}
     xr.testing.assert_identical(
-        made.series, data.series.drop_vars(["height"]).assign_coords(height=2.0)
+        made.series.drop_vars("crs"), data.series.drop_vars(["height"]).assign_coords(height=2.0)
     )
-    assert {"lat", "lon", "lat_bnds", "lon_bnds", "height"} == set(made.coords)
+    assert {"lat", "lon", "lat_bnds", "lon_bnds", "height", "crs"} == set(made.coords)
     assert made.tas.attrs == {
         "units": "K",
+        "grid_mapping": "crs",
         "units_metadata": "temperature: on_scale",
         "standard_name": "air_temperature",
         "cell_methods": "time: mean area: mean",
@@ -410,8 +411,9 @@ def test_arguments_are_checked_at_once():
             regrid(field, target, engine=PLAIN)
     with pytest.raises(InputError, match="none of 'auto'"):
         regrid(field, 10.0, engine="esmf")
+    words = xr.Dataset({"name": (("lat", "lon"), np.full((18, 36), "a"))}, field.coords)
     with pytest.raises(InputError, match="drop_vars"):
-        regrid(field.assign(name=(("lat", "lon"), np.full((18, 36), "a"))), 10.0, engine=PLAIN)
+        regrid(words, 10.0, engine=PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -455,3 +457,20 @@ def check_cf(made: xr.Dataset, folder) -> None:
     path = folder / "made.nc"
     made.to_netcdf(path)
     assert not complaints(path)
+
+
+def test_a_target_from_east_to_west_gives_the_same_turned():
+    field = noise(regular(10.0))
+    target = regular(20.0)
+    west = target.isel(lon=slice(None, None, -1))
+    for method in ("conservative", "bilinear", "nearest"):
+        one, other = (regrid(field, t, method, engine=PLAIN) for t in (target, west))
+        assert other.lon.values.tolist() == target.lon.values[::-1].tolist()
+        np.testing.assert_array_equal(one.x, other.x.isel(lon=slice(None, None, -1)))
+
+
+def test_steps_of_latitude_and_of_longitude():
+    made = regrid(noise(regular(10.0)), (15.0, 20.0), engine=PLAIN)
+    assert made.x.shape == (12, 18)
+    with pytest.raises(InputError, match="does not divide 180"):
+        regrid(noise(regular(10.0)), (7.0, 20.0), engine=PLAIN)

@@ -112,7 +112,7 @@ def test_integer_type_flags_and_fill_value_are_kept(engine, tmp_path):
 def test_fractions_sum_to_one_and_have_metadata(engine):
     data = cover(regular(5.0), missing=0.3, time=2)
     made = regrid(data, 10.0, "fractions", engine=engine).cover_fraction
-    assert made.dims == ("cover_class", "time", "lat", "lon")
+    assert made.dims == ("time", "cover_class", "lat", "lon")
     assert made.dtype == np.float32
     assert made.attrs["standard_name"] == "area_fraction"
     assert made.attrs["units"] == "1"
@@ -170,3 +170,47 @@ def test_a_class_cannot_be_the_fill_value():
     data.cover.attrs["flag_values"] = np.array([1, 3, 255], "u1")
     with pytest.raises(InputError, match="class 255"):
         regrid(data, 20.0, "majority", engine=PLAIN)
+
+
+def mixed():
+    data = cover(regular(10.0)).assign(tas=(("lat", "lon"), np.ones((18, 36))))
+    data["word"] = (("lat", "lon"), np.full((18, 36), "x"))
+    return data
+
+
+def test_each_variable_may_have_its_own_method():
+    data = mixed().drop_vars("word")
+    made = regrid(data, 20.0, {"cover": "majority"}, engine=PLAIN)
+    expected = regrid(data.cover, 20.0, "majority", engine=PLAIN)
+    np.testing.assert_array_equal(made.cover, expected)
+    assert made.tas.attrs["cell_methods"] == "area: mean"
+    assert "method majority, conservative" in made.attrs["history"]
+    with pytest.raises(InputError, match=r"names 'clover'; there are cover, tas"):
+        regrid(data, 20.0, {"clover": "majority"}, engine=PLAIN)
+    with pytest.raises(InputError, match="tas.*expected classes"):
+        regrid(data, 20.0, {"cover": "majority", "tas": "majority"}, engine=PLAIN)
+
+
+def test_classes_and_words_among_numbers_are_left_out_with_a_warning():
+    with pytest.warns(UserWarning, match="left out cover, word: .*no mean.*drop it"):
+        made = regrid(mixed(), 20.0, engine=PLAIN)
+    assert set(made.data_vars) == {"tas"}
+    with pytest.raises(InputError, match="no mean"):
+        regrid(mixed()[["cover", "word"]], 20.0, engine=PLAIN)
+
+
+def test_signed_flags_of_unsigned_classes_are_understood():
+    data = cover(regular(10.0))
+    code = np.zeros(8, "u1")
+    code[[1, 3, 7]] = 10, 130, 220
+    data["cover"] = data.cover.copy(data=code[data.cover.values])
+    signed = code[[1, 3, 7]].view("i1")
+    data["cover"].attrs["flag_values"] = signed
+    made = regrid(data, 20.0, "fractions", engine=PLAIN)
+    assert made.cover_class.values.tolist() == [10, 130, 220]
+    np.testing.assert_allclose(made.cover_fraction.sum("cover_class"), 1, atol=1e-6)
+    floats = regrid(data.where(data.cover > 0), 20.0, "majority", engine=PLAIN)
+    whole = regrid(data, 20.0, "majority", engine=PLAIN)
+    assert whole.cover.attrs["flag_values"].dtype == np.uint8
+    assert set(np.unique(whole.cover)) <= {10, 130, 220}
+    assert set(np.unique(floats.cover.values.astype("u1"))) <= {10, 130, 220}

@@ -76,6 +76,10 @@ DIFFERENCES = [
     {"standard_name": "air_temperature_anomaly"},
     {"long_name": "surface temperature anomaly"},
     {"long_name": "2 m temperature anomalies against 1961-1990"},
+    {"long_name": "Temperature departures"},
+    {"long_name": "difference of near-surface temperature", "standard_name": "air_temperature"},
+    {"description": "anomaly"},
+    {"cell_methods": "time: mean (anomaly wrt 1961-1990)"},
     {"cell_methods": "time: standard_deviation"},
 ]
 

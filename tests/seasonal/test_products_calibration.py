@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -11,6 +12,7 @@ from xai4land_seasonal import (
     calibrate,
     combine,
     forecast,
+    seasonal_means,
     verify,
 )
 
@@ -54,3 +56,22 @@ def test_several_ensembles_become_one(world, made):
         combine(made, {"b": other}, weights=[1.0])
     with pytest.raises(InputError, match="none named 'persistence' like the first"):
         combine(made, {"persistence": other})
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-5, 1.0, 1e5])
+def test_calibration_does_not_depend_on_units(world, made, size):
+    plain = calibrate(made, world)
+    scaled = calibrate(made * size, world * size)
+    np.testing.assert_allclose(scaled.tas / size, plain.tas, rtol=1e-4, atol=1e-5)
+
+
+def test_forecasts_that_do_not_change_become_what_is_usual(world, made):
+    """Rounding is no signal to be amplified: the mean of the other years is all that is left."""
+    for level in (0.1, 288.15):
+        constant = made.assign(tas=made.tas * 0 + np.float32(level))
+        found = calibrate(constant, world).tas
+        truth = seasonal_means(world, ("DJF", "JJA")).tas.sel(time=found.time)
+        summer = np.flatnonzero(made.season == "JJA")
+        expected = np.delete(truth.values[summer], 3, 0).mean(0)
+        np.testing.assert_allclose(found[summer[3], 0], expected, atol=1e-5)
+        assert float(found.std("realization").max()) < 1e-6

@@ -80,12 +80,12 @@ def decode_years(data: xr.Dataset) -> xr.Dataset:
 
 
 def harmonise(data: xr.Dataset, *, calendar: Calendar = "standard", source: str = "") -> xr.Dataset:
-    """Bring monthly or fixed fields to common names, units and times; nothing is computed.
+    """Bring monthly or fixed fields to common names, units and times; only times are computed.
 
     Known variables (``variables.json``) get their CMIP6 names and units, others stay; coordinates
     are called ``time``, ``lat`` and ``lon`` where they are one-dimensional; a month's time is its
-    middle, whatever day it was stamped with, with bounds. Scalar coordinates, such as a height,
-    are dropped.
+    middle, whatever day it was stamped with, by its bounds if there are any. Scalar coordinates,
+    such as a height, are dropped.
 
     Parameters
     ----------

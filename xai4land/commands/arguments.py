@@ -26,6 +26,7 @@ __all__ = [
     "QUIET",
     "TARGET",
     "WRITTEN",
+    "ZARR_FORMAT",
     "add_options",
     "check_folder",
     "check_picture",
@@ -79,11 +80,14 @@ def _chunks(text: str) -> int | tuple[int, ...]:
     return sizes if len(sizes) == 2 else int(sizes[0])
 
 
-def _target(text: str) -> float | Path:
+def _target(text: str) -> float | tuple[float, ...] | Path:
     try:
-        return float(text)
+        steps = _list_of(float)(text)
     except ValueError:
         return _existing(text)
+    if len(steps) > 2:
+        raise ValueError(text)
+    return steps if len(steps) == 2 else float(steps[0])
 
 
 def _mapping(text: str) -> dict[str, Any]:
@@ -106,6 +110,9 @@ MAPPING = _Text("json", _mapping, 'a JSON object, as {"width": 16}')
 
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="As torch names it.")
+ZARR_FORMAT = click.option(
+    "--zarr-format", type=click.IntRange(2, 3), default=3, show_default=True, help="Of a .zarr OUT."
+)
 QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -14,6 +14,7 @@ from xai4land.commands.arguments import (
     QUIET,
     TARGET,
     WRITTEN,
+    ZARR_FORMAT,
     add_options,
     check_folder,
 )
@@ -37,13 +38,21 @@ METHODS = ("conservative", "bilinear", "nearest", "majority", "fractions")
 @click.option(
     "--min-coverage", default=0.5, show_default=True, help="Share of a cell that must be known."
 )
-@add_options(OVERWRITE, QUIET)
+@add_options(OVERWRITE, ZARR_FORMAT, QUIET)
 def regrid(
-    data: Path, target: float | Path, out: Path, overwrite: bool, quiet: bool, **how: Any
+    data: Path,
+    target: float | Path,
+    out: Path,
+    overwrite: bool,
+    zarr_format: Literal[2, 3],
+    quiet: bool,
+    **how: Any,
 ) -> None:
     """Bring DATA to the grid TARGET (degrees, or a file on that grid) into OUT (.zarr or .nc)."""
     check_folder(out)
     grid = xai4land.open_store(target) if isinstance(target, Path) else target
     made = xai4land.regrid(xai4land.open_store(data), grid, **how)
-    written = xai4land.write(made, out, overwrite=overwrite, progress=not quiet)
+    written = xai4land.write(
+        made, out, overwrite=overwrite, zarr_format=zarr_format, progress=not quiet
+    )
     click.echo(f"wrote {written}")

@@ -197,13 +197,13 @@ def _parse_resolution(target: object) -> float:
     )
 
 
-def global_grid(resolution: float, like: Grid | None = None) -> Grid:
+def global_grid(resolution: float | tuple[float, float], like: Grid | None = None) -> Grid:
     """Make a grid of the whole globe, with edges at the poles and the date line.
 
     Parameters
     ----------
-    resolution : float
-        Degrees.
+    resolution : float or tuple of float
+        Degrees, or degrees of latitude and of longitude.
     like : Grid, optional
         Grid whose names, direction of rows and first meridian (0 or 180°W) are used.
 
@@ -217,22 +217,31 @@ def global_grid(resolution: float, like: Grid | None = None) -> Grid:
     >>> grid = global_grid(0.5)
     >>> grid.shape, float(grid.lat.values[0]), float(grid.lon.values[0])
     ((360, 720), -89.75, -179.75)
+    >>> global_grid((2.0, 2.5)).shape
+    (90, 144)
     """
-    resolution = _snap_resolution(_parse_resolution(resolution))
-    rows, columns = round(180 / resolution), round(360 / resolution)
-    lat = np.round(-90 + (np.arange(rows) + 0.5) * resolution, 10)
+    if isinstance(resolution, tuple):
+        dy, dx = (
+            _snap_resolution(_parse_resolution(step), (span,))
+            for step, span in zip(resolution, (180, 360), strict=True)
+        )
+    else:
+        dy = dx = _snap_resolution(_parse_resolution(resolution))
+    rows, columns = round(180 / dy), round(360 / dx)
+    lat = np.round(-90 + (np.arange(rows) + 0.5) * dy, 10)
     if like is not None and not like.ascending:
         lat = lat[::-1]
     from_zero = like is not None and like.lon.values[0] >= 0 and like.lon.values[-1] > 180
-    lon = np.round((0 if from_zero else -180) + (np.arange(columns) + 0.5) * resolution, 10)
+    lon = np.round((0 if from_zero else -180) + (np.arange(columns) + 0.5) * dx, 10)
     names = ("lat", "lon") if like is None else like.names
     return Grid(Axis(lat), Axis(lon, periodic=True, circular=True), names)
 
 
-def _snap_resolution(resolution: float) -> float:
+def _snap_resolution(resolution: float, spans: tuple[int, ...] = (180, 360)) -> float:
     """Return the resolution that divides the globe exactly, or raise."""
     resolution = snap_step(resolution, 360)
-    for span, what in ((180, "pole to pole"), (360, "around the globe")):
+    for span in spans:
+        what = "pole to pole" if span == 180 else "around the globe"
         count = span / resolution
         if abs(count - round(count)) > 1e-3:
             fits = span / round(count)

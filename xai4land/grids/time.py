@@ -40,7 +40,7 @@ def holds_dates(coord: xr.DataArray) -> bool:
     >>> holds_dates(xr.DataArray(np.array(["2000-01-01"], "M8[s]"), dims="time"))
     True
     """
-    if np.issubdtype(coord.dtype, np.datetime64):
+    if coord.dtype.kind == "M":
         return True
     return coord.dtype == object and coord.size > 0 and hasattr(coord.values.flat[0], "calendar")
 

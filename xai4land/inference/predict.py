@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import dask.array as da
@@ -16,6 +17,7 @@ from xai4land.emulator import Emulator
 from xai4land.emulator.inputs import Bound
 from xai4land.emulator.reference import Reference
 from xai4land.errors import InputError
+from xai4land.grids.grid import Grid
 from xai4land.heads.outputs import Output, unpack
 from xai4land.inference.blocks import run_block
 from xai4land.inference.layout import Layout
@@ -26,7 +28,7 @@ from xai4land.windows.sources import Sources
 
 __all__ = ["DEFAULT_BLOCK_SIDE", "Chunks", "predict"]
 
-Chunks = int | tuple[int, int] | None
+Chunks = int | tuple[int, int] | Mapping[str, int] | None
 Sizes = tuple[tuple[int, ...], tuple[int, ...]]
 DEFAULT_BLOCK_SIDE = 1024
 """Rows and columns of a block where ``chunks`` is not given."""
@@ -48,8 +50,9 @@ def predict(
     emulator : Emulator
     bound : Bound
         Inputs that were checked against the emulator's card.
-    chunks : int or tuple of int, optional
-        Rows and columns of an output chunk, by default 1,024. It does not change the result.
+    chunks : int, tuple of int or mapping from str to int, optional
+        Rows and columns of an output chunk (-1: all of them), by default 1,024. It does not
+        change the result.
     batch_size : int
         Windows that the network sees at once. It does not change the result.
     device : str
@@ -68,7 +71,7 @@ def predict(
         raise InputError(f"batch_size={batch_size!r}, expected a whole number of at least 1")
     card = emulator.card
     device = choose_device(device)
-    sizes = _chunk_sizes(chunks, bound.target.shape)
+    sizes = _chunk_sizes(chunks, bound.target)
     plan = Plan(
         Reference(emulator),
         options,
@@ -149,13 +152,24 @@ def _select_output(
     return unpack(values[np.newaxis] if timed else values, *packing)
 
 
-def _chunk_sizes(chunks: Chunks, shape: tuple[int, int]) -> Sizes:
-    chunks = DEFAULT_BLOCK_SIDE if chunks is None else chunks
-    sides = chunks if isinstance(chunks, tuple | list) else (chunks, chunks)
-    if len(sides) != 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in sides):
+def _chunk_sizes(chunks: Chunks, target: Grid) -> Sizes:
+    sides: Any = chunks
+    if isinstance(chunks, Mapping):
+        if unknown := set(chunks) - set(target.names):
+            raise InputError(
+                f"chunks={dict(chunks)!r} names {', '.join(sorted(map(str, unknown)))}, expected "
+                f"{' and '.join(target.names)}; a chunk has one time step"
+            )
+        sides = tuple(chunks.get(name, DEFAULT_BLOCK_SIDE) for name in target.names)
+    elif not isinstance(chunks, tuple | list):
+        sides = (DEFAULT_BLOCK_SIDE if chunks is None else chunks,) * 2
+    if len(sides) != 2 or not all(
+        isinstance(n, int | np.integer) and (n > 0 or n == -1) for n in sides
+    ):
         raise InputError(f"chunks={chunks!r}, expected rows and columns of an output chunk")
+    lengths = [n if side == -1 else int(side) for n, side in zip(target.shape, sides, strict=True)]
     rows, columns = (
         (*(size for _ in range(n // size)), *((n % size,) if n % size else ()))
-        for n, size in zip(shape, map(int, sides), strict=True)
+        for n, size in zip(target.shape, lengths, strict=True)
     )
     return rows, columns

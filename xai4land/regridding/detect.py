@@ -16,9 +16,17 @@ from xai4land.regridding.grids import Horizontal, Regular
 from xai4land.regridding.projected import find_projected, read_projected
 from xai4land.regridding.rotated import read_rotated, rotated_axes
 
-__all__ = ["find_horizontal_coords", "no_grid_error", "read_grid", "read_target"]
+__all__ = [
+    "Target",
+    "find_horizontal_coords",
+    "no_grid_error",
+    "read_grid",
+    "read_target",
+    "westward_dim",
+]
 
 Data = xr.Dataset | xr.DataArray
+Target = float | tuple[float, float] | Data
 COORDINATES: tuple[Coordinate, Coordinate] = ("latitude", "longitude")
 
 
@@ -103,13 +111,13 @@ def no_grid_error(data: xr.Dataset) -> InputError:
     )
 
 
-def read_target(target: float | Data, like: Horizontal) -> Horizontal:
+def read_target(target: Target, like: Horizontal) -> Horizontal:
     """Read the grid to regrid to.
 
     Parameters
     ----------
-    target : float, Dataset or DataArray
-        Degrees, for a grid of the whole globe; or data on the grid.
+    target : float, tuple of float, Dataset or DataArray
+        Degrees (of latitude and longitude), for a grid of the whole globe; or data on the grid.
     like : Regular or Curvilinear
         The source, whose names and order a grid of the whole globe takes over.
 
@@ -121,9 +129,23 @@ def read_target(target: float | Data, like: Horizontal) -> Horizontal:
     if isinstance(target, xr.Dataset | xr.DataArray):
         cells = read_grid(target, target, "target")
         return Regular.of(target, "target") if cells is None else cells
-    if isinstance(target, int | float | np.number):
-        grid = global_grid(float(target), like.grid if isinstance(like, Regular) else None)
+    steps = target if isinstance(target, tuple) and len(target) == 2 else (target,)
+    if all(isinstance(step, int | float | np.number) for step in steps):
+        names = like.grid if isinstance(like, Regular) else None
+        grid = global_grid(target if isinstance(target, tuple) else float(target), names)
         return Regular(grid, *cell_edges(grid))
     raise InputError(
-        f"target={target!r} is neither a resolution in degrees (e.g. 1.0) nor a dataset on a grid"
+        f"target={target!r} is neither a resolution in degrees (e.g. 1.0, or 1.0, 1.25 of latitude "
+        "and longitude) nor a dataset on a grid"
     )
+
+
+def westward_dim(target: Target) -> Hashable | None:
+    """Return the dimension of longitudes that run from east to west; None if there is none."""
+    if not isinstance(target, xr.Dataset | xr.DataArray):
+        return None
+    for coord in find_horizontal_coords(target)["longitude"]:
+        steps = np.diff(coord.values) if coord.dims == (coord.name,) else np.zeros(0)
+        if steps.size and ((steps < 0) & (steps > -180)).all():
+            return coord.name
+    return None

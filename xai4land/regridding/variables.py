@@ -36,6 +36,8 @@ def regrid_variable(
         If the method does not fit the variable, or the engine does not support the grids.
     """
     what = f"variable {array.name!r}"
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{what} has {array.dtype} values; drop it: ds.drop_vars({array.name!r})")
     if method == "nearest":
         return _take_nearest(array, source, target, what)
     if method in ("majority", "fractions"):

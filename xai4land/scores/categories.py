@@ -108,8 +108,10 @@ def _find_edges(
 def _edges_of_others(
     values: Floats, quantiles: tuple[float, ...], rounding: float
 ) -> tuple[Floats, Floats]:
+    values = np.ascontiguousarray(values)
     order = np.argsort(values, -1)  # NaN sorts last
-    rank = np.argsort(order, -1)
+    rank = np.empty_like(order)
+    np.put_along_axis(rank, order, np.arange(values.shape[-1]), -1)
     edges, tied_below = _edges_without(values, order, rank, quantiles, rounding)
     # In all times or none, since leaving out a year that is not dry makes the others drier.
     coincide = np.asarray(_coincide(edges, rounding).any(-1))[..., None, None]

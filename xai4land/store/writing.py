@@ -56,7 +56,7 @@ def write(
         Whether an existing store, or an unfinished one of other data, may be replaced; never one
         that the dataset is read from.
     zarr_format : {3, 2}
-        Of the Zarr store. Format 2, which older readers need (GDAL before 3.8), has no shards.
+        Of the Zarr store. Format 2, which many builds of GDAL need, has no shards.
     progress : bool
         Whether to show progress, rate and the time left on standard error.
 

@@ -99,8 +99,10 @@ def _calibrate_cells(
 ) -> Floats:
     """Calibrate members of all times of one or more cells, (..., time, realization)."""
     calibrated = np.array(members, np.float64)
-    mean = np.nanmean(members, -1)
-    spread = np.nanvar(members, -1)
+    mean = np.nanmean(calibrated, -1)
+    spread = np.nanvar(calibrated, -1)
+    # What varies by less is rounding, in any units.
+    rounding = 4 * float(np.finfo(np.result_type(members.dtype, np.float32)).eps)
     for at in range(len(order)):
         same = order % 100 == order[at] % 100
         others = same & (order < order[at] if past else order != order[at])
@@ -111,10 +113,13 @@ def _calibrate_cells(
         x_mean, y_mean = (np.where(known, a, 0).sum(-1, keepdims=True) / n for a in (x, y))
         dx, dy = (np.where(known, a - m, 0) for a, m in ((x, x_mean), (y, y_mean)))
         xx, xy = (dx * dx).sum(-1, keepdims=True), (dx * dy).sum(-1, keepdims=True)
-        slope = np.clip(xy / np.maximum(xx, 1e-12), 0.0, None)
-        residual = ((dy - slope * dx) ** 2).sum(-1, keepdims=True) / np.maximum(n - 2, 1)
         within = np.where(known, v, 0).sum(-1, keepdims=True) / n
-        factor = np.sqrt(residual / np.maximum(within, 1e-12))
+        noise = (rounding * np.where(known, np.abs(x), 0).max(-1, keepdims=True, initial=0)) ** 2
+        varies = xx > n * (noise + rounding**2 * within)
+        slope = np.where(varies, np.clip(xy / np.where(varies, xx, 1.0), 0.0, None), 0.0)
+        residual = ((dy - slope * dx) ** 2).sum(-1, keepdims=True) / np.maximum(n - 2, 1)
+        spreads = within > noise
+        factor = np.where(spreads, np.sqrt(residual / np.where(spreads, within, 1.0)), 0.0)
         centre = y_mean + slope * (mean[..., at : at + 1] - x_mean)
         new = centre + factor * (members[..., at, :] - mean[..., at : at + 1])
         calibrated[..., at, :] = np.where(count >= MIN_CALIBRATION_YEARS, new, members[..., at, :])

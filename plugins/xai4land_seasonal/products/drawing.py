@@ -62,7 +62,9 @@ def add_colour_bar(
 def colour_limit(values: xr.DataArray) -> float:
     """Return a round number that 98 % of the absolute values do not exceed."""
     size = float(np.nanquantile(np.abs(values), 0.98)) if values.notnull().any() else 1.0
-    digits = 10.0 ** np.floor(np.log10(max(size, 1e-9)))
+    if size == 0:
+        return 1.0
+    digits = 10.0 ** np.floor(np.log10(size))
     return float(np.ceil(size / digits * 2) / 2 * digits)
 
 

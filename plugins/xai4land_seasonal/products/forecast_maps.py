@@ -16,6 +16,7 @@ from xai4land_seasonal.products.drawing import (
     make_figure,
     make_map_axes,
 )
+from xai4land_seasonal.verification.matching import check_forecast
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,6 +60,7 @@ def plot(
     >>> [axes.get_title() for axes in plot(made).axes]
     ['mean of the members', 'spread of the members']
     """
+    check_forecast(forecast)
     name = variable or default_variable(forecast, ("time", "realization"))
     season_forecast = forecast[name].isel(time=time).compute()
     mean = ensemble_mean(season_forecast)

@@ -83,6 +83,7 @@ def tercile_probabilities(
             "long_name": f"probability of the terciles of {name}",
             "units": "1",
             "comment": TIES,
+            **{k: members.attrs[k] for k in ("grid_mapping",) if k in members.attrs},
         }
         probability.encoding = {"_FillValue": np.float32(np.nan)}
         fields[f"{name}_probability"] = probability
