@@ -111,7 +111,7 @@ def test_commands_on_the_pages_are_known(page, tmp_path, monkeypatch):
     from xai4land.cli import cli
 
     monkeypatch.chdir(tmp_path)
-    for name in ("states.nc", "static.nc", "obs.nc"):
+    for name in ("states.nc", "static.nc", "truth.nc", "obs.nc"):
         Path(name).touch()
     for name, *arguments in commands(page):
         command = cli.get_command(click.Context(cli), name)

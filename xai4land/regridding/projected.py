@@ -78,7 +78,8 @@ def read_projected(
         import pyproj
     except ImportError:
         raise InputError(
-            f"{what} is on a map projection, which needs pyproj: pip install 'xai4land[projected]'"
+            f"{what} is on a map projection, which needs pyproj; run: pip install pyproj "
+            "(part of xai4land[projected])"
         ) from None
     crs = _find_crs(array, data, what)
     edges = [_edges(coord, data, what) for coord in (y, x)]
