@@ -67,7 +67,9 @@ def test_a_region_with_a_360_day_calendar():
     assert made.time.dt.calendar == "360_day"
     assert "time_bnds" in made
     assert "latitude_longitude" not in made
-    assert "grid_mapping" not in made.air_temperature.attrs
+    assert made[made.air_temperature.attrs["grid_mapping"]].attrs["grid_mapping_name"] == (
+        "latitude_longitude"
+    )
     cell = made.air_temperature.isel(time=7).sel(latitude=37.5, longitude=262.5)
     field = data.air_temperature.isel(time=7).values.astype(float)
     lat, lon = (data[n].values.astype(float) for n in ("latitude", "longitude"))

@@ -61,6 +61,7 @@ def guess_variables(data: xr.Dataset) -> tuple[Variable, ...]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> field = xr.DataArray(np.zeros((2, 3, 4)), dims=("time", "lat", "lon"))
     >>> [variable.name for variable in guess_variables(xr.Dataset({"t2m": field}))]
     ['tas']
