@@ -97,24 +97,22 @@ def reconstruct(
     chosen, bound = _choose(data, emulator, static, target)
     from xai4land.inference.apply import apply_bound
 
-    domain: dict[str, Any] = {}
+    options: dict[str, Any] = {"probabilities": probabilities, "baselines": baselines}
     if land is not None:
         from xai4land_land.masks import find_sea_class, make_mask
 
         outputs = chosen.card.outputs
         assert isinstance(outputs, Classes)  # _choose has seen to it
-        domain = {"domain": make_mask(land, data, static), "outside": find_sea_class(outputs)}
+        options |= {"domain": make_mask(land, data, static), "outside": find_sea_class(outputs)}
     return apply_bound(
         chosen,
         bound,
         data,
+        options,
         chunks=chunks,
         batch_size=batch_size,
         device=device,
         precision=precision,
-        probabilities=probabilities,
-        baselines=baselines,
-        **domain,
     )
 
 

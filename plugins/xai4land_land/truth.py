@@ -11,6 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xai4land.emulator.inputs import DATES, scalar_dates, time_name
+from xai4land.emulator.outputs import MISSING_CLASS
 from xai4land.errors import InputError
 from xai4land.grids.flags import fill_codes
 from xai4land.grids.grid import Grid
@@ -18,7 +19,7 @@ from xai4land.grids.time import move_into_bounds
 
 __all__ = ["NO_CLASS", "UNKNOWN", "Recoding", "align", "as_variable", "drop_single", "match_years"]
 
-UNKNOWN = 255
+UNKNOWN = MISSING_CLASS
 NO_CLASS = 254
 NO_CODE = np.iinfo(np.int64).min
 

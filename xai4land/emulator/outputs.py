@@ -10,9 +10,19 @@ from pydantic import Field, model_validator
 
 from xai4land.emulator.schema import Name, Schema
 
-__all__ = ["Classes", "NumberVariable", "Numbers", "OutputClass", "Outputs", "flags"]
+__all__ = [
+    "MISSING_CLASS",
+    "Classes",
+    "NumberVariable",
+    "Numbers",
+    "OutputClass",
+    "Outputs",
+    "flags",
+]
 
 RESERVED_NAMES = ("confidence", "lat", "lon", "latitude", "longitude", "time", "bnds")
+MISSING_CLASS = 255
+"""Stands for a missing class, in maps and in truths."""
 VariableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xai4land.emulator.outputs import Classes, flags
+from xai4land.emulator.outputs import MISSING_CLASS, Classes, flags
 from xai4land.errors import EmulatorError
 from xai4land.grids.cf import Period
 from xai4land.heads.base import TrainingWindow
@@ -27,10 +27,8 @@ from xai4land.windows.features import Pixels
 from xai4land.windows.fields import Field, Stack
 from xai4land.windows.masks import Mask
 
-__all__ = ["MISSING_CLASS", "ClassFractions", "ClassHead"]
+__all__ = ["ClassFractions", "ClassHead"]
 
-MISSING_CLASS = 255
-"""Stands for a missing class, in maps and in truths."""
 CONFIDENCE_STEPS = 100
 FRACTION_FLOOR = 1e-3
 """Added to a class fraction before its logarithm, so that no class is ruled out."""

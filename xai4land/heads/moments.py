@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Moments"]
+__all__ = ["Moments", "round_digits"]
 
 
 @dataclass(frozen=True)
@@ -60,3 +60,14 @@ class Moments:
     def deviation(self) -> float:
         """Return the standard deviation."""
         return float(np.sqrt(self.squares / self.count)) if self.count else 0.0
+
+
+def round_digits(value: float) -> float:
+    """Return six significant digits, as cards have them.
+
+    Examples
+    --------
+    >>> round_digits(1234.56789)
+    1234.57
+    """
+    return float(f"{value:.6g}")

@@ -17,7 +17,7 @@ from xai4land.grids.cf import Period
 from xai4land.heads.base import FirstGuess, TrainingWindow
 from xai4land.heads.conserve import conserve_means
 from xai4land.heads.constant import ConstantGuess
-from xai4land.heads.moments import Moments
+from xai4land.heads.moments import Moments, round_digits
 from xai4land.heads.outputs import Output
 from xai4land.windows.cells import CellLookup, Cells
 from xai4land.windows.features import Pixels
@@ -119,8 +119,8 @@ class NumberHead:
         learned = [
             variable.model_copy(
                 update={
-                    "offset": float(f"{one.mean:.6g}"),
-                    "scale": float(f"{one.deviation:.6g}") or 1.0,
+                    "offset": round_digits(one.mean),
+                    "scale": round_digits(one.deviation) or 1.0,
                 }
             )
             for variable, one in zip(self.numbers.variables, moments, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import xarray as xr
@@ -66,15 +67,28 @@ def apply(
     (3, 1)
     """
     bound = bind(emulator.card, data, static, target)
-    running = {"batch_size": batch_size, "device": device, "precision": precision}
-    return apply_bound(emulator, bound, data, chunks=chunks, **running, **options)
+    return apply_bound(
+        emulator,
+        bound,
+        data,
+        options,
+        chunks=chunks,
+        batch_size=batch_size,
+        device=device,
+        precision=precision,
+    )
 
 
-def apply_bound(emulator: Emulator, bound: Bound, source: xr.Dataset, **how: Any) -> xr.Dataset:
+def apply_bound(
+    emulator: Emulator,
+    bound: Bound,
+    source: xr.Dataset,
+    options: Mapping[str, Any],
+    **running: Any,
+) -> xr.Dataset:
     """Apply an emulator to inputs that are checked already; see :func:`apply`."""
-    running = {k: how.pop(k) for k in ("chunks", "batch_size", "device", "precision") if k in how}
-    head = make_head(emulator.card, **how)
-    arrays = predict(emulator, bound, **running, **how)
+    head = make_head(emulator.card, **options)
+    arrays = predict(emulator, bound, **running, **options)
     coords: dict[str, Any] = cf.grid_coords(bound.target)
     if bound.time is not None:
         coords |= cf.time_bounds(bound.time, head.period)

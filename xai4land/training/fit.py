@@ -176,8 +176,7 @@ def make_card(kind: type[Emulator], **fields: Any) -> MapCard:
 def _measure(card: MapCard, bound: Bound, training: Truth) -> MapCard:
     """Return the card with what its inputs and outputs take from the training blocks."""
     assert training.split is not None
-    blocks = training.blocks(training.split.degrees)
-    specs = [measure_input(layer, training.split, blocks) for layer in bound.layers]
+    specs = [measure_input(layer, training.split) for layer in bound.layers]
     values = (training.read(*piece) for piece in training.pieces())
     outputs = make_head(card).learn(values)
     return card.with_(inputs=[spec.model_dump() for spec in specs], outputs=outputs.model_dump())

@@ -15,7 +15,7 @@ from xai4land.emulator.inputs import Layer, find_layer, time_name
 from xai4land.emulator.outputs import Outputs
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
-from xai4land.heads.moments import Moments
+from xai4land.heads.moments import Moments, round_digits
 from xai4land.training.split import Split, block_numbers
 from xai4land.windows.sources import as_chunks
 
@@ -103,15 +103,14 @@ def _codes(name: str, array: xr.DataArray, flagged: bool) -> tuple[int, ...]:
     return tuple(sorted(codes))
 
 
-def measure_input(layer: Layer, split: Split, blocks: npt.NDArray[np.int64]) -> Input:
+def measure_input(layer: Layer, split: Split) -> Input:
     """Return the input with its mean and standard deviation over the training blocks.
 
     Parameters
     ----------
     layer : Layer
     split : Split
-    blocks : ndarray of int
-        Numbers of the training blocks in which the truth is known.
+        The training blocks.
 
     Raises
     ------
@@ -124,18 +123,18 @@ def measure_input(layer: Layer, split: Split, blocks: npt.NDArray[np.int64]) -> 
     lat, lon = grid.lat.values, (grid.lon.values + 180) % 360 - 180
     moments = Moments()
     for values, rows, columns in _placed_pieces(layer.data):
-        inside = np.isin(block_numbers(lat[rows], lon[columns], split.degrees), blocks)
+        inside = np.isin(block_numbers(lat[rows], lon[columns], split.degrees), split.blocks)
         moments = moments.merge(Moments.of(np.asarray(values, np.float64)[..., inside]))
     if not moments.count:
         raise InputError(f"variable {spec.name!r} has no value in the training blocks; drop it")
     room = (moments.high - moments.low) or abs(moments.mean) or 1.0
     return spec.model_copy(
         update={
-            "offset": _round(moments.mean),
-            "scale": _round(moments.deviation) or 1.0,
-            "fill": _round(moments.mean),
+            "offset": round_digits(moments.mean),
+            "scale": round_digits(moments.deviation) or 1.0,
+            "fill": round_digits(moments.mean),
             # Room for what the training blocks did not show; not for other units.
-            "valid_range": (_round(moments.low - room), _round(moments.high + room)),
+            "valid_range": (round_digits(moments.low - room), round_digits(moments.high + room)),
         }
     )
 
@@ -158,8 +157,3 @@ def _placed_pieces(array: xr.DataArray) -> Iterator[tuple[npt.NDArray[Any], slic
             slice(int(end[k]), int(end[k + 1])) for end, k in zip(ends, number[-2:], strict=True)
         )
         yield np.asarray(data.blocks[number].compute()), rows, columns
-
-
-def _round(value: float) -> float:
-    """Return six significant digits."""
-    return float(f"{value:.6g}")

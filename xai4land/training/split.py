@@ -49,12 +49,15 @@ class Split:
         Side of a block.
     held : ndarray of int
         Numbers of the blocks that are held out for validation.
+    blocks : ndarray of int
+        Numbers of the blocks on this side in which the truth is known.
     validation : bool
         Which side this is.
     """
 
     degrees: float
     held: npt.NDArray[np.int64]
+    blocks: npt.NDArray[np.int64]
     validation: bool
 
     def holds(
@@ -112,4 +115,7 @@ def split_blocks(
         raise InputError("the truth is known in fewer than two blocks; give a larger domain")
     count = min(max(round(share * numbers.size), 1), numbers.size - 1)
     held = np.random.default_rng(seed).choice(numbers, count, replace=False)
-    return Split(degrees, held, False), Split(degrees, held, True)
+    return (
+        Split(degrees, held, np.setdiff1d(numbers, held), False),
+        Split(degrees, held, np.sort(held), True),
+    )

@@ -121,9 +121,8 @@ class Truth:
     def _points(
         self, rows: Ints, columns: Ints
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        (top, _), (left, _) = self.part(rows, columns)
-        lat = self.target.lattice_lat(rows - rows[0] + top)
-        return lat, self.target.lattice_lon(columns - columns[0] + left)
+        top, left = self.target.lattice_origin
+        return self.target.lattice_lat(rows + top), self.target.lattice_lon(columns + left)
 
 
 def new_cache() -> ResultCache:

@@ -101,6 +101,11 @@ class History:
         self._cache: dict[Hashable, Any] = {}
         self._lock = RLock()
 
+    @property
+    def last_year(self) -> int:
+        """The calendar year of the last month."""
+        return self.first_year + (self.last - 12 * self.first_year) // 12
+
     def cached(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what ``make`` returns, computed once for each key.
 

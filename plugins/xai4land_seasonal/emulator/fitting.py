@@ -187,8 +187,8 @@ def fit(
     )
     emulator = SeasonalEmulator(card, network.state_dict())
     if validation:
-        end = first.first_year + (first.last - 12 * first.first_year) // 12
-        emulator = tune(emulator, first, np.arange(end - validation + 1, end + 1))
+        years = np.arange(first.last_year - validation + 1, first.last_year + 1)
+        emulator = tune(emulator, first, years)
     given = {name: tuple(values) for name, values in factors.items() if values is not None}
     if given:
         emulator = SeasonalEmulator(emulator.card.with_(**given), emulator.weights)
@@ -302,7 +302,6 @@ def _train(
     ]
     validation = None
     if held is not None:
-        end = histories[0].first_year + (histories[0].last - 12 * histories[0].first_year) // 12
-        validation = make_cases(held, 0, 1.0, *parts, after=end)
+        validation = make_cases(held, 0, 1.0, *parts, after=histories[0].last_year)
     learned = Cases.concatenate(cases)
     return train(network, learned, validation, area, settings, device, progress)
