@@ -14,11 +14,15 @@ import dask.array as da
 from dask.base import annotate, get_annotations
 from dask.core import flatten
 
-__all__ = ["NEIGHBOURS", "get_client_workers", "persist"]
+__all__ = ["NEIGHBOURS", "STEPS", "get_client_workers", "persist"]
 
 NEIGHBOURS = "neighbours share results"
 """Marks a layer of dask's graph, with the parts of its tasks' keys by which neighbours follow one
 another: the last changes first."""
+
+STEPS = "steps follow from each other"
+"""Marks the layer of an array whose chunks of one step follow from those of the step before: the
+numbers of its chunks along the first dimension, from the first step to the last."""
 
 
 def get_client_workers() -> dict[str, Any] | None:

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xai4land.emulator import Classes, Emulator
+from xai4land.emulator import Classes, ClassMap, Emulator
 from xai4land.emulator.inputs import time_name
 from xai4land.grids.grid import Grid
 from xai4land.grids.time import move_into_bounds
 from xai4land.settings import resolve_settings
 from xai4land.training.settings import MapSettings
+from xai4land_land.changes import change_inputs, describe_changes
 from xai4land_land.legends import Legend, find_legend
+from xai4land_land.prior import find_years
 from xai4land_land.truth import Recoding, as_variable, match_years
 
 __all__ = ["fit"]
@@ -28,6 +30,8 @@ def fit(
     truth: xr.Dataset | xr.DataArray,
     *,
     static: xr.Dataset | None = None,
+    prior: xr.Dataset | xr.DataArray | None = None,
+    pairs: Sequence[tuple[int, int]] | None = None,
     legend: str | Legend | None = None,
     inputs: Sequence[str] | None = None,
     name: str = "my-landcover",
@@ -58,6 +62,13 @@ def fit(
         Classes with ``flag_values`` and ``flag_meanings``, on the fine grid of the outputs. Missing
         pixels (NaN, or the fill value) are ignored; other codes that no flag names are refused.
     static : Dataset, optional
+    prior : Dataset or DataArray, optional
+        Class maps of other years, such as the truth itself: the emulator learns how a map follows
+        from that of another year, and is applied with ``reconstruct(prior=...)``. The states must
+        have both years.
+    pairs : sequence of tuple of int, optional
+        Years of prior map and truth to learn from. By default all pairs of different years,
+        forward and backward.
     legend : str or Legend, optional
         ``"hilda"``, ``"land_states"`` or one of your own. By default the first that has all
         classes of the truth.
@@ -105,17 +116,29 @@ def fit(
     8
     """
     from xai4land.training.fit import fit_maps
+    from xai4land.training.regions import Region
 
     reference = as_variable(truth)
     chosen = find_legend(reference, legend)
     data = move_into_bounds(_drop_truth(data, reference))
-    outputs = Classes(classes=chosen.output_classes(data), conserve=conserve)
+    classes = chosen.output_classes(data)
+    outputs: ClassMap = Classes(classes=classes, conserve=conserve)
     resolution = Grid.of(reference, "the truth").resolution
+    if prior is None:
+        region = Region(data, [_encode_truth(reference, chosen, data, outputs)], static)
+    else:
+        from xai4land_land.pairs import choose_pairs, make_pairs
+
+        known = find_years(as_variable(prior))
+        chosen_pairs = list(pairs or choose_pairs(known, find_years(reference)))
+        outputs = describe_changes(classes, chosen_pairs)
+        region = make_pairs(
+            data, reference, prior, outputs, chosen_pairs, static=static, legend=chosen
+        )
+        inputs = change_inputs(region, outputs, inputs)
     return fit_maps(
-        data,
-        [_encode_truth(reference, chosen, data, outputs)],
+        region,
         outputs,
-        static=static,
         inputs=inputs,
         name=name,
         title=title or f"Land cover at {resolution:g}°",
@@ -149,7 +172,7 @@ def _drop_truth(data: xr.Dataset, truth: xr.DataArray) -> xr.Dataset:
 
 
 def _encode_truth(
-    reference: xr.DataArray, legend: Legend, data: xr.Dataset, outputs: Classes
+    reference: xr.DataArray, legend: Legend, data: xr.Dataset, outputs: ClassMap
 ) -> xr.DataArray:
     """Return positions in the legend at the times of the states; lazy if the truth is."""
     dynamic = [data[name] for name in outputs.states if name in data]

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xai4land.emulator import Card, Classes, Emulator, load_emulator
+from xai4land.emulator import Card, Changes, Classes, Emulator, MapCard, load_emulator
 from xai4land.emulator.file import read_card
 from xai4land.emulator.inputs import Bound, bind, check_static
 from xai4land.errors import InputError
 from xai4land.grids.grid import Target
+from xai4land_land.demand import Demand
+from xai4land_land.rollout import Years, roll_out
 
 if TYPE_CHECKING:
     from xai4land.device import Precision
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["reconstruct"]
 
+CHANGE_EMULATOR = "change-landcover"
+
 
 def reconstruct(
     data: xr.Dataset,
@@ -27,6 +31,11 @@ def reconstruct(
     *,
     static: xr.Dataset | None = None,
     target: Target = None,
+    prior: xr.Dataset | xr.DataArray | None = None,
+    years: Years = None,
+    every: int = 1,
+    demand: Demand = "change",
+    exchange: bool = False,
     land: LandMask | None = None,
     probabilities: bool = False,
     baselines: bool = True,
@@ -50,6 +59,22 @@ def reconstruct(
     target : float, Dataset or DataArray, optional
         Resolution in degrees, or a dataset on the wanted grid. By default the finest grid
         among the inputs, over the domain of the states.
+    prior : Dataset or DataArray, optional
+        Map of a known year, with flags and a date, for emulators that change it year after year:
+        each map is the prior map of the next one, away from the known year. ``data`` must hold
+        that year's states, too.
+    years : int, slice or sequence of int, optional
+        Years to reconstruct, beginning or ending with the year of ``prior``, whose map is returned
+        unchanged: ``slice(2014, 1850)`` goes back in time. By default all years of ``data``.
+    every : int
+        Years of a step.
+    demand : {"change", "level"}
+        What each coarse cell demands of the map: the prior map's own fractions plus the change of
+        the states since its year, so that a map and states that differ in level do not change in
+        the first year; or the states' fractions.
+    exchange : bool
+        Whether classes are exchanged beyond the net change that the states demand, at the rate
+        that the emulator learned.
     land : DataArray, Dataset or str, optional
         Land mask for all maps, the baselines included: 1 (or true, or a fraction above a half)
         on land, on any grid; or the name of an input that is missing where there is no land. On
@@ -94,26 +119,63 @@ def reconstruct(
     >>> world.land_cover.dims, world.land_cover.dtype
     (('time', 'lat', 'lon'), dtype('uint8'))
     """
+    running: dict[str, Any] = {
+        "chunks": chunks,
+        "batch_size": batch_size,
+        "device": device,
+        "precision": precision,
+    }
+    options: dict[str, Any] = {"probabilities": probabilities, "baselines": baselines}
+    if prior is not None:
+        return roll_out(
+            _choose_change_emulator(emulator, land),
+            data,
+            prior,
+            static=static,
+            target=target,
+            years=years,
+            every=every,
+            demand=demand,
+            options={**options, "exchange": exchange},
+            **running,
+        )
+    _refuse_rollout_options(years, every, exchange)
     chosen, bound = _choose(data, emulator, static, target)
     from xai4land.inference.apply import apply_bound
 
-    options: dict[str, Any] = {"probabilities": probabilities, "baselines": baselines}
     if land is not None:
         from xai4land_land.masks import find_sea_class, make_mask
 
         outputs = chosen.card.outputs
         assert isinstance(outputs, Classes)  # _choose has seen to it
         options |= {"domain": make_mask(land, data, static), "outside": find_sea_class(outputs)}
-    return apply_bound(
-        chosen,
-        bound,
-        data,
-        options,
-        chunks=chunks,
-        batch_size=batch_size,
-        device=device,
-        precision=precision,
-    )
+    return apply_bound(chosen, bound, data, options, **running)
+
+
+def _refuse_rollout_options(years: Years, every: int, exchange: bool) -> None:
+    """Refuse what only maps that follow from a prior map have."""
+    given = {"years": years is not None, "every": every != 1, "exchange": exchange}
+    if names := [f"{name}=" for name, there in given.items() if there]:
+        raise InputError(
+            f"{' and '.join(names)} without prior=; give the map of a known year, or select the "
+            "years of the data: ds.sel(time=slice('1850', '2014'))"
+        )
+
+
+def _choose_change_emulator(
+    emulator: str | os.PathLike[str] | Emulator | None, land: LandMask | None
+) -> Emulator:
+    """Return the given emulator of change, or the bundled one."""
+    if land is not None:
+        raise InputError("land= with prior=, which knows where land is; leave land= out")
+    found = load_emulator(CHANGE_EMULATOR if emulator is None else emulator)
+    if not (isinstance(found, Emulator) and isinstance(found.card.outputs, Changes)):
+        raise InputError(
+            f"emulator {found.card.name!r} gives {found.card.gives} from states alone, expected "
+            "one that takes a prior map; leave prior= out, or train one: ds.ai4land.fit(truth, "
+            "prior=truth)"
+        )
+    return found
 
 
 def _choose(
@@ -125,6 +187,10 @@ def _choose(
     """Return the given emulator, or the bundled one whose inputs are there, and its inputs."""
     if emulator is not None:
         found = load_emulator(emulator)
+        if isinstance(found.card, MapCard) and isinstance(found.card.outputs, Changes):
+            raise InputError(
+                f"emulator {found.card.name!r} makes a map from that of another year; give prior="
+            )
         if not (isinstance(found, Emulator) and isinstance(found.card.outputs, Classes)):
             raise InputError(
                 f"emulator {found.card.name!r} gives {found.card.gives}, expected one of classes; "

@@ -12,7 +12,7 @@ from xai4land.emulator import OutputClass
 from xai4land.errors import InputError
 from xai4land.grids.flags import code_type, flag_codes
 
-__all__ = ["HILDA", "LAND_STATES", "LEGENDS", "LandClass", "Legend", "find_legend"]
+__all__ = ["HILDA", "LAND_STATES", "LEGENDS", "LandClass", "Legend", "find_legend", "match_classes"]
 
 
 @dataclass(frozen=True)
@@ -236,6 +236,37 @@ def find_legend(truth: xr.DataArray, legend: str | Legend | None) -> Legend:
             continue
         return candidate
     raise InputError(reasons)
+
+
+def match_classes(
+    names: list[str], reference: xr.DataArray, legend: str | Legend | None
+) -> dict[int, int]:
+    """Return the position among the map's classes of each of the truth's codes."""
+    if isinstance(legend, str):
+        if legend not in LEGENDS:
+            raise InputError(f"legend={legend!r}, expected one of {', '.join(LEGENDS)}")
+        legend = LEGENDS[legend]
+    if not isinstance(legend, Legend | None):
+        raise InputError(f"legend={legend!r}, expected a name or a Legend")
+    if legend is None:
+        legend = next(
+            (known for known in LEGENDS.values() if {c.name for c in known.classes} >= set(names)),
+            None,
+        )
+    if legend is not None:
+        merged = legend.positions(reference)
+        return {
+            code: names.index(legend.classes[k].name)
+            for code, k in merged.items()
+            if legend.classes[k].name in names
+        }
+    own = flag_meanings(reference)
+    if unknown := sorted(set(own.values()) - set(names)):
+        raise InputError(
+            f"the map has no class {', '.join(unknown)} (it has {', '.join(names)}); "
+            "give legend= to say how the truth's codes merge"
+        )
+    return {code: names.index(meaning) for code, meaning in own.items()}
 
 
 def _quote_names(legends: Iterable[str]) -> str:

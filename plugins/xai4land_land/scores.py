@@ -14,7 +14,7 @@ from xai4land.emulator.inputs import time_name
 from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land.grids.grid import Grid
-from xai4land_land.legends import LEGENDS, Legend, flag_meanings
+from xai4land_land.legends import Legend, flag_meanings, match_classes
 from xai4land_land.truth import (
     NO_CLASS,
     UNKNOWN,
@@ -86,7 +86,7 @@ def evaluate(
     meanings = flag_meanings(made)
     classes = list(dict.fromkeys(meanings.values()))
     own = Recoding.of(made, {v: classes.index(m) for v, m in meanings.items()}, "the map")
-    theirs = Recoding.of(reference, _match_classes(classes, reference, legend))
+    theirs = Recoding.of(reference, match_classes(classes, reference, legend))
     grid = Grid.of(made, "the map")
     step = time_name(made)
     reference = match_years(align(reference, grid), made[step] if step else None)
@@ -163,37 +163,6 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
     # Words from a file are Python objects.
     table.index, table.columns = table.index.astype(str), table.columns.astype(str)
     return table
-
-
-def _match_classes(
-    names: list[str], reference: xr.DataArray, legend: str | Legend | None
-) -> dict[int, int]:
-    """Return the position among the map's classes of each of the truth's codes."""
-    if isinstance(legend, str):
-        if legend not in LEGENDS:
-            raise InputError(f"legend={legend!r}, expected one of {', '.join(LEGENDS)}")
-        legend = LEGENDS[legend]
-    if not isinstance(legend, Legend | None):
-        raise InputError(f"legend={legend!r}, expected a name or a Legend")
-    if legend is None:
-        legend = next(
-            (known for known in LEGENDS.values() if {c.name for c in known.classes} >= set(names)),
-            None,
-        )
-    if legend is not None:
-        merged = legend.positions(reference)
-        return {
-            code: names.index(legend.classes[k].name)
-            for code, k in merged.items()
-            if legend.classes[k].name in names
-        }
-    own = flag_meanings(reference)
-    if unknown := sorted(set(own.values()) - set(names)):
-        raise InputError(
-            f"the map has no class {', '.join(unknown)} (it has {', '.join(names)}); "
-            "give legend= to say how the truth's codes merge"
-        )
-    return {code: names.index(meaning) for code, meaning in own.items()}
 
 
 def _count_confusion(

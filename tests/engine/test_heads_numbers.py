@@ -15,6 +15,7 @@ from xai4land.emulator import Numbers, NumberVariable
 from xai4land.heads.conserve import conserve_means
 from xai4land.inference.apply import apply
 from xai4land.training.fit import fit_maps
+from xai4land.training.regions import Region
 
 RATIO = 4
 QUICK = {"epochs": 4, "steps": 40, "batch_size": 4, "learning_rate": 1e-2}
@@ -55,8 +56,7 @@ def numbers(**changes):
 def emulator(biomass, tmp_path_factory):
     data, truth = biomass
     made = fit_maps(
-        data,
-        [truth],
+        Region(data, [truth]),
         numbers(),
         window=32,
         parameters={"widths": [8, 16]},
@@ -139,8 +139,7 @@ def test_a_variable_without_a_coarse_input_is_learned_from_scratch(biomass):
         variables=[NumberVariable(name="biomass", units="Mg ha-1", valid_range=(0, 500))]
     )
     emulator = fit_maps(
-        data,
-        [truth],
+        Region(data, [truth]),
         outputs,
         window=32,
         parameters={"widths": [8, 16]},

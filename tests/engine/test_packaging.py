@@ -315,12 +315,14 @@ def test_the_example_plugin_adds_an_accessor_an_architecture_a_kind_and_a_catalo
 
         from xai4land.inference.apply import apply
         from xai4land.training.fit import fit_maps
+        from xai4land.training.regions import Region
         from xai4land_example.share import Share, ShareEmulator
 
         wet = (world.truth == 2).astype("float32").isel(time=[0])
         share = fit_maps(
-            world.drop_vars("truth"), [wet], Share(name="wet"), kind=ShareEmulator, window=24,
-            parameters={{"widths": [8, 16]}}, settings={{"epochs": 1, "steps": 2}}, progress=False,
+            Region(world.drop_vars("truth"), [wet]), Share(name="wet"), kind=ShareEmulator,
+            window=24, parameters={{"widths": [8, 16]}}, settings={{"epochs": 1, "steps": 2}},
+            progress=False,
         )
         share.save({str(tmp_path / "share.safetensors")!r})
         again = xai4land.load_emulator({str(tmp_path / "share.safetensors")!r})

@@ -11,7 +11,15 @@ from xai4land.emulator.card import (
 )
 from xai4land.emulator.emulator import AnyEmulator, Emulator
 from xai4land.emulator.names import emulators, load_emulator
-from xai4land.emulator.outputs import Classes, Numbers, NumberVariable, OutputClass, Outputs
+from xai4land.emulator.outputs import (
+    Changes,
+    Classes,
+    ClassMap,
+    Numbers,
+    NumberVariable,
+    OutputClass,
+    Outputs,
+)
 from xai4land.emulator.schema import Schema
 
 __all__ = [
@@ -19,6 +27,8 @@ __all__ = [
     "AnyEmulator",
     "Architecture",
     "Card",
+    "Changes",
+    "ClassMap",
     "Classes",
     "Emulator",
     "Input",

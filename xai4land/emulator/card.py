@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, JsonValue, SerializeAsAny, model_validator
 
-from xai4land.emulator.outputs import Classes, Numbers, Outputs
+from xai4land.emulator.outputs import Changes, Classes, Numbers, Outputs
 from xai4land.emulator.schema import Name, Schema
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "Window",
 ]
 
-Role = Literal["dynamic", "static", "categorical"]
+Role = Literal["dynamic", "static", "categorical", "prior"]
 
 
 class Input(Schema):
@@ -31,8 +31,9 @@ class Input(Schema):
     ----------
     name, standard_name, long_name, units
         As in CF. Data in other units are converted if possible.
-    role : {"dynamic", "static", "categorical"}
-        Changes with time; fixed; or fixed with codes as values.
+    role : {"dynamic", "static", "categorical", "prior"}
+        Changes with time; fixed; fixed with codes as values; or the map of another year, whose
+        codes are those of the output's classes.
     valid_range : tuple of float, optional
         Values outside are an error.
     offset, scale : float
@@ -41,7 +42,7 @@ class Input(Schema):
         Replaces missing values; the network sees where. Without it a missing value makes the
         output missing.
     codes : tuple of int
-        The codes that a categorical input may have.
+        The codes that a categorical input or a prior map may have.
     """
 
     name: Name
@@ -58,14 +59,34 @@ class Input(Schema):
     @property
     def fillable(self) -> bool:
         """Whether a missing value can be replaced, so that the output is not missing."""
-        return self.fill is not None or self.role == "categorical"
+        return self.fill is not None or self.coded
+
+    @property
+    def coded(self) -> bool:
+        """Whether the values are codes."""
+        return self.role in ("categorical", "prior")
 
 
 class Resolution(Schema):
-    """Grid spacings, in degrees, of the outputs and the states of the training data."""
+    """Grid spacings, in degrees, of the outputs and the states of the training data.
+
+    Attributes
+    ----------
+    target, states : float
+        Of the outputs, and of the states; where there were several, the finest.
+    coarsest : tuple of float, optional
+        The coarsest of both, where the training data had several resolutions.
+    """
 
     target: Annotated[float, Field(gt=0, lt=90)]
     states: Annotated[float, Field(gt=0, lt=180)]
+    coarsest: tuple[float, float] | None = None
+
+    @property
+    def ranges(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Finest and coarsest spacing of the outputs, and of the states."""
+        coarsest = self.coarsest or (self.target, self.states)
+        return (self.target, coarsest[0]), (self.states, coarsest[1])
 
 
 class Window(Schema):
@@ -167,23 +188,31 @@ class MapCard(AnyCard):
         fractions = set(self.outputs.fraction_inputs)
         if unknown := sorted(fractions - dynamic):
             raise ValueError(f"classes name states that are no dynamic inputs: {unknown}")
-        numbers = {spec.name for spec in self.inputs if spec.role != "categorical"}
+        numbers = {spec.name for spec in self.inputs if not spec.coded}
         if unknown := sorted(set(self.outputs.coarse_inputs) - numbers):
             raise ValueError(f"outputs name coarse inputs that are no numbers: {unknown}")
-        if any(spec.role == "categorical" and not spec.codes for spec in self.inputs):
+        if any(spec.coded and not spec.codes for spec in self.inputs):
             raise ValueError("a categorical input has no codes")
+        priors = [spec.name for spec in self.of_role("prior")]
+        if priors != list(self.outputs.fine_inputs):
+            raise ValueError(f"outputs need prior maps {self.outputs.fine_inputs}, found {priors}")
         return self
 
     def of_role(self, role: Role) -> tuple[Input, ...]:
         """Return the inputs with one role, in order."""
         return tuple(spec for spec in self.inputs if spec.role == role)
 
+    @property
+    def coded(self) -> tuple[Input, ...]:
+        """The inputs whose values are codes, in order."""
+        return tuple(spec for spec in self.inputs if spec.coded)
+
     @cached_property
     def slots(self) -> dict[str, int]:
         """First channel of each continuous input; if it can be filled, the next says where."""
         slots, channel = {}, 0
         for spec in self.inputs:
-            if spec.role != "categorical":
+            if not spec.coded:
                 slots[spec.name] = channel
                 channel += 1 + spec.fillable
         return slots
@@ -191,7 +220,7 @@ class MapCard(AnyCard):
     @property
     def channels(self) -> int:
         """Number of continuous channels: those of the inputs and the first guess."""
-        numbers = [spec for spec in self.inputs if spec.role != "categorical"]
+        numbers = [spec for spec in self.inputs if not spec.coded]
         return sum(1 + spec.fillable for spec in numbers) + self.outputs.guess_channels
 
     @property
@@ -199,7 +228,7 @@ class MapCard(AnyCard):
         """Channels, categories and outputs."""
         return {
             "channels": self.channels,
-            "categories": tuple(len(spec.codes) + 1 for spec in self.of_role("categorical")),
+            "categories": tuple(len(spec.codes) + 1 for spec in self.coded),
             "outputs": self.outputs.layers,
         }
 
@@ -216,7 +245,7 @@ class MapCard(AnyCard):
     @property
     def facts(self) -> list[tuple[str, str]]:
         """Inputs by role, resolution and window."""
-        roles: tuple[Role, ...] = ("dynamic", "static", "categorical")
+        roles = [role for role in get_args(Role) if role != "prior" or self.of_role("prior")]
         window = f"{self.window.size} pixels, {self.window.overlap} shared"
         return [
             *((role, ", ".join(spec.name for spec in self.of_role(role))) for role in roles),
@@ -226,16 +255,16 @@ class MapCard(AnyCard):
 
 
 class Card(MapCard):
-    """The card of an emulator of classes or numbers.
+    """The card of an emulator of classes, changes of classes, or numbers.
 
     Attributes
     ----------
-    outputs : Classes or Numbers
+    outputs : Classes, Changes or Numbers
         Files of the first version give ``output``, ``classes`` and ``conserve`` instead.
     """
 
     kind: Literal["map"] = "map"
-    outputs: Annotated[Classes | Numbers, Field(discriminator="kind")]
+    outputs: Annotated[Classes | Changes | Numbers, Field(discriminator="kind")]
 
     @model_validator(mode="before")
     @classmethod

@@ -12,6 +12,7 @@ import xarray as xr
 
 from xai4land.adapters.xarray import is_in_memory
 from xai4land.emulator.card import Input, MapCard
+from xai4land.emulator.outputs import MISSING_CLASS
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid, Target, target_grid
 from xai4land.grids.time import find_time, move_into_bounds
@@ -158,9 +159,10 @@ def scalar_dates(data: xr.DataArray | xr.Dataset) -> list[Hashable]:
 
 def value_problems(spec: Input, values: np.ndarray) -> list[str]:
     """List what is wrong with the values of an input; missing ones are fine."""
-    if spec.role == "categorical":
+    if spec.coded:
         codes = np.unique(values[~np.isnan(values)] if values.dtype.kind == "f" else values)
-        unknown = np.setdiff1d(codes, spec.codes)
+        missing = [MISSING_CLASS] if spec.role == "prior" else []
+        unknown = np.setdiff1d(codes, [*spec.codes, *missing])
         if not unknown.size:
             return []
         return [
@@ -214,7 +216,7 @@ def _absent(spec: Input, sources: Iterable[xr.Dataset]) -> str:
 
 
 def _convert(array: xr.DataArray, spec: Input, problems: list[str]) -> xr.DataArray:
-    if spec.role == "categorical":
+    if spec.coded:
         return array
     if spec.units == "1" and not str(array.attrs.get("units", "")).strip():
         return array
@@ -229,7 +231,7 @@ def _ordered(array: xr.DataArray, spec: Input, grid: Grid, problems: list[str]) 
     dims: tuple[Hashable, ...] = grid.names
     time = time_name(array)
     extra = [d for d in array.dims if d not in dims and d != time]
-    if time is not None and spec.role != "dynamic":
+    if time is not None and spec.role not in ("dynamic", "prior"):
         if array.sizes[time] == 1:
             array = array.squeeze(time, drop=True)
         else:
@@ -298,13 +300,15 @@ def _overlap_problems(layers: list[Layer], target: Grid) -> list[str]:
 
 def _resolution_problems(card: MapCard, target: Grid, states: Grid) -> list[str]:
     problems = []
-    for what, found, trained, mend in (
-        ("target", target.resolution, card.resolution.target, f"={card.resolution.target:g}"),
-        ("states", states.resolution, card.resolution.states, ": regrid them"),
+    ranges = card.resolution.ranges
+    for what, found, (low, high), mend in (
+        ("target", target.resolution, ranges[0], f"={card.resolution.target:g}"),
+        ("states", states.resolution, ranges[1], ": regrid them"),
     ):
-        if not 0.49 < found / trained < 2.01:
+        if not (found / low > 0.49 and found / high < 2.01):
+            trained = f"{low:g}°" if low == high else f"{low:g} to {high:g}°"
             problems.append(
-                f"the {what} at {found:g}° is far from the {trained:g}° that emulator "
+                f"the {what} at {found:g}° is far from the {trained} that emulator "
                 f"{card.name!r} was trained at (within a factor of 2); give {what}{mend}, "
                 "or fit an emulator of your own"
             )

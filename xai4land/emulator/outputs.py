@@ -12,6 +12,9 @@ from xai4land.emulator.schema import Name, Schema
 
 __all__ = [
     "MISSING_CLASS",
+    "PRIOR_SUFFIX",
+    "Changes",
+    "ClassMap",
     "Classes",
     "NumberVariable",
     "Numbers",
@@ -23,6 +26,8 @@ __all__ = [
 RESERVED_NAMES = ("confidence", "lat", "lon", "latitude", "longitude", "time", "bnds")
 MISSING_CLASS = 255
 """Stands for a missing class, in maps and in truths."""
+PRIOR_SUFFIX = "_prior"
+"""Ends the name of a state at the date of the prior map."""
 VariableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -51,9 +56,19 @@ class Outputs(Schema):
         return ()
 
     @property
+    def fine_inputs(self) -> tuple[str, ...]:
+        """Return the prior maps that the first guess is made from, too."""
+        return ()
+
+    @property
     def fraction_inputs(self) -> tuple[str, ...]:
         """Return the inputs that are fractions of a cell, and add up to at most one."""
         return ()
+
+    @property
+    def bounded_inputs(self) -> tuple[str, ...]:
+        """Return the inputs that lie between 0 and 1."""
+        return self.fraction_inputs
 
     @property
     def whole_cells(self) -> bool:
@@ -95,8 +110,8 @@ class OutputClass(Schema):
     weight: Annotated[float, Field(gt=0)] = 1.0
 
 
-class Classes(Outputs):
-    """A map of classes, each with a probability.
+class ClassMap(Outputs):
+    """A map of classes, each with a probability; what the two kinds of it share.
 
     Attributes
     ----------
@@ -107,7 +122,6 @@ class Classes(Outputs):
         Whether class fractions in each coarse cell are made to agree with the states.
     """
 
-    kind: Literal["classes"] = "classes"
     name: VariableName = "land_cover"
     classes: Annotated[tuple[OutputClass, ...], Field(min_length=2)]
     conserve: bool = True
@@ -173,6 +187,61 @@ class Classes(Outputs):
     def class_groups(self) -> tuple[int, ...]:
         """Return for each class the position of its states in :attr:`groups`."""
         return tuple(self.groups.index(c.states) for c in self.classes)
+
+
+class Classes(ClassMap):
+    """A map of classes, each with a probability, from the inputs of its own date."""
+
+    kind: Literal["classes"] = "classes"
+
+
+class Changes(ClassMap):
+    """A map of classes that follows from the map of another year, the prior map.
+
+    Attributes
+    ----------
+    prior : str
+        Name of the input that is the prior map.
+    steps : tuple of int
+        Fewest and most years between the two maps in the training data.
+    backward : bool
+        Whether it was trained on prior maps of later years, too.
+    exchange : float
+        Share of the expected exchange between two classes of a cell, beyond the net change, that
+        the chosen map makes; 0 for net change alone.
+    """
+
+    kind: Literal["changes"] = "changes"
+    conserve: Literal[True] = True
+    prior: VariableName = "prior"
+    steps: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (1, 1)
+    backward: bool = True
+    exchange: Annotated[float, Field(ge=0)] = 0.0
+
+    @property
+    def prior_states(self) -> tuple[str, ...]:
+        """Return the names of the states at the date of the prior map."""
+        return tuple(f"{name}{PRIOR_SUFFIX}" for name in self.states)
+
+    @property
+    def coarse_inputs(self) -> tuple[str, ...]:
+        """Return the states of both dates."""
+        return (*self.states, *self.prior_states)
+
+    @property
+    def bounded_inputs(self) -> tuple[str, ...]:
+        """Return the states of both dates."""
+        return self.coarse_inputs
+
+    @property
+    def fine_inputs(self) -> tuple[str, ...]:
+        """Return the prior map."""
+        return (self.prior,)
+
+    @property
+    def guess_channels(self) -> int:
+        """Return two for each class: its fraction in the coarse cell, and how that changes."""
+        return 2 * len(self.classes)
 
 
 class NumberVariable(Schema):

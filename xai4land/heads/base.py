@@ -21,7 +21,7 @@ from xai4land.windows.cells import Cells
 from xai4land.windows.features import GuessChannels, Pixels
 from xai4land.windows.fields import Stack
 
-__all__ = ["FirstGuess", "Head", "Period", "TrainingWindow"]
+__all__ = ["CarryingHead", "FirstGuess", "Head", "Period", "TrainingWindow"]
 
 
 class FirstGuess(GuessChannels, Protocol):
@@ -155,4 +155,23 @@ class Head(Protocol):
         windows: Sequence[TrainingWindow],
     ) -> Outputs:
         """Return the card's outputs with what is chosen on validation windows after training."""
+        ...
+
+
+class CarryingHead(Head, Protocol):
+    """The head of a map that follows from a prior map, so that a series goes on from its own maps.
+
+    Attributes
+    ----------
+    carried : str
+        The output that is the prior map of the next step.
+    """
+
+    @property
+    def carried(self) -> str:
+        """Return the output that is the prior map of the next step."""
+        ...
+
+    def repeat(self, prior: Stack, pixels: Pixels) -> dict[str, torch.Tensor]:
+        """Return the outputs of the prior map itself, as :meth:`Head.finish` returns them."""
         ...

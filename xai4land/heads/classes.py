@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xai4land.emulator.outputs import MISSING_CLASS, Classes, flags
+from xai4land.emulator.outputs import MISSING_CLASS, ClassMap, flags
 from xai4land.errors import EmulatorError
 from xai4land.grids.cf import Period
 from xai4land.heads.base import TrainingWindow
@@ -27,7 +27,7 @@ from xai4land.windows.features import Pixels
 from xai4land.windows.fields import Field, Stack
 from xai4land.windows.masks import Mask
 
-__all__ = ["ClassFractions", "ClassHead"]
+__all__ = ["ClassFractions", "ClassHead", "choose_class", "group_fractions"]
 
 CONFIDENCE_STEPS = 100
 FRACTION_FLOOR = 1e-3
@@ -41,7 +41,7 @@ class ClassHead:
 
     Parameters
     ----------
-    classes : Classes
+    classes : ClassMap
         The outputs as the card describes them.
     probabilities : bool
         Whether to give the probability of every class.
@@ -58,7 +58,7 @@ class ClassHead:
 
     def __init__(
         self,
-        classes: Classes,
+        classes: ClassMap,
         probabilities: bool = False,
         baselines: bool = False,
         domain: Mask | None = None,
@@ -137,16 +137,16 @@ class ClassHead:
         if self.classes.conserve:
             probability = conserve(probability, guess.cells(pixels), groups)
             probability = self._restrict(probability, inside)
-        chosen, likely = _choose(probability, favour)
+        chosen, likely = choose_class(probability, favour)
         maps = {
             name: codes[chosen],
             "confidence": likely.clamp(0, 1).mul(CONFIDENCE_STEPS).round().to(torch.uint8),
         }
         if self.baselines:
-            maps[f"{name}_bilinear"] = codes[_choose(values)[0]]
+            maps[f"{name}_bilinear"] = codes[choose_class(values)[0]]
             own = guess.majority(pixels)
             if inside is not None:
-                own = _choose(self._restrict(guess.own(pixels), inside))[0]
+                own = choose_class(self._restrict(guess.own(pixels), inside))[0]
             maps[f"{name}_nearest"] = codes[own]
         return maps | ({f"{name}_probability": probability} if self.probabilities else {})
 
@@ -176,7 +176,7 @@ class ClassHead:
             torch.tensor(self.classes.class_groups),
         )
 
-    def learn(self, truth: Iterable[npt.NDArray[Any]]) -> Classes:
+    def learn(self, truth: Iterable[npt.NDArray[Any]]) -> ClassMap:
         """Return the classes with each one's share of the states that it shares with others."""
         classes = self.classes.classes
         counts = np.zeros(256)
@@ -227,7 +227,7 @@ class ClassHead:
         raw: Sequence[torch.Tensor],
         guess: Sequence[torch.Tensor],
         windows: Sequence[TrainingWindow],
-    ) -> Classes:
+    ) -> ClassMap:
         """Return the classes with the factors of the choice that suit validation windows."""
         probability, truth, area = [], [], []
         for one, values, window in zip(raw, guess, windows, strict=True):
@@ -253,7 +253,7 @@ class ClassFractions:
 
     Attributes
     ----------
-    outputs : Classes
+    outputs : ClassMap
     groups : Field
         Fraction of each group of classes in each coarse cell; NaN where a state is missing.
     classes : Field
@@ -262,18 +262,18 @@ class ClassFractions:
         Fractions where no state is known nearby: the rest of the cell is all of it.
     """
 
-    outputs: Classes
+    outputs: ClassMap
     groups: Field
     classes: Field
     unknown: torch.Tensor
 
     @classmethod
-    def of(cls, outputs: Classes, stacks: Sequence[Stack]) -> ClassFractions:
+    def of(cls, outputs: ClassMap, stacks: Sequence[Stack]) -> ClassFractions:
         """Return the fractions in the coarse cells that the stacks hold."""
         states = [part for stack in stacks if (part := stack.select_inputs(outputs.states))]
         by_name = {s.name: part.values[k] for part in states for k, s in enumerate(part.specs)}
-        place = (states or [s for s in stacks if not s.categorical] or list(stacks))[0]
-        groups = _group_fractions(outputs, by_name, place.values[0])
+        place = (states or [s for s in stacks if not s.coded] or list(stacks))[0]
+        groups = group_fractions(outputs, by_name, place.values[0])
         members = torch.tensor(outputs.class_groups, device=groups.device)
         shares = torch.tensor([c.share for c in outputs.classes], device=groups.device)
         classes = groups[members] * shares[:, None, None]
@@ -336,8 +336,8 @@ class ClassFractions:
         return CellLookup(self.groups.grid, self.groups.values.device)
 
 
-def _group_fractions(
-    outputs: Classes, by_name: Mapping[str, torch.Tensor], like: torch.Tensor
+def group_fractions(
+    outputs: ClassMap, by_name: Mapping[str, torch.Tensor], like: torch.Tensor
 ) -> torch.Tensor:
     """Return the fraction of each group of classes; a group without states takes the rest."""
     named = [
@@ -352,7 +352,7 @@ def _group_fractions(
     return torch.where(torch.isfinite(total), groups, torch.nan)
 
 
-def _choose(
+def choose_class(
     probability: torch.Tensor, favour: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the class that is most likely, times its factor, and how likely it is.

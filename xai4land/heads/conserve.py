@@ -8,7 +8,7 @@ import torch
 
 from xai4land.windows.cells import Cells
 
-__all__ = ["PURE", "ROUNDS", "conserve", "conserve_means"]
+__all__ = ["PURE", "ROUNDS", "CellLayout", "conserve", "conserve_means", "members_of_cells"]
 
 PURE = 1 - 1e-6
 """A fraction above this is all of a cell."""
@@ -181,6 +181,27 @@ class _Members(NamedTuple):
         filled = cell[order] * most + (number - first[cell[order]])
         places = torch.full((cells * most,), cell.numel(), device=cell.device)
         return cls(cells, most, places.scatter(0, filled, order), filled[torch.argsort(order)])
+
+
+class CellLayout(NamedTuple):
+    """The layout of pixels by coarse cells: which pixels each cell holds along both axes."""
+
+    down: _Members
+    across: _Members
+
+    def to_cells(self, values: torch.Tensor) -> torch.Tensor:
+        """From (layers, rows, columns) to (layers, pixels of a cell, cells); zero if filled up."""
+        return _to_cells(values, *self)
+
+    def to_pixels(self, values: torch.Tensor) -> torch.Tensor:
+        """Back from :meth:`to_cells`."""
+        return _to_pixels(values, *self)
+
+
+def members_of_cells(cells: Cells) -> CellLayout:
+    """Return the layout of the pixels in a box by the coarse cells under it."""
+    size = cells.values.shape[-2:]
+    return CellLayout(*(_Members.of(*line) for line in zip(cells[:2], size, strict=True)))
 
 
 def _to_cells(values: torch.Tensor, down: _Members, across: _Members) -> torch.Tensor:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from xai4land.emulator.card import MapCard
-from xai4land.emulator.outputs import Classes, Numbers
+from xai4land.emulator.outputs import Changes, Classes, Numbers
 from xai4land.errors import EmulatorError
 from xai4land.heads.base import Head
+from xai4land.heads.changes import ChangeHead
 from xai4land.heads.classes import ClassHead
 from xai4land.heads.numbers import NumberHead
 
@@ -31,6 +32,8 @@ def make_head(card: MapCard, **options: Any) -> Head:
     outputs = card.outputs
     if isinstance(outputs, Classes):
         return ClassHead(outputs, **options)
+    if isinstance(outputs, Changes):
+        return ChangeHead(outputs, **options)
     if isinstance(outputs, Numbers):
         return NumberHead(outputs, **options)
     make = getattr(outputs, "make_head", None)

@@ -19,7 +19,7 @@ from xai4land.inference.layout import BlockIndex
 from xai4land.inference.plan import InputRead, Plan
 from xai4land.inference.tiles import make_fields
 from xai4land.windows.cache import ResultCache
-from xai4land.windows.chunks import Box
+from xai4land.windows.chunks import Box, HeldChunks
 from xai4land.windows.features import Features, Pixels, make_features
 from xai4land.windows.fields import Stack
 from xai4land.windows.lattice import WindowCorner
@@ -36,6 +36,7 @@ def run_block(
     cache: ResultCache,
     time: int,
     index: BlockIndex,
+    prior: HeldChunks | None = None,
 ) -> dict[str, np.ndarray]:
     """Compute one block.
 
@@ -47,6 +48,8 @@ def run_block(
     time : int
         Step of the inputs that change with time.
     index : BlockIndex
+    prior : HeldChunks, optional
+        The map of the step before, where maps follow from each other.
 
     Returns
     -------
@@ -60,7 +63,7 @@ def run_block(
     """
     try:
         with torch.inference_mode(), device_slot(torch.device(plan.device)):
-            return Block(plan, cache, time, index).run()
+            return Block(plan, cache, time, index, prior).run()
     except Exception as error:
         where = _describe_box(plan.layout.target, plan.layout.box(index))
         if isinstance(error, InputError):
@@ -73,8 +76,19 @@ def run_block(
 class Block:
     """The computation of one block; see :func:`run_block`."""
 
-    def __init__(self, plan: Plan, cache: ResultCache, time: int, index: BlockIndex) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        cache: ResultCache,
+        time: int,
+        index: BlockIndex,
+        prior: HeldChunks | None = None,
+    ) -> None:
         self.plan, self.cache, self.time, self.index = plan, cache, time, index
+        self.sources = plan.sources
+        if prior is not None:
+            (name,) = plan.card.outputs.fine_inputs
+            self.sources = plan.sources.with_chunks(name, prior)
         self.device = torch.device(plan.device)
         self.stacks: list[Stack] = []
         # The block that began first ends first, and another is read while the next one computes.
@@ -104,7 +118,7 @@ class Block:
 
     def _read(self, reads: Sequence[InputRead]) -> None:
         for names, part in reads:
-            stacks = self.plan.sources.read(names, part, self.time, self.cache)
+            stacks = self.sources.read(names, part, self.time, self.cache)
             self.stacks += [stack.to(self.device) for stack in stacks]
 
     def _pixels(self, corner: WindowCorner) -> Pixels:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from xai4land.device import keep_memory
 from xai4land.emulator import Emulator, MapCard
 from xai4land.emulator.reference import Reference
-from xai4land.heads.base import Head
+from xai4land.heads.base import CarryingHead, Head
 from xai4land.heads.make import make_head
 from xai4land.heads.outputs import Output
 from xai4land.inference.forward import Forward
@@ -76,9 +76,15 @@ class Plan:
         return {output.name: output for output in self.head.outputs}
 
     @property
+    def carried(self) -> str:
+        """The output that is the prior map of the next step, where maps follow from each other."""
+        return cast(CarryingHead, self.head).carried
+
+    @property
     def inputs(self) -> Mapping[str, Reader]:
         """Readers of the inputs by name."""
-        return self.sources.readers
+        readers = self.sources.readers.items()
+        return {name: reader for name, reader in readers if isinstance(reader, Reader)}
 
     @property
     def arrays_read(self) -> list[Any]:
@@ -88,8 +94,12 @@ class Plan:
 
     @cached_property
     def screening_inputs(self) -> list[str]:
-        """Inputs that decide which windows need the network: coarse ones, or all without these."""
-        return list(self.card.outputs.coarse_inputs) or list(self.inputs)
+        """Inputs that decide which windows need the network.
+
+        They are the coarse ones and prior maps, or all where there are none of these.
+        """
+        outputs = self.card.outputs
+        return [*outputs.coarse_inputs, *outputs.fine_inputs] or list(self.inputs)
 
     @cached_property
     def required_inputs(self) -> list[str]:

@@ -11,7 +11,7 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
 from xai4land.adapters.dask import make_reading_task
-from xai4land.cluster import NEIGHBOURS
+from xai4land.cluster import NEIGHBOURS, STEPS
 from xai4land.device import Precision, choose_device, choose_precision
 from xai4land.emulator import Emulator
 from xai4land.emulator.inputs import Bound
@@ -20,7 +20,8 @@ from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.heads.outputs import Output, unpack
 from xai4land.inference.blocks import run_block
-from xai4land.inference.layout import Layout
+from xai4land.inference.chain import find_prior_blocks, run_first_block, run_next_block
+from xai4land.inference.layout import BlockIndex, Layout
 from xai4land.inference.plan import Plan
 from xai4land.windows.cache import WINDOW_CACHE_BYTES, ResultCache
 from xai4land.windows.lattice import Windows
@@ -41,6 +42,7 @@ def predict(
     batch_size: int = 8,
     device: str = "auto",
     precision: Precision = "auto",
+    previous: Mapping[int, int] | None = None,
     **options: Any,
 ) -> dict[str, da.Array]:
     """Describe a run as a lazy graph; nothing is computed.
@@ -59,6 +61,10 @@ def predict(
         ``"auto"`` or a torch device.
     precision : {"auto", "float32", "bfloat16"}
         Numbers that the network computes in.
+    previous : mapping from int to int, optional
+        For each step the one before, whose map is its prior map, each after the one it follows
+        from; a step that is not named is the prior map itself. By default each step follows from
+        the prior map that is an input.
     **options
         Options of the emulator's head.
 
@@ -91,19 +97,44 @@ def predict(
         plan.layout.target.lat,
         plan.layout.target.lon,
         emulator,
-        (sizes, sorted(options.items()), str(plan.dtype)),
+        (
+            sizes,
+            sorted(options.items()),
+            str(plan.dtype),
+            *([list(previous.items())] if previous else []),
+        ),
         [reader.data for reader in plan.inputs.values()],
     )
     name = f"xai4land-{token}"
     times = None if bound.time is None else bound.time.size
-    blocks = _make_block_tasks(plan, name, times or 1)
-    return {
-        output.name: _make_output_array(blocks, name, output, times, sizes)
-        for output in plan.head.outputs
+    blocks = _make_block_tasks(plan, name, times or 1, previous)
+    base = name
+    about: dict[str, Any] = {
+        NEIGHBOURS: (1, 3, 2) if plan.layout.prefers_column_cuts else (1, 2, 3)
     }
+    if previous:
+        # Blocks need the maps of the step before, which need blocks: one layer holds both.
+        base = f"{plan.carried}-{name}"
+        blocks |= _make_output_tasks(name, plan.outputs[plan.carried], times, sizes)
+        about[STEPS] = (*(set(range(times or 1)) - set(previous)), *previous)
+    layers = {base: MaterializedLayer(blocks, collection_annotations=about)}
+    steps = () if times is None else ((1,) * times,)
+    arrays = {}
+    for output in plan.head.outputs:
+        layer = f"{output.name}-{name}"
+        own = _make_output_tasks(name, output, times, sizes) if layer != base else None
+        graph = HighLevelGraph(
+            layers if own is None else {**layers, layer: own},
+            {base: set()} if own is None else {base: set(), layer: {base}},
+        )
+        chunks = (*steps, *((n,) for n in output.shape), *sizes)
+        arrays[output.name] = da.Array(graph, layer, chunks=chunks, dtype=output.dtype)
+    return arrays
 
 
-def _make_block_tasks(plan: Plan, name: str, times: int) -> HighLevelGraph:
+def _make_block_tasks(
+    plan: Plan, name: str, times: int, previous: Mapping[int, int] | None
+) -> dict[Any, Any]:
     """Make one task per time and block, ``(name, t, i, j)``, that returns all its outputs."""
     rows, columns = plan.layout.sizes
     limits = plan.cache_limits(times)
@@ -114,20 +145,25 @@ def _make_block_tasks(plan: Plan, name: str, times: int) -> HighLevelGraph:
     dependencies = f"{name}-plan", f"{name}-shared"
     for t, i, j in np.ndindex(times, len(rows), len(columns)):
         # Marked as tasks that read data, or all blocks would follow the plan to one worker.
-        key = (name, t, i, j)
-        graph[key] = make_reading_task(key, run_block, dependencies, t, (i, j))
-    order = (1, 3, 2) if plan.layout.prefers_column_cuts else (1, 2, 3)
-    layer = MaterializedLayer(graph, collection_annotations={NEIGHBOURS: order})
-    return HighLevelGraph({name: layer}, {name: set()})
+        key, index = (name, t, i, j), BlockIndex((i, j))
+        if previous and t in previous:
+            places = find_prior_blocks(plan, index)
+            maps = tuple((f"{plan.carried}-{name}", previous[t], *place) for place in places)
+            args = t, index, tuple(places)
+            graph[key] = make_reading_task(key, run_next_block, (*dependencies, *maps), *args)
+        else:
+            run = run_first_block if previous else run_block
+            graph[key] = make_reading_task(key, run, dependencies, t, index)
+    return graph
 
 
-def _make_output_array(
-    blocks: HighLevelGraph, name: str, output: Output, times: int | None, sizes: Sizes
-) -> da.Array:
-    """Make one output's array, (time,) (leading,) rows, columns, from all blocks."""
+def _make_output_tasks(
+    name: str, output: Output, times: int | None, sizes: Sizes
+) -> dict[Any, Any]:
+    """Make the tasks that select one output of each block."""
     layer = f"{output.name}-{name}"
     zeros = (0,) * len(output.shape)
-    tasks: dict[Any, Any] = {
+    return {
         (layer, *(() if times is None else (t,)), *zeros, i, j): (
             _select_output,
             (name, t, i, j),
@@ -138,10 +174,6 @@ def _make_output_array(
         for t in range(times or 1)
         for i, j in np.ndindex(len(sizes[0]), len(sizes[1]))
     }
-    graph = HighLevelGraph({**blocks.layers, layer: tasks}, {**blocks.dependencies, layer: {name}})
-    steps = () if times is None else ((1,) * times,)
-    chunks = (*steps, *((n,) for n in output.shape), *sizes)
-    return da.Array(graph, layer, chunks=chunks, dtype=output.dtype)
 
 
 def _select_output(

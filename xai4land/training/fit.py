@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from pydantic import ValidationError
 
-from xai4land.emulator.card import MapCard, Resolution
+from xai4land.emulator.card import Input, MapCard, Resolution
 from xai4land.emulator.emulator import Emulator
 from xai4land.emulator.inputs import Bound, Layer, bind, check_static
 from xai4land.errors import InputError
@@ -18,6 +17,7 @@ from xai4land.heads.make import make_head
 from xai4land.settings import resolve_settings
 from xai4land.training.inputs import describe_inputs, measure_input
 from xai4land.training.maps import train
+from xai4land.training.regions import Region, Regions
 from xai4land.training.samples import Samples
 from xai4land.training.settings import MapSettings
 from xai4land.training.split import split_blocks
@@ -34,11 +34,9 @@ BLOCK_CELLS = 30
 
 
 def fit_maps(
-    data: xr.Dataset,
-    truth: Sequence[xr.DataArray],
+    regions: Region | Sequence[Region],
     outputs: Outputs,
     *,
-    static: xr.Dataset | None = None,
     inputs: Sequence[str] | None = None,
     name: str = "my-emulator",
     title: str = "",
@@ -61,16 +59,10 @@ def fit_maps(
 
     Parameters
     ----------
-    data : Dataset
-        The inputs, each on its own grid.
-    truth : sequence of DataArray
-        What is to be learned, (time,) rows, columns of the target grid, as the head of ``outputs``
-        encodes it: one array of positions (uint8, 255 where unknown), or one array a variable (NaN
-        where unknown). Its steps are those of the inputs.
+    regions : Region or sequence of Region
+        Inputs and truth; several regions may have grids of their own, and the same inputs.
     outputs : Outputs
         What the emulator gives, such as :class:`xai4land.emulator.Numbers`.
-    static : Dataset, optional
-        More inputs.
     inputs : sequence of str, optional
         Inputs beside those that ``outputs`` name; by default all that have a horizontal grid.
     name, title, licence, command, training_data : str
@@ -107,52 +99,97 @@ def fit_maps(
     >>> numbers = Numbers(
     ...     variables=[NumberVariable(name="height", units="m", valid_range=(-500, 9000))])
     >>> emulator = fit_maps(
-    ...     planet[["primf"]], [height], numbers, window=32, progress=False,
+    ...     Region(planet[["primf"]], [height]), numbers, window=32, progress=False,
     ...     parameters={"widths": [8, 16]}, settings={"epochs": 1, "steps": 1, "batch_size": 1})
     >>> emulator.card.gives
     'height (m)'
     """
-    check_static(static)
+    regions = [regions] if isinstance(regions, Region) else list(regions)
+    for region in regions:
+        check_static(region.static)
     chosen = resolve_settings(MapSettings, settings)
-    layers = describe_inputs(data, static, outputs, inputs)
-    target = Grid.of(truth[0], "the truth")
-    coarse = _coarse_grid(layers, outputs)
+    described = [describe_inputs(r.data, r.static, outputs, inputs) for r in regions]
+    targets = [Grid.of(region.truth[0], "the truth") for region in regions]
+    grids = [_coarse_grid(layers, outputs) for layers in described]
     card = make_card(
         kind,
         name=name,
         title=title,
         architecture={"name": architecture, "parameters": parameters or {}},
-        inputs=tuple(layer.spec for layer in layers),
+        inputs=_join_inputs(described),
         outputs=outputs,
-        resolution=Resolution(target=target.resolution, states=coarse.resolution),
-        window=_window(window, coarse, target),
+        resolution=_resolution(targets, grids),
+        window=_window(window, grids[0], targets[0]),
         licence=licence,
     )
-    bound = bind(card, data, static, truth[0])
-    known = Truth.of(truth, bound.target, make_head(card).missing_truth)
-    sides = split_blocks(
-        known.blocks,
-        bound.target.spacings[0],
-        BLOCK_CELLS * bound.coarse.resolution,
-        validation,
-        chosen.seed,
-    )
-    card = _measure(card, bound, known.within(sides[0]))
+    bounds = [bind(card, r.data, r.static, r.truth[0]) for r in regions]
+    known = [
+        Truth.of(r.truth, b.target, make_head(card).missing_truth)
+        for r, b in zip(regions, bounds, strict=True)
+    ]
+    sides = [
+        split_blocks(
+            truth.blocks,
+            bound.target.spacings[0],
+            BLOCK_CELLS * bound.coarse.resolution,
+            validation,
+            chosen.seed,
+        )
+        for truth, bound in zip(known, bounds, strict=True)
+    ]
+    training = [truth.within(side[0]) for truth, side in zip(known, sides, strict=True)]
+    card = _measure(card, bounds, training)
     card = card.with_(
         training={
             "data": training_data or "untitled data",
             "command": command,
-            "blocks": f"{sides[0].degrees:g} degrees",
+            "blocks": ", ".join(f"{side[0].degrees:g} degrees" for side in sides),
             "validation": validation,
         }
     )
-    head, sources, cache = make_head(card), Sources.of(card, bound), new_cache()
-    learned, held = (Samples(card, head, sources, known.within(side), cache) for side in sides)
+    head = make_head(card)
+    learned, held = (
+        Regions(
+            [
+                Samples(card, head, Sources.of(card, b), t.within(s[k]), new_cache(), chosen.mask)
+                for b, t, s in zip(bounds, known, sides, strict=True)
+            ]
+        )
+        for k in (0, 1)
+    )
     # A mirrored slope faces another way.
     mirrored = not any("aspect" in spec.name for spec in card.inputs)
     return train(
         kind, card, learned, held, chosen, mirrored=mirrored, device=device, progress=progress
     )
+
+
+def _join_inputs(described: Sequence[Sequence[Layer]]) -> tuple[Input, ...]:
+    """Return the inputs of all regions, with the codes of all.
+
+    Raises
+    ------
+    InputError
+        If a region lacks some.
+    """
+    names = list(dict.fromkeys(layer.spec.name for layers in described for layer in layers))
+    by_name = [{layer.spec.name: layer.spec for layer in layers} for layers in described]
+    InputError.raise_if(
+        f"region {number} has no {', '.join(absent)}, which others have; give inputs="
+        for number, specs in enumerate(by_name)
+        if (absent := [name for name in names if name not in specs])
+    )
+    codes = {n: sorted({c for specs in by_name for c in specs[n].codes}) for n in names}
+    first = by_name[0]
+    return tuple(first[n].model_copy(update={"codes": tuple(codes[n])}) for n in names)
+
+
+def _resolution(targets: Sequence[Grid], grids: Sequence[Grid]) -> Resolution:
+    """Return the resolution, or the range of resolutions, of targets and of coarse grids."""
+    fine, coarse = ([grid.resolution for grid in some] for some in (targets, grids))
+    several = max(fine) > min(fine) * 1.001 or max(coarse) > min(coarse) * 1.001
+    coarsest = (max(fine), max(coarse)) if several else None
+    return Resolution(target=min(fine), states=min(coarse), coarsest=coarsest)
 
 
 def make_card(kind: type[Emulator], **fields: Any) -> MapCard:
@@ -173,11 +210,12 @@ def make_card(kind: type[Emulator], **fields: Any) -> MapCard:
     return card
 
 
-def _measure(card: MapCard, bound: Bound, training: Truth) -> MapCard:
+def _measure(card: MapCard, bounds: Sequence[Bound], training: Sequence[Truth]) -> MapCard:
     """Return the card with what its inputs and outputs take from the training blocks."""
-    assert training.split is not None
-    specs = [measure_input(layer, training.split) for layer in bound.layers]
-    values = (training.read(*piece) for piece in training.pieces())
+    splits = [truth.split for truth in training if truth.split is not None]
+    layers = zip(*(bound.layers for bound in bounds), strict=True)
+    specs = [measure_input(same, splits) for same in layers]
+    values = (truth.read(*piece) for truth in training for piece in truth.pieces())
     outputs = make_head(card).learn(values)
     return card.with_(inputs=[spec.model_dump() for spec in specs], outputs=outputs.model_dump())
 

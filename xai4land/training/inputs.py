@@ -14,6 +14,7 @@ from xai4land.emulator.card import Input
 from xai4land.emulator.inputs import Layer, find_layer, time_name
 from xai4land.emulator.outputs import Outputs
 from xai4land.errors import InputError
+from xai4land.grids.flags import flag_codes
 from xai4land.grids.grid import Grid
 from xai4land.heads.moments import Moments, round_digits
 from xai4land.training.split import Split, block_numbers
@@ -51,7 +52,7 @@ def describe_inputs(
     layers = []
     sources = [data] if static is None else [data, static]
     named = {str(n): s[n] for s in reversed(sources) for n in s.data_vars}
-    required = [*outputs.fraction_inputs, *outputs.coarse_inputs]
+    required = [*outputs.fraction_inputs, *outputs.coarse_inputs, *outputs.fine_inputs]
     for name in dict.fromkeys([*required, *(named if inputs is None else inputs)]):
         if name not in named:
             problems.append(f"no variable {name!r}; there are {', '.join(named)}")
@@ -59,9 +60,8 @@ def describe_inputs(
         array = named[name]
         try:
             Grid.of(array, f"variable {name!r}")
-            layers.append(
-                find_layer(_describe(name, array, name in outputs.fraction_inputs), data, static)
-            )
+            spec = _describe(name, array, outputs)
+            layers.append(find_layer(spec, data, static))
         except InputError as error:
             if inputs is None and name not in required and "none;" in str(error):
                 continue  # not a map: bounds, a grid mapping
@@ -70,13 +70,16 @@ def describe_inputs(
     return layers
 
 
-def _describe(name: str, array: xr.DataArray, fraction: bool) -> Input:
+def _describe(name: str, array: xr.DataArray, outputs: Outputs) -> Input:
     about = {
         "name": name,
         "standard_name": str(array.attrs.get("standard_name", "")),
         "long_name": str(array.attrs.get("long_name", "")),
     }
-    if fraction:
+    if name in outputs.fine_inputs:
+        codes = tuple(flag_codes(array, f"variable {name!r}").tolist())
+        return Input(**about, role="prior", codes=codes)
+    if name in outputs.bounded_inputs:
         return Input(
             **about, role="dynamic", units="1", valid_range=(0.0, 1.0), offset=0.5, scale=0.5
         )
@@ -103,28 +106,30 @@ def _codes(name: str, array: xr.DataArray, flagged: bool) -> tuple[int, ...]:
     return tuple(sorted(codes))
 
 
-def measure_input(layer: Layer, split: Split) -> Input:
+def measure_input(layers: Sequence[Layer], splits: Sequence[Split]) -> Input:
     """Return the input with its mean and standard deviation over the training blocks.
 
     Parameters
     ----------
-    layer : Layer
-    split : Split
-        The training blocks.
+    layers : sequence of Layer
+        The input in each region.
+    splits : sequence of Split
+        The training blocks of each.
 
     Raises
     ------
     InputError
         If there is no value.
     """
-    spec, grid = layer.spec, layer.grid
-    if spec.role == "categorical" or spec.valid_range is not None:
+    spec = layers[0].spec
+    if spec.coded or spec.valid_range is not None:
         return spec
-    lat, lon = grid.lat.values, (grid.lon.values + 180) % 360 - 180
     moments = Moments()
-    for values, rows, columns in _placed_pieces(layer.data):
-        inside = np.isin(block_numbers(lat[rows], lon[columns], split.degrees), split.blocks)
-        moments = moments.merge(Moments.of(np.asarray(values, np.float64)[..., inside]))
+    for layer, split in zip(layers, splits, strict=True):
+        lat, lon = layer.grid.lat.values, (layer.grid.lon.values + 180) % 360 - 180
+        for values, rows, columns in _placed_pieces(layer.data):
+            inside = np.isin(block_numbers(lat[rows], lon[columns], split.degrees), split.blocks)
+            moments = moments.merge(Moments.of(np.asarray(values, np.float64)[..., inside]))
     if not moments.count:
         raise InputError(f"variable {spec.name!r} has no value in the training blocks; drop it")
     room = (moments.high - moments.low) or abs(moments.mean) or 1.0

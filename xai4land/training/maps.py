@@ -18,7 +18,8 @@ from xai4land.heads.base import Head
 from xai4land.progress import progress_bar
 from xai4land.training.loop import Training, optimise, seeded
 from xai4land.training.prefetch import prefetch
-from xai4land.training.samples import Sample, Samples
+from xai4land.training.regions import Regions
+from xai4land.training.samples import Corner, Sample
 from xai4land.training.settings import MapSettings
 from xai4land.windows.features import Features
 
@@ -35,8 +36,8 @@ Turn = tuple[bool, bool, bool]
 def train(
     kind: type[Emulator],
     card: MapCard,
-    training: Samples,
-    validation: Samples,
+    training: Regions,
+    validation: Regions,
     settings: MapSettings,
     *,
     mirrored: bool = True,
@@ -53,7 +54,7 @@ def train(
     kind : type
         Class of the emulator.
     card : MapCard
-    training, validation : Samples
+    training, validation : Regions
     settings : MapSettings
     mirrored : bool
         Whether windows may be turned and mirrored every way, or from west to east only.
@@ -107,8 +108,8 @@ class MapObjective:
 
     def __init__(
         self,
-        training: Samples,
-        validation: Samples,
+        training: Regions,
+        validation: Regions,
         settings: MapSettings,
         device: str,
         mirrored: bool,
@@ -118,16 +119,30 @@ class MapObjective:
         self.autocast = bfloat16_pays(device)
         self.head: Head = training.head
         self.rng = np.random.default_rng(settings.seed)
+        self.masks = bool(training.parts[0].card.outputs.fine_inputs)
         corners = validation.cover(VALIDATION_WINDOWS, np.random.default_rng(settings.seed))
         (self.held,) = prefetch(validation.at, [corners], settings.workers)
 
     def batches(self, epoch: int) -> Iterator[list[Sample]]:
         """Return windows drawn at random; made in threads."""
         keys = (
-            self.training.draw(self.settings.batch_size, self.rng)
+            [
+                self._mask(corner, epoch)
+                for corner in self.training.draw(self.settings.batch_size, self.rng)
+            ]
             for _ in range(self.settings.steps)
         )
         return prefetch(self.training.at, keys, self.settings.workers)
+
+    def _mask(self, corner: Corner, epoch: int) -> Corner:
+        """Give some of the windows holes in their prior map."""
+        settings = self.settings
+        if not self.masks:
+            return corner
+        done = epoch / max(settings.epochs - 1, 1)
+        share = settings.masked + (settings.masked_at_end - settings.masked) * done
+        masked, seed = self.rng.random() < share, int(self.rng.integers(2**32))
+        return corner._replace(mask=seed if masked else None)
 
     def loss(self, network: torch.nn.Module, batch: Sequence[Sample]) -> torch.Tensor:
         """Return the head's loss; the network sees the windows turned."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ import torch
 from xai4land.emulator.card import MapCard
 from xai4land.grids.axis import Axis
 from xai4land.heads.base import Head, TrainingWindow
+from xai4land.training.masking import MaskShape, mask_prior
 from xai4land.training.truth import PIECE, Truth
 from xai4land.typing import Floats, Ints
 from xai4land.windows.cache import ResultCache
@@ -22,8 +24,25 @@ from xai4land.windows.sources import Sources
 
 __all__ = ["Corner", "Sample", "Samples"]
 
-Corner = tuple[int, int, int]
-"""Time step, row and column of a window's north-western pixel, counted from the target's."""
+
+class Corner(NamedTuple):
+    """Where a window is.
+
+    Attributes
+    ----------
+    time, row, column : int
+        Of its north-western pixel, counted from the target's.
+    region : int
+        Number of the region, where there are several.
+    mask : int or None
+        Seed of the holes in its prior map; None for no holes.
+    """
+
+    time: int
+    row: int
+    column: int
+    region: int = 0
+    mask: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +66,8 @@ class Samples:
         Known within the split alone.
     cache : ResultCache
         Chunks of the inputs that were read.
+    mask : {"mixed", "pixels", "blocks", "windows"}
+        Shape of holes in prior maps.
     """
 
     card: MapCard
@@ -54,10 +75,11 @@ class Samples:
     sources: Sources
     truth: Truth
     cache: ResultCache
+    mask: MaskShape = "mixed"
 
     def at(self, corner: Corner) -> Sample:
         """Make the window at a corner."""
-        time, row, column = corner
+        time, row, column = corner[:3]
         size, target = self.card.window.size, self.truth.target
         rows, columns = np.arange(row, row + size), np.arange(column, column + size)
         part = self.truth.part(rows, columns)
@@ -65,6 +87,8 @@ class Samples:
         pixels = Pixels.of(target, down, across)
         names = list(self.sources.readers)
         stacks = self.sources.read(names, part, time, self.cache)
+        if corner.mask is not None:
+            stacks = mask_prior(stacks, self.mask, np.random.default_rng(corner.mask))
         guess = self.head.first_guess(stacks)
         features = make_features(self.card, stacks, guess, pixels)
         missing = missing_pixels(self.sources.grids, stacks, pixels)
@@ -90,7 +114,7 @@ class Samples:
         size = self.card.window.size
         useful = np.flatnonzero(self._gains > 0)
         corners = [self._corner(int(i)) for i in useful]
-        aligned = [c for c in corners if c[1] % size == 0 and c[2] % size == 0]
+        aligned = [c for c in corners if c.row % size == 0 and c.column % size == 0]
         chosen = aligned or corners
         if len(chosen) > limit:
             numbers = np.sort(rng.choice(len(chosen), limit, replace=False))
@@ -102,15 +126,28 @@ class Samples:
         """Return whether nothing can be learned from this split."""
         return not bool((self._gains > 0).any())
 
+    @property
+    def weight(self) -> float:
+        """Return how much there is to learn."""
+        return float(self._counts.sum())
+
     @cached_property
     def _step(self) -> int:
         """Distance between candidate corners: whole coarse cells, an eighth of a window or so."""
-        cell = max(round(self.card.resolution.states / self.card.resolution.target), 1)
+        target, coarse = self.truth.target, self._coarse_spacing
+        cell = max(round(coarse / target.resolution), 1)
         return max(self.card.window.size // 8 // cell, 1) * cell
+
+    @property
+    def _coarse_spacing(self) -> float:
+        """Degrees between the coarse cells, or those of the card where there are none."""
+        names = self.card.outputs.coarse_inputs
+        grids = [self.sources.readers[name].chunking.grid for name in names]
+        return grids[0].resolution if grids else self.card.resolution.states
 
     def _corner(self, number: int) -> Corner:
         time, row, column = np.unravel_index(number, self._gains.shape)
-        return int(time), int(row) * self._step, int(column) * self._step
+        return Corner(int(time), int(row) * self._step, int(column) * self._step)
 
     @cached_property
     def _gains(self) -> npt.NDArray[np.int64]:
@@ -144,7 +181,8 @@ class Samples:
         """Known pixels that coarse cells leave open, by tile: (times, tile rows, tile columns)."""
         step, shape = self._step, self.truth.target.shape
         counts = np.zeros((self.truth.times, *(-(-n // step) for n in shape)), np.int64)
-        names = list(self.card.outputs.coarse_inputs) or list(self.sources.readers)[:1]
+        outputs = self.card.outputs
+        names = [*outputs.coarse_inputs, *outputs.fine_inputs] or list(self.sources.readers)[:1]
         for time, rows, columns in self.truth.pieces(max(PIECE // step, 1) * step):
             known = self.truth.known(self.truth.read(time, rows, columns))
             if not known.any():

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from xai4land.training.masking import MaskShape
+
 __all__ = ["MapSettings"]
 
 
@@ -26,6 +28,12 @@ class MapSettings:
         Of AdamW; the rate rises and falls once (Smith 2018).
     workers : int
         Threads that make the next batches while the device computes.
+    masked, masked_at_end : float
+        Share of the windows in which a part of the prior map is masked, at the beginning and at
+        the end of the training; in between it changes evenly. Where there is no prior map these
+        have no effect.
+    mask : {"mixed", "pixels", "blocks", "windows"}
+        Which part: pixels, blocks of 16 x 16 pixels, all of the window, or one of these at random.
     seed : int
         Same seed, data and machine: same emulator.
 
@@ -41,4 +49,7 @@ class MapSettings:
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     workers: Annotated[int, Field(ge=1)] = 2
+    masked: Annotated[float, Field(ge=0, le=1)] = 0.6
+    masked_at_end: Annotated[float, Field(ge=0, le=1)] = 0.2
+    mask: MaskShape = "mixed"
     seed: Annotated[int, Field(ge=0)] = 0

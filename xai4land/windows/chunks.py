@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from xai4land.typing import Ints
 from xai4land.windows.buffers import copy_to_own_pages, empty
 from xai4land.windows.cache import InputKind, ResultCache
 
-__all__ = ["Box", "Chunking", "Reader", "Span"]
+__all__ = ["Box", "Chunking", "HeldChunks", "Reader", "Span"]
 
 Span = tuple[int, int]
 """A half-open range."""
@@ -137,6 +137,25 @@ class Reader:
 
     def __getstate__(self) -> dict[str, Any]:
         return {"data": self.data, "kind": self.kind, "chunking": self.chunking}
+
+
+@dataclass(frozen=True)
+class HeldChunks:
+    """An input of one step, some of whose chunks are at hand.
+
+    Parameters
+    ----------
+    chunking : Chunking
+    chunks : mapping from tuple of int to ndarray
+        By row and column, counted in chunks; at least those that are asked for.
+    """
+
+    chunking: Chunking
+    chunks: Mapping[tuple[int, int], np.ndarray]
+
+    def read(self, box: Box, time: int, cache: ResultCache) -> np.ndarray:
+        """Return the values in a box."""
+        return self.chunking.assemble(box, self.chunks.__getitem__)
 
 
 def _cut_at_chunks(

@@ -87,7 +87,7 @@ def make_features(
     continuous = torch.empty((card.channels, *pixels.shape), dtype=dtype, device=device)
     codes: dict[str, torch.Tensor] = {}
     for stack in stacks:
-        if stack.categorical:
+        if stack.coded:
             nearest = stack.select_nearest(pixels.lat, pixels.lon).long()
             codes |= {spec.name: nearest[k] for k, spec in enumerate(stack.specs)}
             continue
@@ -102,7 +102,7 @@ def make_features(
             if spec.fill is not None:
                 continuous[channel + 1] = 1.0 if weight is None else weight[k]
     guess.fill_channels(continuous[guess_start:], guess_values, pixels)
-    chosen = [codes[spec.name] for spec in card.of_role("categorical")]
+    chosen = [codes[spec.name] for spec in card.coded]
     no_codes = torch.zeros((0, *pixels.shape), dtype=torch.long, device=device)
     return Features(continuous, torch.stack(chosen) if chosen else no_codes, guess_values)
 

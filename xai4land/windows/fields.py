@@ -127,9 +127,9 @@ class Stack(Field):
     specs: tuple[Input, ...]
 
     @property
-    def categorical(self) -> bool:
+    def coded(self) -> bool:
         """Whether the values are codes."""
-        return self.specs[0].role == "categorical"
+        return self.specs[0].coded
 
     def select_inputs(self, names: Sequence[str]) -> Stack | None:
         """Return the layers of some inputs; None if it has none of them."""
@@ -169,10 +169,7 @@ def make_stacks(
     All arguments are in the order of the inputs. Values are taken one after another, so that they
     may be read lazily and no more than one array exists beside the stacks.
     """
-    keys = [
-        (grid, box, spec.role == "categorical")
-        for spec, grid, box in zip(specs, grids, boxes, strict=True)
-    ]
+    keys = [(grid, box, spec.coded) for spec, grid, box in zip(specs, grids, boxes, strict=True)]
     members: dict[tuple[Grid, Box, bool], list[Input]] = {}
     for key, spec in zip(keys, specs, strict=True):
         members.setdefault(key, []).append(spec)
@@ -192,7 +189,7 @@ def _allocate_stack(grid: Grid, box: Box, codes: bool, specs: Sequence[Input]) -
 
 def _to_layer(spec: Input, values: np.ndarray) -> np.ndarray:
     """Return numbers as they are; codes as positions among those of the card, from one."""
-    if spec.role != "categorical":
+    if not spec.coded:
         return values
     known = np.sort(np.array(spec.codes))
     position = np.searchsorted(known, np.nan_to_num(values, nan=known[0])).clip(0, known.size - 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,7 @@ from xai4land.emulator.inputs import Bound, sum_problem, value_problems
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.windows.cache import ResultCache
-from xai4land.windows.chunks import Box, Reader, Span
+from xai4land.windows.chunks import Box, HeldChunks, Reader, Span
 from xai4land.windows.fields import Stack, make_stacks
 
 __all__ = ["Sources", "as_chunks"]
@@ -36,7 +36,7 @@ class Sources:
         As the card has them.
     checks : mapping from str to Input
         What the values of each must be; in training, what is known before they are measured.
-    readers : mapping from str to Reader
+    readers : mapping from str to Reader or HeldChunks
         By the input's name.
     fractions : tuple of str
         Inputs that add up to at most one.
@@ -46,7 +46,7 @@ class Sources:
 
     specs: tuple[Input, ...]
     checks: Mapping[str, Input]
-    readers: Mapping[str, Reader]
+    readers: Mapping[str, Reader | HeldChunks]
     fractions: tuple[str, ...]
     target: Grid
 
@@ -64,6 +64,10 @@ class Sources:
         }
         checks = {layer.spec.name: layer.spec for layer in bound.layers}
         return cls(card.inputs, checks, readers, card.outputs.fraction_inputs, bound.target)
+
+    def with_chunks(self, name: str, chunks: HeldChunks) -> Sources:
+        """Return the same sources, with one input at hand."""
+        return replace(self, readers={**self.readers, name: chunks})
 
     @cached_property
     def grids(self) -> list[Grid]:
@@ -119,7 +123,7 @@ class Sources:
 
 def _clip(spec: Input, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Clip what the check of an input tolerates beyond its range, such as -1e-12 of a cell."""
-    if spec.role == "categorical" or spec.valid_range is None:
+    if spec.coded or spec.valid_range is None:
         return values
     low, high = spec.valid_range
     if not ((values < low).any() or (values > high).any()):

@@ -1,0 +1,185 @@
+"""What coarse cells demand of a map that follows from a prior map: fractions of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from xai4land.emulator import ClassMap
+from xai4land.emulator.inputs import time_name
+from xai4land.errors import InputError
+from xai4land.grids.fractions import cell_fractions
+from xai4land.grids.grid import Grid
+from xai4land.typing import Booleans, Floats32, Ints
+
+__all__ = ["Demand", "demand_states", "prior_fractions"]
+
+Demand = Literal["change", "level"]
+LARGEST_JUMP = 0.5
+"""Share of the area whose state may change from one step to the next; more is another source."""
+KNOWN_SHARE = 0.5
+"""Share of a cell's pixels that the prior map must know for its fractions to count."""
+
+
+def demand_states(
+    states: xr.Dataset,
+    outputs: ClassMap,
+    prior: xr.DataArray,
+    start: int,
+    previous: Sequence[int],
+    demand: Demand = "change",
+) -> xr.Dataset:
+    """Return the states that maps are to agree with, at all steps; lazy where the inputs are.
+
+    With ``demand="change"`` they are the prior map's own fractions plus the change of the states
+    since its date (the delta change method), clipped at zero and renormalised: a map and states
+    that differ in level agree from the first step on. Where the prior map knows less than half
+    of a cell, and with ``demand="level"``, they are the states themselves. Cells whose states are
+    missing at both dates keep the prior map's fractions.
+
+    Parameters
+    ----------
+    states : Dataset
+        Fractions of the emulator's states (time, lat, lon) on one grid.
+    outputs : ClassMap
+        They say which states feed which class.
+    prior : DataArray of uint8, shape (rows, columns)
+        The map, in the codes of ``outputs``.
+    start : int
+        Step of the states at the date of the map.
+    previous : sequence of int
+        For each step, the one that it follows from.
+    demand : {"change", "level"}
+
+    Returns
+    -------
+    Dataset
+        The states, and ``clipped`` (time, lat, lon): the share of each cell that the prior map
+        lacks of what the states lose, which is taken from the other classes.
+
+    Raises
+    ------
+    InputError
+        If the states change in more than half of the area from one step to the next; where they
+        are lazy, when they are computed.
+    """
+    names = list(outputs.states)
+    arrays = [states[name] for name in names]
+    grid = Grid.of(arrays[0], f"variable {names[0]!r}")
+    time = time_name(arrays[0])
+    assert time is not None
+    stacked = xr.concat(arrays, "state", coords="minimal", compat="override", join="override")
+    stacked = stacked.transpose("state", time, *grid.names).astype(np.float32)
+    own = prior_fractions(prior, grid, outputs)
+    own = own.assign_coords({n: arrays[0][n] for n in grid.names})
+    if stacked.chunks:
+        stacked = stacked.chunk(state=-1)
+        own = own.chunk({n: stacked.chunksizes[n] for n in grid.names} | {"group": -1})
+    elif own.chunks:
+        own = own.chunk(-1)
+    years = states[time].dt.year
+    before = {time: list(previous)}
+    made: xr.DataArray = xr.apply_ufunc(
+        _correct,
+        stacked,
+        stacked.isel({time: start}, drop=True),
+        stacked.isel(before).assign_coords({time: states[time]}),
+        own,
+        years,
+        years.isel(before).assign_coords({time: states[time]}),
+        input_core_dims=[["state"], ["state"], ["state"], ["group"], [], []],
+        output_core_dims=[["state"]],
+        exclude_dims={"state"},
+        dask="parallelized",
+        output_dtypes=[np.float32],
+        dask_gufunc_kwargs={"output_sizes": {"state": len(names) + 1}},
+        kwargs={"members": _group_members(outputs), "level": demand == "level"},
+    ).transpose("state", time, *grid.names)
+    found = {
+        name: made.isel(state=k).assign_attrs(states[name].attrs) for k, name in enumerate(names)
+    }
+    about = {"long_name": "share of the cell whose demanded change the prior map cannot give"}
+    found["clipped"] = made.isel(state=-1).assign_attrs(about, units="1")
+    return xr.Dataset(found).assign_coords({time: states[time]})
+
+
+def prior_fractions(prior: xr.DataArray, grid: Grid, outputs: ClassMap) -> xr.DataArray:
+    """Return the fraction of each group of classes in the cells of a grid; missing if unknown."""
+    counted = cell_fractions(prior, grid, [c.value for c in outputs.classes])
+    fractions = counted.fraction.where(counted.known >= KNOWN_SHARE)
+    groups = [
+        fractions.isel(code=[k for k, g in enumerate(outputs.class_groups) if g == number])
+        .sum("code", skipna=False)
+        .astype(np.float32)
+        for number in range(len(outputs.groups))
+    ]
+    found: xr.DataArray = xr.concat(groups, "group")
+    return found
+
+
+def _group_members(outputs: ClassMap) -> list[list[int]]:
+    """Return the numbers of the states of each group; none for the rest of the cell."""
+    return [[outputs.states.index(name) for name in group] for group in outputs.groups]
+
+
+def _correct(
+    states: Floats32,
+    first: Floats32,
+    earlier: Floats32,
+    own: Floats32,
+    years: Ints,
+    earlier_years: Ints,
+    *,
+    members: Sequence[Sequence[int]],
+    level: bool,
+) -> Floats32:
+    """Correct states, (..., states), by what the prior map has of each group, (..., groups).
+
+    ``first`` are the states at the date of the map, ``earlier`` those of the step before.
+    """
+    groups = _group(states, members)
+    _check_jump(groups, _group(earlier, members), years, earlier_years)
+    offset = own - _group(first, members)
+    # Nothing is known of a cell without states; it keeps the map that it has.
+    absent = ~np.isfinite(groups).any(-1) & ~np.isfinite(first).any(-1)
+    moved = groups if level else groups + np.where(np.isfinite(offset), offset, 0)
+    clipped = np.maximum(moved, 0)
+    total = clipped.sum(-1, keepdims=True)
+    wanted = np.where(total > 0, clipped / np.where(total > 0, total, 1), groups)
+    wanted = np.where(absent[..., None], own, wanted)
+    made = np.empty((*states.shape[:-1], states.shape[-1] + 1), np.float32)
+    made[..., -1] = 0 if level else np.maximum(-moved, 0).sum(-1)
+    for number, group in enumerate(members):
+        whole = groups[..., number]
+        for state in group:
+            part = states[..., state] / np.where(whole > 0, whole, 1)
+            made[..., state] = wanted[..., number] * np.where(whole > 0, part, 1 / len(group))
+    return made
+
+
+def _group(states: Floats32, members: Sequence[Sequence[int]]) -> Floats32:
+    """Add up the states of each group; a group without states takes the rest."""
+    groups = np.stack([states[..., list(group)].sum(-1) for group in members], -1)
+    rest = np.maximum(1 - states.sum(-1), 0)
+    for number, group in enumerate(members):
+        if not group:
+            groups[..., number] = rest
+    return groups
+
+
+def _check_jump(now: Floats32, before: Floats32, years: Ints, earlier: Ints) -> None:
+    """Refuse states that change almost everywhere from one step to the next."""
+    change = np.abs(now - before).sum(-1) / 2
+    dates = [np.broadcast_to(date, change.shape) for date in (years, earlier)]
+    known = np.isfinite(change)
+    for year in np.unique(years):
+        here: Booleans = known & (dates[0] == year)
+        if here.any() and (mean := float(change[here].mean())) > LARGEST_JUMP:
+            first = dates[1][here].min()
+            raise InputError(
+                f"the states jump from {first} to {year}: {mean:.0%} of the area "
+                "changes; join series of one source, or end one rollout there and begin another"
+            )

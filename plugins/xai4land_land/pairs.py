@@ -1,0 +1,133 @@
+"""Pairs of maps of two years, from which change is learned."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from xai4land.emulator import Changes
+from xai4land.emulator.inputs import time_name
+from xai4land.emulator.outputs import MISSING_CLASS
+from xai4land.errors import InputError
+from xai4land.grids.grid import Grid
+from xai4land.grids.time import move_into_bounds
+from xai4land.training.regions import Region
+from xai4land_land.demand import Demand
+from xai4land_land.legends import Legend
+from xai4land_land.prior import encode_prior, find_years
+from xai4land_land.rollout import pair_dates
+from xai4land_land.truth import align
+
+__all__ = ["choose_pairs", "make_pairs"]
+
+YearPair = tuple[int, int]
+"""Year of the prior map, and of the map."""
+
+
+def choose_pairs(priors: Sequence[int], years: Sequence[int]) -> list[YearPair]:
+    """Return all pairs of a prior map's year with another year.
+
+    Examples
+    --------
+    >>> choose_pairs([2009, 2012], [2009, 2012])
+    [(2009, 2012), (2012, 2009)]
+    """
+    return [(a, b) for a, b in itertools.product(priors, years) if a != b]
+
+
+def make_pairs(
+    data: xr.Dataset,
+    truth: xr.Dataset | xr.DataArray,
+    prior: xr.Dataset | xr.DataArray,
+    outputs: Changes,
+    pairs: Sequence[YearPair],
+    *,
+    static: xr.Dataset | None = None,
+    legend: str | Legend | None = None,
+    demand: Demand = "change",
+) -> Region:
+    """Return inputs and truth of pairs of years, one step a pair.
+
+    Parameters
+    ----------
+    data : Dataset
+        Coarse states of all years, and static features.
+    truth, prior : Dataset or DataArray
+        Class maps with dates; of one grid.
+    outputs : Changes
+    pairs : sequence of tuple of int
+        Year of the prior map, and of the map to learn.
+    static : Dataset, optional
+    legend : str or Legend, optional
+    demand : {"change", "level"}
+
+    Raises
+    ------
+    InputError
+        If states or maps of a year are missing.
+    """
+    data = move_into_bounds(data)
+    name = time_name(data[outputs.states[0]])
+    if name is None:
+        raise InputError("the states have no time axis, expected the years of both maps")
+    years = data[name].dt.year.values.tolist()
+    reference = encode_prior(truth, outputs, legend)
+    maps = encode_prior(prior, outputs, legend)
+    aligned = align(maps, Grid.of(reference, "the truth"))
+    known = aligned.where(aligned >= 0, MISSING_CLASS).astype(np.uint8).assign_attrs(maps.attrs)
+    before, after = _by_year(known), _by_year(reference)
+    _check_years(pairs, years, before, after)
+    steps, truths = [], []
+    codes = np.array([c.value for c in outputs.classes], np.uint8)
+    for number, (first, last) in enumerate(pairs):
+        both = data.isel({name: [years.index(first), years.index(last)]})
+        made = pair_dates(both, outputs, before[first], 0, [0, 0], demand).isel({name: [1]})
+        made = made.assign({outputs.prior: before[first].expand_dims({name: made[name]})})
+        # Pairs may have one year in common, and times must increase: the number stands for it.
+        date = np.datetime64("2000-01-01") + np.timedelta64(number, "D")
+        steps.append(made.assign_coords({name: [date]}))
+        truths.append(_positions(after[last], codes).expand_dims({name: [date]}))
+    joined = xr.concat(steps, name, data_vars="minimal", coords="minimal", compat="override")
+    return Region(joined, [xr.concat(truths, name)], static)
+
+
+def _by_year(maps: xr.DataArray) -> dict[int, xr.DataArray]:
+    """Return each year's map, without its date."""
+    name, years = time_name(maps), find_years(maps)
+    parts = [maps] if name is None else [maps.isel({name: k}) for k in range(len(years))]
+    attrs = maps.attrs
+    bare = (part.reset_coords(drop=True).assign_attrs(attrs) for part in parts)
+    return dict(zip(years, bare, strict=True))
+
+
+def _check_years(
+    pairs: Sequence[YearPair],
+    years: Sequence[int],
+    before: dict[int, xr.DataArray],
+    after: dict[int, xr.DataArray],
+) -> None:
+    problems = [] if pairs else ["there is no pair of two different years; give maps of more years"]
+    for what, needed, there in (
+        ("states", {y for pair in pairs for y in pair}, years),
+        ("prior maps", {a for a, _ in pairs}, before),
+        ("truth", {b for _, b in pairs}, after),
+    ):
+        if absent := sorted(needed - set(there)):
+            problems.append(
+                f"there are no {what} of {', '.join(map(str, absent))} (they are of "
+                f"{', '.join(map(str, sorted(there)))}); give pairs= that the data have"
+            )
+    InputError.raise_if(problems)
+
+
+def _positions(coded: xr.DataArray, codes: np.ndarray) -> xr.DataArray:
+    """Return positions among the classes, as training encodes the truth."""
+    table = np.full(256, MISSING_CLASS, np.uint8)
+    table[codes] = np.arange(codes.size)
+    found: xr.DataArray = xr.apply_ufunc(
+        lambda values: table[values], coded, dask="parallelized", output_dtypes=[np.uint8]
+    )
+    return found

@@ -1,0 +1,241 @@
+"""Years that follow each other: each map is the prior map of the next, away from a known one."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from xai4land.emulator import Changes, Emulator
+from xai4land.emulator.inputs import Bound, bind, time_name
+from xai4land.emulator.outputs import PRIOR_SUFFIX
+from xai4land.errors import InputError
+from xai4land.grids.grid import Grid, Target, target_grid
+from xai4land.grids.time import move_into_bounds
+from xai4land_land.demand import Demand, demand_states
+from xai4land_land.prior import encode_prior, find_years, put_on_target
+
+if TYPE_CHECKING:
+    from xai4land_land.legends import Legend
+
+__all__ = ["STEP_YEARS", "Years", "pair_dates", "roll_out"]
+
+Years = int | slice | Sequence[int] | None
+STEP_YEARS = "years_from_prior"
+"""Input of change emulators: years from the prior map to the map, negative backward in time."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a rollout.
+
+    Attributes
+    ----------
+    years : list of int
+        Ascending.
+    start : int
+        Number of the step of the prior map.
+    """
+
+    years: list[int]
+    start: int
+
+    @property
+    def previous(self) -> dict[int, int]:
+        """The step that each step follows from, in the order in which they can be made."""
+        backward = ((t, t + 1) for t in range(self.start - 1, -1, -1))
+        forward = ((t, t - 1) for t in range(self.start + 1, len(self.years)))
+        return dict(itertools.chain(backward, forward))
+
+    @property
+    def lengths(self) -> list[int]:
+        """Years from the one that each step follows from; 0 at the start, negative backward."""
+        return [self.years[t] - self.years[self.previous.get(t, t)] for t in range(len(self.years))]
+
+
+def roll_out(
+    emulator: Emulator,
+    data: xr.Dataset,
+    prior: xr.Dataset | xr.DataArray,
+    *,
+    static: xr.Dataset | None = None,
+    target: Target = None,
+    years: Years = None,
+    every: int = 1,
+    demand: Demand = "change",
+    legend: str | Legend | None = None,
+    options: Mapping[str, Any],
+    **running: Any,
+) -> xr.Dataset:
+    """Make maps year after year from a prior map; see :func:`xai4land_land.reconstruct`."""
+    from xai4land.inference.apply import apply_bound
+
+    outputs = emulator.card.outputs
+    assert isinstance(outputs, Changes)
+    map_ = encode_prior(prior, outputs, legend)
+    found = find_years(map_)
+    if len(found) != 1:
+        raise InputError(
+            f"prior has maps of {', '.join(map(str, found))}, expected one; select it: "
+            f"prior.sel(time='{found[-1]}')"
+        )
+    map_ = _drop_date(map_)
+    data = move_into_bounds(data)
+    name, available = _find_time(data, outputs)
+    steps = _choose_steps(available, found[0], years, every)
+    _check_steps(steps, outputs, emulator.card.name)
+    selected = data.isel({name: [available.index(year) for year in steps.years]})
+    pairs = pair_dates(selected, outputs, map_, steps.start, _fill_start(steps), demand)
+    states = Grid.of(pairs[outputs.states[0]], "the states")
+    own = Grid.of(map_, "the prior map")
+    grid = target_grid(target, states, own)
+    pairs = pairs.assign({outputs.prior: put_on_target(map_, grid)})
+    wanted = xr.Dataset(coords=grid.coords())
+    bound: Bound = bind(emulator.card, pairs, static, wanted)
+    return apply_bound(emulator, bound, data, options, previous=steps.previous, **running)
+
+
+def pair_dates(
+    data: xr.Dataset,
+    outputs: Changes,
+    prior: xr.DataArray,
+    start: int,
+    previous: Sequence[int],
+    demand: Demand,
+) -> xr.Dataset:
+    """Return the inputs at each step, with those of the step before and the years between.
+
+    Parameters
+    ----------
+    data : Dataset
+        One step for each map.
+    outputs : Changes
+    prior : DataArray of uint8, shape (rows, columns)
+        In the codes of ``outputs``.
+    start : int
+        The step of the prior map.
+    previous : sequence of int
+        The step that each step follows from.
+    demand : {"change", "level"}
+
+    Returns
+    -------
+    Dataset
+        For each variable with a time axis another one of the step before, named with ``_prior``;
+        and ``years_from_prior``.
+    """
+    states = demand_states(data, outputs, prior, start, previous, demand)
+    made = data.assign({name: states[name] for name in outputs.states})
+    time = time_name(made[outputs.states[0]])
+    dates = made[time]
+    found: dict[str, xr.DataArray] = {}
+    for name, array in made.data_vars.items():
+        if time in array.dims:
+            before = array.isel({time: list(previous)}).assign_coords({time: dates})
+            found[f"{name}{PRIOR_SUFFIX}"] = before
+    years = dates.dt.year
+    lengths = years - years.isel({time: list(previous)}).assign_coords({time: dates})
+    space = xr.zeros_like(made[outputs.states[0]].isel({time: 0}, drop=True), dtype=np.float32)
+    between = (lengths.astype(np.float32) + space).transpose(time, ...)
+    found[STEP_YEARS] = between.assign_attrs(units="year", long_name="years from the prior map")
+    return made.assign(found)
+
+
+def _drop_date(prior: xr.DataArray) -> xr.DataArray:
+    """Return a map without its time axis and other coordinates that are not its grid's."""
+    name = time_name(prior)
+    prior = prior if name is None else prior.isel({name: 0}, drop=True)
+    return prior.reset_coords(drop=True)
+
+
+def _find_time(data: xr.Dataset, outputs: Changes) -> tuple[str, list[int]]:
+    """Return the name of the states' time axis, and its years."""
+    if absent := [name for name in outputs.states if name not in data]:
+        raise InputError(
+            f"no variables {', '.join(absent)}, expected the states of the prior map's year and of "
+            "all others"
+        )
+    name = time_name(data[outputs.states[0]])
+    if name is None:
+        raise InputError(
+            "the states have no time axis, expected one with the years of the prior map and of the "
+            "maps; e.g. xr.concat([states_2009, states_2012], 'time')"
+        )
+    years = data[name].dt.year.values.tolist()
+    if repeated := sorted({year for year in years if years.count(year) > 1}):
+        raise InputError(
+            f"the states have {', '.join(map(str, repeated[:8]))} more than once, expected one "
+            f"step a year; run ds.drop_duplicates({name!r}) or average each year"
+        )
+    return str(name), years
+
+
+def _choose_steps(available: list[int], anchor: int, years: Years, every: int) -> Steps:
+    """Choose the years of a rollout.
+
+    Raises
+    ------
+    InputError
+        If the prior map's year is not among them, or states are missing.
+    """
+    if not isinstance(every, int | np.integer) or every < 1:
+        raise InputError(f"every={every!r}, expected a whole number of years of at least 1")
+    if isinstance(years, int | np.integer):
+        years = slice(anchor, int(years))
+    if years is None or isinstance(years, slice):
+        ends = (None, None) if years is None else (years.start, years.stop)
+        if isinstance(years, slice) and years.step is not None:
+            raise InputError(f"years={years!r} has a step; give every={abs(years.step)} instead")
+        first = available[0] if ends[0] is None else int(ends[0])
+        last = available[-1] if ends[1] is None else int(ends[1])
+        low, high = min(first, last), max(first, last)
+        wanted = [y for y in range(low, high + 1) if (y - anchor) % every == 0]
+        if years is None and every == 1:
+            wanted = [y for y in available if low <= y <= high]
+    else:
+        wanted = [int(y) for y in years]
+        if repeated := sorted({y for y in wanted if wanted.count(y) > 1}):
+            raise InputError(f"years asks for {', '.join(map(str, repeated))} twice")
+        wanted = sorted(wanted)
+    problems = []
+    if anchor not in wanted:
+        shown = f"{wanted[0]} to {wanted[-1]}" if wanted else "none"
+        problems.append(
+            f"the prior map is of {anchor}, which is not among the years asked for ({shown}); "
+            f"years must begin or end there, e.g. years=slice({anchor}, {available[-1]})"
+        )
+    if absent := [y for y in dict.fromkeys([anchor, *wanted]) if y not in available]:
+        some = ", ".join(map(str, absent[:8])) + (", ..." if len(absent) > 8 else "")
+        problems.append(
+            f"there are no states of {some} (they are of {available[0]} to {available[-1]}); add "
+            "them, or give years= or every= that the states have"
+        )
+    InputError.raise_if(problems)
+    return Steps(wanted, wanted.index(anchor))
+
+
+def _check_steps(steps: Steps, outputs: Changes, name: str) -> None:
+    """Refuse steps that the emulator was not trained on."""
+    low, high = outputs.steps
+    lengths = [n for n in steps.lengths if n]
+    problems = []
+    if odd := sorted({abs(n) for n in lengths if not low <= abs(n) <= high}):
+        problems.append(
+            f"steps of {', '.join(map(str, odd))} years, expected {low} to {high}, as emulator "
+            f"{name!r} was trained on; give every={low if odd[0] < low else high}"
+        )
+    if not outputs.backward and any(n < 0 for n in lengths):
+        problems.append(
+            f"emulator {name!r} was trained forward in time only; give years= from "
+            f"{steps.years[steps.start]} on"
+        )
+    InputError.raise_if(problems)
+
+
+def _fill_start(steps: Steps) -> list[int]:
+    """Return the step that each step follows from; the start follows from itself."""
+    return [steps.previous.get(t, t) for t in range(len(steps.years))]
