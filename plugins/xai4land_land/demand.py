@@ -18,10 +18,10 @@ from xai4land.typing import Booleans, Floats32, Ints
 __all__ = ["Demand", "demand_states", "prior_fractions"]
 
 Demand = Literal["change", "level"]
+ROUNDING = 1e-5
+"""Part of a cell that fractions in single precision may lack."""
 LARGEST_JUMP = 0.5
 """Share of the area whose state may change from one step to the next; more is another source."""
-KNOWN_SHARE = 0.5
-"""Share of a cell's pixels that the prior map must know for its fractions to count."""
 
 
 def demand_states(
@@ -36,9 +36,10 @@ def demand_states(
 
     With ``demand="change"`` they are the prior map's own fractions plus the change of the states
     since its date (the delta change method), clipped at zero and renormalised: a map and states
-    that differ in level agree from the first step on. Where the prior map knows less than half
-    of a cell, and with ``demand="level"``, they are the states themselves. Cells whose states are
-    missing at both dates keep the prior map's fractions.
+    that differ in level agree from the first step on. What the
+    prior map does not know of a cell is taken to be what the states have beyond what it knows.
+    With ``demand="level"`` they are the states themselves. Cells whose states are missing at both
+    dates keep the prior map's fractions.
 
     Parameters
     ----------
@@ -107,9 +108,9 @@ def demand_states(
 
 
 def prior_fractions(prior: xr.DataArray, grid: Grid, outputs: ClassMap) -> xr.DataArray:
-    """Return the fraction of each group of classes in the cells of a grid; missing if unknown."""
+    """Return the part of each cell that is known to be of each group of classes."""
     counted = cell_fractions(prior, grid, [c.value for c in outputs.classes])
-    fractions = counted.fraction.where(counted.known >= KNOWN_SHARE)
+    fractions = counted.fraction.fillna(0) * counted.known
     groups = [
         fractions.isel(code=[k for k, g in enumerate(outputs.class_groups) if g == number])
         .sum("code", skipna=False)
@@ -140,9 +141,10 @@ def _correct(
 
     ``first`` are the states at the date of the map, ``earlier`` those of the step before.
     """
-    groups = _group(states, members)
+    groups, start = _group(states, members), _group(first, members)
     _check_jump(groups, _group(earlier, members), years, earlier_years)
-    offset = own - _group(first, members)
+    own = _complete(own, start)
+    offset = own - start
     # Nothing is known of a cell without states; it keeps the map that it has.
     absent = ~np.isfinite(groups).any(-1) & ~np.isfinite(first).any(-1)
     moved = groups if level else groups + np.where(np.isfinite(offset), offset, 0)
@@ -158,6 +160,17 @@ def _correct(
             part = states[..., state] / np.where(whole > 0, whole, 1)
             made[..., state] = wanted[..., number] * np.where(whole > 0, part, 1 / len(group))
     return made
+
+
+def _complete(own: Floats32, start: Floats32) -> Floats32:
+    """Complete what a map knows of each cell by what the states have beyond that."""
+    known = own.sum(-1, keepdims=True)
+    beyond = np.maximum(np.nan_to_num(start) - own, 0)
+    total = beyond.sum(-1, keepdims=True)
+    completed = own + (1 - known) * beyond / np.where(total > 0, total, 1)
+    found = np.where(total > 0, completed, own / np.maximum(known, ROUNDING))
+    found = np.where(known > 1 - ROUNDING, own, found)
+    return np.where(known < ROUNDING, start, found)
 
 
 def _group(states: Floats32, members: Sequence[Sequence[int]]) -> Floats32:
@@ -176,7 +189,7 @@ def _check_jump(now: Floats32, before: Floats32, years: Ints, earlier: Ints) -> 
     dates = [np.broadcast_to(date, change.shape) for date in (years, earlier)]
     known = np.isfinite(change)
     for year in np.unique(years):
-        here: Booleans = known & (dates[0] == year)
+        here: Booleans = known & np.equal(dates[0], year)
         if here.any() and (mean := float(change[here].mean())) > LARGEST_JUMP:
             first = dates[1][here].min()
             raise InputError(

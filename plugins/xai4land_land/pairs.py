@@ -51,6 +51,8 @@ def make_pairs(
 ) -> Region:
     """Return inputs and truth of pairs of years, one step a pair.
 
+    The truth has two layers, the map to learn and the prior map, as the head of changes wants it.
+
     Parameters
     ----------
     data : Dataset
@@ -80,7 +82,7 @@ def make_pairs(
     known = aligned.where(aligned >= 0, MISSING_CLASS).astype(np.uint8).assign_attrs(maps.attrs)
     before, after = _by_year(known), _by_year(reference)
     _check_years(pairs, years, before, after)
-    steps, truths = [], []
+    steps, truths, priors = [], [], []
     codes = np.array([c.value for c in outputs.classes], np.uint8)
     for number, (first, last) in enumerate(pairs):
         both = data.isel({name: [years.index(first), years.index(last)]})
@@ -89,9 +91,12 @@ def make_pairs(
         # Pairs may have one year in common, and times must increase: the number stands for it.
         date = np.datetime64("2000-01-01") + np.timedelta64(number, "D")
         steps.append(made.assign_coords({name: [date]}))
-        truths.append(_positions(after[last], codes).expand_dims({name: [date]}))
+        learned = _positions(after[last], codes)
+        known = _positions(before[first], codes).where(learned != MISSING_CLASS, MISSING_CLASS)
+        truths.append(learned.expand_dims({name: [date]}))
+        priors.append(known.astype(np.uint8).expand_dims({name: [date]}))
     joined = xr.concat(steps, name, data_vars="minimal", coords="minimal", compat="override")
-    return Region(joined, [xr.concat(truths, name)], static)
+    return Region(joined, [xr.concat(truths, name), xr.concat(priors, name)], static)
 
 
 def _by_year(maps: xr.DataArray) -> dict[int, xr.DataArray]:

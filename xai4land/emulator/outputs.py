@@ -206,17 +206,27 @@ class Changes(ClassMap):
         Fewest and most years between the two maps in the training data.
     backward : bool
         Whether it was trained on prior maps of later years, too.
-    exchange : float
-        Share of the expected exchange between two classes of a cell, beyond the net change, that
-        the chosen map makes; 0 for net change alone.
+    transitions : tuple of tuple of float
+        How much more or less often a pixel of a class (row) changes to another (column) than
+        pixels change on average; empty where that is not known.
+    threshold : float
+        Where classes exchange pixels beyond the net change: a pixel keeps its class for this part
+        of its probability.
     """
 
     kind: Literal["changes"] = "changes"
-    conserve: Literal[True] = True
     prior: VariableName = "prior"
     steps: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (1, 1)
     backward: bool = True
-    exchange: Annotated[float, Field(ge=0)] = 0.0
+    transitions: tuple[tuple[Annotated[float, Field(ge=0)], ...], ...] = ()
+    threshold: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @model_validator(mode="after")
+    def _check_transitions(self) -> Self:
+        count = len(self.classes)
+        if self.transitions and {count} != {len(self.transitions), *map(len, self.transitions)}:
+            raise ValueError(f"transitions must be {count} rows of {count} numbers")
+        return self
 
     @property
     def prior_states(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Least change: the pixels of a prior map that change, as many as each coarse cell demands."""
+"""Allocation: the pixels of a prior map that change, as many as each coarse cell demands."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from xai4land.windows.cells import Cells
 
 __all__ = ["allocate", "demanded_changes"]
 
-HYSTERESIS = 0.1
-"""Pixels beyond half a pixel that a class must lack before one changes: no pixel flips back and
-forth in a series because of rounding."""
-SCORE_STEPS = 2.0**12
+HYSTERESIS = 0.2
+"""Part of a pixel by which a class that has the pixel already is favoured in rounding."""
+ROUNDING = 1e-3
+"""Part of a pixel that fractions in single precision may lack."""
+SCORE_STEPS = 2.0**14
 """Scores are rounded to this part of a unit, so that rounding errors decide no tie."""
-SMALLEST_PROBABILITY = 1e-7
+PRICE_ROUNDS = 4
+NO_DEMAND = 10.0
+"""Price of a group that a cell has none of; more than any probability."""
 
 
 def allocate(
@@ -22,14 +25,14 @@ def allocate(
     probability: torch.Tensor,
     cells: Cells,
     groups: torch.Tensor,
-    exchange: float = 0.0,
+    threshold: float | None = None,
 ) -> torch.Tensor:
-    """Change as few pixels of a prior map as meet the fractions of each coarse cell.
+    """Change the pixels of a prior map so that the fractions of each coarse cell are met.
 
-    A class that a cell has too much of loses pixels to those that it lacks; these are the pixels
-    whose probability of the new class, relative to that of the old one, is largest. Gaining
-    classes are served one after another, the one with the most pixels to gain first. All pixels
-    count alike. Cells whose fractions, or any of whose pixels, are missing stay as they are.
+    A class that a cell has too much of loses pixels to those that it lacks, as few as possible;
+    these are the pixels whose new class is the most probable. Gaining classes are served one after
+    another, the one with the most pixels to gain first. All pixels count alike. Cells whose
+    fractions, or any of whose pixels, are missing stay as they are, as do those without change.
 
     Parameters
     ----------
@@ -41,8 +44,10 @@ def allocate(
         Whole cells, with the fractions of the groups of classes.
     groups : Tensor of int64, shape (classes,)
         Group of each class among ``cells.values``; between classes of a group nothing is moved.
-    exchange : float
-        Share of the expected exchange between two groups that is made beyond the net change.
+    threshold : float, optional
+        If given, classes also exchange pixels beyond the net change, in cells with change: a pixel
+        keeps its class for this part of its probability (:func:`_exchange`). Of maps that meet the
+        fractions that one is chosen whose probabilities, so weighted, have the largest sum.
 
     Returns
     -------
@@ -64,23 +69,31 @@ def allocate(
     old = layout.to_cells(prior[None] + 1)[0] - 1  # places without a pixel: -1
     pixels = layout.to_cells(torch.ones_like(prior[None]))[0].sum(0)
     own_group = torch.where(old >= 0, groups[old.clamp(min=0)], -1)
-    counts = torch.stack([(own_group == k).sum(0) for k in range(wanted.shape[0])])
+    counts = _count(own_group, wanted.shape[0])
     losses, gains = demanded_changes(wanted, counts, pixels)
     known = torch.isfinite(wanted).all(0) & (counts.sum(0) == pixels)
-    active = known & (losses.sum(0) > 0) if not exchange else known
-    if not bool(active.any()):
+    chosen = (known & (losses.sum(0) > 0)).nonzero()[:, 0]
+    if not chosen.numel():
         return prior
-    chosen = active.nonzero()[:, 0]
-    by_cell = layout.to_cells(probability.clamp(min=SMALLEST_PROBABILITY))[..., chosen]
-    old, own_group = old[:, chosen], own_group[:, chosen]
+    by_cell = layout.to_cells(probability)[..., chosen]
+    part, own_group = old[:, chosen], own_group[:, chosen]
     losses, gains = losses[:, chosen], gains[:, chosen]
     likely, member = _best_of_groups(by_cell, groups, wanted.shape[0])
-    if exchange:
-        extra = _exchanges(likely, own_group, exchange)
-        losses, gains = losses + extra, gains + extra
-    new = _move(old, own_group, likely, member, losses, gains)
-    made = layout.to_cells(prior[None] + 1)[0] - 1
-    return layout.to_pixels(made.index_copy(1, chosen, new)[None])[0]
+    new_group = own_group
+    if threshold is not None:
+        demand = counts[:, chosen] + gains - losses
+        new_group = _exchange(own_group, likely, demand, threshold)
+        lacking = demand - _count(new_group, wanted.shape[0])
+        losses, gains = (-lacking).clamp(min=0), lacking.clamp(min=0)
+    new_group = _move(new_group, likely, losses, gains)
+    moved = member.gather(0, new_group.clamp(min=0)[None])[0]
+    new = torch.where(new_group == own_group, part, moved)
+    return layout.to_pixels(old.index_copy(1, chosen, new)[None])[0]
+
+
+def _count(group: torch.Tensor, groups: int) -> torch.Tensor:
+    """Count the pixels of each group in each cell, shape (groups, cells)."""
+    return torch.stack([(group == k).sum(0) for k in range(groups)])
 
 
 def demanded_changes(
@@ -88,13 +101,13 @@ def demanded_changes(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return how many pixels each group of classes loses and gains in each cell.
 
-    Both sums are equal. What a group lacks or has too much is rounded to whole pixels; where the
-    sums of the two differ, those that were rounded up most give way.
+    Fractions become whole pixels by largest remainder. A group that has the larger of the two
+    numbers already is favoured, or in a series pixels would flip back and forth by rounding.
 
     Parameters
     ----------
     wanted : Tensor, shape (groups, cells)
-        Fractions; NaN where missing.
+        Fractions; where one is missing nothing is demanded.
     counts : Tensor of int64, shape (groups, cells)
         Pixels of each group today.
     pixels : Tensor of int64, shape (cells,)
@@ -102,28 +115,25 @@ def demanded_changes(
     Returns
     -------
     losses, gains : Tensor of int64, shape (groups, cells)
+        Both have the same sums, in cells whose pixels all have a group.
 
     Examples
     --------
-    >>> wanted = torch.tensor([[0.5], [0.3], [0.2]])
+    >>> wanted = torch.tensor([[0.5], [0.33], [0.17]])
     >>> losses, gains = demanded_changes(wanted, torch.tensor([[10], [0], [0]]), torch.tensor([10]))
     >>> losses[:, 0].tolist(), gains[:, 0].tolist()
     ([5, 0, 0], [0, 3, 2])
     """
-    lacking = torch.nan_to_num(wanted.double() * pixels - counts)
-    up = torch.floor(lacking.clamp(min=0) + 0.5 - HYSTERESIS)
-    down = torch.floor((-lacking).clamp(min=0) + 0.5 - HYSTERESIS)
-    total = torch.minimum(up.sum(0), down.sum(0))
-    return _trim(down, -lacking, total).long(), _trim(up, lacking, total).long()
-
-
-def _trim(rounded: torch.Tensor, exact: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
-    """Take pixels from what was rounded up most, until the sum of each cell is the total."""
-    while bool((excess := rounded.sum(0) > total).any()):
-        above = torch.where(rounded > 0, rounded - exact, -torch.inf)
-        first = torch.nn.functional.one_hot(above.argmax(0), rounded.shape[0]).T
-        rounded = rounded - first * excess
-    return rounded
+    known = torch.isfinite(wanted).all(0)
+    exact = torch.where(known, wanted, 0.0).double()
+    exact = exact / exact.sum(0).clamp(min=1e-12) * pixels
+    below = torch.floor(exact + ROUNDING)
+    spare = pixels - below.sum(0)
+    favour = exact - below + HYSTERESIS * (counts > below)
+    rank = favour.argsort(dim=0, descending=True, stable=True).argsort(dim=0)
+    demand = (below + (rank < spare)).long()
+    change = torch.where(known, demand - counts, 0)
+    return (-change).clamp(min=0), change.clamp(min=0)
 
 
 def _best_of_groups(
@@ -138,44 +148,59 @@ def _best_of_groups(
     return torch.stack(likely), torch.stack(member)
 
 
-def _exchanges(likely: torch.Tensor, own_group: torch.Tensor, share: float) -> torch.Tensor:
-    """Return how many pixels each group loses, and gains, in exchange with others; per cell."""
-    count = likely.shape[0]
-    flows = torch.stack([(likely * (own_group == k)).sum(1) for k in range(count)])
-    pairs = torch.minimum(flows, flows.transpose(0, 1)) * share
-    pairs = torch.floor(pairs + 0.5) * (1 - torch.eye(count))[..., None]
-    return pairs.sum(1).long()
+def _exchange(
+    own_group: torch.Tensor, likely: torch.Tensor, demand: torch.Tensor, threshold: float
+) -> torch.Tensor:
+    """Return the group of each pixel that has the largest value, at prices that meet the demand.
+
+    The value of a group is its probability, times the threshold for the group that a pixel is of.
+    With the threshold at the figure of merit that is reached, the expected figure of merit is
+    the largest (as Dinkelbach 1967 maximises a ratio). Each group has a price in each cell, the
+    dual of its demand in this transport problem; the prices are found one after another, so that
+    as many pixels choose the group as are demanded (coordinate descent). What is left to the
+    demand after some rounds is moved as net change is.
+    """
+    places = own_group >= 0
+    own = torch.nn.functional.one_hot(own_group.clamp(min=0), likely.shape[0]).permute(2, 0, 1)
+    value = torch.where(own > 0, likely * threshold, likely)
+    prices = torch.zeros(demand.shape, dtype=likely.dtype, device=likely.device)
+    last = (demand - 1).clamp(min=0)
+    after = torch.minimum(demand, places.sum(0) - 1)
+    for _ in range(PRICE_ROUNDS):
+        for k in range(likely.shape[0]):
+            offers = value + prices[:, None]
+            offers[k] = -torch.inf
+            margin = torch.where(places, value[k] - offers.amax(0), -torch.inf)
+            ranked = margin.sort(dim=0, descending=True).values
+            edge = (ranked.gather(0, last[k][None]) + ranked.gather(0, after[k][None]))[0] / 2
+            # Nobody is to choose a group without demand; all do if it is all of the cell.
+            prices[k] = torch.where(demand[k] > 0, -edge, -NO_DEMAND)
+    best = (value + prices[:, None]).argmax(0)
+    return torch.where(places, best, -1)
 
 
 def _move(
-    old: torch.Tensor,
-    own_group: torch.Tensor,
-    likely: torch.Tensor,
-    member: torch.Tensor,
-    losses: torch.Tensor,
-    gains: torch.Tensor,
+    group: torch.Tensor, likely: torch.Tensor, losses: torch.Tensor, gains: torch.Tensor
 ) -> torch.Tensor:
-    """Return the class of each pixel, shape (pixels of a cell, cells), after all moves."""
-    own = likely.gather(0, own_group.clamp(min=0)[None])[0]
-    new, left = old.clone(), losses.clone()
-    free = own_group >= 0
+    """Return the group of each pixel, shape (pixels of a cell, cells), after all moves."""
+    own = likely.gather(0, group.clamp(min=0)[None])[0]
+    new, left, free = group.clone(), losses.clone(), group >= 0
     order = gains.sum(1).argsort(descending=True).tolist()
     for k in (k for k in order if bool(gains[k].any())):
-        score = torch.round(torch.log(likely[k] / own) * SCORE_STEPS)
-        candidate = free & (own_group != k) & (left.gather(0, own_group.clamp(min=0)) > 0)
-        score = torch.where(candidate, score, -torch.inf)
-        ranked = score.argsort(dim=0, descending=True, stable=True)
-        group = own_group.gather(0, ranked)
-        allowed = candidate.gather(0, ranked)
-        within = torch.zeros_like(group)
-        for source in range(left.shape[0]):
-            here = (group == source) & allowed
+        candidate = free & (group != k) & (left.gather(0, group.clamp(min=0)) > 0)
+        score = torch.round((likely[k] - own) * SCORE_STEPS)
+        ranked = torch.where(candidate, score, -torch.inf).argsort(
+            dim=0, descending=True, stable=True
+        )
+        source, allowed = group.gather(0, ranked), candidate.gather(0, ranked)
+        within = torch.zeros_like(source)
+        for other in range(left.shape[0]):
+            here = (source == other) & allowed
             within = torch.where(here, here.cumsum(0), within)
-        allowed &= within <= left.gather(0, group.clamp(min=0))
+        allowed &= within <= left.gather(0, source.clamp(min=0))
         allowed &= allowed.cumsum(0) <= gains[k]
         moved = torch.zeros_like(allowed).scatter(0, ranked, allowed)
-        new = torch.where(moved, member[k], new)
+        new = torch.where(moved, k, new)
         free &= ~moved
-        for source in range(left.shape[0]):
-            left[source] -= (moved & (own_group == source)).sum(0)
+        left = left - _count(torch.where(moved, group, -1), left.shape[0])
     return new

@@ -8,18 +8,19 @@ change that meets them, where it is the most likely (:mod:`xai4land.heads.alloca
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from xai4land.emulator.outputs import MISSING_CLASS, Changes, flags
 from xai4land.heads.allocate import allocate
 from xai4land.heads.classes import (
     CONFIDENCE_STEPS,
-    FRACTION_FLOOR,
     ClassFractions,
     ClassHead,
     choose_class,
@@ -33,6 +34,10 @@ from xai4land.windows.fields import Field, Stack
 
 __all__ = ["ChangeHead", "ExpectedChange"]
 
+CHANGE_FLOOR = 1e-5
+"""Added to a probability before its logarithm, so that no change is ruled out."""
+MOST_LEAVING = 0.9
+"""Largest probability that a pixel changes, before the network has a say."""
 SMALLEST_CHANGE = 1e-6
 """Less than this share of a cell is no change, but a rounding error of the states."""
 
@@ -49,8 +54,7 @@ class ChangeHead(ClassHead):
     baselines : bool
         Whether to give the prior map itself, on the pixels of the outputs.
     exchange : bool
-        Whether to make the exchange between classes beyond the net change, too, at the rate that
-        the card gives.
+        Whether classes exchange pixels beyond the net change, too, at the card's threshold.
     """
 
     classes: Changes
@@ -64,7 +68,7 @@ class ChangeHead(ClassHead):
     ) -> None:
         super().__init__(classes, probabilities)
         self.persistence = baselines
-        self.exchange = classes.exchange if exchange else 0.0
+        self.threshold = classes.threshold if exchange else None
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -106,18 +110,52 @@ class ChangeHead(ClassHead):
         """Return the change to expect in the coarse cells that the stacks hold."""
         return ExpectedChange.of(self.classes, stacks)
 
+    def start(self, guess: torch.Tensor) -> torch.Tensor:
+        """Return the logarithm of the first guess."""
+        return torch.log(guess + CHANGE_FLOOR)
+
+    def learn(self, truth: Iterable[npt.NDArray[Any]]) -> Changes:
+        """Return the classes with their shares, and how often each changes to which other.
+
+        Pieces of the truth have two layers: the map, and the prior map where that is known.
+        """
+        count = len(self.classes.classes)
+        pairs = np.zeros((256, 256))
+
+        def maps() -> Iterator[npt.NDArray[Any]]:
+            for after, before in truth:
+                codes = before.astype(np.int64).ravel() * 256 + after.ravel()
+                pairs[...] += np.bincount(codes, minlength=2**16).reshape(256, 256)
+                yield after
+
+        learned = super().learn(maps())
+        assert isinstance(learned, Changes)
+        known = pairs[:count, :count]
+        changed = known * (1 - np.eye(count))
+        mean = changed.sum() / max(known.sum(), 1)
+        rates = changed / np.maximum(known.sum(1, keepdims=True), 1) / max(mean, 1e-12)
+        rounded = tuple(tuple(round(float(rate), 4) for rate in row) for row in rates)
+        return learned.model_copy(update={"transitions": rounded if mean else ()})
+
     def finish(
         self, blended: torch.Tensor, values: torch.Tensor, guess: ClassFractions, pixels: Pixels
     ) -> dict[str, torch.Tensor]:
         """Return the map with the least change and how likely it is; see :class:`Head`."""
         assert isinstance(guess, ExpectedChange)
-        codes, favour, groups = (part.to(blended.device) for part in self._constants)
-        name = self.classes.name
+        _, favour, groups = (part.to(blended.device) for part in self._constants)
         prior, cells = guess.prior_classes(pixels), guess.cells(pixels)
+        if not self.classes.conserve:
+            return self._outputs(blended, choose_class(blended, favour)[0].long(), prior)
         probability = conserve(blended, cells, groups)
         filled = torch.where(prior >= 0, prior, choose_class(probability, favour)[0].long())
         cells = guess.open_partial_cells(cells, prior, filled, groups, pixels)
-        chosen = allocate(filled, probability, cells, groups, self.exchange)
+        chosen = allocate(filled, probability, cells, groups, self.threshold)
+        return self._outputs(probability, chosen, prior)
+
+    def _outputs(
+        self, probability: torch.Tensor, chosen: torch.Tensor, prior: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        name, codes = self.classes.name, self._constants[0].to(chosen.device)
         likely = probability.gather(0, chosen[None])[0]
         maps = {
             name: codes[chosen],
@@ -173,41 +211,50 @@ class ExpectedChange(ClassFractions):
         )
 
     def values(self, pixels: Pixels) -> torch.Tensor:
-        """Return what random placing of each cell's net change gives, or fractions; sums to one."""
+        """Return the probability of each class before the network has a say; sums to one.
+
+        A pixel changes the more likely the larger the net change of its cell is, to other classes
+        as often as in the training data; where nothing is known of that, as random placing of the
+        net change does. Where the prior map is missing, these are the interpolated fractions.
+        """
         prior = self.prior_classes(pixels)
         fractions = super().values(pixels)
-        count = len(self.outputs.classes)
-        members = self._members
-        rows, columns = self._lookup.cells(self.groups, pixels)[:2]
-        after, before = (
-            torch.nan_to_num(self._lookup.values(field, pixels))
-            for field in (self.groups, self.before)
-        )
-        change = after - before
-        losses, gains = (-change).clamp(min=0), change.clamp(min=0)
-        leaving = losses / before.clamp(min=SMALLEST_CHANGE)
-        leaving = torch.where(losses > SMALLEST_CHANGE, leaving.clamp(max=1.0), 0.0)
-        total = gains.sum(0)
-        share = torch.where(total > SMALLEST_CHANGE, gains / total.clamp(min=1e-12), 0.0)
-        leaving = torch.where(total > SMALLEST_CHANGE, leaving, 0.0)
-        cells = Cells(rows, columns, share)
-        # Of a group of several classes each gains its share.
-        weights = torch.tensor([c.share for c in self.outputs.classes], device=share.device)
-        sums = torch.zeros(share.shape[0], device=share.device).index_add(0, members, weights)
-        weights = weights / sums[members].clamp(min=1e-12)
-        new = cells.spread(share)[members] * weights[:, None, None]
+        rows, columns, after = self._lookup.cells(self.groups, pixels)
+        change = torch.nan_to_num(after - self._lookup.values(self.before, pixels))
+        net = change.clamp(min=0).sum(0)
+        change = torch.where(net > SMALLEST_CHANGE, change, 0.0)
         own = prior.clamp(min=0)
-        leave = cells.spread(leaving).gather(0, members[own][None])[0]
-        stay = torch.nn.functional.one_hot(own, count).permute(2, 0, 1)
-        known = stay * (1 - leave) + new * leave
+        if self.outputs.transitions:
+            rates = torch.tensor(self.outputs.transitions, device=own.device)[own]
+            new = rates.permute(2, 0, 1) * Cells(rows, columns, net).spread(net)
+        else:
+            new = self._place_randomly(own, Cells(rows, columns, change), pixels)
+        leave = new.sum(0)
+        new = new * (MOST_LEAVING / leave.clamp(min=MOST_LEAVING))
+        stay = torch.nn.functional.one_hot(own, new.shape[0]).permute(2, 0, 1)
+        known = new + stay * (1 - new.sum(0))
         return torch.where(prior >= 0, known, fractions)
 
+    def _place_randomly(self, own: torch.Tensor, change: Cells, pixels: Pixels) -> torch.Tensor:
+        """Return the probability of each new class if the net change is placed at random."""
+        before = torch.nan_to_num(self._lookup.values(self.before, pixels))
+        losses, gains = (-change.values).clamp(min=0), change.values.clamp(min=0)
+        leaving = losses / before.clamp(min=SMALLEST_CHANGE)
+        share = gains / gains.sum(0).clamp(min=1e-12)
+        members = self._members
+        # Of a group of several classes each gains its share.
+        weights = torch.tensor([c.share for c in self.outputs.classes], device=own.device)
+        sums = torch.zeros(share.shape[0], device=own.device).index_add(0, members, weights)
+        weights = weights / sums[members].clamp(min=1e-12)
+        new = change.spread(share)[members] * weights[:, None, None]
+        return new * change.spread(leaving).gather(0, members[own][None])
+
     def fill_channels(self, channels: torch.Tensor, values: torch.Tensor, pixels: Pixels) -> None:
-        """Write the fraction of each class in the pixel's cell, and the root of its change."""
+        """Write the logarithm of the first guess, and the root of the change of the cell."""
         count, members = len(self.outputs.classes), self._members
         after = self._lookup.on_pixels(self.groups, pixels)
         change = after - self._lookup.on_pixels(self.before, pixels)
-        channels[:count] = torch.log(after + FRACTION_FLOOR).mul_(0.25)[members]
+        channels[:count] = torch.log(values + CHANGE_FLOOR).mul_(0.25)
         channels[count:] = (change.abs().sqrt() * change.sign()).mul_(4)[members]
 
     def is_trivial(self, pixels: Pixels) -> bool:
