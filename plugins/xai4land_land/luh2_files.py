@@ -13,7 +13,7 @@ import xarray as xr
 
 from xai4land.catalogs.harmonising import decode_years, select_years, snap_coordinates
 from xai4land.errors import InputError
-from xai4land_land.luh2_joining import STATES, join_in_time
+from xai4land_land.luh2_joining import STATES, find_span, join_in_time
 
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore
@@ -78,7 +78,7 @@ def open_luh2(
     """
     _check_years(years)
     parts = _each(_clean, _open_parts(source))
-    parts.sort(key=lambda part: _span(part) if "time" in part.dims else LAST)
+    parts.sort(key=lambda part: find_span(part) if "time" in part.dims else LAST)
     parts = _each(lambda part: _align(part, parts[0]), parts)
     series = [part for part in parts if "time" in part.dims]
     fixed = [part for part in parts if "time" not in part.dims]
@@ -96,7 +96,8 @@ def _each(
     function: Callable[[xr.Dataset], xr.Dataset], parts: list[xr.Dataset]
 ) -> list[xr.Dataset]:
     """Apply a function to each part, and list the problems of all."""
-    made, problems = [], []
+    made: list[xr.Dataset] = []
+    problems: list[str] = []
     for part in parts:
         try:
             made.append(function(part))
@@ -113,17 +114,12 @@ def _check_years(years: object) -> None:
         raise InputError(f"years={years!r}, expected the first and the last year, as (1850, 2100)")
 
 
-def _span(data: xr.Dataset) -> tuple[int, int]:
-    years = data.time.dt.year.values
-    return int(years[0]), int(years[-1])
-
-
 def _select(data: xr.Dataset, years: tuple[int, int] | None) -> xr.Dataset:
     """Select years, all of which must be there."""
     data["time"].attrs = {"standard_name": "time", "axis": "T"}
     if years is None:
         return data
-    first, last = _span(data)
+    first, last = find_span(data)
     made = select_years(data, years)
     if not made.sizes["time"]:
         raise InputError(f"there is no year from {years} in these files; choose other years")
@@ -225,7 +221,8 @@ def _align(data: xr.Dataset, first: xr.Dataset) -> xr.Dataset:
             data = data.isel({name: slice(None, None, -1)})
     if (made := snap_coordinates(data, first)) is None:
         names = [
-            f"from {_span(part)[0]}" if "time" in part.dims else "static" for part in (first, data)
+            f"from {find_span(part)[0]}" if "time" in part.dims else "static"
+            for part in (first, data)
         ]
         raise InputError(
             f"the parts {' and '.join(names)} are on two grids; xai4land.regrid one of them"

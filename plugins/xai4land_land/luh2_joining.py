@@ -13,7 +13,7 @@ import xarray as xr
 from xai4land.errors import InputError
 from xai4land.typing import Booleans, Floats32
 
-__all__ = ["STATES", "join_in_time"]
+__all__ = ["STATES", "find_span", "join_in_time"]
 
 LUH2_STATES = (
     *("primf", "primn", "secdf", "secdn", "urban", "pastr", "range"),
@@ -60,26 +60,14 @@ def join_in_time(parts: Sequence[xr.Dataset], ice_water: xr.DataArray | None) ->
         for i, j in pairwise(held):
             later = parts[j][name]
             later = later.isel(time=later.time.values > parts[i].time.values[-1])
-            if name in STATES:
-                first = xr.apply_ufunc(
-                    _keep,
-                    later.isel(time=[0]),
-                    check(i, j),
-                    dask="parallelized",
-                    output_dtypes=[later.dtype],
-                    keep_attrs=True,
-                )
-                later = xr.concat(
-                    [first.transpose(*later.dims), later.isel(time=slice(1, None))], "time"
-                )
-            pieces.append(later)
+            pieces.append(_check_first_year(later, check(i, j)) if name in STATES else later)
         made.append(xr.concat(pieces, "time", coords="minimal", compat="override"))
     return xr.merge(made, compat="override", join="outer")
 
 
 def _order_problems(earlier: xr.Dataset, later: xr.Dataset) -> list[str]:
     """Say what is wrong with the years of two parts that should follow one another."""
-    (begin, end), (first, last) = _span(earlier), _span(later)
+    (begin, end), (first, last) = find_span(earlier), find_span(later)
     if first > end + 1:
         return [
             f"no part has {_name(end + 1, first - 1)}, between the part until {end} and the one "
@@ -93,7 +81,8 @@ def _order_problems(earlier: xr.Dataset, later: xr.Dataset) -> list[str]:
     return []
 
 
-def _span(data: xr.Dataset) -> tuple[int, int]:
+def find_span(data: xr.Dataset) -> tuple[int, int]:
+    """Return the first and the last year."""
     years = data.time.dt.year.values
     return int(years[0]), int(years[-1])
 
@@ -112,15 +101,30 @@ def _check_seam(
     before = earlier.isel(time=-1, drop=True)
     after = later.isel(time=int(np.argmax(later.time.values >= end)), drop=True)
     rest = xr.full_like(before[names[0]], np.nan) if ice_water is None else ice_water
-    year = _span(earlier)[1]
-    return xr.apply_ufunc(
+    year = find_span(earlier)[1]
+    checked: xr.DataArray = xr.apply_ufunc(
         partial(_compare, names, year, both),
         *(before[name] for name in names),
         *(after[name] for name in names),
         *(rest, earlier.lat, earlier.lon),
         dask="parallelized",
         output_dtypes=[bool],
-    ).transpose("lat", "lon")
+    )
+    return checked.transpose("lat", "lon")
+
+
+def _check_first_year(array: xr.DataArray, checked: xr.DataArray) -> xr.DataArray:
+    """Let the first year of an array wait for a check."""
+    first = xr.apply_ufunc(
+        _keep,
+        array.isel(time=[0]),
+        checked,
+        dask="parallelized",
+        output_dtypes=[array.dtype],
+        keep_attrs=True,
+    )
+    rest = array.isel(time=slice(1, None))
+    return xr.concat([first.transpose(*array.dims), rest], "time")
 
 
 def _keep(values: Floats32, checked: Booleans) -> Floats32:
