@@ -73,7 +73,7 @@ def _order_problems(earlier: xr.Dataset, later: xr.Dataset) -> list[str]:
             f"no part has {_name(end + 1, first - 1)}, between the part until {end} and the one "
             f"from {first}; give files that follow one another"
         ]
-    if first == begin or last <= end:
+    if last <= end:
         return [
             f"the parts of {_name(begin, end)} and of {_name(first, last)} overlap; give the "
             "history and one scenario, each once"
@@ -115,7 +115,7 @@ def _check_seam(
 
 def _check_first_year(array: xr.DataArray, checked: xr.DataArray) -> xr.DataArray:
     """Let the first year of an array wait for a check."""
-    first = xr.apply_ufunc(
+    first: xr.DataArray = xr.apply_ufunc(
         _keep,
         array.isel(time=[0]),
         checked,
@@ -124,7 +124,8 @@ def _check_first_year(array: xr.DataArray, checked: xr.DataArray) -> xr.DataArra
         keep_attrs=True,
     )
     rest = array.isel(time=slice(1, None))
-    return xr.concat([first.transpose(*array.dims), rest], "time")
+    whole: xr.DataArray = xr.concat([first.transpose(*array.dims), rest], "time")
+    return whole
 
 
 def _keep(values: Floats32, checked: Booleans) -> Floats32:

@@ -8,6 +8,8 @@ import dask
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xai4land import InputError
 from xai4land_land import open_luh2, states_from_luh2
@@ -126,6 +128,15 @@ def test_luh3_from_1850_to_2100_in_one_call(luh3_folder):
     assert set(units.values()) == {"1"}
     assert "standard_name" not in made.secma.attrs
     assert made.secma.attrs["units"] == "year"
+
+
+@settings(max_examples=15, deadline=None)
+@given(end=st.integers(2000, 2008), shared=st.integers(0, 5), backwards=st.booleans())
+def test_parts_give_the_whole_series_however_it_was_cut(end, shared, backwards):
+    first = max(2000, end + 1 - shared)
+    parts = [luh3(2000, end), luh3(first, 2010)]
+    made = open_luh2(parts[::-1] if backwards else parts)
+    xr.testing.assert_identical(made, open_luh2(luh3(2000, 2010)))
 
 
 def test_plantations_are_zero_on_land_where_there_are_no_data(luh3_folder):
