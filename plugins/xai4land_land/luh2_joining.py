@@ -162,11 +162,9 @@ def _compare(names: list[str], year: int, both: bool, *fields: Floats32) -> Bool
         for total in (before.sum(0), after.sum(0)):
             gap = np.nan_to_num(total - np.where(known, 1 - rest, before.sum(0)))
             if np.abs(gap).max() > MAX_DIFFERENCE:
-                what = (
-                    "states, ice and water do not add up to one"
-                    if known.any()
-                    else ("the sum of the states changes")
-                )
+                what = f"the sum of the states {'differs' if both else 'changes'}"
+                if known.any():
+                    what = "states, ice and water do not add up to one"
                 problems.append(
                     f"{meeting} {what}, by {where(gap)}, expected at most {MAX_DIFFERENCE}; {hint}"
                 )
