@@ -39,7 +39,7 @@ class Legend:
     vocabularies : tuple of mapping
         For each way in which datasets name the states: class name -> names of the fractions
         that add up to it. Classes with the same states share them; a class that is not
-        mentioned takes the rest of the cell.
+        mentioned takes the rest of the cell. The first whose states are all there is used.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Legend:
     vocabularies: tuple[Mapping[str, tuple[str, ...]], ...] = field(hash=False)
 
     def vocabulary(self, data: xr.Dataset) -> Mapping[str, tuple[str, ...]]:
-        """Return the vocabulary whose states are all in ``data``.
+        """Return the first vocabulary whose states are all in ``data``.
 
         Raises
         ------
@@ -114,6 +114,17 @@ def flag_meanings(truth: xr.DataArray) -> dict[int, str]:
     return dict(zip(values, meanings, strict=True))
 
 
+LUH2: dict[str, tuple[str, ...]] = {
+    "urban": ("urban",),
+    "cropland": ("c3ann", "c3per", "c4ann", "c4per", "c3nfx"),
+    "pasture": ("pastr", "range"),
+    "forest": ("primf", "secdf"),
+    "grass_shrub": ("primn", "secdn"),
+    "sparse": ("primn", "secdn"),
+}
+LUH3 = {**LUH2, "forest": ("primf", "secdf", "pltns")}
+"""Plantations are forest, as in HILDA+ and in FAO's definition."""
+
 HILDA = Legend(
     "hilda",
     (
@@ -139,14 +150,8 @@ HILDA = Legend(
         LandClass(7, "water", "#4292c6"),
     ),
     (
-        {
-            "urban": ("urban",),
-            "cropland": ("c3ann", "c3per", "c4ann", "c4per", "c3nfx"),
-            "pasture": ("pastr", "range"),
-            "forest": ("primf", "secdf"),
-            "grass_shrub": ("primn", "secdn"),
-            "sparse": ("primn", "secdn"),
-        },
+        LUH3,
+        LUH2,
         {
             "urban": ("urban",),
             "cropland": ("crop",),
@@ -158,7 +163,7 @@ HILDA = Legend(
         },
     ),
 )
-"""The eight groups of HILDA+ (Winkler et al. 2021), from LUH2's states or from its own."""
+"""The eight groups of HILDA+ (Winkler et al. 2021), from the states of LUH3, of LUH2 or its own."""
 
 LAND_STATES = Legend(
     "land_states",

@@ -1,4 +1,4 @@
-"""From LUH2's twelve states to the eight that the MODIS emulator reads."""
+"""From LUH2's or LUH3's states to the eight that the MODIS emulator reads."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from xai4land.grids.grid import Grid
 __all__ = ["states_from_luh2"]
 
 SUMS = {
-    "forest": ("primf", "secdf"),
+    "forest": ("primf", "secdf", "pltns"),
     "open": ("primn", "secdn", "pastr", "range"),
     "crops": ("c3ann", "c3per", "c4ann", "c4per", "c3nfx"),
     "urban": ("urban",),
 }
+ABSENT_IN_LUH2 = ("pltns",)
 
 # Shares by Köppen-Geiger class (Rubel et al. 2017, codes 1 to 32), from MCD12C1 2019 over the
 # blocks that the emulator was trained on; classes that are not named have none.
@@ -30,12 +31,12 @@ MOSAIC = {1: 0.66, 2: 0.44, 3: 0.21, 4: 0.14, 7: 0.09, 9: 0.15, 10: 0.10, 15: 0.
 def states_from_luh2(
     data: xr.Dataset, koppen: xr.DataArray, *, fill_ocean: bool = True
 ) -> xr.Dataset:
-    """Form the states of ``modis-landcover-0p05`` from those of LUH2.
+    """Form the states of ``modis-landcover-0p05`` from those of LUH2 or LUH3.
 
     ===================  =====================================================================
     state                from LUH2
     ===================  =====================================================================
-    forest               primf + secdf
+    forest               primf + secdf + pltns (LUH3's plantations; missing ones are none)
     barren               a share of primn + secdn + pastr + range, by climate (0.74 in BWh)
     nonforest_natural    the rest of primn + secdn + pastr + range
     crop_mosaic          a share of c3ann + c3per + c4ann + c4per + c3nfx, by climate (0.66 in Af)
@@ -51,7 +52,7 @@ def states_from_luh2(
     Parameters
     ----------
     data : Dataset
-        The twelve states of LUH2, as fractions of the cell.
+        The twelve states of LUH2 or the thirteen of LUH3, as fractions of the cell.
     koppen : DataArray
         Köppen-Geiger classes of Rubel et al. (2017), 1 to 32, on any regular grid that covers
         the states.
@@ -81,6 +82,8 @@ def states_from_luh2(
     problems: list[str] = []
     found = {}
     for name in (name for names in SUMS.values() for name in names):
+        if name in ABSENT_IN_LUH2 and name not in data:
+            continue
         spec = Input(name=name, role="dynamic", valid_range=(0.0, 1.0))
         try:
             found[name] = find_layer(spec, data, None)
@@ -99,8 +102,12 @@ def states_from_luh2(
     InputError.raise_if(problems)
     assert climate is not None
     grid = found["urban"].grid
+    fractions = {
+        name: layer.data.fillna(0) if name in ABSENT_IN_LUH2 else layer.data
+        for name, layer in found.items()
+    }
     sums = {
-        state: sum((found[name].data for name in names[1:]), start=found[names[0]].data)
+        state: sum((fractions[n] for n in names[1:] if n in found), start=fractions[names[0]])
         for state, names in SUMS.items()
     }
     land: xr.DataArray = sum(list(sums.values())[1:], start=sums["forest"])

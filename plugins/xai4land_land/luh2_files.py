@@ -1,9 +1,9 @@
-"""LUH2's files as inputs: years since 850, a misspelt fill value, no standard names."""
+"""LUH2's and LUH3's files as inputs: odd time axes, a misspelt fill value, no plantations."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -13,6 +13,7 @@ import xarray as xr
 
 from xai4land.catalogs.harmonising import decode_years, select_years, snap_coordinates
 from xai4land.errors import InputError
+from xai4land_land.luh2_joining import STATES, find_span, join_in_time
 
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore
@@ -21,12 +22,11 @@ __all__ = ["open_luh2"]
 
 Source: TypeAlias = "str | os.PathLike[str] | xr.Dataset"
 MIN_FILL_VALUE = 1e15
-FRACTIONS = (
-    *("primf", "primn", "secdf", "secdn", "urban", "pastr", "range", "pltns"),
-    *("c3ann", "c4ann", "c3per", "c4per", "c3nfx"),
-)
+FRACTIONS = (*STATES, "icwtr")
 UNITS = {"secma": "year", "secmb": "kg m-2"}
 """Of carbon, which LUH2's own units say in a way that no library reads."""
+LAST = (10_000, 10_000)
+"""Sorts static fields behind all years."""
 COORDS = {"lat": ("latitude", "degrees_north", "Y"), "lon": ("longitude", "degrees_east", "X")}
 
 
@@ -35,31 +35,38 @@ def open_luh2(
     *,
     years: tuple[int, int] | None = None,
 ) -> xr.Dataset:
-    """Open LUH2's (or LUH3's) files as :func:`xai4land_land.reconstruct` takes them, lazily.
+    """Open LUH2's or LUH3's files as :func:`xai4land_land.reconstruct` takes them, lazily.
 
     Years are dates (the states are those of January 1), the fill value is missing, fractions and
-    coordinates have their CF attributes. History and a scenario follow one another; of the year
-    that both have (2015) the history's states are kept.
+    coordinates have their CF attributes. Plantations (``pltns``) are zero where a file has none
+    or no data of them. History and scenario follow one another; of years that both have (2015 in
+    LUH2, 2022 to 2024 in LUH3) the history's states are kept.
+
+    Where two parts meet, the states are compared when the first year after it is computed: they
+    must agree within 0.01 in the last year that both have, and must have the same sum (that
+    is one minus ``icwtr``, if the static file is given). Without a common year, a change of more
+    than 0.25 within the year is warned of.
 
     Parameters
     ----------
     source : path-like, Dataset, sequence of them, or intake_esm.esm_datastore
-        Files (also by a pattern, ``"luh2/*states*.nc"``), datasets opened with
-        ``decode_times=False``, or a search in a catalog. Latitudes may run either way; the first
-        in time says how.
+        Files of states, management, transitions or static fields (also by a pattern,
+        ``"luh2/*states*.nc"``), datasets opened with ``decode_times=False``, or a search in a
+        catalog. Latitudes may run either way; the first in time says how.
     years : tuple of int, optional
-        First and last year.
+        First and last year; the files must have all years between.
 
     Returns
     -------
     Dataset
-        On (time, lat, lon).
+        On (time, lat, lon), static fields on (lat, lon).
 
     Raises
     ------
     InputError
-        If a file is not there or cannot be read, nothing was found, files are on two grids or
-        overlap by more than a year, a year is there twice, or no year is left.
+        If a file is not there or cannot be read, nothing was found, files are on two grids,
+        years are missing or there twice. When computed: if the parts do not fit together; the
+        message says by how much, and where.
 
     Examples
     --------
@@ -69,22 +76,59 @@ def open_luh2(
     >>> states.primf.shape, states.primf.attrs["standard_name"]
     ((1, 180, 360), 'area_fraction')
     """
-    parts = [_clean(part) for part in _open_parts(source)]
-    parts.sort(key=lambda part: part.time.values[0])
-    parts = [_align(part, parts[0]) for part in parts]
-    made: dict[str, xr.DataArray] = {}
-    for name in dict.fromkeys(str(n) for part in parts for n in part.data_vars):
-        made[name] = _join_in_time([part[name] for part in parts if name in part])
-    data = xr.merge(made.values(), compat="override", join="outer")
+    _check_years(years)
+    parts = _each(_clean, _open_parts(source))
+    parts.sort(key=lambda part: find_span(part) if "time" in part.dims else LAST)
+    parts = _each(lambda part: _align(part, parts[0]), parts)
+    series = [part for part in parts if "time" in part.dims]
+    fixed = [part for part in parts if "time" not in part.dims]
+    static = xr.merge(fixed, compat="override", join="override")
+    data = join_in_time(series, static.get("icwtr")) if series else xr.Dataset()
+    data = data.assign(static.data_vars)
     for name in ("lat", "lon"):
         data[name].attrs = _coordinate_attrs(name)
+    attrs = parts[0].attrs
+    data.attrs = {k: v for k, v in attrs.items() if not k.startswith("intake_esm")}
+    return _select(data, years) if series else data
+
+
+def _each(
+    function: Callable[[xr.Dataset], xr.Dataset], parts: list[xr.Dataset]
+) -> list[xr.Dataset]:
+    """Apply a function to each part, and list the problems of all."""
+    made: list[xr.Dataset] = []
+    problems: list[str] = []
+    for part in parts:
+        try:
+            made.append(function(part))
+        except InputError as error:
+            problems += error.problems
+    InputError.raise_if(problems)
+    return made
+
+
+def _check_years(years: object) -> None:
+    if years is None:
+        return
+    if not (isinstance(years, Sequence) and len(years) == 2 and years[0] <= years[1]):
+        raise InputError(f"years={years!r}, expected the first and the last year, as (1850, 2100)")
+
+
+def _select(data: xr.Dataset, years: tuple[int, int] | None) -> xr.Dataset:
+    """Select years, all of which must be there."""
     data["time"].attrs = {"standard_name": "time", "axis": "T"}
-    data.attrs = {k: v for k, v in parts[0].attrs.items() if not k.startswith("intake_esm")}
-    if years is not None:
-        data = select_years(data, years)
-    if not data.sizes["time"]:
+    if years is None:
+        return data
+    first, last = find_span(data)
+    made = select_years(data, years)
+    if not made.sizes["time"]:
         raise InputError(f"there is no year from {years} in these files; choose other years")
-    return data
+    if years[0] < first or years[1] > last:
+        raise InputError(
+            f"years={tuple(years)}, but these files have {first} to {last}; add the file of the "
+            f"others, or choose years=({max(years[0], first)}, {min(years[1], last)})"
+        )
+    return made
 
 
 def _open_parts(source: object) -> list[xr.Dataset]:
@@ -119,24 +163,19 @@ def _open_parts(source: object) -> list[xr.Dataset]:
 
 
 def _clean(data: xr.Dataset) -> xr.Dataset:
-    """Return the fields on (time, lat, lon) with their attributes, and nothing else."""
-    names = [n for n, a in data.data_vars.items() if set(a.dims) == {"time", "lat", "lon"}]
+    """Return the fields on (time, lat, lon) or (lat, lon) with their attributes, nothing else."""
+    kinds = ({"time", "lat", "lon"}, {"lat", "lon"})
+    names = [n for n, a in data.data_vars.items() if set(a.dims) in kinds]
     if not names:
         raise InputError(
             f"no variable on (time, lat, lon) among {list(map(str, data.data_vars))}; is this a "
             "file of LUH2?"
         )
-    if data.time.dtype.kind in "iuf":
-        raise InputError("times are numbers without a unit; give the file as it was downloaded")
-    if data.time.dtype.kind != "M" and data.time.dtype != object:
-        raise InputError(f"times are {data.time.dtype}, expected years or dates")
-    years = data.time.dt.year.values
-    if len(set(years.tolist())) < len(years):
-        raise InputError("a year is there twice, expected one state a year; select ds.isel(time=…)")
-    data = data.assign_coords(time=(years - 1970).astype("M8[Y]").astype("M8[s]"))
+    if "time" in data.dims:
+        data = _date_by_year(data)
     made = {}
     for name in names:
-        array = data[name].transpose("time", "lat", "lon")
+        array = data[name].transpose("time", "lat", "lon", missing_dims="ignore")
         array = array.where(np.abs(array) < MIN_FILL_VALUE)
         array = array.drop_vars([c for c in array.coords if c not in array.dims])
         kept = {k: v for k, v in array.attrs.items() if k in ("long_name", "cell_methods", "units")}
@@ -145,8 +184,33 @@ def _clean(data: xr.Dataset) -> xr.Dataset:
         if name in UNITS:
             kept = {**kept, "units": UNITS[str(name)]}
         array.attrs = kept
-        made[name] = array
+        made[str(name)] = array
+    if "primf" in made:
+        made["pltns"] = _fill_plantations(made)
     return xr.Dataset(made, attrs=data.attrs)
+
+
+def _date_by_year(data: xr.Dataset) -> xr.Dataset:
+    """Date each year by its first day."""
+    if data.time.dtype.kind in "iuf":
+        raise InputError("times are numbers without a unit; give the file as it was downloaded")
+    if data.time.dtype.kind != "M" and data.time.dtype != object:
+        raise InputError(f"times are {data.time.dtype}, expected years or dates")
+    years = data.time.dt.year.values
+    if len(set(years.tolist())) < len(years):
+        raise InputError("a year is there twice, expected one state a year; select ds.isel(time=…)")
+    if (np.diff(years) < 0).any():
+        raise InputError("years do not ascend; run ds.sortby('time')")
+    return data.assign_coords(time=(years - 1970).astype("M8[Y]").astype("M8[s]"))
+
+
+def _fill_plantations(fields: dict[str, xr.DataArray]) -> xr.DataArray:
+    """Return the fraction of plantations: zero on land where a file has none, or no data."""
+    forest = fields["primf"]
+    known = fields.get("pltns", xr.full_like(forest, np.nan)).fillna(0).where(forest.notnull())
+    return known.assign_attrs(
+        long_name="plantations of forest", standard_name="area_fraction", units="1"
+    )
 
 
 def _align(data: xr.Dataset, first: xr.Dataset) -> xr.Dataset:
@@ -156,26 +220,14 @@ def _align(data: xr.Dataset, first: xr.Dataset) -> xr.Dataset:
         if (own[-1] > own[0]) != (other[-1] > other[0]):
             data = data.isel({name: slice(None, None, -1)})
     if (made := snap_coordinates(data, first)) is None:
+        names = [
+            f"from {find_span(part)[0]}" if "time" in part.dims else "static"
+            for part in (first, data)
+        ]
         raise InputError(
-            f"the parts from {first.time.dt.year.values[0]} and from "
-            f"{data.time.dt.year.values[0]} are on two grids; xai4land.regrid one of them"
+            f"the parts {' and '.join(names)} are on two grids; xai4land.regrid one of them"
         )
     return made
-
-
-def _join_in_time(arrays: list[xr.DataArray]) -> xr.DataArray:
-    joined = arrays[0]
-    for later in arrays[1:]:
-        after = later.time.values > joined.time.values[-1]
-        if (~after).sum() > 1 or not after.any():
-            raise InputError(
-                f"{str(joined.name)!r} until {joined.time.dt.year.values[-1]} and from "
-                f"{later.time.dt.year.values[0]} overlap; give the history and one scenario"
-            )
-        joined = xr.concat(
-            [joined, later.isel(time=after)], "time", coords="minimal", compat="override"
-        )
-    return joined
 
 
 def _coordinate_attrs(name: str) -> dict[str, str]:

@@ -11,9 +11,15 @@ from xai4land.errors import InputError
 
 __all__ = ["sample"]
 
+DEFAULT_YEARS = {
+    "land": range(2000, 2005),
+    "land_history": range(1950, 2011),
+    "climate": range(1850, 2021),
+}
+
 
 def sample(
-    kind: Literal["land", "climate"] = "land",
+    kind: Literal["land", "land_history", "climate"] = "land",
     *,
     seed: int = 0,
     years: Sequence[int] | None = None,
@@ -22,17 +28,22 @@ def sample(
 
     Parameters
     ----------
-    kind : {"land", "climate"}
+    kind : {"land", "land_history", "climate"}
         ``"land"``: the 12 land-use states of LUH2 with ``secma`` and ``secmb`` at 1°, static
         features and the true ``land_cover`` in the eight groups of HILDA+ at 0.25°. The block
-        fractions of the truth agree with the states. ``"climate"``: monthly temperature and
+        fractions of the truth agree with the states. ``"land_history"``: the same variables on
+        16° x 24°, at 0.5° and 0.0625°, where each year's land cover follows from the last one by
+        known processes: frontiers of cropland and pasture, growth of towns, abandonment and
+        regrowth of forest change about 0.6 % of the land a year; see
+        :mod:`xai4land.samples.history`. ``"climate"``: monthly temperature and
         pressure at 10°, from a linear stochastic model whose best possible forecast is known; see
         :mod:`xai4land.samples.climate`.
     seed : int
         Seed of the planet, or of a climate's weather.
     years : sequence of int
-        Land use changes slowly from year to year; a climate's years must follow one another. By
-        default 2000 to 2004, and 1850 to 2020.
+        Land use changes slowly from year to year; a history's years are within 1950 to 2050, and
+        a map does not depend on which others are wanted; a climate's years must follow one
+        another. By default 2000 to 2004, 1950 to 2010, and 1850 to 2020.
 
     Returns
     -------
@@ -44,7 +55,7 @@ def sample(
     Raises
     ------
     InputError
-        If the kind is unknown, or there is no year.
+        If the kind is unknown, there is no year, or it has no such years.
 
     Examples
     --------
@@ -53,10 +64,10 @@ def sample(
     >>> planet.primf.shape, planet.land_cover.shape
     ((1, 180, 360), (1, 720, 1440))
     """
-    if kind not in ("land", "climate"):
-        raise InputError(f"sample({kind!r}), expected 'land' or 'climate'")
+    if kind not in DEFAULT_YEARS:
+        raise InputError(f"sample({kind!r}), expected 'land', 'land_history' or 'climate'")
     if years is None:
-        years = range(2000, 2005) if kind == "land" else range(1850, 2021)
+        years = DEFAULT_YEARS[kind]
     if not isinstance(seed, int) or seed < 0:
         raise InputError(f"seed={seed!r}, expected a whole number from 0")
     if isinstance(years, int) or not all(1 <= int(year) <= 9999 for year in years):
@@ -68,6 +79,15 @@ def sample(
         from xai4land.samples.climate import climate
 
         return climate(seed, years)
+    if kind == "land_history":
+        from xai4land.samples.history import FIRST_YEAR, LAST_YEAR, land_history
+
+        if years[0] < FIRST_YEAR or years[-1] > LAST_YEAR:
+            raise InputError(
+                f"years from {years[0]} to {years[-1]}, expected some within {FIRST_YEAR} to "
+                f"{LAST_YEAR}, the years of the history"
+            )
+        return land_history(seed, years)
     from xai4land.samples.land import land_planet
 
     return land_planet(seed, years)
