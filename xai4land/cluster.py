@@ -1,6 +1,7 @@
 """The active client of dask.distributed, and which of its workers computes which block.
 
-Neighbours go to one worker, since they share windows.
+Neighbours go to one worker, since they share windows. The marks by which a graph says what its
+tasks have to do with one another are defined here.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ NEIGHBOURS = "neighbours share results"
 """Marks a layer of dask's graph, with the parts of its tasks' keys by which neighbours follow one
 another: the last changes first."""
 
-STEPS = "steps follow from each other"
-"""Marks the layer of an array whose chunks of one step follow from those of the step before: the
-numbers of its chunks along the first dimension, from the first step to the last."""
+STEPS = "steps follow each other"
+"""Marks the layer of an array that is made step by step, with its chunks along the first dimension
+from the first step to the last: those of a step need those of the step before."""
 
 
 def get_client_workers() -> dict[str, Any] | None:

@@ -146,7 +146,7 @@ def _correct(
     own = _complete(own, start)
     offset = own - start
     # Nothing is known of a cell without states; it keeps the map that it has.
-    absent = ~np.isfinite(groups).any(-1) & ~np.isfinite(first).any(-1)
+    absent = np.asarray(~np.isfinite(groups).any(-1) & ~np.isfinite(first).any(-1))
     moved = groups if level else groups + np.where(np.isfinite(offset), offset, 0)
     clipped = np.maximum(moved, 0)
     total = clipped.sum(-1, keepdims=True)

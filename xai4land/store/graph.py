@@ -1,4 +1,4 @@
-"""Compute the parts of a store and write them there, in one dask graph.
+"""Compute parts of a store and write them there, in one dask graph.
 
 It is one graph so that what several parts need (all outputs of a block come from one task) is
 computed once. It is run by whatever dask would use: threads here, or the workers of a client.
@@ -7,7 +7,7 @@ computed once. It is run by whatever dask would use: threads here, or the worker
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from inspect import ismethod
 from pathlib import Path
@@ -16,7 +16,6 @@ from uuid import uuid4
 
 import dask.array as da
 import numpy as np
-import xarray as xr
 from dask.base import get_scheduler
 from dask.callbacks import local_callbacks
 from dask.highlevelgraph import HighLevelGraph
@@ -28,20 +27,24 @@ from xai4land.store.locks import record_part, translate_store_errors
 from xai4land.store.manifest import STORE
 from xai4land.store.parts import Part
 
-__all__ = ["write_parts"]
+__all__ = ["make_read_task", "write_parts"]
 
 OnDone = Callable[[Part], None]
 
 
 def write_parts(
-    stored: xr.Dataset, parts: Sequence[Part], folder: Path, fingerprint: str, done: OnDone
+    arrays: Mapping[str, da.Array],
+    parts: Sequence[Part],
+    folder: Path,
+    fingerprint: str,
+    done: OnDone,
 ) -> None:
     """Compute parts and write them into an unfinished store.
 
     Parameters
     ----------
-    stored : Dataset
-        As it was encoded for the store.
+    arrays : mapping to dask array
+        By variable, as encoded for the store.
     parts : sequence of Part
     folder : Path
         The unfinished store; absolute, for workers elsewhere.
@@ -57,7 +60,7 @@ def write_parts(
     Exception
         What a task raised, with a note that names the parts that need the task.
     """
-    writes = _make_graph(stored, parts, folder, fingerprint)
+    writes = _make_graph(arrays, parts, folder, fingerprint)
     if ismethod(get_scheduler(collections=[writes])):  # a client's
         _follow(persist(writes), parts, done)
         return
@@ -68,7 +71,7 @@ def write_parts(
 
 
 def _make_graph(
-    stored: xr.Dataset, parts: Sequence[Part], folder: Path, fingerprint: str
+    arrays: Mapping[str, da.Array], parts: Sequence[Part], folder: Path, fingerprint: str
 ) -> da.Array:
     """Make an array of one value a part, and one more; to compute a value is to write its part.
 
@@ -76,7 +79,6 @@ def _make_graph(
     finish none until late; so one end, ``(name, len(parts))``, hangs on the parts one by one.
     """
     name = f"write-{uuid4().hex}"
-    arrays = {part.variable: stored.variables[part.variable].data for part in parts}
     graph: dict[Any, Any] = {}
     after: list[Any] = []
     for k, part in enumerate(parts):
@@ -85,7 +87,8 @@ def _make_graph(
         graph[f"{name}-after", k] = (_join, [(name, k), *after])
         after = [(f"{name}-after", k)]
     graph[name, len(parts)] = (_join, after)
-    layers = HighLevelGraph.from_collections(name, graph, dependencies=list(arrays.values()))
+    needed: list[Any] = [arrays[variable] for variable in {part.variable: None for part in parts}]
+    layers = HighLevelGraph.from_collections(name, graph, dependencies=needed)
     return da.Array(layers, name, chunks=((1,) * (len(parts) + 1),), dtype=bool)
 
 
@@ -115,6 +118,20 @@ def _write_part(values: Any, folder: str, fingerprint: str, part: Part) -> np.nd
     ):
         _open_array(folder, part.variable, fingerprint)[part.region] = whole
     return np.ones(1, bool)
+
+
+def make_read_task(
+    folder: Path, fingerprint: str, variable: str, region: tuple[slice, ...]
+) -> tuple[Any, ...]:
+    """Make the task that reads a region of a variable from an unfinished store, as it is stored."""
+    return _read_region, str(folder), fingerprint, variable, region
+
+
+def _read_region(
+    folder: str, fingerprint: str, variable: str, region: tuple[slice, ...]
+) -> np.ndarray:
+    with translate_store_errors(Path(folder)):
+        return np.asarray(_open_array(folder, variable, fingerprint)[region])
 
 
 @lru_cache(maxsize=64)

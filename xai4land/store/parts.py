@@ -198,15 +198,22 @@ def _choose_groups(stored: xr.Dataset) -> dict[str, tuple[int, ...]]:
     """Choose how many chunks along each dimension make a part, for each lazy variable.
 
     The largest chunk decides for all variables, so that those that come from the same blocks
-    wait for the same blocks.
+    wait for the same blocks. Where steps need one another, a part is of one step.
     """
+    from xai4land.store.chains import find_chains
+
+    stepwise = {chain.dim for chain in find_chains(stored)}
     counts = {n: tuple(len(s) for s in _chunks_of(stored, n)) for n in list_lazy_names(stored)}
     shards = stored.encoding["zarr_format"] == 3
     many = [name for name, count in counts.items() if shards and math.prod(count) > MAX_FILES]
     largest = max((_chunk_bytes(stored, name) for name in many), default=1)
     return {
         name: _choose_group(
-            count, min(MAX_SHARD_BYTES // largest, math.ceil(math.prod(count) / MIN_SHARDS))
+            tuple(
+                1 if dim in stepwise else n
+                for dim, n in zip(stored.variables[name].dims, count, strict=True)
+            ),
+            min(MAX_SHARD_BYTES // largest, math.ceil(math.prod(count) / MIN_SHARDS)),
         )
         if name in many
         else (1,) * len(count)

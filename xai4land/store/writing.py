@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
 from collections.abc import Sequence
@@ -178,16 +179,19 @@ def _fill(
 ) -> None:
     if not left:
         return
-    from xai4land.store.graph import write_parts
+    from xai4land.store.graph import make_read_task, write_parts
+    from xai4land.store.steps import split_into_steps
 
     # Several variables share each pixel; it counts once.
     sizes = [stored.variables[name].size for name in list_lazy_names(stored)]
     share = median_low(sizes) / max(sum(sizes), 1)
     pixels = share * sum(part.size for part in left)
     with pixel_progress(f"write {partial.stem}", pixels, progress) as advance:
-        write_parts(
-            stored, left, partial, wanted.fingerprint, lambda part: advance(share * part.size)
-        )
+        read = functools.partial(make_read_task, partial, wanted.fingerprint)
+        for arrays, parts in split_into_steps(stored, left, read):
+            write_parts(
+                arrays, parts, partial, wanted.fingerprint, lambda p: advance(share * p.size)
+            )
 
 
 def _finish(stored: xr.Dataset, partial: Path, path: Path, overwrite: bool) -> None:
