@@ -77,7 +77,7 @@ class Legend:
             for c in self.classes
         )
 
-    def positions(self, truth: xr.DataArray) -> dict[int, int]:
+    def positions(self, truth: xr.DataArray, what: str = "the truth") -> dict[int, int]:
         """Return the position in this legend of each of the truth's flag values.
 
         Raises
@@ -86,18 +86,18 @@ class Legend:
             If the truth has no flags, or one that no class takes.
         """
         names = {m: k for k, c in enumerate(self.classes) for m in (c.name, *c.merges)}
-        meanings = flag_meanings(truth)
+        meanings = flag_meanings(truth, what)
         if unknown := [m for m in meanings.values() if m not in names]:
             raise InputError(
-                f"no class of the legend {self.name!r} takes the truth's {', '.join(unknown)}; "
+                f"no class of the legend {self.name!r} takes {what}'s {', '.join(unknown)}; "
                 f"it has {', '.join(c.name for c in self.classes)}; give another legend="
             )
         return {value: names[meaning] for value, meaning in meanings.items()}
 
 
-def flag_meanings(truth: xr.DataArray) -> dict[int, str]:
+def flag_meanings(truth: xr.DataArray, what: str = "the truth") -> dict[int, str]:
     """Return the CF flags of a variable: meanings by the value that the data hold."""
-    what = str(truth.name or "the truth")
+    what = str(truth.name or what)
     values = flag_codes(truth, what).tolist()
     meanings = str(truth.attrs.get("flag_meanings", "")).split()
     if not meanings or len(values) != len(meanings):
