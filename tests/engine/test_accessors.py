@@ -52,7 +52,15 @@ def test_help_shows_the_functions_documentation(capsys):
 def test_an_array_has_the_methods_that_take_one_variable(tmp_path):
     planet = xai4land.sample("land", years=[2000])
     cover = planet.land_cover
-    assert methods(cover.ai4land) == {"evaluate", "explain", "plot", "regrid", "write"}
+    assert methods(cover.ai4land) == {
+        "evaluate",
+        "explain",
+        "flip_rates",
+        "plot",
+        "plot_change",
+        "regrid",
+        "write",
+    }
     assert not hasattr(cover.ai4land, "fit")
     with pytest.raises(AttributeError, match=r"fit takes a Dataset.*to_dataset"):
         cover.ai4land.fit  # noqa: B018
