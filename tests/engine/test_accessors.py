@@ -13,7 +13,7 @@ import xai4land
 from xai4land import InputError
 
 NO_METHODS = {
-    "xai4land_land": {"open_luh2": "takes files"},
+    "xai4land_land": {"open_luh2": "takes files", "place_randomly": "takes two maps"},
     "xai4land_seasonal": {"anomalies": "takes an array of months, as part of other functions"},
 }
 """Public functions that are no methods, and why."""
