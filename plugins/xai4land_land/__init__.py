@@ -9,11 +9,13 @@ from xai4land.lazy import import_lazily
 if TYPE_CHECKING:
     from xai4land.training.settings import MapSettings
     from xai4land_land.fitting import fit
+    from xai4land_land.flips import flip_rates
     from xai4land_land.landcover import reconstruct
     from xai4land_land.legends import HILDA, LAND_STATES, Legend
     from xai4land_land.luh2 import states_from_luh2
     from xai4land_land.luh2_files import open_luh2
-    from xai4land_land.plots import plot, plot_scores
+    from xai4land_land.oracles import place_randomly
+    from xai4land_land.plots import plot, plot_change, plot_scores
     from xai4land_land.scores import evaluate, summarise
 
 __all__ = [
@@ -23,8 +25,11 @@ __all__ = [
     "MapSettings",
     "evaluate",
     "fit",
+    "flip_rates",
     "open_luh2",
+    "place_randomly",
     "plot",
+    "plot_change",
     "plot_scores",
     "reconstruct",
     "states_from_luh2",
@@ -40,8 +45,11 @@ __getattr__, __dir__ = import_lazily(
         "MapSettings": "xai4land.training.settings",
         "evaluate": ".scores",
         "fit": ".fitting",
+        "flip_rates": ".flips",
         "open_luh2": ".luh2_files",
+        "place_randomly": ".oracles",
         "plot": ".plots",
+        "plot_change": ".plots",
         "plot_scores": ".plots",
         "reconstruct": ".landcover",
         "states_from_luh2": ".luh2",

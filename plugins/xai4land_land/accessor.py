@@ -17,7 +17,9 @@ class LandAccessor(Accessor):
 
     evaluate = Method(lambda: land.evaluate, arrays="convert")
     fit = Method(lambda: land.fit)
+    flip_rates = Method(lambda: land.flip_rates, arrays="convert")
     plot = Method(lambda: land.plot, arrays="convert")
+    plot_change = Method(lambda: land.plot_change, arrays="convert")
     plot_scores = Method(lambda: land.plot_scores)
     reconstruct = Method(lambda: land.reconstruct)
     states_from_luh2 = Method(lambda: land.states_from_luh2)

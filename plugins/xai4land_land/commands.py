@@ -11,6 +11,7 @@ import xai4land
 import xai4land_land
 from xai4land.commands.arguments import (
     CHUNKS,
+    COUNTS,
     DEVICE,
     EXISTING,
     MAPPING,
@@ -143,13 +144,16 @@ def fit(states: Path, truth: Path, out: Path, static: Path | None, quiet: bool, 
 @click.argument("truth", type=EXISTING)
 @click.option("--name", default="land_cover", show_default=True, help="The map's variable.")
 @LEGEND
+@click.option("--prior", type=EXISTING, help="The map of an earlier or later year: score change.")
+@click.option("--factors", type=COUNTS, default="1", help="Windows of change in pixels, as 1,3,9.")
+@click.option("--blocks", type=float, help="Degrees of the blocks that intervals are from.")
 @click.option("--plot", type=WRITTEN, help="Save a picture of the scores.")
-def evaluate(data: Path, truth: Path, plot: Path | None, **how: Any) -> None:
-    """Score the map in DATA, and the baselines beside it, against TRUTH."""
+def evaluate(data: Path, truth: Path, prior: Path | None, plot: Path | None, **how: Any) -> None:
+    """Score the map in DATA, and the maps beside it, against TRUTH."""
     if plot is not None:
         check_picture(plot)
     scores = xai4land_land.evaluate(
-        xai4land.open_store(data), xai4land.open_store(truth), **how
+        xai4land.open_store(data), xai4land.open_store(truth), prior=_open(prior), **how
     ).compute()
     click.echo(format_table(xai4land_land.summarise(scores)))
     if plot is not None:

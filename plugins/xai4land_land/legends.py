@@ -77,7 +77,7 @@ class Legend:
             for c in self.classes
         )
 
-    def positions(self, truth: xr.DataArray) -> dict[int, int]:
+    def positions(self, truth: xr.DataArray, what: str = "the truth") -> dict[int, int]:
         """Return the position in this legend of each of the truth's flag values.
 
         Raises
@@ -86,18 +86,18 @@ class Legend:
             If the truth has no flags, or one that no class takes.
         """
         names = {m: k for k, c in enumerate(self.classes) for m in (c.name, *c.merges)}
-        meanings = flag_meanings(truth)
+        meanings = flag_meanings(truth, what)
         if unknown := [m for m in meanings.values() if m not in names]:
             raise InputError(
-                f"no class of the legend {self.name!r} takes the truth's {', '.join(unknown)}; "
+                f"no class of the legend {self.name!r} takes {what}'s {', '.join(unknown)}; "
                 f"it has {', '.join(c.name for c in self.classes)}; give another legend="
             )
         return {value: names[meaning] for value, meaning in meanings.items()}
 
 
-def flag_meanings(truth: xr.DataArray) -> dict[int, str]:
+def flag_meanings(truth: xr.DataArray, what: str = "the truth") -> dict[int, str]:
     """Return the CF flags of a variable: meanings by the value that the data hold."""
-    what = str(truth.name or "the truth")
+    what = str(truth.name or what)
     values = flag_codes(truth, what).tolist()
     meanings = str(truth.attrs.get("flag_meanings", "")).split()
     if not meanings or len(values) != len(meanings):
@@ -244,34 +244,35 @@ def find_legend(truth: xr.DataArray, legend: str | Legend | None) -> Legend:
 
 
 def match_classes(
-    names: list[str], reference: xr.DataArray, legend: str | Legend | None
+    names: list[str], array: xr.DataArray, legend: str | Legend | None, what: str
 ) -> dict[int, int]:
-    """Return the position among the map's classes of each of the truth's codes."""
+    """Return the position among the map's classes of each code of a map."""
     if isinstance(legend, str):
         if legend not in LEGENDS:
             raise InputError(f"legend={legend!r}, expected one of {', '.join(LEGENDS)}")
         legend = LEGENDS[legend]
     if not isinstance(legend, Legend | None):
         raise InputError(f"legend={legend!r}, expected a name or a Legend")
+    own = flag_meanings(array, what)
+    if legend is None and set(own.values()) <= set(names):
+        return {code: names.index(meaning) for code, meaning in own.items()}
     if legend is None:
         legend = next(
             (known for known in LEGENDS.values() if {c.name for c in known.classes} >= set(names)),
             None,
         )
     if legend is not None:
-        merged = legend.positions(reference)
+        merged = legend.positions(array, what)
         return {
             code: names.index(legend.classes[k].name)
             for code, k in merged.items()
             if legend.classes[k].name in names
         }
-    own = flag_meanings(reference)
-    if unknown := sorted(set(own.values()) - set(names)):
-        raise InputError(
-            f"the map has no class {', '.join(unknown)} (it has {', '.join(names)}); "
-            "give legend= to say how the truth's codes merge"
-        )
-    return {code: names.index(meaning) for code, meaning in own.items()}
+    unknown = sorted(set(own.values()) - set(names))
+    raise InputError(
+        f"the map has no class {', '.join(unknown)} of {what} (it has {', '.join(names)}); "
+        f"give legend= to say how the codes of {what} merge"
+    )
 
 
 def _quote_names(legends: Iterable[str]) -> str:

@@ -8,17 +8,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xai4land.emulator.inputs import time_name
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
-from xai4land_land.legends import LEGENDS, flag_meanings
+from xai4land.scores.change import PARTS, UNKNOWN_PART, figure_of_merit, find_parts
+from xai4land_land.comparison import Comparison, compare_maps, select_year
+from xai4land_land.legends import LEGENDS, Legend, flag_meanings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot", "plot_scores"]
+__all__ = ["plot", "plot_change", "plot_scores"]
 
 MAX_PIXELS = 1600
+
+PART_COLOURS = {
+    "hits": "#004488",
+    "misses": "#bb5566",
+    "false_alarms": "#ddaa33",
+    "wrong_hits": "#000000",
+    "persistence": "#dddddd",
+}
+"""High contrast for the colour-blind and in grey (Paul Tol, Introduction to colour schemes)."""
 
 
 def plot(
@@ -95,13 +107,13 @@ def plot_scores(scores: xr.Dataset) -> Figure:
     figure = NotebookFigure(figsize=(12, 4.5), layout="constrained")
     bars, matrix = figure.subplots(1, 2, width_ratios=[2, 1])
     sources = [str(m) for m in scores.source.values]
-    for k, (source, colour) in enumerate(
-        zip(sources, ("#1b7837", "#999999", "#cccccc"), strict=False)
-    ):
-        place = np.arange(len(names)) + (k - (len(sources) - 1) / 2) * 0.27
+    width = 0.8 / len(sources)
+    greys = np.linspace(0.6, 0.85, max(len(sources) - 1, 1)).astype(str)
+    for k, (source, colour) in enumerate(zip(sources, ("#1b7837", *greys), strict=False)):
+        place = np.arange(len(names)) + (k - (len(sources) - 1) / 2) * width
         mean = float(scores.mean_iou.sel(source=source))
         values = scores.iou.sel(source=source)
-        bars.bar(place, values, 0.25, color=colour, label=f"{source} (mean {mean:.3f})")
+        bars.bar(place, values, 0.93 * width, color=colour, label=f"{source} (mean {mean:.3f})")
     bars.set_xticks(range(len(names)), names, rotation=30, ha="right")
     bars.set(ylabel="intersection over union", ylim=(0, 1))
     bars.legend(frameon=False)
@@ -119,12 +131,87 @@ def plot_scores(scores: xr.Dataset) -> Figure:
     return figure
 
 
+def plot_change(
+    data: xr.Dataset,
+    truth: xr.Dataset | xr.DataArray,
+    prior: xr.Dataset | xr.DataArray | int,
+    *,
+    time: int = -1,
+    name: str = "land_cover",
+    legend: str | Legend | None = None,
+) -> Figure:
+    """Draw where change is hit, missed, falsely alarmed or of a wrong class.
+
+    Parameters
+    ----------
+    data : Dataset
+        As :func:`reconstruct` returns it. What is drawn is computed.
+    truth, prior, name, legend
+        As in :func:`evaluate`.
+    time : int
+        Position on the time axis.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Shares of the area in the legend, the figure of merit in the title; both of all pixels,
+        of which a large picture shows some.
+
+    Examples
+    --------
+    >>> import xai4land
+    >>> planet = xai4land.sample("land", years=[1950, 2000])
+    >>> world = planet.isel(time=[1]).ai4land.reconstruct()
+    >>> cover = planet.land_cover
+    >>> figure = world.ai4land.plot_change(cover, cover.isel(time=0))
+    >>> figure.axes[0].get_title()[:32]
+    'change to 2000: figure of merit '
+    """
+    from matplotlib.colors import to_rgb
+
+    from xai4land.figures import NotebookFigure
+
+    if name not in data:
+        raise InputError(f"no variable {name!r} to draw; reconstruct() makes it")
+    step = time_name(data[name])
+    if isinstance(prior, int):
+        prior = select_year(data[name], prior)
+    if step is not None:
+        _check_time(time, data.sizes[step])
+        data = data[[name]].isel({step: [time]})
+    maps = compare_maps(data, truth, prior=prior, name=name, legend=legend)
+    parts, shares = _find_shares(maps)
+    figure = NotebookFigure(figsize=(7, 5), layout="constrained")
+    year = "" if step is None else f" to {int(data[step].dt.year[0])}"
+    title = f"change{year}: figure of merit {float(figure_of_merit(shares)):.3f}"
+    thinned = _select_step(parts, time)
+    colours = np.array([to_rgb(colour) for colour in (*PART_COLOURS.values(), "white")])
+    _show(figure.subplots(), thinned, title, picture=colours[thinned.values])
+    labels = {f"{p} {100 * float(shares[p]):.2f} %": c for p, c in PART_COLOURS.items()}
+    _add_legend(figure, labels, columns=len(labels))
+    return figure
+
+
+def _find_shares(maps: Comparison) -> tuple[xr.DataArray, xr.Dataset]:
+    """Return a map of the parts of change, and their shares of the area; computed."""
+    made = dict(zip(("prior", "truth", "made"), maps.maps("emulator"), strict=True))
+    steps = [dim for dim in maps.truth.dims if dim not in maps.grid.names]
+    codes = xr.Dataset(made).isel(dict.fromkeys(steps, 0)).compute()
+    known = (codes < len(maps.classes)).to_dataarray().all("variable")
+    found = find_parts(*(codes[name].values for name in made))
+    parts = known.copy(data=np.where(known, found, UNKNOWN_PART))
+    area = maps.weights * xr.ones_like(parts)
+    total = area.where(known).sum()
+    shares = {name: area.where(parts == k).sum() / total for k, name in enumerate(PARTS)}
+    return parts.assign_coords(maps.grid.coords()), xr.Dataset(shares)
+
+
 def _select_step(variable: xr.DataArray, time: int) -> xr.DataArray:
     """Return one step, computed: north up, thinned to what a picture can show."""
     grid = Grid.of(variable, "the map")
     extra = {dim: time for dim in variable.dims if dim not in grid.names}
-    if any(not -variable.sizes[dim] <= time < variable.sizes[dim] for dim in extra):
-        raise InputError(f"time={time}, but there are {variable.sizes[next(iter(extra))]} steps")
+    for dim in extra:
+        _check_time(time, variable.sizes[dim])
     if min(grid.shape) < 2:
         raise InputError("a map of one row or column cannot be drawn; select a larger area")
     variable = variable.isel(extra).transpose(*grid.names)
@@ -132,6 +219,11 @@ def _select_step(variable: xr.DataArray, time: int) -> xr.DataArray:
         variable = variable.isel({grid.names[0]: slice(None, None, -1)})
     step = max(max(variable.shape) // MAX_PIXELS, 1)
     return variable.isel({n: slice(None, None, step) for n in grid.names}).compute()
+
+
+def _check_time(time: int, steps: int) -> None:
+    if not -steps <= time < steps:
+        raise InputError(f"time={time}, but there are {steps} steps")
 
 
 def _draw(axis: Axes, variable: xr.DataArray, title: str) -> dict[str, str]:
@@ -170,7 +262,7 @@ def _choose_colours(names: list[str]) -> dict[str, str]:
     return {name: known.get(name, spare[k % len(spare)]) for k, name in enumerate(names)}
 
 
-def _add_legend(figure: Figure, colours: Mapping[str, str]) -> None:
+def _add_legend(figure: Figure, colours: Mapping[str, str], columns: int = 4) -> None:
     from matplotlib.patches import Patch
 
     handles = [
@@ -180,7 +272,7 @@ def _add_legend(figure: Figure, colours: Mapping[str, str]) -> None:
     figure.legend(
         handles=handles,
         loc="outside lower center",
-        ncols=min(len(handles), 4 * len(figure.axes)),
+        ncols=min(len(handles), columns * len(figure.axes)),
         fontsize=8,
         frameon=False,
     )

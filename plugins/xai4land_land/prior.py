@@ -37,9 +37,9 @@ def encode_prior(
     InputError
         If classes are unknown. Codes that no flag names are refused when they are read.
     """
-    array = as_variable(prior, outputs.name)
+    array = as_variable(prior, outputs.name, "the prior map")
     values = [c.value for c in outputs.classes]
-    positions = match_classes([c.name for c in outputs.classes], array, legend)
+    positions = match_classes([c.name for c in outputs.classes], array, legend, "the prior map")
     recoding = Recoding.of(array, positions, "the prior map")
 
     def encode(codes: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:

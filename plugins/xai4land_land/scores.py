@@ -2,45 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from xai4land.adapters.xarray import is_in_memory
-from xai4land.emulator.inputs import time_name
 from xai4land.errors import InputError
 from xai4land.grids import cf
-from xai4land.grids.grid import Grid
-from xai4land_land.legends import Legend, flag_meanings, match_classes
-from xai4land_land.truth import (
-    NO_CLASS,
-    UNKNOWN,
-    Recoding,
-    align,
-    as_variable,
-    drop_single,
-    match_years,
+from xai4land.scores.agreement import score_agreement, split_confusion
+from xai4land.scores.areas import joint_areas
+from xai4land.scores.blocks import bootstrap_blocks, sum_blocks
+from xai4land.scores.change import (
+    CLASS_DIMS,
+    PARTS,
+    change_parts,
+    figure_of_merit,
+    score_transitions,
 )
+from xai4land.scores.windows import match_in_windows
+from xai4land_land.comparison import Comparison, Prior, compare_maps
+from xai4land_land.legends import Legend
 
 __all__ = ["evaluate", "summarise"]
 
-SOURCES = {"emulator": "", "bilinear": "_bilinear", "nearest": "_nearest"}
+CHANGED = PARTS[:4]
+
+LONG_NAMES = {
+    "confusion": "share of the area by true class and class of the map",
+    "left_out": "share of the known area that is left out, since no class takes its code",
+    "figure_of_merit": "hits by the union of observed and simulated change",
+    "hits": "share of the area that changes to the same class in truth and map",
+    "misses": "share of the area that changes in the truth alone",
+    "false_alarms": "share of the area that changes in the map alone",
+    "wrong_hits": "share of the area that changes in truth and map, to different classes",
+    "persistence": "share of the area that changes in neither",
+    "observed_transition": "share of the area by class of the prior and of the truth",
+    "simulated_transition": "share of the area by class of the prior and of the map",
+    "transition_precision": "part of the simulated transition that is observed",
+    "transition_recall": "part of the observed transition that is simulated",
+    "transition_f1": "F1 score of the transition",
+    "observed_gain": "share of the area that the class gains in the truth",
+    "simulated_gain": "share of the area that the class gains in the map",
+    "observed_loss": "share of the area that the class loses in the truth",
+    "simulated_loss": "share of the area that the class loses in the map",
+    "source": "emulator, baseline or other map",
+    "true_class": "class of the truth",
+    "land_cover_class": "class of the map",
+    "from_class": "class of the prior",
+    "to_class": "class after the change",
+    "factor": "pixels along a side of a window",
+}
 
 
 def evaluate(
     data: xr.Dataset,
     truth: xr.Dataset | xr.DataArray,
     *,
+    prior: Prior = None,
+    factors: Sequence[int] = (1,),
+    blocks: float | None = None,
     name: str = "land_cover",
     legend: str | Legend | None = None,
 ) -> xr.Dataset:
-    """Score a map, and the baselines in it, against a reference map; lazily.
+    """Score a map, and the maps beside it, against a reference map; lazily.
 
-    Pixels where the map and the truth are both known are compared, weighted by the cosine of
-    latitude. Mask the truth to compare a part, e.g. ``truth.where(truth != water)`` for land.
+    Pixels that all maps know are compared, weighted by the cosine of latitude. Mask the truth to
+    compare a part, e.g. ``truth.where(truth != water)`` for land. Sources are the map
+    (``emulator``), each variable beside it whose name begins with its name (the baselines, or your
+    own ``land_cover_...``), and with a prior ``persistence``, the prior itself.
 
     Parameters
     ----------
@@ -49,20 +82,41 @@ def evaluate(
     truth : Dataset or DataArray
         Classes with CF flags, at the map's resolution; codes that merge into the map's
         classes are merged. Years are matched.
+    prior : Dataset, DataArray or int, optional
+        The map of an earlier or a later year, to score change: like the truth, but one step, or
+        the year of a step of ``data``. The prior's own year is not scored.
+    factors : sequence of int
+        With a prior: sizes of windows, in pixels, in which change may be anywhere; pixels (1) are
+        always scored. Windows are counted from the north pole and 180°W.
+    blocks : float, optional
+        Degrees along a side of the blocks that are resampled for intervals.
     name : str
         The map's variable.
     legend : str or Legend, optional
-        How the truth's codes merge. By default the legend whose classes the map has.
+        How the codes of truth and prior merge. By default the legend whose classes the map has.
 
     Returns
     -------
     Dataset
-        ``accuracy``, ``mean_iou``, ``macro_f1`` (source); ``iou``, ``f1`` (source,
-        land_cover_class); ``confusion`` (source, true_class, land_cover_class), in shares of
-        the area compared; ``left_out`` (source), the share of the area where map and truth are
-        known that is not compared, since no class takes its code in one of them. Sources are the
-        emulator and the baselines; means are over the classes that the truth has. Lazy where the
-        maps are; otherwise a warning names the codes.
+        ``accuracy``, ``mean_iou``, ``macro_f1``, ``quantity_disagreement``,
+        ``allocation_disagreement`` (source), the last two adding up to 1 - accuracy (Pontius and
+        Millones 2011); ``iou``, ``f1`` (source, land_cover_class); ``confusion`` (source,
+        true_class, land_cover_class), in shares of the area compared; ``left_out`` (source), the
+        share of the area where maps are known that is not compared, since no class takes its code
+        in one of them. Means are over the classes that the truth has. Lazy where the maps are;
+        otherwise a warning names the codes.
+
+        With a prior, in shares of the area too: ``hits``, ``misses``, ``false_alarms``,
+        ``wrong_hits``, ``persistence`` and their ``figure_of_merit`` (source, factor), see
+        :func:`xai4land.scores.change.figure_of_merit` and
+        :func:`xai4land.scores.windows.match_in_windows`; ``observed_transition``,
+        ``simulated_transition``, ``transition_precision``, ``transition_recall``,
+        ``transition_f1`` (source, from_class, to_class); ``observed_gain``, ``simulated_gain``,
+        ``observed_loss``, ``simulated_loss`` (source, land_cover_class).
+
+        With ``blocks``, of accuracy, mean_iou and figure_of_merit (of pixels): 90 % intervals as
+        ``<score>_interval``, and as ``<score>_gain_interval`` that of the emulator's score less
+        each other's, on the same blocks (source, bound).
 
     Raises
     ------
@@ -77,45 +131,38 @@ def evaluate(
     >>> scores = world.ai4land.evaluate(planet.land_cover).compute()
     >>> bool(scores.accuracy.sel(source="emulator") > scores.accuracy.sel(source="nearest"))
     True
+
+    Change from a map of another year:
+
+    >>> before = xai4land.sample("land", years=[1950]).land_cover
+    >>> change = world.ai4land.evaluate(planet.land_cover, prior=before, factors=(1, 4)).compute()
+    >>> change.source.values.tolist()
+    ['emulator', 'bilinear', 'nearest', 'persistence']
+    >>> float(change.figure_of_merit.sel(source="persistence", factor=1))
+    0.0
     """
-    if name not in data:
-        raise InputError(
-            f"no variable {name!r} to evaluate; there are {', '.join(map(str, data.data_vars))}"
-        )
-    made, reference = drop_single(data[name], "the map"), as_variable(truth)
-    meanings = flag_meanings(made)
-    classes = list(dict.fromkeys(meanings.values()))
-    own = Recoding.of(made, {v: classes.index(m) for v, m in meanings.items()}, "the map")
-    theirs = Recoding.of(reference, match_classes(classes, reference, legend))
-    grid = Grid.of(made, "the map")
-    step = time_name(made)
-    reference = match_years(align(reference, grid), made[step] if step else None)
-    dims = made.dims
-    reference = reference.transpose(*dims)
-    area = np.cos(np.deg2rad(grid.lat.values))
-    found = {}
-    for array, recoding in ((reference, theirs), (made, own)):
-        if is_in_memory(array):
-            recoding.warn(array.values, recoding(array.values))
-    for source, suffix in SOURCES.items():
-        if name + suffix in data:
-            variable = drop_single(data[name + suffix], "the map").transpose(*dims)
-            found[source] = _count_confusion(variable, own, reference, theirs, area, len(classes))
-    counted = _stack(list(found.values()))
-    confusion = xr.DataArray(
-        counted[:, :-1, :-1],
-        dims=("source", "true_class", "land_cover_class"),
-        coords={
-            "source": list(found),
-            "true_class": classes,
-            "land_cover_class": classes,
-        },
-    )
-    scores = _compute_scores(confusion)
-    left = counted[:, -1, :].sum(-1) + counted[:, :-1, -1].sum(-1)
-    about = "share of the known area that is left out, since no class takes its code"
-    left_out = left / counted.sum((-2, -1))
-    scores["left_out"] = ("source", left_out, {"long_name": about, "units": "1"})
+    _check_options(factors, blocks)
+    maps = compare_maps(data, truth, prior=prior, name=name, legend=legend)
+    every = _sum_areas(maps)
+    dims = every.dims[1:]
+    areas = every.isel(dict.fromkeys(dims, slice(None, -1)))
+    total = areas.sum(dims)
+    total = total.where(total > 0)
+    confusion = areas if maps.prior is None else areas.sum("prior_class")
+    scores = score_agreement(split_confusion(confusion))
+    scores["confusion"] = confusion / total
+    scores["left_out"] = _find_left_out(every)
+    if maps.prior is not None:
+        sizes = sorted({*map(int, factors)} - {1})
+        parts = _find_parts(maps, change_parts(areas), sizes).assign_coords(factor=[1, *sizes])
+        scores["figure_of_merit"] = figure_of_merit(parts)
+        scores = scores.merge(parts / total).merge(score_transitions(areas / total))
+    if blocks is not None:
+        scores = scores.merge(_find_intervals(maps, blocks))
+    classes = {dim: maps.classes for dim in scores.dims if str(dim).endswith("_class")}
+    scores = scores.assign_coords({"source": list(maps.sources), **classes})
+    scores = scores.rename(map_class="land_cover_class")
+    _describe(scores)
     what = f"scores of {name!r}, weighted by area"
     return scores.assign_attrs(cf.global_attrs(data, "Scores of a map of classes", what, what))
 
@@ -131,9 +178,10 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by ``source``; columns ``accuracy``, ``mean_iou``, ``macro_f1``, ``left_out`` if
-        it is not zero, and the intersection over union of each class that the truth has, as
-        ``IoU forest``.
+        Indexed by ``source``; columns ``accuracy``, ``mean_iou``, ``macro_f1``; with a prior
+        ``figure_of_merit`` and its four parts, of pixels; the bounds of intervals, as
+        ``accuracy_lower`` and ``accuracy_gain_upper``; ``left_out`` if it is not zero; the
+        intersection over union of each class that the truth has, as ``IoU forest``.
 
     Raises
     ------
@@ -154,10 +202,19 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
             f"the dataset has no {', '.join(absent)}, expected scores; "
             "out.ai4land.evaluate(truth) gives them"
         )
+    scores = scores.sel(factor=1, drop=True) if "factor" in scores.dims else scores
+    change = [name for name in ("figure_of_merit", *CHANGED) if name in scores]
+    intervals = [str(name) for name in scores.data_vars if str(name).endswith("_interval")]
     left = ["left_out"] if "left_out" in scores else []
-    scores = scores[[*means, "iou", *left]].compute()
-    columns = [*means, *(name for name in left if (scores[name] > 0).any())]
-    table = scores[columns].to_dataframe()[columns]
+    scores = scores[[*means, *change, *intervals, *left, "iou"]].compute()
+    bounds = {
+        f"{name.removesuffix('interval')}{bound}": scores[name].sel(bound=bound, drop=True)
+        for name in intervals
+        for bound in ("lower", "upper")
+    }
+    left = [name for name in left if (scores[name] > 0).any()]
+    columns = [*means, *change, *bounds, *left]
+    table = scores.assign(bounds)[columns].to_dataframe()[columns]
     classes = scores.iou.to_pandas().dropna(axis="columns", how="all").add_prefix("IoU ")
     table = table.join(classes)
     # Words from a file are Python objects.
@@ -165,53 +222,62 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
     return table
 
 
-def _count_confusion(
-    made: xr.DataArray,
-    own: Recoding,
-    reference: xr.DataArray,
-    theirs: Recoding,
-    area: npt.NDArray[np.float64],
-    classes: int,
-) -> Any:
-    """Return the confusion matrix in area, truth by row; a dask array if either map is.
+def _check_options(factors: Sequence[int], blocks: float | None) -> None:
+    problems = []
+    if isinstance(factors, int) or any(factor != int(factor) or factor < 1 for factor in factors):
+        problems.append(f"factors={factors!r}, expected numbers of pixels, as factors=(1, 3, 9)")
+    if blocks is not None and not blocks > 0:
+        problems.append(f"blocks={blocks!r}, expected degrees along a side, as blocks=1.0")
+    InputError.raise_if(problems)
 
-    The last row and column are of codes that no class takes.
-    """
-    classes += 1
 
-    def count(
-        map_: npt.NDArray[Any], truth: npt.NDArray[Any], weight: npt.NDArray[np.float64]
-    ) -> npt.NDArray[np.float64]:
-        chosen, right = own(map_), theirs(truth)
-        known = (chosen != UNKNOWN) & (right != UNKNOWN)
-        chosen, right = (np.where(p == NO_CLASS, classes - 1, p) for p in (chosen, right))
-        weights = np.broadcast_to(weight, map_.shape)[known]
-        pairs = right[known].astype(np.int64) * classes + chosen[known]
-        total = np.bincount(pairs, weights=weights, minlength=classes**2)
-        return total.astype(np.float64).reshape(*(1,) * (map_.ndim - 2), classes, classes)
+def _sum_areas(maps: Comparison) -> xr.DataArray:
+    """Return the area of each combination of classes by source, the last one for no class."""
+    size = len(maps.classes) + 1
+    dims = CLASS_DIMS if maps.prior is not None else CLASS_DIMS[1:]
+    areas = [joint_areas(maps.maps(source), maps.weights, size) for source in maps.sources]
+    return xr.DataArray(_stack(areas), dims=("source", *dims))
 
-    weight = area[:, None]
-    if made.chunks is None and reference.chunks is None:
-        return count(made.values, reference.values, weight).reshape(-1, classes, classes).sum(0)
-    import dask.array as da
 
-    one = made.data if made.chunks else da.from_array(made.values, chunks=reference.chunks)
-    two = da.asarray(reference.data).rechunk(one.chunks)
-    weights = da.from_array(weight, chunks=(one.chunks[-2], 1))
-    blocks = da.map_blocks(
-        count,
-        one,
-        two,
-        weights,
-        chunks=(
-            *((1,) * n for n in one.numblocks[:-2]),
-            *((classes,) * n for n in one.numblocks[-2:]),
-        ),
-        dtype=np.float64,
-    )
-    rows, columns = one.numblocks[-2:]
-    split = blocks.reshape(-1, rows, classes, columns, classes)
-    return split.sum((0, 1, 3))
+def _find_left_out(every: xr.DataArray) -> xr.DataArray:
+    """Return the share of an area whose code no class takes in one of the maps."""
+    dims = every.dims[1:]
+    last = [xr.DataArray(np.arange(every.sizes[d]) == every.sizes[d] - 1, dims=[d]) for d in dims]
+    found: xr.DataArray = every.where(reduce(or_, last), 0).sum(dims) / every.sum(dims)
+    return found
+
+
+def _find_parts(maps: Comparison, pixels: xr.Dataset, factors: Sequence[int]) -> xr.Dataset:
+    """Return areas of hits, misses, false alarms, wrong hits and persistence by factor."""
+    found = [pixels]
+    for factor in factors:
+        sums = [
+            match_in_windows(
+                maps.maps(source), maps.weights, maps.windows(factor), len(maps.classes)
+            )
+            for source in maps.sources
+        ]
+        areas = xr.DataArray(_stack(sums), dims=("source", "part"))
+        parts = {name: areas.isel(part=k) for k, name in enumerate(PARTS[:-1])}
+        changed = sum(parts.values()) - sum(pixels[name] for name in parts)
+        found.append(xr.Dataset({**parts, "persistence": pixels.persistence - changed}))
+    return xr.concat(found, "factor").transpose("source", "factor")
+
+
+def _find_intervals(maps: Comparison, size: float) -> xr.Dataset:
+    """Return intervals of scores from blocks of so many degrees."""
+    scores = ["accuracy", "mean_iou"] + ["figure_of_merit"] * (maps.prior is not None)
+    blocks = maps.blocks(size)
+    sums = [
+        sum_blocks(maps.maps(source), maps.weights, blocks, len(maps.classes))
+        for source in maps.sources
+    ]
+    areas = xr.DataArray(_stack(sums), dims=("source", "block", "area"))
+    return bootstrap_blocks(areas, _score_areas, scores)
+
+
+def _score_areas(areas: xr.Dataset) -> xr.Dataset:
+    return score_agreement(areas).assign(figure_of_merit=figure_of_merit(areas))
 
 
 def _stack(items: list[Any]) -> Any:
@@ -222,39 +288,15 @@ def _stack(items: list[Any]) -> Any:
     return np.stack(items)
 
 
-def _compute_scores(confusion: xr.DataArray) -> xr.Dataset:
-    total = confusion.sum(("true_class", "land_cover_class"))
-    confusion = confusion / total
-    same = xr.DataArray(np.eye(confusion.true_class.size), dims=("true_class", "land_cover_class"))
-    right = (confusion * same).sum("true_class")
-    true = confusion.sum("land_cover_class").rename(true_class="land_cover_class")
-    chosen = confusion.sum("true_class")
-    there = true > 0
-    iou = (right / (true + chosen - right)).where(there)
-    f1 = (2 * right / (true + chosen)).where(there)
-    scores = xr.Dataset(
-        {
-            "accuracy": right.sum("land_cover_class").where(total > 0),
-            "mean_iou": iou.mean("land_cover_class"),
-            "macro_f1": f1.mean("land_cover_class"),
-            "iou": iou,
-            "f1": f1,
-            "confusion": confusion,
-        }
-    )
-    for name, about in {
-        "accuracy": "share of the area where map and truth agree",
-        "mean_iou": "mean intersection over union of the truth's classes",
-        "macro_f1": "mean F1 score of the truth's classes",
-        "iou": "intersection over union",
-        "f1": "F1 score",
-        "confusion": "share of the area by true class and class of the map",
-    }.items():
-        scores[name].attrs = {"long_name": about, "units": "1"}
-    for name, about in {
-        "source": "emulator or baseline that gave the map",
-        "true_class": "class of the truth",
-        "land_cover_class": "class of the map",
-    }.items():
-        scores[name].attrs = {"long_name": about}
-    return scores
+def _describe(scores: xr.Dataset) -> None:
+    """Set attributes of variables and coordinates."""
+    for key in map(str, scores.variables):
+        score = key.removesuffix("_gain_interval").removesuffix("_interval")
+        about = LONG_NAMES.get(score) or str(scores[score].attrs.get("long_name", ""))
+        if key.endswith("_gain_interval"):
+            about = f"{score}: 90 % interval of the emulator's gain over the source"
+        elif key.endswith("_interval"):
+            about = f"{score}: 90 % interval"
+        scores[key].attrs = {"long_name": about} | ({} if key in scores.coords else {"units": "1"})
+    if "bound" in scores.coords:
+        scores["bound"].attrs = {"long_name": "end of the interval"}

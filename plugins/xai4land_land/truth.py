@@ -24,20 +24,22 @@ NO_CLASS = 254
 NO_CODE = np.iinfo(np.int64).min
 
 
-def as_variable(truth: xr.Dataset | xr.DataArray, name: str = "land_cover") -> xr.DataArray:
+def as_variable(
+    truth: xr.Dataset | xr.DataArray, name: str = "land_cover", what: str = "the truth"
+) -> xr.DataArray:
     """Return the class variable of a dataset: by name, or the only one with flags."""
     if isinstance(truth, xr.DataArray):
-        return drop_single(truth)
+        return drop_single(truth, what)
     if not isinstance(truth, xr.Dataset):
-        raise InputError(f"truth is a {type(truth).__name__}, expected a DataArray or Dataset")
+        raise InputError(f"{what} is a {type(truth).__name__}, expected a DataArray or Dataset")
     truth = move_into_bounds(truth)
     flagged = [str(n) for n, v in truth.data_vars.items() if "flag_values" in v.attrs]
     if name in truth:
-        return drop_single(truth[name])
+        return drop_single(truth[name], what)
     if len(flagged) == 1:
-        return drop_single(truth[flagged[0]])
+        return drop_single(truth[flagged[0]], what)
     raise InputError(
-        f"expected a variable {name!r} or one variable with flag_values, found "
+        f"{what}: expected a variable {name!r} or one variable with flag_values, found "
         f"{', '.join(flagged) or 'none'}; pass the DataArray itself"
     )
 
@@ -127,7 +129,7 @@ class Recoding:
         )
 
 
-def align(truth: xr.DataArray, grid: Grid) -> xr.DataArray:
+def align(truth: xr.DataArray, grid: Grid, what: str = "the truth") -> xr.DataArray:
     """Put the truth on exactly the pixels of a grid; it is missing where it does not reach.
 
     Longitudes may be counted the other way round the globe, and rows run either way.
@@ -137,13 +139,13 @@ def align(truth: xr.DataArray, grid: Grid) -> xr.DataArray:
     InputError
         If it has another resolution, or no pixel in common.
     """
-    own = Grid.of(truth, "the truth")
+    own = Grid.of(truth, what)
     if own == grid:
         return truth.rename(dict(zip(own.names, grid.names, strict=True)))
     if not np.allclose(own.spacings, grid.spacings, rtol=1e-3):
         raise InputError(
-            f"the truth is at {own.resolution:g}°, the map at {grid.resolution:g}°; "
-            "reconstruct on the truth's own grid: target=truth"
+            f"{what} is at {own.resolution:g}°, the map at {grid.resolution:g}°; reconstruct on "
+            f"its grid, target={what.split()[-1]}, or regrid it, .ai4land.regrid(out, 'majority')"
         )
     lat, lon = grid.coords().values()
     west = float(lon.values[0]) - grid.spacings[1] / 2
@@ -161,7 +163,7 @@ def align(truth: xr.DataArray, grid: Grid) -> xr.DataArray:
     for old, wanted in zip(own.names, (lat, lon), strict=True):
         place = around[old].reindex({old: wanted.values}, method="nearest", tolerance=tolerance)
         if not np.isfinite(place).any():
-            raise InputError("the truth and the map have no pixel in common; compare coordinates")
+            raise InputError(f"{what} and the map have no pixel in common; compare coordinates")
     return found
 
 

@@ -13,7 +13,7 @@ import xai4land
 from xai4land import InputError
 
 NO_METHODS = {
-    "xai4land_land": {"open_luh2": "takes files"},
+    "xai4land_land": {"open_luh2": "takes files", "place_randomly": "takes two maps"},
     "xai4land_seasonal": {"anomalies": "takes an array of months, as part of other functions"},
 }
 """Public functions that are no methods, and why."""
@@ -52,7 +52,15 @@ def test_help_shows_the_functions_documentation(capsys):
 def test_an_array_has_the_methods_that_take_one_variable(tmp_path):
     planet = xai4land.sample("land", years=[2000])
     cover = planet.land_cover
-    assert methods(cover.ai4land) == {"evaluate", "explain", "plot", "regrid", "write"}
+    assert methods(cover.ai4land) == {
+        "evaluate",
+        "explain",
+        "flip_rates",
+        "plot",
+        "plot_change",
+        "regrid",
+        "write",
+    }
     assert not hasattr(cover.ai4land, "fit")
     with pytest.raises(AttributeError, match=r"fit takes a Dataset.*to_dataset"):
         cover.ai4land.fit  # noqa: B018

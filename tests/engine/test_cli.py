@@ -51,6 +51,13 @@ def test_reconstruct_and_evaluate(files, capsys):
     assert code == 0
     assert "mean_iou" in out
     assert picture.exists()
+    prior = files / "prior.nc"
+    truth = xr.open_dataset(files / "truth.nc", mask_and_scale=False)
+    truth.isel(time=0).drop_vars("time").to_netcdf(prior)
+    how_to_score = ["--prior", prior, "--factors", "1,2", "--blocks", "30"]
+    code, out, _ = run(capsys, "evaluate", made, files / "truth.nc", *how_to_score)
+    assert code == 0
+    assert "figure_of_merit_upper" in out
     # The same run is finished; another one must not replace it.
     assert run(capsys, "reconstruct", files / "states.nc", made, *how)[0] == 0
     code, _, err = run(capsys, "reconstruct", files / "states.nc", made, *how, "--no-baselines")

@@ -1,1 +1,1 @@
-"""Scores of forecasts, of any variable and season."""
+"""Scores of forecasts and of maps of classes; they know no variable, season or land."""
