@@ -9,7 +9,7 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids import cf
-from xai4land_seasonal.data.climatology import Climatology, anomalies, describe
+from xai4land_seasonal.data.climatology import Climatology, describe, subtract_climatology
 from xai4land_seasonal.data.monthly import is_bounds, read_monthly
 from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.data.seasons import STANDARD_SEASONS, find_seasons, season_coords
@@ -75,7 +75,7 @@ def seasonal_means(
     found.sort()
     starts = np.array([at for at, _ in found])
     variables = {
-        name: array if climatology is None else anomalies(array, climatology)
+        name: array if climatology is None else subtract_climatology(array, climatology)
         for name, array in data.data_vars.items()
         if "time" in array.dims and not is_bounds(name)
     }
