@@ -52,6 +52,8 @@ class _Text(click.ParamType):  # type: ignore[type-arg]  # older click has no ar
             return value
         try:
             return self._read(value)
+        except InputError as error:  # which says itself what is expected
+            self.fail(str(error), param, ctx)
         except ValueError:
             self.fail(f"{value!r}, expected {self._expected}", param, ctx)
 
