@@ -90,11 +90,9 @@ def seasonal_means(
         total = sum(days.isel(time=starts + k).drop_vars("time") for k in range(3))
         mean = (parts[0] + parts[1] + parts[2]) / total
         means[name] = mean.drop_vars([c for c in mean.coords if "time" in mean[c].dims])
-        means[name] = (
-            means[name]
-            .transpose(*array.dims)
-            .assign_attrs({"long_name": str(name), **array.attrs, "cell_methods": "time: mean"})
-        )
+        means[name] = means[name].transpose(*array.dims)
+        # Set, not added: products keep the attributes of the days, which are those of times.
+        means[name].attrs = {"long_name": str(name), **array.attrs, "cell_methods": "time: mean"}
     made = xr.Dataset(means).assign_coords(coords)
     made.attrs = cf.extend_attrs(data, "seasonal means")
     if climatology is not None:
