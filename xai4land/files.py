@@ -3,17 +3,48 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from xai4land.errors import StoreError, Xai4landError
+from xai4land.errors import InputError, StoreError, Xai4landError
 
-__all__ = ["delete", "move_into_place", "replace_file", "translate_os_errors", "write_file"]
+__all__ = [
+    "delete",
+    "local_path",
+    "move_into_place",
+    "replace_file",
+    "translate_os_errors",
+    "write_file",
+]
 
 DISK_FULL_CODES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def local_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path on this machine, with ``~`` as the user's home.
+
+    Raises
+    ------
+    InputError
+        If it is an address elsewhere.
+
+    Examples
+    --------
+    >>> local_path("~/map.zarr") == Path.home() / "map.zarr"
+    True
+    """
+    text = os.fspath(path)
+    scheme, sign, _ = text.partition("://")
+    if sign and scheme.isalnum():
+        raise InputError(
+            f"{text} is not on this machine, expected a local path; open data from there with "
+            f"xr.open_zarr({text!r}), or write to a folder here and copy it"
+        )
+    return Path(text).expanduser()
 
 
 @contextmanager

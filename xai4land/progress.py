@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -12,6 +13,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -24,10 +26,43 @@ __all__ = ["byte_progress", "pixel_progress", "progress_bar"]
 
 NOTEBOOK_WIDTH = 100
 """Characters of a line of text below a notebook's cell."""
+SECONDS_BETWEEN_LINES = 30.0
+"""In logs, where no line can be drawn again."""
+
+
+class LoggedProgress(Progress):
+    """Progress that is drawn on a terminal, and in logs is a line now and then."""
+
+    _written = 0.0
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        """Advance a task; see rich."""
+        super().advance(task_id, advance)
+        self._log()
+
+    def update(self, task_id: TaskID, **fields: Any) -> None:
+        """Update a task; see rich."""
+        super().update(task_id, **fields)
+        self._log()
+
+    def start(self) -> None:
+        """Start; the first line comes after an interval."""
+        self._written = self.get_time()
+        super().start()
+
+    def _log(self) -> None:
+        """Write a line, unless there is a terminal, or the last one is recent."""
+        if self.disable or self.console.is_terminal:
+            return
+        if self.get_time() - self._written >= SECONDS_BETWEEN_LINES and not self.finished:
+            self._written = self.get_time()
+            self.console.print(self.get_renderable())
 
 
 def progress_bar(show: bool, count: ProgressColumn | None = None) -> Progress:
     """Make a bar with count, elapsed and remaining time, on standard error.
+
+    Where that is no terminal, as in batch jobs, a line is written every half a minute.
 
     Parameters
     ----------
@@ -35,15 +70,16 @@ def progress_bar(show: bool, count: ProgressColumn | None = None) -> Progress:
     count : ProgressColumn, optional
         How much is done; by default the number of steps.
     """
-    return Progress(
+    console = _make_console()
+    return LoggedProgress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        *([BarColumn()] if console.is_terminal else []),
         count or MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
-        console=_make_console(),
+        console=console,
         disable=not show,
     )
 
@@ -98,7 +134,8 @@ def byte_progress(description: str, show: bool) -> Iterator[Callable[[int, int |
     ...     here(1000, 4000)
     """
     columns = (DownloadColumn(), TransferSpeedColumn(), TextColumn("left"), TimeRemainingColumn())
-    text = TextColumn("{task.description}", markup=False)
-    with Progress(text, BarColumn(), *columns, console=_make_console(), disable=not show) as bar:
+    text, console = TextColumn("{task.description}", markup=False), _make_console()
+    drawn = [BarColumn()] if console.is_terminal else []
+    with LoggedProgress(text, *drawn, *columns, console=console, disable=not show) as bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -12,7 +12,14 @@ import xarray as xr
 
 from xai4land.errors import InputError
 
-__all__ = ["convert_units", "find_conversion", "is_difference", "is_water", "mark_difference"]
+__all__ = [
+    "ANOMALY_NAMES",
+    "convert_units",
+    "find_conversion",
+    "is_difference",
+    "is_water",
+    "mark_difference",
+]
 
 ALIASES = {
     "degC": "degrees_C = degree_C = degree_Celsius = degrees_celsius",
@@ -28,6 +35,14 @@ DIFFERENCE_TEXT = re.compile(
     r"\b(anomal(y|ies)|departures?|deviations?|differences?|bias(es)?)\b", re.IGNORECASE
 )
 DIFFERENCE_METHOD = re.compile(r":\s*(standard_deviation|range)\b|\banomaly\b")
+ANOMALY_NAMES = {
+    "air_temperature": "air_temperature_anomaly",
+    "air_pressure_at_mean_sea_level": "air_pressure_anomaly",
+    "geopotential_height": "geopotential_height_anomaly",
+    "sea_surface_temperature": "surface_temperature_anomaly",
+    "surface_temperature": "surface_temperature_anomaly",
+}
+"""Standard names of anomalies, where CF has one."""
 WATER_NAME = re.compile(
     r"precipitation|rainfall|evaporation|evapotranspiration|runoff|^lwe_|_lwe_|snowfall_(flux|amount)"
 )
@@ -177,17 +192,33 @@ def is_difference(array: xr.DataArray) -> bool:
 
 
 def mark_difference(array: xr.DataArray) -> xr.DataArray:
-    """Return values that have become differences, with metadata that do not deny it.
+    """Return values that have become differences from a mean, described as such.
+
+    The standard name becomes that of the anomaly where CF has one, and is left out otherwise: it
+    would be that of an absolute value.
 
     Examples
     --------
-    >>> attrs = {"units": "K", "units_metadata": "temperature: on_scale"}
-    >>> mark_difference(xr.DataArray(1.0, attrs=attrs)).attrs["units_metadata"]
-    'temperature: difference'
+    >>> attrs = {"standard_name": "air_temperature", "units": "K"}
+    >>> mark_difference(xr.DataArray(1.0, attrs=attrs)).attrs["standard_name"]
+    'air_temperature_anomaly'
+    >>> attrs = {"standard_name": "precipitation_flux", "units": "kg m-2 s-1"}
+    >>> mark_difference(xr.DataArray(1.0, attrs=attrs, name="pr")).attrs
+    {'units': 'kg m-2 s-1', 'long_name': 'anomaly of precipitation flux'}
     """
-    if "on_scale" not in str(array.attrs.get("units_metadata", "")):
-        return array
-    return array.assign_attrs(units_metadata="temperature: difference")
+    attrs = dict(array.attrs)
+    name = str(attrs.pop("standard_name", ""))
+    kept = name if DIFFERENCE_NAME.search(name) else ANOMALY_NAMES.get(name)
+    if kept:
+        attrs["standard_name"] = kept
+    title = str(attrs.get("long_name", name.replace("_", " ") or array.name))
+    if not DIFFERENCE_TEXT.search(title):
+        attrs["long_name"] = f"anomaly of {title}"
+    if "temperature" in name or "on_scale" in str(attrs.get("units_metadata", "")):
+        attrs["units_metadata"] = "temperature: difference"
+    marked = array.copy(deep=False)
+    marked.attrs = attrs
+    return marked
 
 
 def _describe_failure(name: str, given: str, units: str) -> str:

@@ -22,7 +22,7 @@ from xai4land.commands.arguments import (
     WRITTEN,
     ZARR_FORMAT,
     add_options,
-    check_folder,
+    check_output,
     check_picture,
     drop_missing,
     settings_options,
@@ -67,6 +67,12 @@ def _open(path: Path | None) -> xr.Dataset | None:
     return None if path is None else xai4land.open_store(path)
 
 
+def _list_paths(how: dict[str, Any]) -> list[Path]:
+    """Return the files that a reconstruction reads beside the states."""
+    files = [how["static"], how["target"], how["land"] and Path(how["land"])]
+    return [file for file in files if isinstance(file, Path)]
+
+
 def _reconstruct(
     states: Path,
     static: Path | None,
@@ -90,7 +96,7 @@ def reconstruct(
     states: Path, out: Path, overwrite: bool, zarr_format: Literal[2, 3], quiet: bool, **how: Any
 ) -> None:
     """Reconstruct land cover from STATES into OUT (.zarr or .nc)."""
-    check_folder(out)
+    check_output(out, states, *_list_paths(how))
     made = _reconstruct(states, **how)
     written = xai4land.write(
         made, out, overwrite=overwrite, zarr_format=zarr_format, progress=not quiet
@@ -125,7 +131,7 @@ def fit(states: Path, truth: Path, out: Path, static: Path | None, quiet: bool, 
     """Train an emulator on STATES and TRUTH, and save it to OUT (.safetensors)."""
     if out.suffix != ".safetensors":
         raise InputError(f"{out} is no emulator's name; end it in .safetensors")
-    check_folder(out)
+    check_output(out, states, truth, static)
     command = f"xai4land fit {states.name} {truth.name} {out.name}"
     made = xai4land_land.fit(
         xai4land.open_store(states),

@@ -24,7 +24,7 @@ from xai4land.commands.arguments import (
     TARGET,
     WRITTEN,
     add_options,
-    check_folder,
+    check_output,
     check_picture,
     drop_missing,
     settings_options,
@@ -97,7 +97,7 @@ def forecast(
     **how: Any,
 ) -> None:
     """Forecast seasons from the monthly fields in DATA into OUT (.zarr or .nc)."""
-    check_folder(out)
+    check_output(out, data, how["grid"], *(how["simulations"] or ()))
     if plot is not None:
         check_picture(plot)
     how = _open_inputs(**how)
@@ -131,7 +131,7 @@ def fit(data: Path, out: Path, quiet: bool, **how: Any) -> None:
     """Train a seasonal emulator on the monthly fields in DATA; save it to OUT (.safetensors)."""
     if out.suffix != ".safetensors":
         raise InputError(f"{out} is no emulator's name; end it in .safetensors")
-    check_folder(out)
+    check_output(out, data, how["grid"], *(how["simulations"] or ()))
     command = f"xai4land fit-seasonal {data.name} {out.name}"
     made = seasonal.fit(_open(data), command=command, progress=not quiet, **_open_inputs(**how))
     made.save(out)
@@ -169,7 +169,7 @@ def verify(
     if plot is not None:
         check_picture(plot)
     if report is not None:
-        check_folder(report)
+        check_output(report, forecast, obs)
     ensemble, truth = xai4land.open_store(forecast), _open(obs)
     scores = seasonal.verify(ensemble, truth, progress=not quiet, **drop_missing(how)).compute()
     click.echo(format_table(seasonal.summarise(scores)))
@@ -192,7 +192,7 @@ def calibrate(
     forecast: Path, obs: Path, out: Path, overwrite: bool, quiet: bool, **how: Any
 ) -> None:
     """Correct mean and spread of FORECAST by the monthly fields in OBS, into OUT."""
-    check_folder(out)
+    check_output(out, forecast, obs)
     made = seasonal.calibrate(xai4land.open_store(forecast), _open(obs), **how)
     _write(made, out, overwrite, quiet)
 
@@ -208,9 +208,30 @@ def tercile_probabilities(
     forecast: Path, obs: Path, out: Path, overwrite: bool, quiet: bool, **how: Any
 ) -> None:
     """Count the members of FORECAST in each tercile of the monthly fields in OBS, into OUT."""
-    check_folder(out)
+    check_output(out, forecast, obs)
     made = seasonal.tercile_probabilities(xai4land.open_store(forecast), _open(obs), **how)
     _write(made, out, overwrite, quiet)
 
 
-COMMANDS = [forecast, fit, verify, calibrate, tercile_probabilities]
+@click.command()
+@click.argument("data", type=EXISTING)
+@click.argument("period", type=PERIOD)
+@click.argument("out", type=WRITTEN)
+@click.option("--obs", type=EXISTING, help="Anomalies as observed; needed for forecasts.")
+@add_options(OVERWRITE, QUIET)
+def rebase(
+    data: Path,
+    period: tuple[int, int],
+    out: Path,
+    obs: Path | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Bring the anomalies in DATA to the base PERIOD (as 1991-2020), into OUT."""
+    check_output(out, data, obs)
+    observed = None if obs is None else _open(obs)
+    made = seasonal.rebase(xai4land.open_store(data), period, obs=observed)
+    _write(made, out, overwrite, quiet)
+
+
+COMMANDS = [forecast, fit, verify, calibrate, tercile_probabilities, rebase]

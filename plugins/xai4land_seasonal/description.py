@@ -48,7 +48,8 @@ def describe_forecast(
     """
     grid, _ = forecaster.window(state.grid)
     dims = ("time", "realization", *grid.names)
-    coords: dict[str, Any] = cf.grid_coords(grid)
+    mapping = cf.geographic_mapping(source)
+    coords: dict[str, Any] = {**cf.grid_coords(grid), str(mapping.name): mapping}
     coords |= _time_coords(starts, lead, state.time)
     coords["realization"] = xr.DataArray(
         np.arange(values.shape[1], dtype=np.int32),
@@ -69,12 +70,16 @@ def describe_forecast(
 
 def _output(name: str, variable: Variable, climatology: str) -> Output:
     attrs = {
-        "long_name": f"seasonal anomaly of {variable.standard_name or name}",
+        "long_name": f"seasonal anomaly of {_name_quantity(variable)}",
         "units": variable.units,
         "cell_methods": "time: mean",
         "climatology_period": climatology,
     }
     return Output(name, "float32", attrs, np.float32(np.nan))
+
+
+def _name_quantity(variable: Variable) -> str:
+    return variable.standard_name.removesuffix("_anomaly") or variable.name
 
 
 def _time_coords(starts: Ints, lead: int, time: xr.DataArray) -> dict[str, Any]:

@@ -66,6 +66,7 @@ TWINS = {
     "tercile-probabilities": Twin(
         xai4land_seasonal, "tercile_probabilities", ("data.nc", "obs.nc", "out.nc"), WRITES
     ),
+    "rebase": Twin(xai4land_seasonal, "rebase", ("data.nc", "1991-2020", "out.nc"), WRITES),
 }
 OTHERS = {
     "demo": "runs what plugins show of themselves",

@@ -8,8 +8,15 @@ import xarray as xr
 
 import xai4land
 from xai4land.catalogs import harmonise
+from xai4land.catalogs.harmonising import decode_years
 from xai4land.errors import InputError
-from xai4land.grids.time import count_months, find_time, middle_of_steps, move_into_bounds
+from xai4land.grids.time import (
+    count_months,
+    describe_no_dates,
+    find_time,
+    middle_of_steps,
+    move_into_bounds,
+)
 
 YEAR_2000 = 24000
 
@@ -135,3 +142,65 @@ def test_cftime_bounds_of_another_calendar_are_refused():
     )
     with pytest.raises(InputError, match="another calendar"):
         count_months(data.assign_coords(time_bnds=(("time", "bnds"), other)))
+
+
+# Times at the edges of months
+
+
+def end_stamped(**attrs):
+    """Monthly means of January to March, stamped at the end, whose values are their months."""
+    edges = pd.date_range("2000-01-01", periods=4, freq="MS")
+    time = xr.DataArray(edges[1:], dims="time", attrs={"standard_name": "time", **attrs})
+    return xr.DataArray([1.0, 2.0, 3.0], {"time": time}, "time", name="tas", attrs={"units": "K"})
+
+
+def test_an_edge_whose_bounds_were_lost_is_refused():
+    """A DataArray keeps the name of its bounds, not the bounds."""
+    lost = end_stamped(bounds="time_bnds")
+    message = r"time_bnds.* are not there; .*del data\.time\.attrs\['bounds'\]"
+    for read in (count_months, lambda a: harmonise(a.to_dataset())):
+        with pytest.raises(InputError, match=message):
+            read(lost)
+    del lost.time.attrs["bounds"]  # as the message says
+    assert count_months(lost)[0] == 24001
+    encoded = end_stamped()
+    encoded.time.encoding["bounds"] = "time_bnds"  # as with decode_coords="all"
+    with pytest.raises(InputError, match=r"del data\.time\.encoding\['bounds'\]"):
+        count_months(encoded)
+
+
+def test_an_edge_without_a_name_of_bounds_is_the_beginning():
+    assert count_months(end_stamped()).tolist() == [24001, 24002, 24003]
+
+
+@pytest.mark.parametrize("days", [-1, -15, 14])
+def test_times_within_months_need_no_bounds(days):
+    """The last day of a month, as pandas has it, and its middle."""
+    time = end_stamped(bounds="time_bnds").time
+    within = time.copy(data=time.values + np.timedelta64(days, "D"))
+    within.attrs = time.attrs
+    expected = within.dt.year * 12 + within.dt.month - 1
+    np.testing.assert_array_equal(count_months(xr.Dataset(coords={"time": within})), expected)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "first"),
+    [
+        ([1999, 2000], "1999-01-01"),
+        ([199912, 200001], "1999-12-01"),
+        ([19991231, 20000101], "1999-12-31"),
+    ],
+)
+def test_the_advice_on_numbers_makes_dates_of_them(numbers, first):
+    ds = xr.Dataset(coords={"time": numbers})
+    said = describe_no_dates(ds.time)
+    assert "expected dates" in said
+    made = eval(said[said.index("ds.assign_coords") :], {"ds": ds, "np": np})
+    assert str(made.time.values[0])[:10] == first
+
+
+def test_years_since_some_year_are_dates_in_all_spellings():
+    for unit in ("years", "year", "yr", "Years", "common_year"):
+        time = xr.DataArray([0.0, 1165.0], dims="time", attrs={"units": f"{unit} since 850-1-1"})
+        made = decode_years(xr.Dataset(coords={"time": time}))
+        assert made.time.dt.year.values.tolist() == [850, 2015], unit

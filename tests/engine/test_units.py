@@ -6,7 +6,7 @@ import xarray as xr
 
 from xai4land.catalogs import harmonise
 from xai4land.errors import InputError
-from xai4land.units import convert_units, find_conversion, is_difference
+from xai4land.units import convert_units, find_conversion, is_difference, mark_difference
 
 # Slopes and zero points as UDUNITS 2.2 gives them.
 UDUNITS = [
@@ -119,3 +119,21 @@ def test_types_and_laziness_stay():
     assert made.chunks is not None
     whole = convert_units(xr.DataArray([0, 50], dims="x", attrs={"units": "%"}), "1")
     np.testing.assert_allclose(whole, [0, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("standard_name", "of_anomaly"),
+    [
+        ("air_temperature", "air_temperature_anomaly"),
+        ("air_pressure_at_mean_sea_level", "air_pressure_anomaly"),
+        ("air_temperature_anomaly", "air_temperature_anomaly"),
+        ("precipitation_flux", None),  # CF has none
+        ("tendency_of_air_temperature", "tendency_of_air_temperature"),
+    ],
+)
+def test_differences_have_no_standard_name_of_absolute_values(standard_name, of_anomaly):
+    field = xr.DataArray([1.0], dims="x", name="v", attrs={"standard_name": standard_name})
+    made = mark_difference(field)
+    assert made.attrs.get("standard_name") == of_anomaly
+    assert is_difference(made)
+    assert field.attrs == {"standard_name": standard_name}

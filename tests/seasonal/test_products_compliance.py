@@ -36,11 +36,21 @@ def make_hindcast() -> xr.Dataset:
     return xr.Dataset({"tas": xr.DataArray(values, coords, dims, attrs={"units": "K"})})
 
 
+def make_world() -> xr.Dataset:
+    world = monthly(red_noise(50, 6, 12)).assign_attrs(title="a small world")
+    world["tas"].attrs |= {"standard_name": "air_temperature", "cell_methods": "time: mean"}
+    return world
+
+
+@pytest.fixture
+def world() -> xr.Dataset:
+    return make_world()
+
+
 @pytest.fixture(scope="module")
 def outputs() -> dict[str, xr.Dataset]:
     """One output of each kind."""
-    world = monthly(red_noise(50, 6, 12)).assign_attrs(title="a small world")
-    world["tas"].attrs |= {"standard_name": "air_temperature", "cell_methods": "time: mean"}
+    world = make_world()
     made = forecast(world, ("DJF", "JJA"), years=YEARS, members=5, emulator="persistence")
     other = forecast(world, ("DJF", "JJA"), years=YEARS, members=5, emulator="trend")
     how = {"references": ["trend"], "intervals": 20, "progress": False}
@@ -104,7 +114,7 @@ def test_what_is_read_back_is_the_same(outputs, files, kind):
 
 def test_probabilities_and_intervals_have_units_of_their_own(outputs):
     chance = outputs["terciles"].tas_probability
-    assert set(chance.attrs) == {"long_name", "units", "comment"}
+    assert set(chance.attrs) == {"long_name", "units", "comment", "grid_mapping"}
     assert chance.attrs["units"] == "1"
     scores = outputs["mean scores"]
     for name in ("acc", "crpss", "rpss"):
@@ -112,6 +122,56 @@ def test_probabilities_and_intervals_have_units_of_their_own(outputs):
             assert scores[key].attrs["units"] == "1"
             assert set(scores[key].attrs) == {"long_name", "units"}
     assert scores.rmse_interval.attrs["units"] == "K"
+
+
+@pytest.mark.parametrize(
+    "kind", ["forecast", "terciles", "scores", "calibrated", "combined", "rebased"]
+)
+def test_maps_say_where_they_lie(outputs, files, kind):
+    for made in (outputs[kind], open_store(files[kind])):
+        for name, array in made.data_vars.items():
+            gridded = {"lat", "lon"} <= set(array.dims)
+            assert (array.attrs.get("grid_mapping") == "crs") == gridded, name
+        assert made.crs.attrs["grid_mapping_name"] == "latitude_longitude"
+
+
+def test_scores_without_a_grid_have_no_grid_mapping(outputs):
+    assert "crs" not in outputs["mean scores"].variables
+
+
+def test_fields_keep_their_own_grid_mapping(world):
+    attrs = {"grid_mapping_name": "latitude_longitude", "earth_radius": 6371229.0}
+    mapped = world.assign(sphere=((), 0, attrs))
+    mapped["tas"].attrs["grid_mapping"] = "sphere"
+    hindcast = make_hindcast().assign(sphere=((), 0, attrs))
+    hindcast["tas"].attrs["grid_mapping"] = "sphere"
+    for made in (
+        seasonal_means(mapped),
+        hindcast_seasons(hindcast, "NDJ"),
+        forecast(mapped, "DJF", years=[1949], members=2, emulator="persistence"),
+    ):
+        assert made.tas.attrs["grid_mapping"] == "sphere"
+        assert made.sphere.attrs == attrs
+
+
+def test_anomalies_have_the_names_of_anomalies():
+    """CF has one for temperature; a flux that is an anomaly has none."""
+    absolute = monthly(red_noise(50, 6, 12) + 280)
+    absolute["tas"].attrs |= {"standard_name": "air_temperature", "units": "K"}
+    absolute["pr"] = absolute.tas.assign_attrs(standard_name="precipitation_flux")
+    made = seasonal_means(absolute, climatology=(1900, 1929))
+    assert made.tas.attrs["standard_name"] == "air_temperature_anomaly"
+    assert made.tas.attrs["units_metadata"] == "temperature: difference"
+    assert "standard_name" not in made.pr.attrs
+    assert "anomaly" in made.pr.attrs["long_name"]
+    plain = seasonal_means(absolute)
+    assert plain.tas.attrs["standard_name"] == "air_temperature"
+    hindcast = make_hindcast()
+    hindcast["tas"].attrs["standard_name"] = "air_temperature"
+    made = hindcast_seasons(hindcast, "NDJ")
+    assert made.tas.attrs["standard_name"] == "air_temperature_anomaly"
+    plain = hindcast_seasons(hindcast, "NDJ", anomalies=False)
+    assert plain.tas.attrs["standard_name"] == "air_temperature"
 
 
 def test_bins_say_which_probabilities_they_hold(outputs):

@@ -26,7 +26,8 @@ def is_in_memory(array: xr.DataArray) -> bool:
 def find_files(data: xr.Dataset) -> set[Path]:
     """Find the files and Zarr stores on disk that a dataset's lazy values are read from.
 
-    Objects in a dask graph that read arrays of their own name them as ``arrays_read``.
+    Objects in a dask graph that read arrays of their own name them as ``arrays_read``. Lazy
+    variables that xarray has opened, by whatever engine, also remember their files themselves.
 
     Examples
     --------
@@ -34,6 +35,10 @@ def find_files(data: xr.Dataset) -> set[Path]:
     set()
     """
     texts = {text for v in data.variables.values() for text in _list_sources(v._data)}
+    lazy = [v for v in data.variables.values() if not v._in_memory]
+    places = [v.encoding for v in lazy] + ([data.encoding] if lazy else [])
+    texts |= {str(place["source"]) for place in places if "source" in place}
+    texts -= {text for text in texts if "://" in text and not text.startswith("file://")}
     return {Path(text.removeprefix("file://")).resolve() for text in texts}
 
 
@@ -52,5 +57,15 @@ def _list_sources(values: Any) -> Iterator[str]:
     if store := getattr(values, "datastore", None):
         opened = getattr(getattr(store, "_manager", None), "_args", ())
         yield from (str(name) for name in opened[:1] if isinstance(name, str | Path))
-    if root := getattr(getattr(getattr(values, "_array", None), "store", None), "root", None):
+    store = getattr(getattr(values, "_array", None), "store", None)
+    if root := getattr(store, "root", None):
         yield str(root)
+    yield from _list_referenced(getattr(store, "fs", None))
+
+
+def _list_referenced(files: Any) -> Iterator[str]:
+    """List what kerchunk's references point to, and the file that they are in."""
+    found = getattr(files, "references", {})
+    yield from {str(entry[0]) for entry in found.values() if isinstance(entry, list | tuple)}
+    if isinstance(whole := getattr(files, "storage_options", {}).get("fo"), str):
+        yield whole

@@ -10,11 +10,13 @@ import xarray as xr
 from xai4land.catalogs.variables import convert, recognise
 from xai4land.errors import InputError
 from xai4land.grids.coordinates import coord_names
+from xai4land.grids.missing import mask_misspelt_fill_values
 from xai4land.grids.time import (
     count_months,
     find_time,
     middle_of_steps,
     move_into_bounds,
+    refuse_lost_bounds,
     start_of_months,
 )
 
@@ -34,7 +36,8 @@ Calendar = Literal["standard", "noleap", "360_day"] | None
 Data = TypeVar("Data", xr.DataArray, xr.Dataset)
 ENCODING = {"units": "hours since 1850-01-01", "dtype": "float64", "_FillValue": None}
 FILL_VALUE_THRESHOLD = 1e15
-"""No field here has such values; files that misspell ``_FillValue`` do (1e20)."""
+"""No field here has such values; files that do not declare their fill value do (1e20)."""
+YEAR_NAMES = ("year", "years", "yr", "yrs", "common_year", "common_years")
 
 
 def select_years(data: xr.Dataset, years: tuple[int, int], time: str = "time") -> xr.Dataset:
@@ -64,19 +67,20 @@ def decode_years(data: xr.Dataset) -> xr.Dataset:
     """
     for name, coord in data.coords.items():
         words = str(coord.attrs.get("units", "")).split()
-        if words[:2] != ["years", "since"] and words[:2] != ["year", "since"]:
+        if words[1:2] != ["since"] or words[0].lower() not in YEAR_NAMES:
             continue
         first = int(words[2].split("-")[0])
         years = first + np.floor(coord.values + 1e-6).astype(int)
         dates = (years - 1970).astype("M8[Y]").astype("M8[s]")
         attrs = {k: v for k, v in coord.attrs.items() if k not in ("units", "calendar", "bounds")}
         data = data.assign_coords({name: (coord.dims, dates, {"standard_name": "time", **attrs})})
-    return xr.decode_cf(
+    decoded = xr.decode_cf(
         data,
         decode_times=xr.coders.CFDatetimeCoder(time_unit="s"),
         decode_timedelta=False,
         decode_coords=False,
     )
+    return mask_misspelt_fill_values(decoded)
 
 
 def harmonise(data: xr.Dataset, *, calendar: Calendar = "standard", source: str = "") -> xr.Dataset:
@@ -117,7 +121,9 @@ def harmonise(data: xr.Dataset, *, calendar: Calendar = "standard", source: str 
     (array([283.15, 284.15]), array([16, 15]))
     """
     check_calendar(calendar)
-    data = _rename_coordinates(data)
+    if calendar is not None and (time := find_time(data)) is not None:
+        refuse_lost_bounds(data, time)
+    data = _rename_coordinates(mask_misspelt_fill_values(data))
     problems: list[str] = []
     made: dict[str, xr.DataArray] = {}
     for key, array in data.data_vars.items():

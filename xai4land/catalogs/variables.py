@@ -11,17 +11,9 @@ import xarray as xr
 from pydantic import Field, TypeAdapter
 
 from xai4land.emulator.schema import Schema
-from xai4land.units import convert_units, is_difference
+from xai4land.units import ANOMALY_NAMES, convert_units, is_difference
 
 __all__ = ["KnownVariable", "convert", "known_variables", "recognise"]
-
-
-ANOMALY_NAMES = {
-    "air_temperature": "air_temperature_anomaly",
-    "air_pressure_at_mean_sea_level": "air_pressure_anomaly",
-    "sea_surface_temperature": "surface_temperature_anomaly",
-}
-"""Standard names of anomalies, where CF has one."""
 
 
 class KnownVariable(Schema):

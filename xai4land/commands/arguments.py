@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from xai4land.errors import InputError, StoreError
+from xai4land.files import local_path
 
 __all__ = [
     "CHUNKS",
@@ -29,6 +30,7 @@ __all__ = [
     "ZARR_FORMAT",
     "add_options",
     "check_folder",
+    "check_output",
     "check_picture",
     "drop_missing",
     "settings_options",
@@ -50,6 +52,8 @@ class _Text(click.ParamType):  # type: ignore[type-arg]  # older click has no ar
             return value
         try:
             return self._read(value)
+        except InputError as error:  # which says itself what is expected
+            self.fail(str(error), param, ctx)
         except ValueError:
             self.fail(f"{value!r}, expected {self._expected}", param, ctx)
 
@@ -59,8 +63,10 @@ def _list_of(kind: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
 
 
 def _existing(text: str) -> Path:
-    path = Path(text)
-    if not path.exists():
+    from xai4land.store.opening import find_container
+
+    path = local_path(text)
+    if find_container(path) is None:
         raise ValueError(text)
     return path
 
@@ -97,8 +103,8 @@ def _mapping(text: str) -> dict[str, Any]:
     return found
 
 
-EXISTING = click.Path(exists=True, path_type=Path)
-WRITTEN = click.Path(path_type=Path)
+EXISTING = _Text("path", _existing, "a file or store that exists, or a group in one")
+WRITTEN = _Text("path", local_path, "a path on this machine")
 NAMES = _Text("names", _list_of(str), "names with commas between them")
 NUMBERS = _Text("numbers", _list_of(float), "numbers with commas between them")
 COUNTS = _Text("counts", _list_of(int), "whole numbers with commas between them")
@@ -161,6 +167,31 @@ def check_folder(path: Path) -> None:
     """
     if not path.parent.is_dir():
         raise StoreError(f"there is no folder {path.parent}; make it first")
+
+
+def check_output(path: Path, *inputs: object) -> None:
+    """Check the path of a result, before the work: its folder is there, and no input is lost.
+
+    Results that were computed from an input no longer know their files; the command does.
+
+    Parameters
+    ----------
+    path : Path
+        Of the result.
+    *inputs : object
+        What the command reads; what is no path is passed over.
+
+    Raises
+    ------
+    StoreError
+        If the folder is not there, or the result would lie in, on or around an input.
+    """
+    from xai4land.store.opening import find_container
+    from xai4land.store.targets import refuse_inputs
+
+    check_folder(path)
+    given = (one for one in inputs if isinstance(one, Path))
+    refuse_inputs(path, {(find_container(one) or one).resolve() for one in given})
 
 
 def check_picture(path: Path) -> None:

@@ -16,7 +16,7 @@ from xai4land.commands.arguments import (
     WRITTEN,
     ZARR_FORMAT,
     add_options,
-    check_folder,
+    check_output,
 )
 
 __all__ = ["regrid"]
@@ -49,7 +49,7 @@ def regrid(
     **how: Any,
 ) -> None:
     """Bring DATA to the grid TARGET (degrees, or a file on that grid) into OUT (.zarr or .nc)."""
-    check_folder(out)
+    check_output(out, data, target)
     grid = xai4land.open_store(target) if isinstance(target, Path) else target
     made = xai4land.regrid(xai4land.open_store(data), grid, **how)
     written = xai4land.write(

@@ -15,7 +15,8 @@ from xai4land.emulator.card import Input, MapCard
 from xai4land.emulator.outputs import MISSING_CLASS
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid, Target, target_grid
-from xai4land.grids.time import find_time, move_into_bounds
+from xai4land.grids.missing import mask_misspelt_fill_values
+from xai4land.grids.time import describe_no_dates, find_time, move_into_bounds
 from xai4land.units import convert_units
 
 __all__ = [
@@ -118,7 +119,7 @@ def find_layer(spec: Input, data: xr.Dataset, static: xr.Dataset | None) -> Laye
     source = data if spec.name in data or static is None else static
     if spec.name not in source:
         raise InputError(_absent(spec, [data] if static is None else [data, static]))
-    array = source[spec.name]
+    array = mask_misspelt_fill_values(source[spec.name])
     problems: list[str] = []
     grid = None
     try:
@@ -261,11 +262,7 @@ def _time_problems(layers: list[Layer]) -> list[str]:
             continue
         time = layer.data[name]
         if not isinstance(layer.data.indexes.get(name), DATES):
-            problems.append(
-                f"the time axis {str(name)!r} holds {time.dtype}, expected dates; decode it, e.g. "
-                f"ds.assign_coords({name}=xr.date_range('0850', periods=ds.{name}.size, "
-                "freq='YS', use_cftime=True)) for LUH2's years since 850"
-            )
+            problems.append(f"the time axis {describe_no_dates(time)}")
             times.append(time)
             continue
         if times and not np.array_equal(time.values, times[0].values):

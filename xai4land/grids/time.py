@@ -15,12 +15,14 @@ from xai4land.typing import Ints
 
 __all__ = [
     "count_months",
+    "describe_no_dates",
     "find_time",
     "holds_dates",
     "middle_of_steps",
     "move_into_bounds",
     "number_of_month",
     "read_bounds",
+    "refuse_lost_bounds",
     "start_of_months",
 ]
 
@@ -28,6 +30,19 @@ OTHER_NAMES = ("forecast_reference_time", "forecast_period")
 """Standard names of times that are no time axis."""
 USUAL_NAMES = ("time", "valid_time")
 MAX_DAYS_OF_MONTH = 32
+COUNTED_DATES = (
+    ("years", "f'{int(n):04d}-01-01'", (1200, 2999)),
+    ("months", "f'{int(n) // 100:04d}-{int(n) % 100:02d}-01'", (120001, 299912)),
+    (
+        "days",
+        "f'{int(n) // 10000:04d}-{int(n) // 100 % 100:02d}-{int(n) % 100:02d}'",
+        (12000101, 29991231),
+    ),
+)
+"""Dates that are written as one number, how to read them, and between which numbers they lie.
+
+Smaller ones may be counts of years since some year: LUH2's go from 0 to 1165.
+"""
 ROUNDING = timedelta(hours=1)
 """How far a time may lie outside its bounds, as those in float32 do."""
 
@@ -214,6 +229,38 @@ def _move_axis(data: xr.Dataset, name: str) -> xr.DataArray | None:
     return moved
 
 
+def describe_no_dates(time: xr.DataArray) -> str:
+    """Say what a time axis holds instead of dates, and how to get them.
+
+    Examples
+    --------
+    >>> print(describe_no_dates(xr.DataArray([1999, 2000], dims="time", name="time")))
+    'time' holds int64 (1999, ...), expected dates; if these are years, make dates of them: \
+ds.assign_coords(time=[np.datetime64(f'{int(n):04d}-01-01', 's') for n in ds.time.values])
+    """
+    name = str(time.name)
+    first = f" ({time.values.flat[0]:g}, ...)" if time.size and time.dtype.kind in "iuf" else ""
+    return f"{name!r} holds {time.dtype}{first}, expected dates; {_advise_dates(time)}"
+
+
+def _advise_dates(time: xr.DataArray) -> str:
+    """Return how to make dates of what a time axis holds."""
+    name = str(time.name)
+    if time.dtype.kind not in "iuf" or not time.size or "since" in str(time.attrs.get("units")):
+        return "decode them, xr.decode_cf(ds), or open the data with decode_times=True"
+    low, high = float(time.min()), float(time.max())
+    for what, text, (least, most) in COUNTED_DATES:
+        if least <= low and high <= most and bool((time == np.floor(time)).all()):
+            return (
+                f"if these are {what}, make dates of them: ds.assign_coords({name}="
+                f"[np.datetime64({text}, 's') for n in ds.{name}.values])"
+            )
+    return (
+        f"give them, e.g. for LUH2's years since 850: ds.assign_coords({name}=xr.date_range("
+        f"'0850', periods=ds.{name}.size, freq='YS', use_cftime=True))"
+    )
+
+
 def number_of_month(dates: xr.DataArray) -> Ints:
     """Return the number of the month of each date, counted from January of year 0.
 
@@ -232,24 +279,24 @@ def count_months(data: xr.Dataset | xr.DataArray, name: str = "time") -> Ints:
     Raises
     ------
     InputError
-        If the axis holds no dates, or the bounds are not of single months.
+        If the axis holds no dates, the bounds are not of single months, or are named and not
+        there where they decide.
 
     Examples
     --------
     >>> edges = np.array(["2000-01-01", "2000-02-01"], "M8[s]")
     >>> time = xr.DataArray(edges[1:], dims="time", attrs={"bounds": "time_bnds"})
     >>> data = xr.Dataset(coords={"time": time, "time_bnds": (("time", "bnds"), edges[None])})
-    >>> count_months(data), count_months(data.drop_vars("time_bnds"))
+    >>> count_months(data), count_months(xr.Dataset(coords={"time": edges[1:]}))
     (array([24000]), array([24001]))
     """
     time = data[name]
     if not holds_dates(time):
-        raise InputError(
-            f"times {name!r} are {time.dtype}, expected dates; open the data with "
-            "decode_times=True, or run xr.decode_cf(ds)"
-        )
+        raise InputError(f"times {describe_no_dates(time)}")
     bounds = read_bounds(data, name)
-    if bounds is not None:
+    if bounds is None:
+        refuse_lost_bounds(data, name)
+    else:
         spans = pd.to_timedelta((bounds.values[:, 1] - bounds.values[:, 0]).ravel())
         if (longest := spans.max().days) > MAX_DAYS_OF_MONTH:
             raise InputError(
@@ -257,6 +304,47 @@ def count_months(data: xr.Dataset | xr.DataArray, name: str = "time") -> Ints:
                 f"monthly means, or drop wrong bounds: ds.drop_vars({str(bounds.name)!r})"
             )
     return number_of_month(middle_of_steps(data, name))
+
+
+def refuse_lost_bounds(data: xr.Dataset | xr.DataArray, name: str = "time") -> None:
+    """Refuse times at the edges of months whose bounds are named but not there.
+
+    Such a time is the end of one month and the beginning of the next, and the bounds would say
+    which is meant: CESM stamps means at the end, others at the beginning. Without a name of
+    bounds it is the beginning, as everywhere in pandas and xarray.
+
+    Raises
+    ------
+    InputError
+
+    Examples
+    --------
+    >>> edges = np.array(["2000-02-01"], "M8[s]")
+    >>> time = xr.DataArray(edges, dims="time", attrs={"bounds": "time_bnds"})
+    >>> refuse_lost_bounds(xr.Dataset(coords={"time": time}))
+    Traceback (most recent call last):
+    ...
+    xai4land.errors.InputError: times 'time' are the first instants of months (2000-02-01), and \
+their bounds 'time_bnds', which say whether a mean is of the month before or after, are not \
+there; give the Dataset that has them, or, if months begin at these times, drop the name: \
+del data.time.attrs['bounds']
+    """
+    time = data[name]
+    place = time.attrs if "bounds" in time.attrs else time.encoding
+    named = place.get("bounds")
+    variables = {**getattr(data, "data_vars", {}), **data.coords}
+    if named is None or named in variables or not time.size or not holds_dates(time):
+        return
+    calendar = "standard" if time.dtype.kind == "M" else time.dt.calendar
+    if not (start_of_months(number_of_month(time), calendar) == time.values).all():
+        return
+    where = "attrs" if place is time.attrs else "encoding"
+    raise InputError(
+        f"times {name!r} are the first instants of months ({str(time.values[0])[:10]}), and their "
+        f"bounds {named!r}, which say whether a mean is of the month before or after, are not "
+        "there; give the Dataset that has them, or, if months begin at these times, drop the "
+        f"name: del data.{name}.{where}['bounds']"
+    )
 
 
 def start_of_months(months: Ints, calendar: str) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 
 import dask
 import dask.array as da
+import numpy as np
 import xarray as xr
 
 from xai4land.errors import InputError
@@ -79,7 +80,8 @@ def to_netcdf(stored: xr.Dataset, store: Path, path: Path) -> None:
 def _save_file(stored: xr.Dataset, values: Mapping[Hashable, Any], path: Path) -> None:
     """Save values with the names, dimensions and attributes of a dataset."""
     variables = {
-        name: xr.Variable(v.dims, values[name], v.attrs) for name, v in stored.variables.items()
+        name: xr.Variable(v.dims, _use_python_texts(values[name]), v.attrs)
+        for name, v in stored.variables.items()
     }
     whole = xr.Dataset(variables, attrs=_drop_bounds(stored))
     _discard(path)
@@ -92,6 +94,11 @@ def _save_file(stored: xr.Dataset, values: Mapping[Hashable, Any], path: Path) -
             raise
         # All that netCDF4 says of a full disk.
         raise OSError(errno.ENOSPC, f"{error}, as where the disk is full") from error
+
+
+def _use_python_texts(values: Any) -> Any:
+    """Return texts of NumPy's own type as objects in memory: older xarray writes no others."""
+    return np.asarray(values).astype(object) if values.dtype.kind == "T" else values
 
 
 def _discard(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,18 +16,43 @@ from xai4land.files import write_file
 from xai4land.options import get_options
 from xai4land.store.manifest import ROOTS
 
-__all__ = ["check_target", "note_finished", "read_finished", "refuse_existing"]
+__all__ = [
+    "check_target",
+    "note_finished",
+    "read_finished",
+    "refuse_existing",
+    "refuse_inputs",
+]
 
 
 def check_target(data: xr.Dataset, path: Path) -> None:
     """Refuse to write over, into, or around the files that a dataset is read from.
+
+    Values in memory need their files no more: whoever asks for ``overwrite`` may replace these.
+
+    Raises
+    ------
+    StoreError
+    """
+    refuse_inputs(path, find_files(data))
+
+
+def refuse_inputs(path: Path, inputs: Collection[Path]) -> None:
+    """Refuse to write over, into, or around some files or stores.
+
+    Parameters
+    ----------
+    path : Path
+        Of the result.
+    inputs : collection of Path
+        Resolved.
 
     Raises
     ------
     StoreError
     """
     whole = path.resolve()
-    for source in sorted(find_files(data)):
+    for source in sorted(inputs):
         if whole == source:
             relation = "is an input of this run, which would be lost"
         elif source in whole.parents:

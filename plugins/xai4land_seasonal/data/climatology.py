@@ -9,6 +9,7 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
+from xai4land.grids.time import refuse_lost_bounds
 from xai4land.regridding import cell_means
 from xai4land.typing import Floats, Ints
 from xai4land.units import convert_units, mark_difference
@@ -16,7 +17,7 @@ from xai4land_seasonal.data.levels import check_level
 from xai4land_seasonal.data.monthly import is_bounds, read_monthly
 from xai4land_seasonal.data.months import number_months
 
-__all__ = ["Climatology", "anomalies", "describe"]
+__all__ = ["Climatology", "anomalies", "describe", "subtract_climatology"]
 
 Data = TypeVar("Data", xr.Dataset, xr.DataArray)
 Climatology = tuple[int, int] | xr.Dataset | xr.DataArray | None
@@ -28,7 +29,8 @@ def anomalies(data: Data, climatology: Climatology = None, *, before: int | None
     Parameters
     ----------
     data : DataArray or Dataset, with a monthly time axis
-        The bounds of months can be in a Dataset alone.
+        The bounds of months can be in a Dataset alone; a DataArray that is stamped at the first
+        instants of months and names bounds, which it has not, is refused.
     climatology : tuple of int, Dataset, DataArray or None
         First and last year of the mean; or the mean itself, on ``month`` (1 to 12), in any units;
         or None where data are anomalies already.
@@ -58,11 +60,19 @@ def anomalies(data: Data, climatology: Climatology = None, *, before: int | None
     if isinstance(data, xr.Dataset):
         data = read_monthly(data)
         found = {
-            name: anomalies(array, climatology, before=before)
+            name: subtract_climatology(array, climatology, before=before)
             for name, array in data.data_vars.items()
             if "time" in array.dims and not is_bounds(name)
         }
         return data.assign(found)
+    refuse_lost_bounds(data)
+    return subtract_climatology(data, climatology, before=before)
+
+
+def subtract_climatology(
+    data: xr.DataArray, climatology: Climatology, *, before: int | None = None
+) -> xr.DataArray:
+    """Return anomalies of a field whose dates lie in their months; see :func:`anomalies`."""
     time = "time"
     if climatology is None:
         return check_level(data, absolute=False)

@@ -98,9 +98,8 @@ def hindcast_seasons(
         front = [d for d in ("time", "realization") if d in mean.dims]
         mean = mean - mean.mean(front) if anomalies else mean
         attrs = mark_difference(array).attrs if anomalies else array.attrs
-        fields[name] = mean.transpose(*front, ...).assign_attrs(
-            {"long_name": str(name), **attrs, "cell_methods": "time: mean"}
-        )
+        fields[name] = mean.transpose(*front, ...)
+        fields[name].attrs = {"long_name": str(name), **attrs, "cell_methods": "time: mean"}
     result = xr.Dataset(fields).assign_coords(coords)
     result = result.assign_coords(forecast_reference_time=reference_time(months, dates))
     result.attrs = cf.extend_attrs(data, f"{target.name} means of a hindcast")

@@ -9,7 +9,7 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids import cf
-from xai4land_seasonal.data.climatology import Climatology, anomalies, describe
+from xai4land_seasonal.data.climatology import Climatology, describe, subtract_climatology
 from xai4land_seasonal.data.monthly import is_bounds, read_monthly
 from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.data.seasons import STANDARD_SEASONS, find_seasons, season_coords
@@ -75,7 +75,7 @@ def seasonal_means(
     found.sort()
     starts = np.array([at for at, _ in found])
     variables = {
-        name: array if climatology is None else anomalies(array, climatology)
+        name: array if climatology is None else subtract_climatology(array, climatology)
         for name, array in data.data_vars.items()
         if "time" in array.dims and not is_bounds(name)
     }
@@ -90,11 +90,9 @@ def seasonal_means(
         total = sum(days.isel(time=starts + k).drop_vars("time") for k in range(3))
         mean = (parts[0] + parts[1] + parts[2]) / total
         means[name] = mean.drop_vars([c for c in mean.coords if "time" in mean[c].dims])
-        means[name] = (
-            means[name]
-            .transpose(*array.dims)
-            .assign_attrs({"long_name": str(name), **array.attrs, "cell_methods": "time: mean"})
-        )
+        means[name] = means[name].transpose(*array.dims)
+        # Set, not added: products keep the attributes of the days, which are those of times.
+        means[name].attrs = {"long_name": str(name), **array.attrs, "cell_methods": "time: mean"}
     made = xr.Dataset(means).assign_coords(coords)
     made.attrs = cf.extend_attrs(data, "seasonal means")
     if climatology is not None:

@@ -9,6 +9,7 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
+from xai4land.grids.missing import mask_misspelt_fill_values
 from xai4land.grids.time import (
     count_months,
     find_time,
@@ -21,7 +22,7 @@ __all__ = ["as_dataset", "drop_single_dims", "is_bounds", "read_monthly"]
 
 
 def as_dataset(data: Any, what: str = "the data") -> xr.Dataset:
-    """Return a dataset; a named DataArray becomes one.
+    """Return a dataset, whose grid mappings are coordinates; a named DataArray becomes one.
 
     Raises
     ------
@@ -34,7 +35,8 @@ def as_dataset(data: Any, what: str = "the data") -> xr.Dataset:
     ['tas']
     """
     if isinstance(data, xr.Dataset):
-        return data
+        mappings = {array.attrs.get("grid_mapping") for array in data.data_vars.values()}
+        return data.set_coords([name for name in data.data_vars if name in mappings])
     if isinstance(data, xr.DataArray) and data.name is not None:
         return data.to_dataset()
     mend = "name it: .rename('tas')" if isinstance(data, xr.DataArray) else "open it with xarray"
@@ -52,7 +54,9 @@ def read_monthly(source: Any, what: str = "the data") -> xr.Dataset:
 
     The axis is found by its attributes or its name. Its bounds say which month a mean is of,
     whatever day it was stamped with; ``valid_time`` along the axis goes before it, as GRIB has
-    it. Nothing but the axis is computed.
+    it. Without bounds it is the month of the time: the first instant of a month is of that month,
+    unless the axis names bounds that are not there, which is refused. Nothing but the axis is
+    computed.
 
     Parameters
     ----------
@@ -63,8 +67,8 @@ def read_monthly(source: Any, what: str = "the data") -> xr.Dataset:
     Raises
     ------
     InputError
-        If there is no time axis or several, its bounds are not of single months or contradict
-        it, or values are objects.
+        If there is no time axis or several, its bounds are not of single months, contradict it or
+        were lost, or values are objects.
 
     Examples
     --------
@@ -75,7 +79,7 @@ def read_monthly(source: Any, what: str = "the data") -> xr.Dataset:
     >>> read_monthly(tas).time.dt.month.values
     array([1])
     """
-    data = as_dataset(source, what)
+    data = mask_misspelt_fill_values(as_dataset(source, what))
     name = find_time(data, what)
     if name is None:
         raise InputError(

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xai4land.errors import InputError
+from xai4land.grids.time import describe_no_dates
 from xai4land.typing import Ints
 
 __all__ = ["number_months", "set_time_encoding", "start_of_months"]
@@ -40,9 +41,7 @@ def number_months(time: xr.DataArray, what: str = "the data") -> Ints:
     try:
         months: Ints = 12 * time.dt.year.values + time.dt.month.values - 1
     except (AttributeError, TypeError):
-        raise InputError(
-            f"{what}: {name!r} holds {time.dtype}, expected dates; run xr.decode_cf(ds)"
-        ) from None
+        raise InputError(f"{what}: {describe_no_dates(time)}") from None
     if months.size == 0:
         raise InputError(f"{what}: {name!r} has no step")
     steps = np.diff(months)

@@ -13,7 +13,7 @@ from xai4land.grids.cells import cell_areas, cell_edges, overlap_matrix
 from xai4land.grids.grid import Grid, Target, global_grid
 from xai4land.regridding import cell_means
 from xai4land.typing import Floats, Ints
-from xai4land_seasonal.data.climatology import Climatology, anomalies, describe
+from xai4land_seasonal.data.climatology import Climatology, describe, subtract_climatology
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.monthly import drop_single_dims, read_monthly
 from xai4land_seasonal.data.months import number_months
@@ -147,7 +147,9 @@ def read_state(
         plain = array.transpose("time", *source.names)
         plain = plain.assign_coords(time=plain["time"].variable)
         plain = plain if source == target and grid is None else cell_means(plain, target, data)
-        parts.append(plain if absolute else anomalies(plain, climatology, before=before))
+        if not absolute:
+            plain = subtract_climatology(plain, climatology, before=before)
+        parts.append(plain)
     names = [variable.name for variable in variables]
     parts = [p.drop_vars([c for c in p.coords if c not in p.dims]) for p in parts]
     parts[1:] = [p.assign_coords(time=parts[0]["time"]) for p in parts[1:]]

@@ -11,7 +11,7 @@ from pydantic import Field
 from xai4land.catalogs.variables import known_variables
 from xai4land.emulator import Schema
 from xai4land.errors import InputError
-from xai4land.units import convert_units, is_difference
+from xai4land.units import ANOMALY_NAMES, convert_units, is_difference
 
 __all__ = [
     "KNOWN_VARIABLES",
@@ -41,14 +41,14 @@ class Variable(Schema):
     aliases: tuple[str, ...] = ()
 
 
-ANOMALY_NAMES = {"tas": ("tempanomaly", "temperature_anomaly")}
+ANOMALY_ALIASES = {"tas": ("tempanomaly", "temperature_anomaly")}
 """Names that are used for anomalies only."""
 KNOWN_VARIABLES = tuple(
     Variable(
         name=known.name,
         standard_name=known.standard_name,
         units=known.units,
-        aliases=(f"{known.name}_anomaly", *known.aliases, *ANOMALY_NAMES.get(known.name, ())),
+        aliases=(f"{known.name}_anomaly", *known.aliases, *ANOMALY_ALIASES.get(known.name, ())),
     )
     for known in known_variables()
     if known.name in ("tas", "pr", "psl", "tos")
@@ -126,7 +126,7 @@ def find_variable(
         named = [
             str(n)
             for n, array in data.data_vars.items()
-            if array.attrs.get("standard_name") == variable.standard_name
+            if array.attrs.get("standard_name") in _standard_names(variable)
         ]
     if len(named) != 1:
         seen = f"{len(named)} ({', '.join(named)})" if named else "none"
@@ -145,3 +145,8 @@ def find_variable(
         standard_name=variable.standard_name,
         differences=differences or is_difference(found),
     )
+
+
+def _standard_names(variable: Variable) -> set[str]:
+    """Return the standard names of a variable: that of absolute values, and that of anomalies."""
+    return {variable.standard_name, ANOMALY_NAMES.get(variable.standard_name, "")} - {""}

@@ -32,7 +32,12 @@ def describe_scores(scores: xr.Dataset, forecast: xr.Dataset) -> xr.Dataset:
     found = scores
     grid = Grid.of(forecast)
     if set(grid.names) <= set(map(str, found.dims)):
+        mapping = cf.geographic_mapping(forecast)
         found = found.assign_coords(cf.grid_coords(grid, cell_edges(grid, forecast)))
+        found = found.assign_coords({str(mapping.name): mapping})
+        for array in found.data_vars.values():
+            if set(grid.names) <= set(map(str, array.dims)):
+                array.attrs["grid_mapping"] = str(mapping.name)
     if "bin" in found.dims:
         found = found.assign_coords(_bins(found.sizes["bin"]))
     for name in set(LABELS) & set(map(str, found.dims)):
