@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import xarray as xr
@@ -76,6 +76,8 @@ def roll_out(
 
     outputs = emulator.card.outputs
     assert isinstance(outputs, Changes)
+    if demand not in get_args(Demand):
+        raise InputError(f"demand={demand!r}, expected 'change' or 'level'")
     map_ = encode_prior(prior, outputs, legend)
     found = find_years(map_)
     if len(found) != 1:

@@ -31,7 +31,7 @@ def allocate(
 
     A class that a cell has too much of loses pixels to those that it lacks, as few as possible;
     these are the pixels whose new class is the most probable. Gaining classes are served one after
-    another, the one with the most pixels to gain first. All pixels count alike. Cells whose
+    another, in each cell the one with the most pixels to gain first. All pixels count alike. Cells whose
     fractions, or any of whose pixels, are missing stay as they are, as do those without change.
 
     Parameters
@@ -125,7 +125,7 @@ def demanded_changes(
     ([5, 0, 0], [0, 3, 2])
     """
     known = torch.isfinite(wanted).all(0)
-    exact = torch.where(known, wanted, 0.0).double()
+    exact = torch.where(known, wanted.clamp(min=0), 0.0).double()
     exact = exact / exact.sum(0).clamp(min=1e-12) * pixels
     below = torch.floor(exact + ROUNDING)
     spare = pixels - below.sum(0)
@@ -185,10 +185,15 @@ def _move(
     """Return the group of each pixel, shape (pixels of a cell, cells), after all moves."""
     own = likely.gather(0, group.clamp(min=0)[None])[0]
     new, left, free = group.clone(), losses.clone(), group >= 0
-    order = gains.sum(1).argsort(descending=True).tolist()
-    for k in (k for k in order if bool(gains[k].any())):
-        candidate = free & (group != k) & (left.gather(0, group.clamp(min=0)) > 0)
-        score = torch.round((likely[k] - own) * SCORE_STEPS)
+    # Of each cell by itself, so that no other cell matters.
+    order = gains.argsort(dim=0, descending=True, stable=True)
+    for taker in order:
+        wanted = gains.gather(0, taker[None])[0]
+        if not bool(wanted.any()):
+            break
+        candidate = free & (group != taker) & (left.gather(0, group.clamp(min=0)) > 0)
+        chance = likely.gather(0, taker.expand(1, *group.shape))[0]
+        score = torch.round((chance - own) * SCORE_STEPS)
         ranked = torch.where(candidate, score, -torch.inf).argsort(
             dim=0, descending=True, stable=True
         )
@@ -198,9 +203,9 @@ def _move(
             here = (source == other) & allowed
             within = torch.where(here, here.cumsum(0), within)
         allowed &= within <= left.gather(0, source.clamp(min=0))
-        allowed &= allowed.cumsum(0) <= gains[k]
+        allowed &= allowed.cumsum(0) <= wanted
         moved = torch.zeros_like(allowed).scatter(0, ranked, allowed)
-        new = torch.where(moved, k, new)
+        new = torch.where(moved, taker, new)
         free &= ~moved
         left = left - _count(torch.where(moved, group, -1), left.shape[0])
     return new

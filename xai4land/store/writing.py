@@ -14,7 +14,7 @@ from typing import Literal
 import xarray as xr
 
 from xai4land.errors import InputError, StoreError
-from xai4land.files import move_into_place
+from xai4land.files import local_path, move_into_place
 from xai4land.progress import pixel_progress
 from xai4land.store import manifest, netcdf
 from xai4land.store.locks import hold_run, pause_writers, translate_store_errors
@@ -84,7 +84,7 @@ def write(
     ...     write(planet, f"{folder}/planet.zarr", progress=False).name
     'planet.zarr'
     """
-    path = Path(path)
+    path = local_path(path)
     if path.suffix not in (".zarr", ".nc"):
         raise InputError(f"cannot tell the format of {path}; end its name in .zarr or .nc")
     if not path.parent.is_dir():
