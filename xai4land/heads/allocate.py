@@ -31,8 +31,9 @@ def allocate(
 
     A class that a cell has too much of loses pixels to those that it lacks, as few as possible;
     these are the pixels whose new class is the most probable. Gaining classes are served one after
-    another, in each cell the one with the most pixels to gain first. All pixels count alike. Cells whose
-    fractions, or any of whose pixels, are missing stay as they are, as do those without change.
+    another, in each cell the one with the most pixels to gain first. All pixels count alike. Cells
+    whose fractions, or any of whose pixels, are missing stay as they are, as do those without
+    change.
 
     Parameters
     ----------

@@ -19,6 +19,7 @@ import torch
 
 from xai4land.emulator.outputs import MISSING_CLASS, Changes, flags
 from xai4land.heads.allocate import allocate
+from xai4land.heads.base import TrainingWindow
 from xai4land.heads.classes import (
     CONFIDENCE_STEPS,
     ClassFractions,
@@ -38,6 +39,9 @@ CHANGE_FLOOR = 1e-5
 """Added to a probability before its logarithm, so that no change is ruled out."""
 MOST_LEAVING = 0.9
 """Largest probability that a pixel changes, before the network has a say."""
+THRESHOLDS = (1.0, 0.85, 0.7, 0.6, 0.5, 0.4, 0.3)
+MOST_ACCURACY_LOST = 0.005
+"""Against the accuracy of the prior map itself."""
 SMALLEST_CHANGE = 1e-6
 """Less than this share of a cell is no change, but a rounding error of the states."""
 
@@ -137,6 +141,36 @@ class ChangeHead(ClassHead):
         rounded = tuple(tuple(round(float(rate), 4) for rate in row) for row in rates)
         return learned.model_copy(update={"transitions": rounded if mean else ()})
 
+    def tune(
+        self,
+        raw: Sequence[torch.Tensor],
+        guess: Sequence[torch.Tensor],
+        windows: Sequence[TrainingWindow],
+    ) -> Changes:
+        """Return the classes with the threshold of the exchange that suits validation windows.
+
+        It gives the largest figure of merit of those that cost little of the accuracy that the
+        prior map itself has.
+        """
+        groups = self._constants[2]
+        likely = [
+            self.probabilities_of(one[None], values[None], [window])[0].cpu()
+            for one, values, window in zip(raw, guess, windows, strict=True)
+        ]
+        scores = []
+        for threshold in THRESHOLDS:
+            maps = [
+                allocate(known_classes(window.truth[1]), part, window.cells, groups, threshold)
+                for part, window in zip(likely, windows, strict=True)
+            ]
+            scores.append(score_change(maps, windows))
+        allowed = [merit for merit, loss in scores if loss <= MOST_ACCURACY_LOST]
+        best = max(allowed, default=scores[0][0])
+        chosen = THRESHOLDS[[merit for merit, _ in scores].index(best)]
+        learned = super().tune(raw, guess, windows)
+        assert isinstance(learned, Changes)
+        return learned.model_copy(update={"threshold": chosen})
+
     def finish(
         self, blended: torch.Tensor, values: torch.Tensor, guess: ClassFractions, pixels: Pixels
     ) -> dict[str, torch.Tensor]:
@@ -166,6 +200,28 @@ class ChangeHead(ClassHead):
             known = torch.where(prior >= 0, codes[prior.clamp(min=0)], missing)
             maps[f"{name}_persistence"] = known
         return maps | ({f"{name}_probability": probability} if self.probabilities else {})
+
+
+def known_classes(positions: torch.Tensor) -> torch.Tensor:
+    """Return the numbers of classes, -1 where they are missing."""
+    return torch.where(positions == MISSING_CLASS, -1, positions.long())
+
+
+def score_change(
+    maps: Sequence[torch.Tensor], windows: Sequence[TrainingWindow]
+) -> tuple[float, float]:
+    """Return the figure of merit, and the accuracy that is lost against the prior map."""
+    hits = changed = right = kept = known = 0
+    for new, window in zip(maps, windows, strict=True):
+        truth, prior = (layer.long() for layer in window.truth)
+        there = (truth != MISSING_CLASS) & (prior != MISSING_CLASS)
+        after, before, made = truth[there], prior[there], new[there]
+        hits += int(((after == made) & (after != before)).sum())
+        changed += int(((after != before) | (made != before)).sum())
+        right += int((after == made).sum())
+        kept += int((after == before).sum())
+        known += after.numel()
+    return hits / max(changed, 1), (kept - right) / max(known, 1)
 
 
 @dataclass(frozen=True)
