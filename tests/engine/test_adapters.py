@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 import xarray as xr
 from catalog_files import write_catalog
+from dask.highlevelgraph import HighLevelGraph
 
 import xai4land
-from xai4land.adapters.dask import find_failed_key, make_reading_task
+from xai4land.adapters.dask import (
+    find_failed_key,
+    find_needed_keys,
+    make_reading_task,
+    select_tasks,
+)
 from xai4land.adapters.intake import requested_variables, set_requested_variables
 from xai4land.adapters.xarray import is_in_memory
 
@@ -62,3 +68,31 @@ def test_a_search_knows_the_variables_that_were_asked_for(tmp_path):
     assert requested_variables(found) == ["tas"]
     set_requested_variables(found, [])
     assert requested_variables(found) == []
+
+
+def test_selected_tasks_give_the_same_and_no_layer_is_listed_for_that():
+    values = np.arange(400.0).reshape(20, 20)
+    base = da.from_array(values, chunks=5, name="base")
+    smooth = da.overlap.overlap(base, 1, "none").map_blocks(np.cumsum, 0, name="smooth")
+    total = (smooth + 1).sum(axis=0) * 2
+    end = (total.name, 2)
+    needed = find_needed_keys(total.dask, [end], lambda _: False)
+    tasks = select_tasks(total.dask, needed, {})
+    assert tasks.layers[total.name].keys() == {end}
+    assert not total.dask.layers[total.name].is_materialized()
+    # As many as dask itself would run, which looks at all.
+    assert len(dict(tasks)) == len(dict(total.dask.cull([end])))
+    np.testing.assert_array_equal(dask.get(dict(tasks), end), total.blocks[2].compute())
+
+
+def test_tasks_that_are_given_take_the_place_of_all_that_they_need():
+    base = da.from_array(np.arange(6.0), chunks=2, name="base")
+    added = {("sums", k): (np.add, ("base", k), ("sums", k - 1)) for k in (1, 2)}
+    graph = HighLevelGraph.from_collections("sums", {("sums", 0): ("base", 0), **added}, [base])
+    sums = da.Array(graph, "sums", base.chunks, float)
+    end, before = ("sums", 2), ("sums", 1)
+    needed = find_needed_keys(sums.dask, [end], before.__eq__)
+    assert not needed["base"] & {("base", 0), ("base", 1)}
+    tasks = select_tasks(sums.dask, needed, {before: (np.asarray, [10.0, 20.0])})
+    np.testing.assert_array_equal(dask.get(dict(tasks), end), [14.0, 25.0])
+    assert tasks.layers.keys() <= sums.dask.layers.keys()

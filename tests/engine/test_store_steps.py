@@ -92,13 +92,19 @@ def test_format_2_is_written_step_by_step_too(tmp_path):
 def test_a_shard_holds_blocks_of_one_step(tmp_path):
     counted, tell = counter()
     out = chain(on_block=tell)
-    out["last"] = ("t", np.arange(2.0))
-    path = write(out.transpose(..., "x"), tmp_path / "map.zarr", progress=False)
+    out["turned"] = out.sure.transpose("y", "time", "x")
+    path = write(out, tmp_path / "map.zarr", progress=False)
     check(path)
     assert set(counted.values()) == {1}
-    shards = {name: xr.open_zarr(path)[name].encoding["shards"] for name in ("cover", "sure")}
-    assert all(shape[0] == 1 for shape in shards.values())
-    assert shards["cover"][1:] != (SIDE, SIDE)
+    for variable in xr.open_zarr(path)[["cover", "sure", "turned"]].values():
+        shard = dict(zip(variable.dims, variable.encoding["shards"], strict=True))
+        assert shard["time"] == 1
+        assert shard["y"] * shard["x"] > SIDE**2
+
+
+def test_progress_is_that_of_all_steps(tmp_path, capsys):
+    write(chain(), tmp_path / "map.zarr")
+    assert capsys.readouterr().err.count("100%") == 1
 
 
 def count_tasks(tmp_path, steps):
@@ -152,6 +158,7 @@ import dask, numpy as np, xarray as xr, zarr
 from step_chains import DIMS, make_chain
 from xai4land.store import parts, steps, write
 
+dask.base.get_scheduler()  # it imports what it looks for, once for all runs
 folder, shards = Path(sys.argv[1]), sys.argv[3] == "True"
 order = (4, 3, 2, 1, 0)
 if shards:
@@ -193,7 +200,7 @@ else:
 """
 
 
-@pytest.mark.parametrize(("shards", "most"), [(False, 5), (False, 13), (True, 11)])
+@pytest.mark.parametrize(("shards", "most"), [(False, 7), (False, 13), (True, 11)])
 def test_a_rollout_killed_again_and_again_never_begins_anew(tmp_path, shards, most):
     tests = str(Path(__file__).parents[1])
     command = [sys.executable, "-c", KILLED, str(tmp_path), tests, str(shards), str(most)]
