@@ -130,10 +130,10 @@ def test_holes_in_the_prior_map_are_filled(world, rule):
     first = made.isel(time=0).values
     assert (first[20:60, 30:90] == 255).all()
     second, truth = made.isel(time=1).values, at(world, 1991).values[0]
-    states = np.isfinite(world.primf.isel(time=1).values).all()
-    assert states
-    assert (second != 255).all()
-    assert (second == truth)[20:60, 30:90].mean() > 0.4
+    # Where states are missing (over the sea) nothing is known of a hole.
+    known = np.kron(np.isfinite(world.primf.isel(time=1).values), np.ones((8, 8))) > 0
+    assert (second[known] != 255).all()
+    assert (second == truth)[20:60, 30:90][known[20:60, 30:90]].mean() > 0.4
     outside = np.ones(truth.shape, bool)
     outside[10:70, 20:100] = False
     assert (second == truth)[outside].mean() > 0.98
