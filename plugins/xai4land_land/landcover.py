@@ -85,7 +85,8 @@ def reconstruct(
         Whether to give the probability of every class too.
     baselines : bool
         Whether to give the two maps that need no emulator, for :func:`evaluate`: the majority
-        of the nearest coarse cell, and of the bilinearly interpolated fractions.
+        of the nearest coarse cell, and of the bilinearly interpolated fractions. Not with
+        ``prior``, the map of which is the baseline then: ``evaluate(truth, prior=prior)``.
     chunks : int, tuple of int or mapping, optional
         Rows and columns of an output chunk, or both by name as ``{"lat": 512, "lon": 1024}``.
         The result does not depend on it.
@@ -136,7 +137,7 @@ def reconstruct(
             years=years,
             every=every,
             demand=demand,
-            options={**options, "exchange": exchange},
+            options={"probabilities": probabilities, "exchange": exchange},
             **running,
         )
     _refuse_rollout_options(years, every, exchange)
