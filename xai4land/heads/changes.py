@@ -2,8 +2,8 @@
 
 A pixel keeps its class unless its coarse cell demands change. The first guess is how often classes
 changed in the training data, in proportion to the net change of the cell; the network's answer is
-added to its logarithm, and the probabilities are fitted to the fractions of each coarse cell. The map
-then makes the least change that meets them, where it is the most likely
+added to its logarithm, and the probabilities are fitted to the fractions of each coarse cell. The
+map then makes the least change that meets them, where it is the most likely
 (:mod:`xai4land.heads.allocate`).
 """
 
