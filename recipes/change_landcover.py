@@ -59,6 +59,8 @@ FOLDS = 3
 BLOCK_DEGREES = 2
 CLUSTER_PIXELS = 8
 """Standard deviation of the noise that decides which pixels change early."""
+DENSITY_PIXELS = (1.0, 4.0)
+"""Of the kernels of the reference that lets classes grow where they are dense."""
 PAIRS = {
     "UK": [(2009, 2012), (2012, 2009), (2009, 2010), (2012, 2010)],
     "New Guinea": [(2001, 2015), (2015, 2001), (2001, 2002), (2015, 2008)],
@@ -206,29 +208,31 @@ def follow(
     return maps.isel(time=1, drop=True).copy(data=land_cover.values)
 
 
-def score(maps: xr.DataArray, cell: float, emulators: list[xai4land.Emulator]) -> xr.Dataset:
+def score(
+    maps: xr.DataArray, cell: float, emulators: dict[int | None, xai4land.Emulator]
+) -> xr.Dataset:
     """Score the map of the second date beside references, each fold by its own emulator."""
     states = block_means(maps, coarse_grid(maps, cell))
     prior, truth = maps.isel(time=0, drop=True), maps.isel(time=1, drop=True)
     truth = truth.where(prior != MISSING, MISSING).astype(np.uint8).assign_attrs(maps.attrs)
-    found = {
-        f"land_cover_{name}": follow(
-            states, maps, change_reference("density", states, maps, radius=r)
-        )
-        for name, r in (("density_1", 1.0), ("density_4", 4.0))
-    }
-    found["land_cover_random"] = place_randomly(prior, truth, cell=cell)
+    found = {"land_cover_random": place_randomly(prior, truth, cell=cell)}
+    for radius in DENSITY_PIXELS:
+        rule = change_reference("density", states, maps, radius=radius)
+        found[f"land_cover_density_{radius:g}"] = follow(states, maps, rule)
     for name, exchange in (("land_cover", False), ("land_cover_exchange", True)):
         found[name] = prior.copy()
-        for fold, emulator in enumerate(emulators):
+        for fold, emulator in emulators.items():
             part, inside = states, True
-            if len(emulators) > 1:
+            if fold is not None:
                 inside = fold_of(maps) == fold
                 # Windows beyond the fold and two cells around it are not computed.
                 near = (fold_of(states) == fold).rolling(lat=5, lon=5, center=True, min_periods=1)
                 part = states.where(near.max() > 0)
             made = follow(part, maps, emulator, exchange)
             found[name] = xr.where(inside, made, found[name]).assign_attrs(maps.attrs)
+    if None not in emulators:
+        tested = fold_of(maps).isin([*emulators])
+        truth = truth.where(tested, MISSING).astype(np.uint8).assign_attrs(maps.attrs)
     blocks = BLOCK_DEGREES if cell > 0.1 else 4 * cell
     return xr.Dataset(found).ai4land.evaluate(truth, prior=prior, blocks=blocks).compute()
 
@@ -279,7 +283,7 @@ def main() -> None:
         emulators[fold] = xai4land.Emulator.load(path)
     shipped = emulators.pop(None)
     for region, (maps, cell) in regions.items():
-        used = [*emulators.values()] if region in PAIRS else [shipped]
+        used = emulators if region in PAIRS else {None: shipped}
         changed, net = net_share(maps, cell)
         scores = score(maps, cell, used)
         print(f"\n{region}: {changed:.2%} change, of which {net:.0%} is net change of cells")
