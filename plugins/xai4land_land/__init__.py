@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from xai4land.training.settings import MapSettings
     from xai4land_land.fitting import fit
     from xai4land_land.flips import flip_rates
+    from xai4land_land.hilda import form_hilda_states
     from xai4land_land.landcover import reconstruct
     from xai4land_land.legends import HILDA, LAND_STATES, Legend
     from xai4land_land.luh2 import states_from_luh2
@@ -26,6 +27,7 @@ __all__ = [
     "evaluate",
     "fit",
     "flip_rates",
+    "form_hilda_states",
     "open_luh2",
     "place_randomly",
     "plot",
@@ -46,6 +48,7 @@ __getattr__, __dir__ = import_lazily(
         "evaluate": ".scores",
         "fit": ".fitting",
         "flip_rates": ".flips",
+        "form_hilda_states": ".hilda",
         "open_luh2": ".luh2_files",
         "place_randomly": ".oracles",
         "plot": ".plots",

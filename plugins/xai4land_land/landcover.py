@@ -53,7 +53,8 @@ def reconstruct(
         finer grid, as the emulator's card lists them.
     emulator : str, path-like or Emulator, optional
         A bundled emulator's name, a file, or an emulator. By default the bundled one that
-        fits the data.
+        fits the data; with ``prior`` it is ``"change-landcover"``, whose states are formed from
+        LUH2's or LUH3's by :func:`form_hilda_states`.
     static : Dataset, optional
         Static features, if they are not in ``data``.
     target : float, Dataset or DataArray, optional
@@ -128,9 +129,10 @@ def reconstruct(
     }
     options: dict[str, Any] = {"probabilities": probabilities, "baselines": baselines}
     if prior is not None:
+        chosen_change = _choose_change_emulator(emulator, land)
         return roll_out(
-            _choose_change_emulator(emulator, land),
-            data,
+            chosen_change,
+            _form_states(data, chosen_change),
             prior,
             static=static,
             target=target,
@@ -179,6 +181,15 @@ def _choose_change_emulator(
     return found
 
 
+def _form_states(data: xr.Dataset, emulator: Emulator) -> xr.Dataset:
+    """Return data with the states of HILDA+'s legend, if the emulator reads these."""
+    from xai4land_land.hilda import HILDA_STATES, form_hilda_states
+
+    outputs = emulator.card.outputs
+    own = isinstance(outputs, Changes) and set(outputs.states) == set(HILDA_STATES.values())
+    return form_hilda_states(data) if own else data
+
+
 def _choose(
     data: xr.Dataset,
     emulator: str | os.PathLike[str] | Emulator | None,
@@ -206,6 +217,8 @@ def _choose(
     for name, path in BUNDLED.items():
         card = read_card(path)
         assert isinstance(card, Card)  # bundled ones are maps
+        if isinstance(card.outputs, Changes):
+            continue
         missing[name] = [spec.name for spec in card.inputs if spec.name not in names]
     # Chosen by the names of variables; binding then finds what else does not fit.
     fitting = [name for name, absent in missing.items() if not absent]
