@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from xai4land_land.legends import HILDA, LAND_STATES, Legend
     from xai4land_land.luh2 import states_from_luh2
     from xai4land_land.luh2_files import open_luh2
-    from xai4land_land.oracles import place_randomly
+    from xai4land_land.oracles import place_by_truth, place_randomly
     from xai4land_land.plots import plot, plot_change, plot_scores
     from xai4land_land.scores import evaluate, summarise
 
@@ -27,6 +27,7 @@ __all__ = [
     "fit",
     "flip_rates",
     "open_luh2",
+    "place_by_truth",
     "place_randomly",
     "plot",
     "plot_change",
@@ -47,6 +48,7 @@ __getattr__, __dir__ = import_lazily(
         "fit": ".fitting",
         "flip_rates": ".flips",
         "open_luh2": ".luh2_files",
+        "place_by_truth": ".oracles",
         "place_randomly": ".oracles",
         "plot": ".plots",
         "plot_change": ".plots",
