@@ -1,7 +1,7 @@
 """References that an emulator of change must beat, as emulators without weights.
 
-They see the prior map, and at most what suits its classes, and meet each coarse cell's demand by the
-code that an emulator uses.
+They see the prior map, and at most what suits its classes, and meet the demand of each coarse cell
+by the code that an emulator uses.
 """
 
 from __future__ import annotations
@@ -121,6 +121,7 @@ def change_reference(
     *,
     radius: float = 1.0,
     constraints: Constraints | None = None,
+    static: xr.Dataset | None = None,
     legend: str | Legend | None = None,
 ) -> Emulator:
     """Return a reference as an emulator for ``reconstruct(prior=...)``.
@@ -136,7 +137,7 @@ def change_reference(
         cell demands, the largest gain first, without Demeter's priority of transitions and its
         split into intensification and expansion, which need fractions in pixels.
     data : Dataset
-        The states, and the inputs that constraints name.
+        The states; and the inputs that constraints name, if not in ``static``.
     prior : Dataset or DataArray
         The map with flags; its classes decide on the legend.
     radius : float
@@ -146,6 +147,8 @@ def change_reference(
         For the suitability: for names of classes the weight of static inputs, which are scaled to
         0 to 1 by their range; from -1, where only low values suit the class, to 1, e.g.
         ``{"cropland": {"elevation": -1.0}}``.
+    static : Dataset, optional
+        Inputs of constraints that the data do not have, as for ``reconstruct``.
     legend : str or Legend, optional
 
     Raises
@@ -169,7 +172,8 @@ def change_reference(
     classes = find_legend(array, legend).output_classes(data)
     outputs = Changes(classes=classes, steps=(1, LARGEST_STEP), conserve=rule != "persistence")
     given = constraints or {}
-    _check_constraints(given, rule, [c.name for c in classes], data)
+    sources = {**(static or {}), **data}
+    _check_constraints(given, rule, [c.name for c in classes], sources)
     fraction: dict[str, Any] = {"role": "dynamic", "valid_range": (0.0, 1.0)}
     states = [Input(name=name, **fraction) for name in outputs.states]
     before = [Input(name=f"{spec.name}{PRIOR_SUFFIX}", **fraction) for spec in states]
@@ -185,7 +189,7 @@ def change_reference(
             *states,
             *before,
             Input(name=outputs.prior, role="prior", codes=values),
-            *(_describe_constraint(data[name]) for name in used),
+            *(_describe_constraint(sources[name]) for name in used),
         ),
         outputs=outputs,
         resolution=Resolution(
@@ -204,7 +208,10 @@ def change_reference(
 
 
 def _check_constraints(
-    constraints: Constraints, rule: Rule, classes: Sequence[str], data: xr.Dataset
+    constraints: Constraints,
+    rule: Rule,
+    classes: Sequence[str],
+    sources: Mapping[Any, xr.DataArray],
 ) -> None:
     problems = []
     if constraints and rule != "suitability":
@@ -212,16 +219,26 @@ def _check_constraints(
     for name, weights in constraints.items():
         if name not in classes:
             problems.append(f"constraints of {name!r}, expected classes {', '.join(classes)}")
-        if absent := [source for source in weights if source not in data]:
-            problems.append(f"constraints by {', '.join(absent)}, which the data do not have")
+        if absent := [source for source in weights if source not in sources]:
+            problems.append(
+                f"constraints by {', '.join(absent)}, which the data do not have; give static="
+            )
         if odd := [weight for weight in weights.values() if not 0 < abs(weight) <= 1]:
             problems.append(f"weights {odd} of {name!r}, expected -1 to 1, and not 0")
     InputError.raise_if(problems)
 
 
 def _describe_constraint(array: xr.DataArray) -> Input:
-    """Return the input, scaled to 0 to 1; its middle where it is missing."""
+    """Return the input, scaled to 0 to 1; its middle where it is missing.
+
+    Raises
+    ------
+    InputError
+        If it has no value.
+    """
     low, high = float(array.min()), float(array.max())
+    if not low <= high:
+        raise InputError(f"variable {array.name!r} has no value; its grid may be another one")
     room = high - low or 1.0
     return Input(
         name=str(array.name),
