@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
+from xai4land.emulator.build import find_architecture
 from xai4land.emulator.card import Input, MapCard, Resolution
 from xai4land.emulator.emulator import Emulator
 from xai4land.emulator.inputs import Bound, Layer, bind, check_static
@@ -159,7 +160,9 @@ def fit_maps(
     )
     # A mirrored slope faces another way.
     mirrored = not any("aspect" in spec.name for spec in card.inputs)
-    return train(
+    # Weights that gradients do not find, such as trees, are found by the architecture itself.
+    trainer = getattr(find_architecture(card), "train_windows", train)
+    return trainer(  # type: ignore[no-any-return]
         kind, card, learned, held, chosen, mirrored=mirrored, device=device, progress=progress
     )
 
