@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xai4land_land.oracles import place_by_truth, place_randomly
     from xai4land_land.plots import plot, plot_change, plot_scores
     from xai4land_land.scores import evaluate, summarise
+    from xai4land_land.yearly import plot_years, score_years
 
 __all__ = [
     "HILDA",
@@ -34,7 +35,9 @@ __all__ = [
     "plot",
     "plot_change",
     "plot_scores",
+    "plot_years",
     "reconstruct",
+    "score_years",
     "states_from_luh2",
     "summarise",
 ]
@@ -56,7 +59,9 @@ __getattr__, __dir__ = import_lazily(
         "plot": ".plots",
         "plot_change": ".plots",
         "plot_scores": ".plots",
+        "plot_years": ".yearly",
         "reconstruct": ".landcover",
+        "score_years": ".yearly",
         "states_from_luh2": ".luh2",
         "summarise": ".scores",
     },
