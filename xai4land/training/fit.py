@@ -137,7 +137,7 @@ def fit_maps(
     learned, held = (_make_regions(card, parts, side, chosen) for side in (0, 1))
     # Weights that gradients do not find, such as trees, are found by the architecture itself.
     trainer = getattr(find_architecture(card), "train_windows", train)
-    return trainer(  # type: ignore[no-any-return]
+    return trainer(
         kind,
         card,
         learned,
@@ -182,7 +182,7 @@ def train_on(
     """
     chosen = resolve_settings(MapSettings, settings)
     card = emulator.card
-    share = float(card.training["validation"])
+    share = float(str(card.training["validation"]))
     parts = [_Part.of(card, region, share, chosen.seed) for region in regions]
     learned, held = (_make_regions(card, parts, side, chosen) for side in (0, 1))
     return train(
