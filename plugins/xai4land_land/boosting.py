@@ -23,12 +23,12 @@ from xai4land.training.maps import MapObjective, check_splits
 from xai4land.training.regions import Regions
 from xai4land.training.samples import Corner
 from xai4land.training.settings import MapSettings
-from xai4land_land.transitions import BoostedTransitions
 
 if TYPE_CHECKING:
     from lightgbm import Booster
 
     from xai4land.emulator.emulator import Emulator
+    from xai4land_land.transitions import BoostedTransitions
 
 __all__ = ["read_trees", "train_trees"]
 
@@ -84,7 +84,7 @@ def train_trees(
     device = choose_device(device)
     rng = np.random.default_rng(settings.seed)
     with seeded(settings.seed, device):
-        network = cast(BoostedTransitions, build(card))
+        network = cast("BoostedTransitions", build(card))
         learned, held = (
             lightgbm.Dataset(*_draw_pixels(network, part, number, settings.masked_at_end, rng))
             for part, number in ((training, MOST_PIXELS), (validation, MOST_PIXELS // 5))

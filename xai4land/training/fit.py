@@ -162,7 +162,7 @@ def fit_maps(
     mirrored = not any("aspect" in spec.name for spec in card.inputs)
     # Weights that gradients do not find, such as trees, are found by the architecture itself.
     trainer = getattr(find_architecture(card), "train_windows", train)
-    return trainer(  # type: ignore[no-any-return]
+    return trainer(
         kind, card, learned, held, chosen, mirrored=mirrored, device=device, progress=progress
     )
 
