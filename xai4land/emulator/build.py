@@ -48,7 +48,7 @@ def build(card: AnyCard, weights: Mapping[str, torch.Tensor] | None = None) -> t
             raise EmulatorFileError(
                 f"emulator {card.name!r}: its weights do not fit architecture {name!r}: {error}"
             ) from error
-    return network  # type: ignore[no-any-return]
+    return network
 
 
 def find_architecture(card: AnyCard) -> Callable[..., torch.nn.Module]:
