@@ -61,7 +61,7 @@ def find_architecture(card: AnyCard) -> Callable[..., torch.nn.Module]:
     """
     name = card.architecture.name
     try:
-        return discovery.load("architectures", name)  # type: ignore[no-any-return]
+        return discovery.load("architectures", name)
     except PluginError as error:
         raise EmulatorFileError(
             f"emulator {card.name!r} needs the architecture {name!r}: {error}"
