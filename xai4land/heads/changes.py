@@ -1,9 +1,10 @@
 """The head of class maps that follow from the map of another year.
 
-A pixel keeps its class unless its coarse cell demands change. The first guess is what random
-placing of the demanded net change gives each pixel; the network's answer is added to its logarithm,
-and the probabilities are fitted to the fractions of each coarse cell. The map then makes the least
-change that meets them, where it is the most likely (:mod:`xai4land.heads.allocate`).
+A pixel keeps its class unless its coarse cell demands change. The first guess is how often classes
+changed in the training data, in proportion to the net change of the cell; the network's answer is
+added to its logarithm, and the probabilities are fitted to the fractions of each coarse cell. The
+map then makes the least change that meets them, where it is the most likely
+(:mod:`xai4land.heads.allocate`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xai4land.emulator.outputs import MISSING_CLASS, Changes, flags
+from xai4land.emulator.outputs import MISSING_CLASS, Changes
 from xai4land.heads.allocate import allocate
 from xai4land.heads.base import TrainingWindow
 from xai4land.heads.classes import (
@@ -28,7 +29,6 @@ from xai4land.heads.classes import (
     group_fractions,
 )
 from xai4land.heads.conserve import conserve
-from xai4land.heads.outputs import Output
 from xai4land.windows.cells import Cells
 from xai4land.windows.features import Pixels
 from xai4land.windows.fields import Field, Stack
@@ -55,8 +55,6 @@ class ChangeHead(ClassHead):
         The outputs as the card describes them.
     probabilities : bool
         Whether to give the probability of every class.
-    baselines : bool
-        Whether to give the prior map itself, on the pixels of the outputs.
     exchange : bool
         Whether classes exchange pixels beyond the net change, too, at the card's threshold.
     """
@@ -67,23 +65,10 @@ class ChangeHead(ClassHead):
         self,
         classes: Changes,
         probabilities: bool = False,
-        baselines: bool = False,
         exchange: bool = False,
     ) -> None:
         super().__init__(classes, probabilities)
-        self.persistence = baselines
         self.threshold = classes.threshold if exchange else None
-
-    @property
-    def outputs(self) -> tuple[Output, ...]:
-        """Return the class, its probability, and what else is wanted."""
-        found = list(super().outputs)
-        if self.persistence:
-            about = {"long_name": f"{self.title} class of the prior map"}
-            attrs = about | flags(self.classes.classes)
-            name = f"{self.classes.name}_persistence"
-            found.insert(2, Output(name, "uint8", attrs, np.uint8(MISSING_CLASS)))
-        return tuple(found)
 
     @property
     def carried(self) -> str:
@@ -103,8 +88,6 @@ class ChangeHead(ClassHead):
         map_ = torch.where(known, codes[number.clamp(min=0)], missing)
         sure = torch.where(known, torch.tensor(CONFIDENCE_STEPS, dtype=torch.uint8), missing)
         maps = {name: map_, "confidence": sure}
-        if self.persistence:
-            maps[f"{name}_persistence"] = map_
         if self.probabilities:
             one = torch.nn.functional.one_hot(number.clamp(min=0), count).permute(2, 0, 1).float()
             maps[f"{name}_probability"] = torch.where(known, one, torch.nan)
@@ -179,26 +162,23 @@ class ChangeHead(ClassHead):
         _, favour, groups = (part.to(blended.device) for part in self._constants)
         prior, cells = guess.prior_classes(pixels), guess.cells(pixels)
         if not self.classes.conserve:
-            return self._outputs(blended, choose_class(blended, favour)[0].long(), prior)
+            return self._pack(blended, choose_class(blended, favour)[0].long())
         probability = conserve(blended, cells, groups)
-        filled = torch.where(prior >= 0, prior, choose_class(probability, favour)[0].long())
+        filled = prior
+        if bool((prior < 0).any()):
+            filled = torch.where(prior >= 0, prior, choose_class(probability, favour)[0].long())
         cells = guess.open_partial_cells(cells, prior, filled, groups, pixels)
         chosen = allocate(filled, probability, cells, groups, self.threshold)
-        return self._outputs(probability, chosen, prior)
+        return self._pack(probability, chosen)
 
-    def _outputs(
-        self, probability: torch.Tensor, chosen: torch.Tensor, prior: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
+    def _pack(self, probability: torch.Tensor, chosen: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the outputs from the number of each pixel's class."""
         name, codes = self.classes.name, self._constants[0].to(chosen.device)
         likely = probability.gather(0, chosen[None])[0]
         maps = {
             name: codes[chosen],
             "confidence": likely.clamp(0, 1).mul(CONFIDENCE_STEPS).round().to(torch.uint8),
         }
-        if self.persistence:
-            missing = torch.tensor(MISSING_CLASS, dtype=torch.uint8, device=prior.device)
-            known = torch.where(prior >= 0, codes[prior.clamp(min=0)], missing)
-            maps[f"{name}_persistence"] = known
         return maps | ({f"{name}_probability": probability} if self.probabilities else {})
 
 
@@ -274,22 +254,25 @@ class ExpectedChange(ClassFractions):
         net change does. Where the prior map is missing, these are the interpolated fractions.
         """
         prior = self.prior_classes(pixels)
-        fractions = super().values(pixels)
         rows, columns, after = self._lookup.cells(self.groups, pixels)
         change = torch.nan_to_num(after - self._lookup.values(self.before, pixels))
         net = change.clamp(min=0).sum(0)
         change = torch.where(net > SMALLEST_CHANGE, change, 0.0)
         own = prior.clamp(min=0)
         if self.outputs.transitions:
-            rates = torch.tensor(self.outputs.transitions, device=own.device)[own]
-            new = rates.permute(2, 0, 1) * Cells(rows, columns, net).spread(net)
+            rates = torch.tensor(self.outputs.transitions, device=own.device).T
+            new = rates.index_select(1, own.ravel()).reshape(-1, *own.shape)
+            new *= Cells(rows, columns, net).spread(net)
         else:
             new = self._place_randomly(own, Cells(rows, columns, change), pixels)
         leave = new.sum(0)
-        new = new * (MOST_LEAVING / leave.clamp(min=MOST_LEAVING))
-        stay = torch.nn.functional.one_hot(own, new.shape[0]).permute(2, 0, 1)
-        known = new + stay * (1 - new.sum(0))
-        return torch.where(prior >= 0, known, fractions)
+        if bool((leave > MOST_LEAVING).any()):
+            new *= MOST_LEAVING / leave.clamp(min=MOST_LEAVING)
+            leave = new.sum(0)
+        known = new.scatter_add_(0, own[None], (1 - leave)[None])
+        if bool((prior >= 0).all()):
+            return known
+        return torch.where(prior >= 0, known, super().values(pixels))
 
     def _place_randomly(self, own: torch.Tensor, change: Cells, pixels: Pixels) -> torch.Tensor:
         """Return the probability of each new class if the net change is placed at random."""
@@ -302,16 +285,16 @@ class ExpectedChange(ClassFractions):
         weights = torch.tensor([c.share for c in self.outputs.classes], device=own.device)
         sums = torch.zeros(share.shape[0], device=own.device).index_add(0, members, weights)
         weights = weights / sums[members].clamp(min=1e-12)
-        new = change.spread(share)[members] * weights[:, None, None]
-        return new * change.spread(leaving).gather(0, members[own][None])
+        rows, columns, size = change.rows, change.columns, leaving.shape[1:]
+        place = members[own] * size.numel() + (rows[:, None] * size[1] + columns)
+        new = change.spread(share[members] * weights[:, None, None])
+        return new * leaving.take(place)
 
     def fill_channels(self, channels: torch.Tensor, values: torch.Tensor, pixels: Pixels) -> None:
         """Write the logarithm of the first guess, and the root of the change of the cell."""
-        count, members = len(self.outputs.classes), self._members
-        after = self._lookup.on_pixels(self.groups, pixels)
-        change = after - self._lookup.on_pixels(self.before, pixels)
+        count = len(self.outputs.classes)
         channels[:count] = torch.log(values + CHANGE_FLOOR).mul_(0.25)
-        channels[count:] = (change.abs().sqrt() * change.sign()).mul_(4)[members]
+        channels[count:] = self._lookup.on_pixels(self._roots, pixels)[self._members]
 
     def is_trivial(self, pixels: Pixels) -> bool:
         """Return whether all cells are missing, or known and without change."""
@@ -357,6 +340,13 @@ class ExpectedChange(ClassFractions):
         wanted = made / total.clamp(min=1) + change.reshape(values.shape[0], -1)
         wanted = torch.where(holes, wanted, values.reshape(values.shape[0], -1))
         return cells._replace(values=wanted.reshape(values.shape).to(values.dtype))
+
+    @cached_property
+    def _roots(self) -> Field:
+        """Four times the root of the change of each cell, with its sign."""
+        change = torch.nan_to_num(self.groups.values) - torch.nan_to_num(self.before.values)
+        place = self.groups
+        return Field(place.grid, place.start, (change.abs().sqrt() * change.sign()).mul_(4))
 
     @cached_property
     def _members(self) -> torch.Tensor:
