@@ -179,7 +179,8 @@ def train_on(
     """
     chosen = resolve_settings(MapSettings, settings)
     card = emulator.card
-    share = float(card.training["validation"])
+    share = card.training["validation"]
+    assert isinstance(share, float)
     parts = [_Part.of(card, region, share, chosen.seed) for region in regions]
     learned, held = (_make_regions(card, parts, side, chosen) for side in (0, 1))
     return train(
