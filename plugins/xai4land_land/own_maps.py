@@ -2,9 +2,9 @@
 
 In a rollout an emulator sees its own maps, in training true ones; errors make them unlike any prior
 map that it knows, and grow. So it is rolled out over the years of the truth and trained further,
-with its own map of a year as the prior map of the true one of a later year. This is the aggregation
-of data of Ross et al. (2011, DAgger), and does for maps what scheduled sampling (Bengio et al.
-2015) does for words.
+with its own map of a year as the prior map of the true one of a later year. This is the
+aggregation of data of Ross et al. (2011, DAgger), and does for maps what scheduled sampling (Bengio
+et al. 2015) does for words.
 """
 
 from __future__ import annotations

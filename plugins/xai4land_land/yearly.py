@@ -34,6 +34,7 @@ STYLES: list[dict[str, Any]] = [
 
 def score_years(
     data: xr.Dataset,
+    /,
     truth: xr.Dataset | xr.DataArray,
     prior: xr.Dataset | xr.DataArray | int,
     *,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
+from xai4land.emulator.build import find_architecture
 from xai4land.emulator.card import Input, MapCard, Resolution
 from xai4land.emulator.emulator import Emulator
 from xai4land.emulator.inputs import Bound, Layer, bind, check_static
@@ -134,7 +135,9 @@ def fit_maps(
         }
     )
     learned, held = (_make_regions(card, parts, side, chosen) for side in (0, 1))
-    return train(
+    # Weights that gradients do not find, such as trees, are found by the architecture itself.
+    trainer = getattr(find_architecture(card), "train_windows", train)
+    return trainer(
         kind,
         card,
         learned,
@@ -179,8 +182,7 @@ def train_on(
     """
     chosen = resolve_settings(MapSettings, settings)
     card = emulator.card
-    share = card.training["validation"]
-    assert isinstance(share, float)
+    share = float(str(card.training["validation"]))
     parts = [_Part.of(card, region, share, chosen.seed) for region in regions]
     learned, held = (_make_regions(card, parts, side, chosen) for side in (0, 1))
     return train(

@@ -26,7 +26,7 @@ from xai4land.windows.features import Features
 if TYPE_CHECKING:
     from xai4land.emulator.emulator import Emulator
 
-__all__ = ["train"]
+__all__ = ["MapObjective", "check_splits", "train"]
 
 VALIDATION_WINDOWS = 64
 Turn = tuple[bool, bool, bool]
@@ -69,12 +69,7 @@ def train(
     InputError
         If a split holds nothing to learn from.
     """
-    problems = [
-        f"the {name} blocks hold no pixel with known truth in a mixed cell; give more truth"
-        for name, split in (("training", training), ("validation", validation))
-        if split.empty
-    ]
-    InputError.raise_if(problems)
+    check_splits(training, validation)
     device = choose_device(device)
     with seeded(settings.seed, device), progress_bar(progress) as bar:
         network = build(card)
@@ -107,6 +102,20 @@ def train(
         metrics={**card.metrics, "validation_loss": round(run.best, 5)},
     )
     return kind(card, run.weights)
+
+
+def check_splits(training: Regions, validation: Regions) -> None:
+    """Refuse splits that hold nothing to learn from.
+
+    Raises
+    ------
+    InputError
+    """
+    InputError.raise_if(
+        f"the {name} blocks hold no pixel with known truth in a mixed cell; give more truth"
+        for name, split in (("training", training), ("validation", validation))
+        if split.empty
+    )
 
 
 class MapObjective:
