@@ -102,7 +102,7 @@ def roll_between(
         pairs = _pair_dates(selected, name, outputs, single, anchors, chain, demand)
         pairs = pairs.assign({outputs.prior: carried})
         bound = bind(card, pairs, static, xr.Dataset(coords=grid.coords()))
-        both = {**options, "probabilities": True, "baselines": False}
+        both = {**options, "probabilities": True}
         made.append(apply_bound(emulator, bound, data, both, previous=chain.previous, **running))
     cells = [
         find_cells(own.centres, axis)
