@@ -56,7 +56,8 @@ def reconstruct(
         finer grid, as the emulator's card lists them.
     emulator : str, path-like or Emulator, optional
         A bundled emulator's name, a file, or an emulator. By default the bundled one that
-        fits the data.
+        fits the data; with ``prior`` it is ``"change-landcover"``, whose states are formed from
+        LUH2's or LUH3's by :func:`form_hilda_states`.
     static : Dataset, optional
         Static features, if they are not in ``data``.
     target : float, Dataset or DataArray, optional
@@ -89,7 +90,8 @@ def reconstruct(
         Whether to give the probability of every class too.
     baselines : bool
         Whether to give the two maps that need no emulator, for :func:`evaluate`: the majority
-        of the nearest coarse cell, and of the bilinearly interpolated fractions.
+        of the nearest coarse cell, and of the bilinearly interpolated fractions. Not with
+        ``prior``, the map of which is the baseline then: ``evaluate(truth, prior=prior)``.
     chunks : int, tuple of int or mapping, optional
         Rows and columns of an output chunk, or both by name as ``{"lat": 512, "lon": 1024}``.
         The result does not depend on it.
@@ -136,14 +138,14 @@ def reconstruct(
         roll = roll_out if len(find_years(map_)) == 1 else roll_between
         return roll(
             changing,
-            data,
+            _form_states(data, outputs),
             prior,
             static=static,
             target=target,
             years=years,
             every=every,
             demand=demand,
-            options={**options, "exchange": exchange},
+            options={"probabilities": probabilities, "exchange": exchange},
             **running,
         )
     _refuse_rollout_options(years, every, exchange)
@@ -185,6 +187,14 @@ def _choose_change_emulator(
     return found, found.card.outputs
 
 
+def _form_states(data: xr.Dataset, outputs: Changes) -> xr.Dataset:
+    """Return data with the states of HILDA+'s legend, if the emulator reads these."""
+    from xai4land_land.hilda import HILDA_STATES, form_hilda_states
+
+    own = set(outputs.states) == set(HILDA_STATES.values())
+    return form_hilda_states(data) if own else data
+
+
 def _choose(
     data: xr.Dataset,
     emulator: str | os.PathLike[str] | Emulator | None,
@@ -212,6 +222,8 @@ def _choose(
     for name, path in BUNDLED.items():
         card = read_card(path)
         assert isinstance(card, Card)  # bundled ones are maps
+        if isinstance(card.outputs, Changes):
+            continue
         missing[name] = [spec.name for spec in card.inputs if spec.name not in names]
     # Chosen by the names of variables; binding then finds what else does not fit.
     fitting = [name for name, absent in missing.items() if not absent]

@@ -1,9 +1,10 @@
 """The head of class maps that follow from the map of another year.
 
-A pixel keeps its class unless its coarse cell demands change. The first guess is what random
-placing of the demanded net change gives each pixel; the network's answer is added to its logarithm,
-and the probabilities are fitted to the fractions of each coarse cell. The map then makes the least
-change that meets them, where it is the most likely (:mod:`xai4land.heads.allocate`).
+A pixel keeps its class unless its coarse cell demands change. The first guess is how often classes
+changed in the training data, in proportion to the net change of the cell; the network's answer is
+added to its logarithm, and the probabilities are fitted to the fractions of each coarse cell. The
+map then makes the least change that meets them, where it is the most likely
+(:mod:`xai4land.heads.allocate`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xai4land.emulator.outputs import MISSING_CLASS, Changes, flags
+from xai4land.emulator.outputs import MISSING_CLASS, Changes
 from xai4land.heads.allocate import allocate
 from xai4land.heads.base import TrainingWindow
 from xai4land.heads.classes import (
@@ -28,7 +29,6 @@ from xai4land.heads.classes import (
     group_fractions,
 )
 from xai4land.heads.conserve import conserve
-from xai4land.heads.outputs import Output
 from xai4land.windows.cells import Cells
 from xai4land.windows.features import Pixels
 from xai4land.windows.fields import Field, Stack
@@ -55,8 +55,6 @@ class ChangeHead(ClassHead):
         The outputs as the card describes them.
     probabilities : bool
         Whether to give the probability of every class.
-    baselines : bool
-        Whether to give the prior map itself, on the pixels of the outputs.
     exchange : bool
         Whether classes exchange pixels beyond the net change, too, at the card's threshold.
     """
@@ -67,23 +65,10 @@ class ChangeHead(ClassHead):
         self,
         classes: Changes,
         probabilities: bool = False,
-        baselines: bool = False,
         exchange: bool = False,
     ) -> None:
         super().__init__(classes, probabilities)
-        self.persistence = baselines
         self.threshold = classes.threshold if exchange else None
-
-    @property
-    def outputs(self) -> tuple[Output, ...]:
-        """Return the class, its probability, and what else is wanted."""
-        found = list(super().outputs)
-        if self.persistence:
-            about = {"long_name": f"{self.title} class of the prior map"}
-            attrs = about | flags(self.classes.classes)
-            name = f"{self.classes.name}_persistence"
-            found.insert(2, Output(name, "uint8", attrs, np.uint8(MISSING_CLASS)))
-        return tuple(found)
 
     @property
     def carried(self) -> str:
@@ -103,8 +88,6 @@ class ChangeHead(ClassHead):
         map_ = torch.where(known, codes[number.clamp(min=0)], missing)
         sure = torch.where(known, torch.tensor(CONFIDENCE_STEPS, dtype=torch.uint8), missing)
         maps = {name: map_, "confidence": sure}
-        if self.persistence:
-            maps[f"{name}_persistence"] = map_
         if self.probabilities:
             one = torch.nn.functional.one_hot(number.clamp(min=0), count).permute(2, 0, 1).float()
             maps[f"{name}_probability"] = torch.where(known, one, torch.nan)
@@ -179,28 +162,23 @@ class ChangeHead(ClassHead):
         _, favour, groups = (part.to(blended.device) for part in self._constants)
         prior, cells = guess.prior_classes(pixels), guess.cells(pixels)
         if not self.classes.conserve:
-            return self._outputs(blended, choose_class(blended, favour)[0].long(), prior)
+            return self._pack(blended, choose_class(blended, favour)[0].long())
         probability = conserve(blended, cells, groups)
         filled = prior
         if bool((prior < 0).any()):
             filled = torch.where(prior >= 0, prior, choose_class(probability, favour)[0].long())
         cells = guess.open_partial_cells(cells, prior, filled, groups, pixels)
         chosen = allocate(filled, probability, cells, groups, self.threshold)
-        return self._outputs(probability, chosen, prior)
+        return self._pack(probability, chosen)
 
-    def _outputs(
-        self, probability: torch.Tensor, chosen: torch.Tensor, prior: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
+    def _pack(self, probability: torch.Tensor, chosen: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the outputs from the number of each pixel's class."""
         name, codes = self.classes.name, self._constants[0].to(chosen.device)
         likely = probability.gather(0, chosen[None])[0]
         maps = {
             name: codes[chosen],
             "confidence": likely.clamp(0, 1).mul(CONFIDENCE_STEPS).round().to(torch.uint8),
         }
-        if self.persistence:
-            missing = torch.tensor(MISSING_CLASS, dtype=torch.uint8, device=prior.device)
-            known = torch.where(prior >= 0, codes[prior.clamp(min=0)], missing)
-            maps[f"{name}_persistence"] = known
         return maps | ({f"{name}_probability": probability} if self.probabilities else {})
 
 
