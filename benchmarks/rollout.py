@@ -85,7 +85,7 @@ def run_series(folder: Path, world: World, years: int, rollout: bool) -> Cost:
     """Measure maps of some years, from states alone or from the map of the first year."""
     card = make_card(world, "2M")
     emulator = make_emulator(card)
-    data, prior = make_history(world, folder, years + rollout, emulator.card)
+    data, prior = make_history(world, folder, years + rollout, card)
     options: dict[str, Any] = {}
     if rollout:
         emulator, options = make_change_emulator(card), {"prior": prior}
