@@ -64,7 +64,7 @@ def roll_between(
     Returns
     -------
     Dataset
-        As of :func:`xai4land_land.reconstruct` without baselines, and the maps of both rollouts:
+        As of :func:`xai4land_land.reconstruct`, and the maps of both rollouts:
         forward from the first known map on, and backward from the last; missing elsewhere. They
         begin anew at each known map.
 
