@@ -38,6 +38,8 @@ MOST_PIXELS = 300_000
 LEARNING_RATE = 0.1
 SMALLEST_LEAF = 50
 """Pixels of a leaf."""
+SMALLEST_HESSIAN = 1.0
+"""Of a leaf, about the changes that the first guess expects: fewer say nothing of a rare class."""
 PATIENCE = 10
 """Rounds without gain on the validation windows after which the training ends."""
 SURE = 1 - 1e-6
@@ -97,6 +99,7 @@ def train_trees(
                 "max_depth": network.trees.depth,
                 "num_leaves": 2**network.trees.depth,
                 "min_data_in_leaf": SMALLEST_LEAF,
+                "min_sum_hessian_in_leaf": SMALLEST_HESSIAN,
                 "use_missing": False,
                 "seed": settings.seed,
                 "deterministic": True,
