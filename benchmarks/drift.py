@@ -2,11 +2,11 @@
 
     python benchmarks/drift.py [--data FOLDER] [--out FOLDER] [--quick]
 
-On the sample's history of land use an emulator learns from one planet (seed 1, 1950 to 1980). It is
-rolled out freely on the west of another one (seed 0) from 1950 to 2010, in steps of a year: trained
-on true prior maps alone, and on its own ones, too, with the same number of steps in all. ``--data``
-adds the UK from 2009 to 2012, in three steps of a year and in one of three; the emulator has learned
-from other blocks. Emulators and maps are kept in ``--out``; those that are there are not made again.
+On the sample's history of land use an emulator learns from one planet (seed 1, 1950 to 1980). It
+is rolled out freely on the west of another one (seed 0) from 1950 to 2010, in steps of a year:
+trained on true prior maps alone, and on its own ones, too, with the same number of steps in all.
+``--data`` adds the UK from 2009 to 2012, in three steps of a year and in one of three; the emulator
+has learned from other blocks. Emulators and maps are kept in ``--out``, and not made again.
 """
 
 from __future__ import annotations

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import xarray as xr
 
 from xai4land.emulator import Changes, Emulator
 from xai4land.emulator.inputs import time_name
+from xai4land.emulator.outputs import MISSING_CLASS
 from xai4land.grids.time import move_into_bounds
 from xai4land.training.fit import train_on
 from xai4land.training.regions import Region
@@ -104,6 +106,9 @@ def make_own_pairs(
 ) -> Region:
     """Return pairs whose prior maps are an emulator's own; its rollout is computed here.
 
+    What is learned is where the truth changes. Elsewhere the own map stays as it is: which of its
+    pixels are wrong cannot be seen, and to undo them is no change that the states demand.
+
     Parameters
     ----------
     emulator : Emulator
@@ -132,7 +137,13 @@ def make_own_pairs(
     )
     # Computed once, and read many times.
     own = made[outputs.name].compute()
-    return make_pairs(data, truth, own, outputs, pairs, static=static, legend=legend)
+    from_own, from_true = (
+        make_pairs(data, truth, before, outputs, pairs, static=static, legend=legend)
+        for before in (own, maps)
+    )
+    (after, now), (_, before) = from_own.truth, from_true.truth
+    learned = xr.where((after == before) & (after != MISSING_CLASS), now, after)
+    return replace(from_own, truth=[learned.transpose(*after.dims), now])
 
 
 def find_rollouts(
