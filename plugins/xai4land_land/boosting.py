@@ -40,6 +40,8 @@ SMALLEST_LEAF = 50
 """Pixels of a leaf."""
 PATIENCE = 10
 """Rounds without gain on the validation windows after which the training ends."""
+SMALLEST_HESSIAN = 1.0
+"""Of a leaf, about the changes that the first guess expects: fewer say nothing of a rare class."""
 SURE = 1 - 1e-6
 """First guess of a pixel whose coarse cell asks for no change: there is nothing to learn."""
 
@@ -97,6 +99,7 @@ def train_trees(
                 "max_depth": network.trees.depth,
                 "num_leaves": 2**network.trees.depth,
                 "min_data_in_leaf": SMALLEST_LEAF,
+                "min_sum_hessian_in_leaf": SMALLEST_HESSIAN,
                 "use_missing": False,
                 "seed": settings.seed,
                 "deterministic": True,
