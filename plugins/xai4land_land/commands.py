@@ -17,7 +17,9 @@ from xai4land.commands.arguments import (
     MAPPING,
     NAMES,
     OVERWRITE,
+    PAIRS,
     QUIET,
+    STEPS,
     TARGET,
     WRITTEN,
     ZARR_FORMAT,
@@ -46,6 +48,17 @@ HOW_TO_RECONSTRUCT = add_options(
     click.option(
         "--target", type=TARGET, help="Degrees, or a file; by default the finest input's grid."
     ),
+    click.option("--prior", type=EXISTING, help="Map of a known year, which all others follow."),
+    click.option("--years", type=STEPS, help="Beginning or ending with the prior's: 2014:1850."),
+    click.option("--every", default=1, show_default=True, help="Years of a step."),
+    click.option(
+        "--demand",
+        type=click.Choice(("change", "level")),
+        default="change",
+        show_default=True,
+        help="Whether maps follow the states' change, or their level.",
+    ),
+    click.option("--exchange", is_flag=True, help="Exchange classes beyond the net change."),
     click.option(
         "--land", help="A land mask for all maps: a file, or an input that is known on land alone."
     ),
@@ -69,7 +82,7 @@ def _open(path: Path | None) -> xr.Dataset | None:
 
 def _list_paths(how: dict[str, Any]) -> list[Path]:
     """Return the files that a reconstruction reads beside the states."""
-    files = [how["static"], how["target"], how["land"] and Path(how["land"])]
+    files = [how["static"], how["target"], how["prior"], how["land"] and Path(how["land"])]
     return [file for file in files if isinstance(file, Path)]
 
 
@@ -77,13 +90,19 @@ def _reconstruct(
     states: Path,
     static: Path | None,
     target: float | Path | None,
+    prior: Path | None,
     land: str | None,
     **how: Any,
 ) -> xr.Dataset:
     grid = xai4land.open_store(target) if isinstance(target, Path) else target
     mask = xai4land.open_store(land) if land and Path(land).exists() else land
     return xai4land_land.reconstruct(
-        xai4land.open_store(states), static=_open(static), target=grid, land=mask, **how
+        xai4land.open_store(states),
+        static=_open(static),
+        target=grid,
+        prior=_open(prior),
+        land=mask,
+        **how,
     )
 
 
@@ -117,6 +136,8 @@ def explain(states: Path, **how: Any) -> None:
 @click.argument("truth", type=EXISTING)
 @click.argument("out", type=WRITTEN)
 @add_options(STATIC, LEGEND)
+@click.option("--prior", type=EXISTING, help="Maps of other years: learn how one follows another.")
+@click.option("--pairs", type=PAIRS, help="Years of prior and truth, as 2009:2012,2012:2009.")
 @click.option("--inputs", type=NAMES, help="Variables to learn from; by default all on a grid.")
 @click.option("--name", default="my-landcover", show_default=True)
 @click.option("--title", default="", help="Title for the card.")
@@ -127,18 +148,29 @@ def explain(states: Path, **how: Any) -> None:
 @click.option("--conserve/--no-conserve", default=True, help="Keep the states' fractions.")
 @click.option("--validation", default=0.15, show_default=True, help="Share of the blocks.")
 @add_options(*settings_options(MapSettings), DEVICE, QUIET)
-def fit(states: Path, truth: Path, out: Path, static: Path | None, quiet: bool, **how: Any) -> None:
+def fit(
+    states: Path,
+    truth: Path,
+    out: Path,
+    static: Path | None,
+    prior: Path | None,
+    quiet: bool,
+    **how: Any,
+) -> None:
     """Train an emulator on STATES and TRUTH, and save it to OUT (.safetensors)."""
     if out.suffix != ".safetensors":
         raise InputError(f"{out} is no emulator's name; end it in .safetensors")
-    check_output(out, states, truth, static)
+    check_output(out, states, truth, static, prior)
     command = f"xai4land fit {states.name} {truth.name} {out.name}"
+    for option, file in (("--static", static), ("--prior", prior)):
+        command += f" {option} {file.name}" if file else ""
     made = xai4land_land.fit(
         xai4land.open_store(states),
         xai4land.open_store(truth),
         static=_open(static),
+        prior=_open(prior),
         progress=not quiet,
-        command=command + (f" --static {static.name}" if static else ""),
+        command=command,
         **drop_missing(how),
     )
     made.save(out)

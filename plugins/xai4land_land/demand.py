@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
-from xai4land.emulator import ClassMap
-from xai4land.emulator.inputs import time_name
+from xai4land.emulator import ClassMap, Input
+from xai4land.emulator.inputs import sum_problem, time_name, value_problems
 from xai4land.errors import InputError
 from xai4land.grids.fractions import cell_fractions
 from xai4land.grids.grid import Grid
 from xai4land.typing import Booleans, Floats32, Ints
+from xai4land.units import convert_units
 
 __all__ = ["Demand", "demand_states", "prior_fractions"]
 
@@ -44,7 +45,7 @@ def demand_states(
     Parameters
     ----------
     states : Dataset
-        Fractions of the emulator's states (time, lat, lon) on one grid.
+        The emulator's states (time, lat, lon) on one grid: fractions, or in units that convert.
     outputs : ClassMap
         They say which states feed which class.
     prior : DataArray of uint8, shape (rows, columns)
@@ -64,12 +65,13 @@ def demand_states(
     Raises
     ------
     InputError
-        If the states change in more than half of the area from one step to the next; where they
-        are lazy, when they are computed.
+        If the map lies elsewhere than the states, or these are no fractions or change in more than
+        half of the area from one step to the next; where they are lazy, when they are computed.
     """
     names = list(outputs.states)
-    arrays = [states[name] for name in names]
+    arrays = [_read_fraction(states[name]) for name in names]
     grid = Grid.of(arrays[0], f"variable {names[0]!r}")
+    _check_overlap(Grid.of(prior, "the prior map"), grid)
     time = time_name(arrays[0])
     assert time is not None
     stacked = xr.concat(arrays, "state", coords="minimal", compat="override", join="override")
@@ -97,10 +99,15 @@ def demand_states(
         dask="parallelized",
         output_dtypes=[np.float32],
         dask_gufunc_kwargs={"output_sizes": {"state": len(names) + 1}},
-        kwargs={"members": _group_members(outputs), "level": demand == "level"},
+        kwargs={
+            "names": names,
+            "members": _group_members(outputs),
+            "level": demand == "level",
+        },
     ).transpose("state", time, *grid.names)
     found = {
-        name: made.isel(state=k).assign_attrs(states[name].attrs) for k, name in enumerate(names)
+        name: made.isel(state=k).assign_attrs(array.attrs)
+        for k, (name, array) in enumerate(zip(names, arrays, strict=True))
     }
     about = {"long_name": "share of the cell whose demanded change the prior map cannot give"}
     found["clipped"] = made.isel(state=-1).assign_attrs(about, units="1")
@@ -121,6 +128,33 @@ def prior_fractions(prior: xr.DataArray, grid: Grid, outputs: ClassMap) -> xr.Da
     return found
 
 
+def _read_fraction(state: xr.DataArray) -> xr.DataArray:
+    """Return a state as a fraction; without units it is one."""
+    return convert_units(state, "1") if str(state.attrs.get("units", "")).strip() else state
+
+
+def _check_overlap(prior: Grid, states: Grid) -> None:
+    """Refuse a map of another part of the globe."""
+    lat, lon = prior.pixel_coords()
+    if not (states.lat.contains_points(lat).any() and states.lon.contains_points(lon).any()):
+        raise InputError(
+            "the prior map and the states have no pixel in common; compare their latitudes and "
+            "longitudes"
+        )
+
+
+def _check_fractions(states: Floats32, names: Sequence[str]) -> None:
+    """Refuse states that are no fractions: corrected by a map they would look like some."""
+    fraction: dict[str, Any] = {"role": "dynamic", "valid_range": (0.0, 1.0)}
+    problems = [
+        problem
+        for number, name in enumerate(names)
+        for problem in value_problems(Input(name=name, **fraction), states[..., number])
+    ]
+    total = np.nan_to_num(states.sum(-1))
+    InputError.raise_if(problems or sum_problem(float(total.max(initial=0))))
+
+
 def _group_members(outputs: ClassMap) -> list[list[int]]:
     """Return the numbers of the states of each group; none for the rest of the cell."""
     return [[outputs.states.index(name) for name in group] for group in outputs.groups]
@@ -134,6 +168,7 @@ def _correct(
     years: Ints,
     earlier_years: Ints,
     *,
+    names: Sequence[str],
     members: Sequence[Sequence[int]],
     level: bool,
 ) -> Floats32:
@@ -141,6 +176,7 @@ def _correct(
 
     ``first`` are the states at the date of the map, ``earlier`` those of the step before.
     """
+    _check_fractions(states, names)
     groups, start = _group(states, members), _group(first, members)
     _check_jump(groups, _group(earlier, members), years, earlier_years)
     own = _complete(own, start)

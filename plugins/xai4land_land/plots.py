@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["plot", "plot_change", "plot_scores"]
 
 MAX_PIXELS = 1600
+MAX_COLUMNS = 4
 
 PART_COLOURS = {
     "hits": "#004488",
@@ -38,9 +39,12 @@ def plot(
     *,
     beside: Mapping[str, xr.DataArray] | None = None,
     time: int = -1,
+    years: Sequence[int] | None = None,
     name: str = "land_cover",
 ) -> Figure:
     """Draw a map in its legend's colours, between the coarse majority and its confidence.
+
+    With ``years`` draw the maps of these years instead.
 
     Parameters
     ----------
@@ -50,6 +54,8 @@ def plot(
         Other maps with flags, by title, instead of the confidence.
     time : int
         Position on the time axis.
+    years : sequence of int, optional
+        Years of a series to draw side by side.
     name : str
         The map's variable.
 
@@ -70,20 +76,28 @@ def plot(
 
     if name not in data:
         raise InputError(f"no variable {name!r} to draw; reconstruct() makes it")
-    maps = {name.replace("_", " "): data[name], **(beside or {})}
-    if f"{name}_nearest" in data:
-        maps = {"coarse majority": data[f"{name}_nearest"], **maps}
-    panels = len(maps) + (beside is None and "confidence" in data)
-    figure = NotebookFigure(figsize=(5.0 * panels, 4.4), layout="constrained")
-    axes = figure.subplots(1, panels, squeeze=False)[0]
+    if years is not None:
+        maps = {str(year): select_year(data[name], int(year)) for year in years}
+        maps |= beside or {}
+    else:
+        maps = {name.replace("_", " "): data[name], **(beside or {})}
+        if f"{name}_nearest" in data:
+            maps = {"coarse majority": data[f"{name}_nearest"], **maps}
+    panels = len(maps) + (years is None and beside is None and "confidence" in data)
+    columns = min(panels, MAX_COLUMNS)
+    rows = -(-panels // columns)
+    figure = NotebookFigure(figsize=(5.0 * columns, 3.8 * rows + 0.6), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes[panels:]:
+        axis.set_axis_off()
     seen: dict[str, str] = {}
     for axis, (title, variable) in zip(axes, maps.items(), strict=False):
         seen |= _draw(axis, _select_step(variable, time), title)
     if panels > len(maps):
         image = _show(
-            axes[-1], _select_step(data["confidence"], time), "confidence", vmin=0, vmax=1
+            axes[panels - 1], _select_step(data["confidence"], time), "confidence", vmin=0, vmax=1
         )
-        figure.colorbar(image, ax=axes[-1], shrink=0.6)
+        figure.colorbar(image, ax=axes[panels - 1], shrink=0.6)
     _add_legend(figure, seen)
     return figure
 
@@ -272,7 +286,7 @@ def _add_legend(figure: Figure, colours: Mapping[str, str], columns: int = 4) ->
     figure.legend(
         handles=handles,
         loc="outside lower center",
-        ncols=min(len(handles), columns * len(figure.axes)),
+        ncols=min(len(handles), columns * min(len(figure.axes), MAX_COLUMNS)),
         fontsize=8,
         frameon=False,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
@@ -14,7 +16,7 @@ from xai4land.grids.grid import Grid
 from xai4land_land.legends import Legend, match_classes
 from xai4land_land.truth import NO_CLASS, Recoding, as_variable
 
-__all__ = ["encode_prior", "find_years", "put_on_target"]
+__all__ = ["encode_prior", "find_years", "put_on_target", "read_year"]
 
 PRIOR_DIMS = ("lat_prior", "lon_prior")
 
@@ -87,6 +89,26 @@ def find_years(prior: xr.DataArray) -> list[int]:
             f"run prior.drop_duplicates({str(dates[0])!r}) on one map a year"
         )
     return years
+
+
+def read_year(year: object) -> int:
+    """Return a year that is given as a whole number or its text.
+
+    Raises
+    ------
+    InputError
+        If it is something else, such as a date.
+
+    Examples
+    --------
+    >>> read_year("1850")
+    1850
+    """
+    if not re.fullmatch(r"\d{1,6}(\.0)?", str(year)):
+        raise InputError(
+            f"years has {year!r}, expected whole numbers, e.g. years=slice(2014, 1850)"
+        )
+    return int(float(str(year)))
 
 
 def put_on_target(prior: xr.DataArray, grid: Grid) -> xr.DataArray:

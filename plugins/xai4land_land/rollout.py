@@ -11,13 +11,13 @@ import numpy as np
 import xarray as xr
 
 from xai4land.emulator import Changes, Emulator
-from xai4land.emulator.inputs import Bound, bind, time_name
+from xai4land.emulator.inputs import DATES, Bound, bind, time_name
 from xai4land.emulator.outputs import PRIOR_SUFFIX
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid, Target, target_grid
 from xai4land.grids.time import move_into_bounds
 from xai4land_land.demand import Demand, demand_states
-from xai4land_land.prior import encode_prior, find_years, put_on_target
+from xai4land_land.prior import encode_prior, find_years, put_on_target, read_year
 
 if TYPE_CHECKING:
     from xai4land_land.legends import Legend
@@ -184,6 +184,11 @@ def find_state_years(data: xr.Dataset, outputs: Changes) -> tuple[str, list[int]
             "the states have no time axis, expected one with the years of the prior map and of the "
             "maps; e.g. xr.concat([states_2009, states_2012], 'time')"
         )
+    if not isinstance(data.indexes.get(name), DATES):
+        raise InputError(
+            f"the time axis {name!r} of the states has no dates; make them from years: "
+            f"ds.assign_coords({name}=[np.datetime64(f'{{year}}-07-01') for year in years])"
+        )
     years = data[name].dt.year.values.tolist()
     if repeated := sorted({year for year in years if years.count(year) > 1}):
         raise InputError(
@@ -203,34 +208,45 @@ def choose_years(available: list[int], anchor: int, years: Years, every: int) ->
     """
     if not isinstance(every, int | np.integer) or every < 1:
         raise InputError(f"every={every!r}, expected a whole number of years of at least 1")
-    if isinstance(years, int | np.integer):
-        years = slice(anchor, int(years))
+    if isinstance(years, int | float | str | np.generic):
+        years = slice(anchor, years)
     if years is None or isinstance(years, slice):
         ends = (None, None) if years is None else (years.start, years.stop)
         if isinstance(years, slice) and years.step is not None:
             raise InputError(f"years={years!r} has a step; give every={abs(years.step)} instead")
-        first = available[0] if ends[0] is None else int(ends[0])
-        last = available[-1] if ends[1] is None else int(ends[1])
+        first = min(available) if ends[0] is None else read_year(ends[0])
+        last = max(available) if ends[1] is None else read_year(ends[1])
         low, high = min(first, last), max(first, last)
         wanted = [y for y in range(low, high + 1) if (y - anchor) % every == 0]
         if years is None and every == 1:
-            wanted = [y for y in available if low <= y <= high]
+            wanted = [y for y in sorted(available) if low <= y <= high]
     else:
-        wanted = [int(y) for y in years]
+        wanted = [read_year(y) for y in np.asarray(list(years))]
         if repeated := sorted({y for y in wanted if wanted.count(y) > 1}):
             raise InputError(f"years asks for {', '.join(map(str, repeated))} twice")
         wanted = sorted(wanted)
+    known = f"{min(available)} to {max(available)}"
     problems = []
-    if anchor not in wanted:
+    if anchor not in available:
+        problems.append(
+            f"there are no states of {anchor}, the prior map's year (they are of {known}); add "
+            "them, or give a prior map of one of these years"
+        )
+    elif anchor not in wanted:
         shown = f"{wanted[0]} to {wanted[-1]}" if wanted else "none"
         problems.append(
             f"the prior map is of {anchor}, which is not among the years asked for ({shown}); "
-            f"years must begin or end there, e.g. years=slice({anchor}, {available[-1]})"
+            f"years must begin or end there, e.g. years=slice({anchor}, {max(available)})"
         )
-    if absent := [y for y in dict.fromkeys([anchor, *wanted]) if y not in available]:
+    elif wanted == [anchor] and (years is None or every > 1):
+        problems.append(
+            f"every={every} leaves no year but {anchor}, the prior map's own (the states are of "
+            f"{known}); add states of other years, or give a smaller every="
+        )
+    if absent := [y for y in wanted if y not in available and y != anchor]:
         some = ", ".join(map(str, absent[:8])) + (", ..." if len(absent) > 8 else "")
         problems.append(
-            f"there are no states of {some} (they are of {available[0]} to {available[-1]}); add "
+            f"there are no states of {some} (they are of {known}); add "
             "them, or give years= or every= that the states have"
         )
     InputError.raise_if(problems)
@@ -245,7 +261,8 @@ def check_steps(steps: Steps, outputs: Changes, name: str) -> None:
     if odd := sorted({abs(n) for n in lengths if not low <= abs(n) <= high}):
         problems.append(
             f"steps of {', '.join(map(str, odd))} years, expected {low} to {high}, as emulator "
-            f"{name!r} was trained on; give every={low if odd[0] < low else high}"
+            f"{name!r} was trained on; give every={low if odd[0] < low else high}, and states of "
+            "all these years"
         )
     if not outputs.backward and any(n < 0 for n in lengths):
         problems.append(

@@ -31,7 +31,10 @@ def as_variable(
     if isinstance(truth, xr.DataArray):
         return drop_single(truth, what)
     if not isinstance(truth, xr.Dataset):
-        raise InputError(f"{what} is a {type(truth).__name__}, expected a DataArray or Dataset")
+        raise InputError(
+            f"{what} is a {type(truth).__name__}, expected a DataArray or Dataset; open a file: "
+            "xai4land.open_store(path)"
+        )
     truth = move_into_bounds(truth)
     flagged = [str(n) for n, v in truth.data_vars.items() if "flag_values" in v.attrs]
     if name in truth:

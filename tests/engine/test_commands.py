@@ -160,6 +160,25 @@ def test_texts_become_values(tmp_path, monkeypatch):
     assert given["chunks"] == (512, 1024)
     assert isinstance(given["target"], xr.Dataset)
     assert given["precision"] == "float32"
+    CliRunner().invoke(
+        command("reconstruct"),
+        ["data.nc", "out.nc", "--prior", "data.nc", "--years", "2014:1850", "--every", "4",
+         "--demand", "level", "--exchange"],
+    )  # fmt: skip
+    assert isinstance(given["prior"], xr.Dataset)
+    assert given["years"] == slice(2014, 1850)
+    assert (given["every"], given["demand"], given["exchange"]) == (4, "level", True)
+    CliRunner().invoke(command("reconstruct"), ["data.nc", "out.nc", "--years", "1850"])
+    assert given["years"] == 1850
+    monkeypatch.setattr(xai4land_land, "fit", lambda data, truth, **kwargs: record(data, **kwargs))
+    CliRunner().invoke(
+        command("fit"),
+        ["data.nc", "data.nc", "a.safetensors", "--prior", "data.nc", "--pairs",
+         "2009:2012,2012:2009"],
+    )  # fmt: skip
+    assert isinstance(given["prior"], xr.Dataset)
+    assert given["pairs"] == ((2009, 2012), (2012, 2009))
+    assert given["command"] == "xai4land fit data.nc data.nc a.safetensors --prior data.nc"
     monkeypatch.setattr(xai4land_seasonal, "fit", record)
     monkeypatch.setattr(xai4land_seasonal, "forecast", record)
     CliRunner().invoke(
@@ -191,7 +210,9 @@ def test_texts_become_values(tmp_path, monkeypatch):
         ("forecast", "--simulations", "nowhere.nc", "files that exist"),
         ("reconstruct", "--chunks", "1,2,3", "one size, or rows and columns"),
         ("reconstruct", "--target", "nowhere.nc", "a resolution in degrees, or a file"),
+        ("reconstruct", "--years", "1990-1980", "a year, or the first and the last one"),
         ("fit", "--parameters", "[16]", "a JSON object"),
+        ("fit", "--pairs", "2009", "pairs of years, as 2009:2012"),
     ],
 )
 def test_text_that_cannot_be_read_is_a_fault_of_typing(name, option, text, expected, tmp_path):

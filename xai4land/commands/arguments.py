@@ -22,9 +22,11 @@ __all__ = [
     "NAMES",
     "NUMBERS",
     "OVERWRITE",
+    "PAIRS",
     "PATHS",
     "PERIOD",
     "QUIET",
+    "STEPS",
     "TARGET",
     "WRITTEN",
     "ZARR_FORMAT",
@@ -79,6 +81,16 @@ def _period(text: str) -> tuple[int, int]:
     return years
 
 
+def _steps(text: str) -> slice | int:
+    first, colon, last = text.partition(":")
+    return slice(int(first), int(last)) if colon else int(first)
+
+
+def _pairs(text: str) -> tuple[tuple[int, int], ...]:
+    pairs = [part.split(":") for part in text.split(",")]
+    return tuple((int(first), int(last)) for first, last in pairs)
+
+
 def _chunks(text: str) -> int | tuple[int, ...]:
     sizes = _list_of(int)(text)
     if len(sizes) > 2 or min(sizes) < 1:
@@ -109,6 +121,8 @@ NAMES = _Text("names", _list_of(str), "names with commas between them")
 NUMBERS = _Text("numbers", _list_of(float), "numbers with commas between them")
 COUNTS = _Text("counts", _list_of(int), "whole numbers with commas between them")
 PATHS = _Text("files", _list_of(_existing), "files that exist, with commas between them")
+STEPS = _Text("years", _steps, "a year, or the first and the last one as 2014:1850")
+PAIRS = _Text("pairs", _pairs, "pairs of years, as 2009:2012,2012:2009")
 PERIOD = _Text("years", _period, "a year or two, as 1981-2010")
 CHUNKS = _Text("size", _chunks, "one size, or rows and columns as 512,1024")
 TARGET = _Text("grid", _target, "a resolution in degrees, or a file on the wanted grid")

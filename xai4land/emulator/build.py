@@ -61,11 +61,12 @@ def find_architecture(card: AnyCard) -> Callable[..., torch.nn.Module]:
     """
     name = card.architecture.name
     try:
-        return discovery.load("architectures", name)  # type: ignore[no-any-return]
+        found: Callable[..., torch.nn.Module] = discovery.load("architectures", name)
     except PluginError as error:
         raise EmulatorFileError(
             f"emulator {card.name!r} needs the architecture {name!r}: {error}"
         ) from error
+    return found
 
 
 def fold(network: torch.nn.Module) -> torch.nn.Module:
