@@ -86,7 +86,9 @@ def plot(
     panels = len(maps) + (years is None and beside is None and "confidence" in data)
     columns = min(panels, MAX_COLUMNS)
     rows = -(-panels // columns)
-    figure = NotebookFigure(figsize=((4.2 if years else 5.0) * columns, 3.8 * rows + 0.6), layout="constrained")
+    figure = NotebookFigure(
+        figsize=((4.2 if years else 5.0) * columns, 3.8 * rows + 0.6), layout="constrained"
+    )
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes[panels:]:
         axis.set_axis_off()
