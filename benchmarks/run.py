@@ -28,6 +28,7 @@ TABLES = (
     "workers",
     "ocean",
     "resume",
+    "rollout",
     "regrid",
     "catalogs",
     "seasonal",

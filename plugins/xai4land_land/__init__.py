@@ -10,13 +10,15 @@ if TYPE_CHECKING:
     from xai4land.training.settings import MapSettings
     from xai4land_land.fitting import fit
     from xai4land_land.flips import flip_rates
+    from xai4land_land.hilda import form_hilda_states
     from xai4land_land.landcover import reconstruct
     from xai4land_land.legends import HILDA, LAND_STATES, Legend
     from xai4land_land.luh2 import states_from_luh2
     from xai4land_land.luh2_files import open_luh2
-    from xai4land_land.oracles import place_randomly
+    from xai4land_land.oracles import place_by_truth, place_randomly
     from xai4land_land.plots import plot, plot_change, plot_scores
     from xai4land_land.scores import evaluate, summarise
+    from xai4land_land.yearly import plot_years, score_years
 
 __all__ = [
     "HILDA",
@@ -26,12 +28,16 @@ __all__ = [
     "evaluate",
     "fit",
     "flip_rates",
+    "form_hilda_states",
     "open_luh2",
+    "place_by_truth",
     "place_randomly",
     "plot",
     "plot_change",
     "plot_scores",
+    "plot_years",
     "reconstruct",
+    "score_years",
     "states_from_luh2",
     "summarise",
 ]
@@ -46,12 +52,16 @@ __getattr__, __dir__ = import_lazily(
         "evaluate": ".scores",
         "fit": ".fitting",
         "flip_rates": ".flips",
+        "form_hilda_states": ".hilda",
         "open_luh2": ".luh2_files",
+        "place_by_truth": ".oracles",
         "place_randomly": ".oracles",
         "plot": ".plots",
         "plot_change": ".plots",
         "plot_scores": ".plots",
+        "plot_years": ".yearly",
         "reconstruct": ".landcover",
+        "score_years": ".yearly",
         "states_from_luh2": ".luh2",
         "summarise": ".scores",
     },

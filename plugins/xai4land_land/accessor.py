@@ -21,6 +21,8 @@ class LandAccessor(Accessor):
     plot = Method(lambda: land.plot, arrays="convert")
     plot_change = Method(lambda: land.plot_change, arrays="convert")
     plot_scores = Method(lambda: land.plot_scores)
+    plot_years = Method(lambda: land.plot_years)
     reconstruct = Method(lambda: land.reconstruct)
+    score_years = Method(lambda: land.score_years, arrays="convert")
     states_from_luh2 = Method(lambda: land.states_from_luh2)
     summarise = Method(lambda: land.summarise)

@@ -12,6 +12,7 @@ import xarray as xr
 
 from xai4land.emulator import Classes, ClassMap, Emulator
 from xai4land.emulator.inputs import time_name
+from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.grids.time import move_into_bounds
 from xai4land.settings import resolve_settings
@@ -32,6 +33,7 @@ def fit(
     static: xr.Dataset | None = None,
     prior: xr.Dataset | xr.DataArray | None = None,
     pairs: Sequence[tuple[int, int]] | None = None,
+    rollouts: int = 0,
     legend: str | Legend | None = None,
     inputs: Sequence[str] | None = None,
     name: str = "my-landcover",
@@ -67,8 +69,13 @@ def fit(
         from that of another year, and is applied with ``reconstruct(prior=...)``. The states must
         have both years.
     pairs : sequence of tuple of int, optional
-        Years of prior map and truth to learn from. By default all pairs of different years,
-        forward and backward.
+        Years of prior map and truth to learn from, forward and backward. By default those of
+        :func:`xai4land_land.pairs.choose_pairs`.
+    rollouts : int
+        How many times the trained emulator is rolled out over the years of the pairs, and trained
+        further on maps that follow from its own ones, too, so that it has met the errors that it
+        makes in a rollout (see *Drift* in the documentation of the method). Each takes about as
+        long as the training itself. It needs maps of three years at least.
     legend : str or Legend, optional
         ``"hilda"``, ``"land_states"`` or one of your own. By default the first that has all
         classes of the truth.
@@ -118,12 +125,16 @@ def fit(
     from xai4land.training.fit import fit_maps
     from xai4land.training.regions import Region
 
+    if rollouts < 0 or (rollouts and prior is None):
+        raise InputError(f"rollouts={rollouts}, expected 0 or, with prior=, how often")
+    training = resolve_settings(MapSettings, settings, changes, parameters=_PARAMETERS)
     reference = as_variable(truth)
     chosen = find_legend(reference, legend)
     data = move_into_bounds(_drop_truth(data, reference))
     classes = chosen.output_classes(data)
     outputs: ClassMap = Classes(classes=classes, conserve=conserve)
     resolution = Grid.of(reference, "the truth").resolution
+    chosen_pairs: list[tuple[int, int]] = []
     if prior is None:
         region = Region(data, [_encode_truth(reference, chosen, data, outputs)], static)
     else:
@@ -136,7 +147,7 @@ def fit(
             data, reference, prior, outputs, chosen_pairs, static=static, legend=chosen
         )
         inputs = change_inputs(region, outputs, inputs)
-    return fit_maps(
+    emulator = fit_maps(
         region,
         outputs,
         inputs=inputs,
@@ -149,7 +160,25 @@ def fit(
         parameters=parameters,
         window=window,
         validation=validation,
-        settings=resolve_settings(MapSettings, settings, changes, parameters=_PARAMETERS),
+        settings=training,
+        device=device,
+        progress=progress,
+    )
+    if prior is None or not rollouts:
+        return emulator
+    from xai4land_land.own_maps import train_on_own_maps
+
+    return train_on_own_maps(
+        emulator,
+        region,
+        rollouts,
+        data,
+        reference,
+        prior,
+        chosen_pairs,
+        static=static,
+        legend=chosen,
+        settings=training,
         device=device,
         progress=progress,
     )

@@ -12,8 +12,11 @@ from xai4land.emulator.file import read_card
 from xai4land.emulator.inputs import Bound, bind, check_static
 from xai4land.errors import InputError
 from xai4land.grids.grid import Target
+from xai4land_land.between import roll_between
 from xai4land_land.demand import Demand
+from xai4land_land.prior import find_years
 from xai4land_land.rollout import Years, roll_out
+from xai4land_land.truth import as_variable
 
 if TYPE_CHECKING:
     from xai4land.device import Precision
@@ -53,7 +56,8 @@ def reconstruct(
         finer grid, as the emulator's card lists them.
     emulator : str, path-like or Emulator, optional
         A bundled emulator's name, a file, or an emulator. By default the bundled one that
-        fits the data.
+        fits the data; with ``prior`` it is ``"change-landcover"``, whose states are formed from
+        LUH2's or LUH3's by :func:`form_hilda_states`.
     static : Dataset, optional
         Static features, if they are not in ``data``.
     target : float, Dataset or DataArray, optional
@@ -62,9 +66,10 @@ def reconstruct(
     prior : Dataset or DataArray, optional
         Map of a known year, with flags and a date, for emulators that change it year after year:
         each map is the prior map of the next one, away from the known year. ``data`` must hold
-        that year's states, too.
+        that year's states, too. With maps of several years, those between two follow from both,
+        forward and backward, and ``land_cover_forward`` and ``land_cover_backward`` are given, too.
     years : int, slice or sequence of int, optional
-        Years to reconstruct, beginning or ending with the year of ``prior``, whose map is returned
+        Years to reconstruct, the one of ``prior`` among them, whose map is returned
         unchanged: ``slice(2014, 1850)`` goes back in time. By default all years of ``data``.
     every : int
         Years of a step.
@@ -128,9 +133,12 @@ def reconstruct(
     }
     options: dict[str, Any] = {"probabilities": probabilities, "baselines": baselines}
     if prior is not None:
-        return roll_out(
-            _choose_change_emulator(emulator, land),
-            data,
+        changing, outputs = _choose_change_emulator(emulator, land)
+        map_ = as_variable(prior, outputs.name, "the prior map")
+        roll = roll_out if len(find_years(map_)) == 1 else roll_between
+        return roll(
+            changing,
+            _form_states(data, outputs),
             prior,
             static=static,
             target=target,
@@ -147,9 +155,9 @@ def reconstruct(
     if land is not None:
         from xai4land_land.masks import find_sea_class, make_mask
 
-        outputs = chosen.card.outputs
-        assert isinstance(outputs, Classes)  # _choose has seen to it
-        options |= {"domain": make_mask(land, data, static), "outside": find_sea_class(outputs)}
+        classes = chosen.card.outputs
+        assert isinstance(classes, Classes)  # _choose has seen to it
+        options |= {"domain": make_mask(land, data, static), "outside": find_sea_class(classes)}
     return apply_bound(chosen, bound, data, options, **running)
 
 
@@ -165,8 +173,8 @@ def _refuse_rollout_options(years: Years, every: int, exchange: bool) -> None:
 
 def _choose_change_emulator(
     emulator: str | os.PathLike[str] | Emulator | None, land: LandMask | None
-) -> Emulator:
-    """Return the given emulator of change, or the bundled one."""
+) -> tuple[Emulator, Changes]:
+    """Return the given emulator of change, or the bundled one, and its outputs."""
     if land is not None:
         raise InputError("land= with prior=, which knows where land is; leave land= out")
     found = load_emulator(CHANGE_EMULATOR if emulator is None else emulator)
@@ -176,7 +184,15 @@ def _choose_change_emulator(
             "one that takes a prior map; leave prior= out, or train one: ds.ai4land.fit(truth, "
             "prior=truth)"
         )
-    return found
+    return found, found.card.outputs
+
+
+def _form_states(data: xr.Dataset, outputs: Changes) -> xr.Dataset:
+    """Return data with the states of HILDA+'s legend, if the emulator reads these."""
+    from xai4land_land.hilda import HILDA_STATES, form_hilda_states
+
+    own = set(outputs.states) == set(HILDA_STATES.values())
+    return form_hilda_states(data) if own else data
 
 
 def _choose(
@@ -206,6 +222,8 @@ def _choose(
     for name, path in BUNDLED.items():
         card = read_card(path)
         assert isinstance(card, Card)  # bundled ones are maps
+        if isinstance(card.outputs, Changes):
+            continue
         missing[name] = [spec.name for spec in card.inputs if spec.name not in names]
     # Chosen by the names of variables; binding then finds what else does not fit.
     fitting = [name for name, absent in missing.items() if not absent]

@@ -129,8 +129,8 @@ HILDA = Legend(
     "hilda",
     (
         LandClass(0, "ocean_other", "#c6dbef", ("ocean", "other", "no_data")),
-        LandClass(1, "urban", "#d7301f"),
-        LandClass(2, "cropland", "#e6c229"),
+        LandClass(1, "urban", "#d7301f", ("settlement",)),
+        LandClass(2, "cropland", "#e6c229", ("agriculture",)),
         LandClass(3, "pasture", "#b5cf6b", ("pasture_rangeland",)),
         LandClass(
             4,
@@ -145,8 +145,13 @@ HILDA = Legend(
                 "forest_mixed",
             ),
         ),
-        LandClass(5, "grass_shrub", "#a6761d", ("unmanaged_grass_shrubland",)),
-        LandClass(6, "sparse", "#d9d9d9", ("sparse_or_no_vegetation",)),
+        LandClass(
+            5,
+            "grass_shrub",
+            "#a6761d",
+            ("unmanaged_grass_shrubland", "grassland", "shrubland"),
+        ),
+        LandClass(6, "sparse", "#d9d9d9", ("sparse_or_no_vegetation", "sparse_vegetation")),
         LandClass(7, "water", "#4292c6"),
     ),
     (
@@ -161,9 +166,20 @@ HILDA = Legend(
             "sparse": ("other",),
             "water": ("water",),
         },
+        {
+            "urban": ("settlement",),
+            "cropland": ("agriculture",),
+            "forest": ("forest",),
+            "grass_shrub": ("grassland", "shrubland"),
+            "sparse": ("sparse_vegetation",),
+            "water": ("water",),
+        },
     ),
 )
-"""The eight groups of HILDA+ (Winkler et al. 2021), from the states of LUH3, of LUH2 or its own."""
+"""The eight groups of HILDA+ (Winkler et al. 2021).
+
+From the states of LUH3, of LUH2, its own, or those of ESA CCI's classes in groups.
+"""
 
 LAND_STATES = Legend(
     "land_states",

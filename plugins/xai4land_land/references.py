@@ -1,15 +1,15 @@
 """References that an emulator of change must beat, as emulators without weights.
 
-They see the prior map alone, and meet each coarse cell's demand by the code that an emulator uses.
+They see the prior map, and at most what suits its classes, and meet the demand of each coarse cell
+by the code that an emulator uses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import torch
-import torch.nn.functional as F
 import xarray as xr
 from torch import nn
 
@@ -18,11 +18,14 @@ from xai4land.emulator.outputs import PRIOR_SUFFIX
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land_land.legends import Legend, find_legend
+from xai4land_land.neighbourhood import gaussian_shares, inverse_square_shares, one_hot
 from xai4land_land.truth import as_variable
 
 __all__ = ["ChangeRule", "Rule", "change_reference"]
 
-Rule = Literal["persistence", "random", "density"]
+Rule = Literal["persistence", "random", "density", "suitability"]
+Constraints = Mapping[str, Mapping[str, float]]
+"""Weight of each input, by name of the class."""
 SMALLEST_DENSITY = 1e-4
 """Density of a class that is nowhere near."""
 LARGEST_STEP = 250
@@ -36,12 +39,16 @@ class ChangeRule(nn.Module):
     ----------
     channels, categories, outputs
         As for any architecture; of the codes it sees the first alone, the prior map.
-    rule : {"persistence", "random", "density"}
-        A class stays; all pixels are alike; or a class grows where it is dense.
+    rule : {"persistence", "random", "density", "suitability"}
+        A class stays; all pixels are alike; a class grows where it is dense; or where it is dense
+        and constraints suit it.
     radius : float
-        Standard deviation of the Gaussian kernel of the density, in pixels.
+        Standard deviation of the Gaussian kernel of the density, or reach of that of the
+        suitability, in pixels.
     order : sequence of int, optional
         Number of the class at each position among the sorted codes.
+    constraints : sequence of (int, int, float)
+        For the suitability: class, channel with values from 0 to 1, and weight from -1 to 1.
 
     Examples
     --------
@@ -61,35 +68,39 @@ class ChangeRule(nn.Module):
         rule: Rule = "density",
         radius: float = 1.0,
         order: Sequence[int] = (),
+        constraints: Sequence[tuple[int, int, float]] = (),
     ) -> None:
         super().__init__()
         if rule not in get_args(Rule) or not 0 < radius <= 32:
             raise ValueError(f"rule={rule!r}, radius={radius}")
+        if not all(0 <= k < outputs and 0 <= c < channels for k, c, _ in constraints):
+            raise ValueError(f"constraints={list(constraints)}")
+        self.constraints = constraints
         self.rule, self.radius, self.outputs = rule, radius, outputs
         self.order = list(order) or list(range(outputs))
 
     def forward(self, x: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-        """Map the codes of the prior map to scores, (batch, outputs, rows, columns)."""
+        """Map inputs and codes of the prior map to scores, (batch, outputs, rows, columns)."""
         if self.rule == "random":
             return _noise(codes[:, :1], self.outputs)
-        there = F.one_hot(codes[:, 0], self.outputs + 1)[..., 1:].permute(0, 3, 1, 2).float()
-        classes = torch.zeros_like(there)
-        classes[:, self.order] = there
+        classes = one_hot(codes[:, 0], self.order)
         if self.rule == "persistence":
             return 50 * classes
-        density = torch.log(_blur(classes, self.radius) + SMALLEST_DENSITY)
-        return torch.where(classes > 0, 0.0, density)  # of what grows alone
+        if self.rule == "density":
+            score = torch.log(gaussian_shares(classes, self.radius) + SMALLEST_DENSITY)
+        else:
+            around = inverse_square_shares(classes, max(round(self.radius), 1))
+            score = 2 * torch.log(self._constrain(around, x) + SMALLEST_DENSITY)
+        return torch.where(classes > 0, 0.0, score)  # of what grows alone
 
-
-def _blur(fields: torch.Tensor, radius: float) -> torch.Tensor:
-    """Return Gaussian means; beyond the window its edge goes on."""
-    reach = max(round(3 * radius), 1)
-    distance = torch.arange(-reach, reach + 1, dtype=torch.float32, device=fields.device)
-    line = torch.exp(-0.5 * (distance / radius) ** 2)
-    line = (line / line.sum()).expand(fields.shape[1], 1, -1)
-    wide = F.pad(fields, (reach,) * 4, mode="replicate")
-    down = F.conv2d(wide, line[..., None], groups=fields.shape[1])
-    return F.conv2d(down, line[:, :, None], groups=fields.shape[1])
+    def _constrain(self, density: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Return the mean of density and constraints, with their weights."""
+        total, weights = density.clone(), torch.ones(self.outputs, device=x.device)
+        for number, channel, weight in self.constraints:
+            value = x[:, channel].float().clamp(0, 1)
+            total[:, number] += abs(weight) * (value if weight > 0 else 1 - value)
+            weights[number] += abs(weight)
+        return total / weights[:, None, None]
 
 
 def _noise(codes: torch.Tensor, outputs: int) -> torch.Tensor:
@@ -109,27 +120,41 @@ def change_reference(
     prior: xr.Dataset | xr.DataArray,
     *,
     radius: float = 1.0,
+    constraints: Constraints | None = None,
+    static: xr.Dataset | None = None,
     legend: str | Legend | None = None,
 ) -> Emulator:
     """Return a reference as an emulator for ``reconstruct(prior=...)``.
 
     Parameters
     ----------
-    rule : {"persistence", "random", "density"}
+    rule : {"persistence", "random", "density", "suitability"}
         The prior map itself; the least change that meets the demand, placed at random; or placed
-        where the class that gains is dense, as in cellular automata.
+        where the class that gains is dense, as in cellular automata; or where it is dense and
+        suits the place, by the rules of Demeter (Le Page et al. 2016, Vernon et al. 2018): the
+        square of the weighted mean of constraints and kernel density, whose weights fall with the
+        square of the distance. Amounts and their order are those of all references: what a coarse
+        cell demands, the largest gain first, without Demeter's priority of transitions and its
+        split into intensification and expansion, which need fractions in pixels.
     data : Dataset
-        The states.
+        The states; and the inputs that constraints name, if not in ``static``.
     prior : Dataset or DataArray
         The map with flags; its classes decide on the legend.
     radius : float
-        Standard deviation of the kernel, in pixels.
+        Standard deviation of the kernel of the density, or reach of that of the suitability, in
+        pixels.
+    constraints : mapping, optional
+        For the suitability: for names of classes the weight of static inputs, which are scaled to
+        0 to 1 by their range; from -1, where only low values suit the class, to 1, e.g.
+        ``{"cropland": {"elevation": -1.0}}``.
+    static : Dataset, optional
+        Inputs of constraints that the data do not have, as for ``reconstruct``.
     legend : str or Legend, optional
 
     Raises
     ------
     InputError
-        If the rule is unknown, or states or classes are.
+        If the rule is unknown, or states, classes or inputs of constraints are.
 
     Examples
     --------
@@ -146,17 +171,26 @@ def change_reference(
     array = as_variable(prior)
     classes = find_legend(array, legend).output_classes(data)
     outputs = Changes(classes=classes, steps=(1, LARGEST_STEP), conserve=rule != "persistence")
+    given = constraints or {}
+    sources = {**(static or {}), **data}
+    _check_constraints(given, rule, [c.name for c in classes], sources)
     fraction: dict[str, Any] = {"role": "dynamic", "valid_range": (0.0, 1.0)}
     states = [Input(name=name, **fraction) for name in outputs.states]
     before = [Input(name=f"{spec.name}{PRIOR_SUFFIX}", **fraction) for spec in states]
     values = tuple(sorted(c.value for c in classes))
     order = sorted(range(len(classes)), key=lambda k: classes[k].value)
+    used = dict.fromkeys(name for weights in given.values() for name in weights)
     parameters: dict[str, Any] = {"rule": rule, "radius": radius, "order": order}
     card = Card(
         name=f"{rule}-change",
         title="Land cover that follows from a prior map by rule",
         architecture={"name": "change-rule", "parameters": parameters},
-        inputs=(*states, *before, Input(name=outputs.prior, role="prior", codes=values)),
+        inputs=(
+            *states,
+            *before,
+            Input(name=outputs.prior, role="prior", codes=values),
+            *(_describe_constraint(sources[name]) for name in used),
+        ),
         outputs=outputs,
         resolution=Resolution(
             target=Grid.of(array, "the prior map").resolution,
@@ -164,4 +198,54 @@ def change_reference(
         ),
         window=Window(size=128, overlap=32),
     )
-    return Emulator(card, {})
+    number = {c.name: k for k, c in enumerate(classes)}
+    parameters["constraints"] = [
+        [number[name], card.slots[source], weight]
+        for name, weights in given.items()
+        for source, weight in weights.items()
+    ]
+    return Emulator(card.with_(architecture={"name": "change-rule", "parameters": parameters}), {})
+
+
+def _check_constraints(
+    constraints: Constraints,
+    rule: Rule,
+    classes: Sequence[str],
+    sources: Mapping[Any, xr.DataArray],
+) -> None:
+    problems = []
+    if constraints and rule != "suitability":
+        problems.append(f"rule={rule!r} has no constraints; give rule='suitability'")
+    for name, weights in constraints.items():
+        if name not in classes:
+            problems.append(f"constraints of {name!r}, expected classes {', '.join(classes)}")
+        if absent := [source for source in weights if source not in sources]:
+            problems.append(
+                f"constraints by {', '.join(absent)}, which the data do not have; give static="
+            )
+        if odd := [weight for weight in weights.values() if not 0 < abs(weight) <= 1]:
+            problems.append(f"weights {odd} of {name!r}, expected -1 to 1, and not 0")
+    InputError.raise_if(problems)
+
+
+def _describe_constraint(array: xr.DataArray) -> Input:
+    """Return the input, scaled to 0 to 1; its middle where it is missing.
+
+    Raises
+    ------
+    InputError
+        If it has no value.
+    """
+    low, high = float(array.min()), float(array.max())
+    if not low <= high:
+        raise InputError(f"variable {array.name!r} has no value; its grid may be another one")
+    room = high - low or 1.0
+    return Input(
+        name=str(array.name),
+        role="static",
+        units=str(array.attrs.get("units", "1")),
+        offset=low,
+        scale=room,
+        fill=(low + high) / 2,
+        valid_range=(low - room, high + room),
+    )

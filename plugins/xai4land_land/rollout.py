@@ -22,7 +22,18 @@ from xai4land_land.prior import encode_prior, find_years, put_on_target, read_ye
 if TYPE_CHECKING:
     from xai4land_land.legends import Legend
 
-__all__ = ["STEP_YEARS", "Years", "pair_dates", "roll_out"]
+__all__ = [
+    "STEP_YEARS",
+    "Steps",
+    "Years",
+    "check_demand",
+    "check_steps",
+    "choose_years",
+    "drop_date",
+    "find_state_years",
+    "pair_dates",
+    "roll_out",
+]
 
 Years = int | slice | Sequence[int] | None
 STEP_YEARS = "years_from_prior"
@@ -37,24 +48,30 @@ class Steps:
     ----------
     years : list of int
         Ascending.
-    start : int
-        Number of the step of the prior map.
+    previous : dict from int to int
+        The step that each step follows from, in the order in which they can be made; a step that
+        is not named is a prior map itself.
     """
 
     years: list[int]
-    start: int
+    previous: dict[int, int]
+
+    @classmethod
+    def away_from(cls, years: list[int], start: int) -> Steps:
+        """Return the steps away from the one of the prior map, either way."""
+        backward = ((t, t + 1) for t in range(start - 1, -1, -1))
+        forward = ((t, t - 1) for t in range(start + 1, len(years)))
+        return cls(years, dict(itertools.chain(backward, forward)))
 
     @property
-    def previous(self) -> dict[int, int]:
-        """The step that each step follows from, in the order in which they can be made."""
-        backward = ((t, t + 1) for t in range(self.start - 1, -1, -1))
-        forward = ((t, t - 1) for t in range(self.start + 1, len(self.years)))
-        return dict(itertools.chain(backward, forward))
+    def filled(self) -> list[int]:
+        """The step that each step follows from; a prior map follows from itself."""
+        return [self.previous.get(t, t) for t in range(len(self.years))]
 
     @property
     def lengths(self) -> list[int]:
         """Years from the one that each step follows from; 0 at the start, negative backward."""
-        return [self.years[t] - self.years[self.previous.get(t, t)] for t in range(len(self.years))]
+        return [self.years[t] - self.years[before] for t, before in enumerate(self.filled)]
 
 
 def roll_out(
@@ -76,28 +93,22 @@ def roll_out(
 
     outputs = emulator.card.outputs
     assert isinstance(outputs, Changes)
-    if demand not in get_args(Demand):
-        raise InputError(f"demand={demand!r}, expected 'change' or 'level'")
+    check_demand(demand)
     map_ = encode_prior(prior, outputs, legend)
-    found = find_years(map_)
-    if len(found) != 1:
-        raise InputError(
-            f"prior has maps of {', '.join(map(str, found))}, expected one; select it: "
-            f"prior.sel(time='{found[-1]}')"
-        )
-    map_ = _drop_date(map_)
+    (known,) = find_years(map_)
+    map_ = drop_date(map_)
     data = move_into_bounds(data)
-    name, available = _find_time(data, outputs)
-    steps = _choose_steps(available, found[0], years, every)
-    _check_steps(steps, outputs, emulator.card.name)
-    selected = data.isel({name: [available.index(year) for year in steps.years]})
-    pairs = pair_dates(selected, outputs, map_, steps.start, _fill_start(steps), demand)
+    name, available = find_state_years(data, outputs)
+    wanted = choose_years(available, known, years, every)
+    steps = Steps.away_from(wanted, wanted.index(known))
+    check_steps(steps, outputs, emulator.card.name)
+    selected = data.isel({name: [available.index(year) for year in wanted]})
+    pairs = pair_dates(selected, outputs, map_, wanted.index(known), steps.filled, demand)
     states = Grid.of(pairs[outputs.states[0]], "the states")
     own = Grid.of(map_, "the prior map")
     grid = target_grid(target, states, own)
     pairs = pairs.assign({outputs.prior: put_on_target(map_, grid)})
-    wanted = xr.Dataset(coords=grid.coords())
-    bound: Bound = bind(emulator.card, pairs, static, wanted)
+    bound: Bound = bind(emulator.card, pairs, static, xr.Dataset(coords=grid.coords()))
     return apply_bound(emulator, bound, data, options, previous=steps.previous, **running)
 
 
@@ -147,14 +158,20 @@ def pair_dates(
     return made.assign(found)
 
 
-def _drop_date(prior: xr.DataArray) -> xr.DataArray:
+def check_demand(demand: str) -> None:
+    """Refuse what is no kind of demand."""
+    if demand not in get_args(Demand):
+        raise InputError(f"demand={demand!r}, expected 'change' or 'level'")
+
+
+def drop_date(prior: xr.DataArray) -> xr.DataArray:
     """Return a map without its time axis and other coordinates that are not its grid's."""
     name = time_name(prior)
     prior = prior if name is None else prior.isel({name: 0}, drop=True)
     return prior.reset_coords(drop=True)
 
 
-def _find_time(data: xr.Dataset, outputs: Changes) -> tuple[str, list[int]]:
+def find_state_years(data: xr.Dataset, outputs: Changes) -> tuple[str, list[int]]:
     """Return the name of the states' time axis, and its years."""
     if absent := [name for name in outputs.states if name not in data]:
         raise InputError(
@@ -181,8 +198,8 @@ def _find_time(data: xr.Dataset, outputs: Changes) -> tuple[str, list[int]]:
     return str(name), years
 
 
-def _choose_steps(available: list[int], anchor: int, years: Years, every: int) -> Steps:
-    """Choose the years of a rollout.
+def choose_years(available: list[int], anchor: int, years: Years, every: int) -> list[int]:
+    """Choose the years of a rollout; they ascend.
 
     Raises
     ------
@@ -233,10 +250,10 @@ def _choose_steps(available: list[int], anchor: int, years: Years, every: int) -
             "them, or give years= or every= that the states have"
         )
     InputError.raise_if(problems)
-    return Steps(wanted, wanted.index(anchor))
+    return wanted
 
 
-def _check_steps(steps: Steps, outputs: Changes, name: str) -> None:
+def check_steps(steps: Steps, outputs: Changes, name: str) -> None:
     """Refuse steps that the emulator was not trained on."""
     low, high = outputs.steps
     lengths = [n for n in steps.lengths if n]
@@ -249,12 +266,7 @@ def _check_steps(steps: Steps, outputs: Changes, name: str) -> None:
         )
     if not outputs.backward and any(n < 0 for n in lengths):
         problems.append(
-            f"emulator {name!r} was trained forward in time only; give years= from "
-            f"{steps.years[steps.start]} on"
+            f"emulator {name!r} was trained forward in time only; give years= from that of the "
+            "prior map on, and one prior map"
         )
     InputError.raise_if(problems)
-
-
-def _fill_start(steps: Steps) -> list[int]:
-    """Return the step that each step follows from; the start follows from itself."""
-    return [steps.previous.get(t, t) for t in range(len(steps.years))]

@@ -11,7 +11,7 @@ from conftest import coordinate
 from land_maps import data_of, map_of, three_maps
 from xai4land import InputError
 from xai4land_land import evaluate
-from xai4land_land.oracles import place_randomly
+from xai4land_land.oracles import place_by_truth, place_randomly
 
 
 @settings(deadline=None, max_examples=20)
@@ -52,3 +52,33 @@ def test_other_grids_are_refused():
     moved = prior.assign_coords(lat=coordinate("lat", prior.lat.values + 1))
     with pytest.raises(InputError, match="on one grid"):
         place_randomly(prior, moved, cell=1.0)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**32 - 1))
+def test_the_oracle_of_places_has_as_many_hits_as_the_net_change_allows(seed):
+    """The independent reference: an integer program for each cell."""
+    from scipy.optimize import LinearConstraint, milp
+
+    prior, truth, _ = (map_of(a, step=0.5, lat=9.75, lon=0.25) for a in three_maps(seed, (8, 12)))
+    made = place_by_truth(prior, truth, cell=2.0)
+    known = (prior.values != 255) & (truth.values != 255)
+    for rows in range(0, 8, 4):
+        for columns in range(0, 12, 4):
+            cell = np.s_[rows : rows + 4, columns : columns + 4]
+            old, new, got = (a.values[cell][known[cell]] for a in (prior, truth, made))
+            before, after, counts = (np.bincount(a, minlength=3) for a in (old, new, got))
+            np.testing.assert_array_equal(counts, after)
+            pairs = [(a, b) for a in range(3) for b in range(3) if a != b]
+            most = [((old == a) & (new == b)).sum() for a, b in pairs]
+            leaving = [[a == k for a, _ in pairs] for k in range(3)]
+            coming = [[b == k for _, b in pairs] for k in range(3)]
+            limits = np.r_[np.maximum(before - after, 0), np.maximum(after - before, 0)]
+            best = milp(
+                -np.ones(6),
+                integrality=np.ones(6),
+                bounds=(0, most),
+                constraints=LinearConstraint(np.r_[leaving, coming].astype(float), ub=limits),
+            )
+            assert ((got == new) & (got != old)).sum() == round(-best.fun)
+            assert (got != old).sum() == np.maximum(after - before, 0).sum()

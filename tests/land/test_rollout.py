@@ -175,7 +175,6 @@ def test_wrong_prior_maps_are_refused(world, rule):
     prior = at(world, 1990)
     cases = {
         "no date": prior.isel(time=0, drop=True),
-        "expected one": world.land_cover,
         "give another legend": prior.assign_attrs(
             flag_meanings=prior.attrs["flag_meanings"].replace("urban", "moon_base")
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from xai4land import discovery
@@ -12,7 +12,7 @@ from xai4land.errors import EmulatorFileError, PluginError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["build", "fold"]
+__all__ = ["build", "find_architecture", "fold"]
 
 
 def build(card: AnyCard, weights: Mapping[str, torch.Tensor] | None = None) -> torch.nn.Module:
@@ -25,13 +25,7 @@ def build(card: AnyCard, weights: Mapping[str, torch.Tensor] | None = None) -> t
     """
     import torch
 
-    name = card.architecture.name
-    try:
-        architecture = discovery.load("architectures", name)
-    except PluginError as error:
-        raise EmulatorFileError(
-            f"emulator {card.name!r} needs the architecture {name!r}: {error}"
-        ) from error
+    name, architecture = card.architecture.name, find_architecture(card)
     try:
         # On the meta device a card can ask for any size without taking memory.
         with torch.device("cpu" if weights is None else "meta"):
@@ -54,7 +48,25 @@ def build(card: AnyCard, weights: Mapping[str, torch.Tensor] | None = None) -> t
             raise EmulatorFileError(
                 f"emulator {card.name!r}: its weights do not fit architecture {name!r}: {error}"
             ) from error
-    return network  # type: ignore[no-any-return]
+    return network
+
+
+def find_architecture(card: AnyCard) -> Callable[..., torch.nn.Module]:
+    """Return the callable that builds the card's network.
+
+    Raises
+    ------
+    EmulatorFileError
+        If it is not installed.
+    """
+    name = card.architecture.name
+    try:
+        found: Callable[..., torch.nn.Module] = discovery.load("architectures", name)
+    except PluginError as error:
+        raise EmulatorFileError(
+            f"emulator {card.name!r} needs the architecture {name!r}: {error}"
+        ) from error
+    return found
 
 
 def fold(network: torch.nn.Module) -> torch.nn.Module:

@@ -164,7 +164,9 @@ class ChangeHead(ClassHead):
         if not self.classes.conserve:
             return self._pack(blended, choose_class(blended, favour)[0].long())
         probability = conserve(blended, cells, groups)
-        filled = torch.where(prior >= 0, prior, choose_class(probability, favour)[0].long())
+        filled = prior
+        if bool((prior < 0).any()):
+            filled = torch.where(prior >= 0, prior, choose_class(probability, favour)[0].long())
         cells = guess.open_partial_cells(cells, prior, filled, groups, pixels)
         chosen = allocate(filled, probability, cells, groups, self.threshold)
         return self._pack(probability, chosen)
@@ -252,22 +254,25 @@ class ExpectedChange(ClassFractions):
         net change does. Where the prior map is missing, these are the interpolated fractions.
         """
         prior = self.prior_classes(pixels)
-        fractions = super().values(pixels)
         rows, columns, after = self._lookup.cells(self.groups, pixels)
         change = torch.nan_to_num(after - self._lookup.values(self.before, pixels))
         net = change.clamp(min=0).sum(0)
         change = torch.where(net > SMALLEST_CHANGE, change, 0.0)
         own = prior.clamp(min=0)
         if self.outputs.transitions:
-            rates = torch.tensor(self.outputs.transitions, device=own.device)[own]
-            new = rates.permute(2, 0, 1) * Cells(rows, columns, net).spread(net)
+            rates = torch.tensor(self.outputs.transitions, device=own.device).T
+            new = rates.index_select(1, own.ravel()).reshape(-1, *own.shape)
+            new *= Cells(rows, columns, net).spread(net)
         else:
             new = self._place_randomly(own, Cells(rows, columns, change), pixels)
         leave = new.sum(0)
-        new = new * (MOST_LEAVING / leave.clamp(min=MOST_LEAVING))
-        stay = torch.nn.functional.one_hot(own, new.shape[0]).permute(2, 0, 1)
-        known = new + stay * (1 - new.sum(0))
-        return torch.where(prior >= 0, known, fractions)
+        if bool((leave > MOST_LEAVING).any()):
+            new *= MOST_LEAVING / leave.clamp(min=MOST_LEAVING)
+            leave = new.sum(0)
+        known = new.scatter_add_(0, own[None], (1 - leave)[None])
+        if bool((prior >= 0).all()):
+            return known
+        return torch.where(prior >= 0, known, super().values(pixels))
 
     def _place_randomly(self, own: torch.Tensor, change: Cells, pixels: Pixels) -> torch.Tensor:
         """Return the probability of each new class if the net change is placed at random."""
@@ -280,16 +285,16 @@ class ExpectedChange(ClassFractions):
         weights = torch.tensor([c.share for c in self.outputs.classes], device=own.device)
         sums = torch.zeros(share.shape[0], device=own.device).index_add(0, members, weights)
         weights = weights / sums[members].clamp(min=1e-12)
-        new = change.spread(share)[members] * weights[:, None, None]
-        return new * change.spread(leaving).gather(0, members[own][None])
+        rows, columns, size = change.rows, change.columns, leaving.shape[1:]
+        place = members[own] * size.numel() + (rows[:, None] * size[1] + columns)
+        new = change.spread(share[members] * weights[:, None, None])
+        return new * leaving.take(place)
 
     def fill_channels(self, channels: torch.Tensor, values: torch.Tensor, pixels: Pixels) -> None:
         """Write the logarithm of the first guess, and the root of the change of the cell."""
-        count, members = len(self.outputs.classes), self._members
-        after = self._lookup.on_pixels(self.groups, pixels)
-        change = after - self._lookup.on_pixels(self.before, pixels)
+        count = len(self.outputs.classes)
         channels[:count] = torch.log(values + CHANGE_FLOOR).mul_(0.25)
-        channels[count:] = (change.abs().sqrt() * change.sign()).mul_(4)[members]
+        channels[count:] = self._lookup.on_pixels(self._roots, pixels)[self._members]
 
     def is_trivial(self, pixels: Pixels) -> bool:
         """Return whether all cells are missing, or known and without change."""
@@ -335,6 +340,13 @@ class ExpectedChange(ClassFractions):
         wanted = made / total.clamp(min=1) + change.reshape(values.shape[0], -1)
         wanted = torch.where(holes, wanted, values.reshape(values.shape[0], -1))
         return cells._replace(values=wanted.reshape(values.shape).to(values.dtype))
+
+    @cached_property
+    def _roots(self) -> Field:
+        """Four times the root of the change of each cell, with its sign."""
+        change = torch.nan_to_num(self.groups.values) - torch.nan_to_num(self.before.values)
+        place = self.groups
+        return Field(place.grid, place.start, (change.abs().sqrt() * change.sign()).mul_(4))
 
     @cached_property
     def _members(self) -> torch.Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import dask.array as da
@@ -76,7 +77,7 @@ class _Plan:
         for part in parts:
             together[part.variable, self._own_number(part)].append(part)
         numbers = {
-            (variable, own): max([own, *self._list_needed(variable, some)])
+            (variable, own): max(self._list_needed(variable, some), default=own)
             for (variable, own), some in together.items()
         }
         steps: dict[int, list[Part]] = defaultdict(list)
@@ -101,9 +102,24 @@ class _Plan:
         name = self.arrays[variable].name
         if name in self.chains:
             return set()
-        keys = _list_keys(name, parts)
-        needed = find_needed_keys(self.graph, keys, self._is_of_chain)
-        return {self._number(key) for key in filter(self._is_of_chain, _flatten(needed.values()))}
+        found = find_needed_keys(self.graph, _list_keys(name, parts), self._is_of_chain)
+        needed = set(_flatten(found.values()))
+        # Some need the tasks that make a chunk, not the chunk.
+        made = {self._makers[key] for key in needed & self._makers.keys()}
+        return made | {self._number(key) for key in filter(self._is_of_chain, needed)}
+
+    @cached_property
+    def _makers(self) -> dict[Any, int]:
+        """The tasks that the chunks of chains are taken from, with the step of these."""
+        found: dict[Any, int] = {}
+        for (name, k), number in self.numbers.items():
+            blocks = (range(n) for n in self.chains[name].array.numblocks[1:])
+            keys = {(name, k, *at) for at in itertools.product(*blocks)}
+            made = find_needed_keys(self.graph, keys, partial(_is_other, keys))
+            for key in set(_flatten(made.values())) - keys:
+                if not self._is_of_chain(key):
+                    found.setdefault(key, number)
+        return found
 
     def _is_of_chain(self, key: Any) -> bool:
         """Tell whether a task makes a chunk of a chain."""
@@ -138,6 +154,10 @@ class _Plan:
 
 
 _flatten = itertools.chain.from_iterable
+
+
+def _is_other(keys: set[Any], key: Any) -> bool:
+    return key not in keys
 
 
 def _list_keys(name: str, parts: Sequence[Part]) -> set[Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import ValidationError
 
+from xai4land.emulator.build import find_architecture
 from xai4land.emulator.card import Input, MapCard, Resolution
 from xai4land.emulator.emulator import Emulator
 from xai4land.emulator.inputs import Bound, Layer, bind, check_static
@@ -20,14 +22,14 @@ from xai4land.training.maps import train
 from xai4land.training.regions import Region, Regions
 from xai4land.training.samples import Samples
 from xai4land.training.settings import MapSettings
-from xai4land.training.split import split_blocks
+from xai4land.training.split import Split, split_blocks
 from xai4land.training.truth import Truth, new_cache
 from xai4land.windows.sources import Sources
 
 if TYPE_CHECKING:
     from xai4land.emulator.outputs import Outputs
 
-__all__ = ["fit_maps"]
+__all__ = ["fit_maps", "train_on"]
 
 BLOCK_CELLS = 30
 """Side of a block of the split, in coarse cells (as AI4Land's)."""
@@ -122,46 +124,120 @@ def fit_maps(
         window=_window(window, grids[0], targets[0]),
         licence=licence,
     )
-    bounds = [bind(card, r.data, r.static, r.truth[0]) for r in regions]
-    known = [
-        Truth.of(r.truth, b.target, make_head(card).missing_truth)
-        for r, b in zip(regions, bounds, strict=True)
-    ]
-    sides = [
-        split_blocks(
-            truth.blocks,
-            bound.target.spacings[0],
-            BLOCK_CELLS * bound.coarse.resolution,
-            validation,
-            chosen.seed,
-        )
-        for truth, bound in zip(known, bounds, strict=True)
-    ]
-    training = [truth.within(side[0]) for truth, side in zip(known, sides, strict=True)]
-    card = _measure(card, bounds, training)
+    parts = [_Part.of(card, region, validation, chosen.seed) for region in regions]
+    card = _measure(card, parts)
     card = card.with_(
         training={
             "data": training_data or "untitled data",
             "command": command,
-            "blocks": ", ".join(f"{side[0].degrees:g} degrees" for side in sides),
+            "blocks": ", ".join(f"{part.sides[0].degrees:g} degrees" for part in parts),
             "validation": validation,
         }
     )
-    head = make_head(card)
-    learned, held = (
-        Regions(
-            [
-                Samples(card, head, Sources.of(card, b), t.within(s[k]), new_cache(), chosen.mask)
-                for b, t, s in zip(bounds, known, sides, strict=True)
-            ]
-        )
-        for k in (0, 1)
+    learned, held = (_make_regions(card, parts, side, chosen) for side in (0, 1))
+    # Weights that gradients do not find, such as trees, are found by the architecture itself.
+    trainer = getattr(find_architecture(card), "train_windows", train)
+    return trainer(
+        kind,
+        card,
+        learned,
+        held,
+        chosen,
+        mirrored=_may_mirror(card),
+        device=device,
+        progress=progress,
     )
-    # A mirrored slope faces another way.
-    mirrored = not any("aspect" in spec.name for spec in card.inputs)
+
+
+def train_on(
+    emulator: Emulator,
+    regions: Sequence[Region],
+    *,
+    settings: MapSettings | Mapping[str, Any] | None = None,
+    device: str = "auto",
+    progress: bool = True,
+) -> Emulator:
+    """Train an emulator further, from its weights and with the statistics of its card.
+
+    Parameters
+    ----------
+    emulator : Emulator
+        From :func:`fit_maps`.
+    regions : sequence of Region
+        With the inputs of its card. The same share of the blocks is held out.
+    settings : MapSettings or dict, optional
+        With the same seed, the same blocks of a region are.
+    device : str
+    progress : bool
+
+    Returns
+    -------
+    Emulator
+        With the weights that were best on the validation blocks of these regions.
+
+    Raises
+    ------
+    InputError
+        If inputs are missing, or nothing can be learned.
+    """
+    chosen = resolve_settings(MapSettings, settings)
+    card = emulator.card
+    share = float(str(card.training["validation"]))
+    parts = [_Part.of(card, region, share, chosen.seed) for region in regions]
+    learned, held = (_make_regions(card, parts, side, chosen) for side in (0, 1))
     return train(
-        kind, card, learned, held, chosen, mirrored=mirrored, device=device, progress=progress
+        type(emulator),
+        card,
+        learned,
+        held,
+        chosen,
+        weights=emulator.weights,
+        mirrored=_may_mirror(card),
+        device=device,
+        progress=progress,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A region with its inputs bound, and the blocks to train and to validate on."""
+
+    bound: Bound
+    truth: Truth
+    sides: tuple[Split, Split]
+
+    @classmethod
+    def of(cls, card: MapCard, region: Region, validation: float, seed: int) -> _Part:
+        bound = bind(card, region.data, region.static, region.truth[0])
+        truth = Truth.of(region.truth, bound.target, make_head(card).missing_truth)
+        block = BLOCK_CELLS * bound.coarse.resolution
+        sides = split_blocks(truth.blocks, bound.target.spacings[0], block, validation, seed)
+        return cls(bound, truth, sides)
+
+
+def _make_regions(
+    card: MapCard, parts: Sequence[_Part], side: int, settings: MapSettings
+) -> Regions:
+    """Return the windows of one side of the split of each region."""
+    head = make_head(card)
+    return Regions(
+        [
+            Samples(
+                card,
+                head,
+                Sources.of(card, part.bound),
+                part.truth.within(part.sides[side]),
+                new_cache(),
+                settings.mask,
+            )
+            for part in parts
+        ]
+    )
+
+
+def _may_mirror(card: MapCard) -> bool:
+    """Return whether windows may be turned: a mirrored slope faces another way."""
+    return not any("aspect" in spec.name for spec in card.inputs)
 
 
 def _join_inputs(described: Sequence[Sequence[Layer]]) -> tuple[Input, ...]:
@@ -210,10 +286,11 @@ def make_card(kind: type[Emulator], **fields: Any) -> MapCard:
     return card
 
 
-def _measure(card: MapCard, bounds: Sequence[Bound], training: Sequence[Truth]) -> MapCard:
+def _measure(card: MapCard, parts: Sequence[_Part]) -> MapCard:
     """Return the card with what its inputs and outputs take from the training blocks."""
-    splits = [truth.split for truth in training if truth.split is not None]
-    layers = zip(*(bound.layers for bound in bounds), strict=True)
+    splits = [part.sides[0] for part in parts]
+    training = [part.truth.within(part.sides[0]) for part in parts]
+    layers = zip(*(part.bound.layers for part in parts), strict=True)
     specs = [measure_input(same, splits) for same in layers]
     values = (truth.read(*piece) for truth in training for piece in truth.pieces())
     outputs = make_head(card).learn(values)

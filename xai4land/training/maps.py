@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from xai4land.windows.features import Features
 if TYPE_CHECKING:
     from xai4land.emulator.emulator import Emulator
 
-__all__ = ["train"]
+__all__ = ["MapObjective", "check_splits", "train"]
 
 VALIDATION_WINDOWS = 64
 Turn = tuple[bool, bool, bool]
@@ -40,11 +40,12 @@ def train(
     validation: Regions,
     settings: MapSettings,
     *,
+    weights: Mapping[str, torch.Tensor] | None = None,
     mirrored: bool = True,
     device: str = "auto",
     progress: bool = True,
 ) -> Emulator:
-    """Train the card's network from fresh weights.
+    """Train the card's network.
 
     Windows in which more is left open by their coarse cells are drawn more often; what the head
     chooses after training (such as weights of rare outputs) is chosen on the validation windows.
@@ -56,6 +57,8 @@ def train(
     card : MapCard
     training, validation : Regions
     settings : MapSettings
+    weights : mapping from str to Tensor, optional
+        To begin with; fresh ones by default.
     mirrored : bool
         Whether windows may be turned and mirrored every way, or from west to east only.
     device : str
@@ -66,15 +69,13 @@ def train(
     InputError
         If a split holds nothing to learn from.
     """
-    problems = [
-        f"the {name} blocks hold no pixel with known truth in a mixed cell; give more truth"
-        for name, split in (("training", training), ("validation", validation))
-        if split.empty
-    ]
-    InputError.raise_if(problems)
+    check_splits(training, validation)
     device = choose_device(device)
     with seeded(settings.seed, device), progress_bar(progress) as bar:
-        network = build(card).to(device)
+        network = build(card)
+        if weights is not None:
+            network.load_state_dict(weights)
+        network = network.to(device)
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         objective = MapObjective(training, validation, settings, device, mirrored)
         task = bar.add_task("fit", total=settings.epochs * settings.steps, note="")
@@ -101,6 +102,20 @@ def train(
         metrics={**card.metrics, "validation_loss": round(run.best, 5)},
     )
     return kind(card, run.weights)
+
+
+def check_splits(training: Regions, validation: Regions) -> None:
+    """Refuse splits that hold nothing to learn from.
+
+    Raises
+    ------
+    InputError
+    """
+    InputError.raise_if(
+        f"the {name} blocks hold no pixel with known truth in a mixed cell; give more truth"
+        for name, split in (("training", training), ("validation", validation))
+        if split.empty
+    )
 
 
 class MapObjective:
