@@ -48,7 +48,7 @@ HOW_TO_RECONSTRUCT = add_options(
     click.option(
         "--target", type=TARGET, help="Degrees, or a file; by default the finest input's grid."
     ),
-    click.option("--prior", type=EXISTING, help="Map of a known year, which all others follow."),
+    click.option("--prior", type=EXISTING, help="Map of a known year, or of several."),
     click.option("--years", type=STEPS, help="Beginning or ending with the prior's: 2014:1850."),
     click.option("--every", default=1, show_default=True, help="Years of a step."),
     click.option(
@@ -138,6 +138,9 @@ def explain(states: Path, **how: Any) -> None:
 @add_options(STATIC, LEGEND)
 @click.option("--prior", type=EXISTING, help="Maps of other years: learn how one follows another.")
 @click.option("--pairs", type=PAIRS, help="Years of prior and truth, as 2009:2012,2012:2009.")
+@click.option(
+    "--rollouts", default=0, show_default=True, help="Times that it learns from its own maps, too."
+)
 @click.option("--inputs", type=NAMES, help="Variables to learn from; by default all on a grid.")
 @click.option("--name", default="my-landcover", show_default=True)
 @click.option("--title", default="", help="Title for the card.")

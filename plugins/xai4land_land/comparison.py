@@ -167,7 +167,7 @@ def find_sources(data: xr.Dataset, name: str = "land_cover") -> dict[str, xr.Dat
 
 
 def select_year(made: xr.DataArray, year: int) -> xr.DataArray:
-    """Return the step of a map in a year, to be the prior of others.
+    """Return the step of a map in a year.
 
     Raises
     ------
@@ -178,8 +178,8 @@ def select_year(made: xr.DataArray, year: int) -> xr.DataArray:
     years = [] if step is None else made[step].dt.year.values.tolist()
     if year not in years:
         raise InputError(
-            f"prior={year}, but the map has the years {', '.join(map(str, years)) or 'none'}; "
-            "give one of these, or a map as prior="
+            f"there is no map of {year} (there are those of "
+            f"{', '.join(map(str, years)) or 'no year'}); give one of these, or a map as prior="
         )
     return made.isel({step: years.index(year)})
 

@@ -86,7 +86,9 @@ def plot(
     panels = len(maps) + (years is None and beside is None and "confidence" in data)
     columns = min(panels, MAX_COLUMNS)
     rows = -(-panels // columns)
-    figure = NotebookFigure(figsize=(5.0 * columns, 3.8 * rows + 0.6), layout="constrained")
+    figure = NotebookFigure(
+        figsize=((4.2 if years else 5.0) * columns, 3.8 * rows + 0.6), layout="constrained"
+    )
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes[panels:]:
         axis.set_axis_off()
@@ -202,7 +204,7 @@ def plot_change(
     colours = np.array([to_rgb(colour) for colour in (*PART_COLOURS.values(), "white")])
     _show(figure.subplots(), thinned, title, picture=colours[thinned.values])
     labels = {f"{p} {100 * float(shares[p]):.2f} %": c for p, c in PART_COLOURS.items()}
-    _add_legend(figure, labels, columns=len(labels))
+    _add_legend(figure, labels, columns=3)
     return figure
 
 

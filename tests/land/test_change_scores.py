@@ -242,7 +242,7 @@ def test_priors_that_cannot_be_compared_are_refused():
     data = data_of(series)
     with pytest.raises(InputError, match="prior has 2 steps.*isel"):
         evaluate(data, truth, prior=series)
-    with pytest.raises(InputError, match="prior=1999, but the map has the years 2000, 2001"):
+    with pytest.raises(InputError, match="no map of 1999 .there are those of 2000, 2001"):
         evaluate(data, truth, prior=1999)
     with pytest.raises(InputError, match="both of 2001, expected a prior of an earlier"):
         evaluate(data.isel(time=[1]), truth, prior=map_of(PRIOR, year=2001))

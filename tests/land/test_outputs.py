@@ -53,5 +53,10 @@ def test_pictures_are_drawn(made, world, tmp_path):
         axis.get_title() for axis in made.ai4land.plot(beside={"truth": made.land_cover}).axes
     ]
     assert titles == ["coarse majority", "land cover", "truth"]
+    year = int(made.time.dt.year[0])
+    [axis] = made.ai4land.plot(years=[year]).axes
+    assert axis.get_title() == str(year)
+    with pytest.raises(InputError, match="no map of 1066"):
+        made.ai4land.plot(years=[year, 1066])
     with pytest.raises(InputError, match="reconstruct"):
         world.ai4land.plot()

@@ -171,7 +171,6 @@ def files(world, prior, rule, tmp_path_factory):
     codes.to_netcdf(folder / "codes.nc")
     moved = prior.assign_coords(lon_fine=prior.lon_fine + 90)
     moved.to_netcdf(folder / "moved.nc")
-    world.land_cover.to_netcdf(folder / "truth.nc")
     rule.save(folder / "rule.safetensors")
     return folder
 
@@ -197,7 +196,6 @@ def test_the_command_line_makes_the_same_maps(files, world, prior, rule, tmp_pat
     [
         ({"prior": "moved.nc"}, [], "no pixel in common"),
         ({"prior": "codes.nc"}, [], "codes 77"),
-        ({"prior": "truth.nc"}, [], "maps of 1990, 1991, 1992"),
         ({"states": "jump.nc"}, [], "states jump from 1991 to 1992"),
         ({}, ["--years", "1991:1992"], "prior map is of 1990"),
         ({}, ["--years", "1990:2000"], "no states of 1993"),
