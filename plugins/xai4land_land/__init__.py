@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from xai4land_land.fitting import fit
     from xai4land_land.flips import flip_rates
     from xai4land_land.hilda import form_hilda_states
-    from xai4land_land.landcover import reconstruct
+    from xai4land_land.landcover import form_demand, reconstruct
     from xai4land_land.legends import HILDA, LAND_STATES, Legend
     from xai4land_land.luh2 import states_from_luh2
     from xai4land_land.luh2_files import open_luh2
@@ -28,6 +28,7 @@ __all__ = [
     "evaluate",
     "fit",
     "flip_rates",
+    "form_demand",
     "form_hilda_states",
     "open_luh2",
     "place_by_truth",
@@ -52,6 +53,7 @@ __getattr__, __dir__ = import_lazily(
         "evaluate": ".scores",
         "fit": ".fitting",
         "flip_rates": ".flips",
+        "form_demand": ".landcover",
         "form_hilda_states": ".hilda",
         "open_luh2": ".luh2_files",
         "place_by_truth": ".oracles",

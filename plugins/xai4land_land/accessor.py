@@ -17,6 +17,7 @@ class LandAccessor(Accessor):
 
     evaluate = Method(lambda: land.evaluate, arrays="convert")
     fit = Method(lambda: land.fit)
+    form_demand = Method(lambda: land.form_demand)
     flip_rates = Method(lambda: land.flip_rates, arrays="convert")
     plot = Method(lambda: land.plot, arrays="convert")
     plot_change = Method(lambda: land.plot_change, arrays="convert")

@@ -16,9 +16,10 @@ from xai4land.grids.grid import Grid
 from xai4land.typing import Booleans, Floats32, Ints
 from xai4land.units import convert_units
 
-__all__ = ["Demand", "demand_states", "prior_fractions"]
+__all__ = ["CLIPPED", "Demand", "demand_states", "prior_fractions"]
 
 Demand = Literal["change", "level"]
+CLIPPED = "demand_clipped"
 ROUNDING = 1e-5
 """Part of a cell that fractions in single precision may lack."""
 LARGEST_JUMP = 0.5
@@ -59,7 +60,7 @@ def demand_states(
     Returns
     -------
     Dataset
-        The states, and ``clipped`` (time, lat, lon): the share of each cell that the prior map
+        The states, and ``demand_clipped`` (time, lat, lon): the share of each cell that the prior map
         lacks of what the states lose, which is taken from the other classes.
 
     Raises
@@ -110,7 +111,7 @@ def demand_states(
         for k, (name, array) in enumerate(zip(names, arrays, strict=True))
     }
     about = {"long_name": "share of the cell whose demanded change the prior map cannot give"}
-    found["clipped"] = made.isel(state=-1).assign_attrs(about, units="1")
+    found[CLIPPED] = made.isel(state=-1).assign_attrs(about, units="1")
     return xr.Dataset(found).assign_coords({time: states[time]})
 
 

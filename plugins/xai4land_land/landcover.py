@@ -13,9 +13,9 @@ from xai4land.emulator.inputs import Bound, bind, check_static
 from xai4land.errors import InputError
 from xai4land.grids.grid import Target
 from xai4land_land.between import roll_between
-from xai4land_land.demand import Demand
-from xai4land_land.prior import find_years
-from xai4land_land.rollout import Years, roll_out
+from xai4land_land.demand import CLIPPED, Demand
+from xai4land_land.prior import encode_prior, find_years
+from xai4land_land.rollout import Years, pair_years, roll_out
 from xai4land_land.truth import as_variable
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from xai4land.inference.predict import Chunks
     from xai4land_land.masks import LandMask
 
-__all__ = ["reconstruct"]
+__all__ = ["form_demand", "reconstruct"]
 
 CHANGE_EMULATOR = "change-landcover"
 
@@ -159,6 +159,50 @@ def reconstruct(
         assert isinstance(classes, Classes)  # _choose has seen to it
         options |= {"domain": make_mask(land, data, static), "outside": find_sea_class(classes)}
     return apply_bound(chosen, bound, data, options, **running)
+
+
+def form_demand(
+    data: xr.Dataset,
+    /,
+    prior: xr.Dataset | xr.DataArray,
+    emulator: str | os.PathLike[str] | Emulator | None = None,
+    *,
+    years: Years = None,
+    every: int = 1,
+    demand: Demand = "change",
+) -> xr.Dataset:
+    """Form what coarse cells demand of the maps that ``reconstruct(prior=...)`` makes; lazily.
+
+    Parameters
+    ----------
+    data, prior, emulator, years, every, demand
+        As of :func:`reconstruct`; one prior map.
+
+    Returns
+    -------
+    Dataset
+        The states (time, lat, lon) that the maps agree with, and ``demand_clipped``: the share of
+        each cell that the states lose and the prior map does not have, so that the loss cannot be
+        given. It is taken from what the other classes gain.
+
+    Raises
+    ------
+    InputError
+        As :func:`reconstruct` does.
+
+    Examples
+    --------
+    >>> import xai4land
+    >>> world = xai4land.sample("land_history", years=[1990, 1991])
+    >>> demand = world.ai4land.form_demand(world.land_cover.sel(time="1990"))
+    >>> float(demand.demand_clipped.max()) < 0.01
+    True
+    """
+    _, outputs = _choose_change_emulator(emulator, None)
+    map_ = encode_prior(prior, outputs)
+    formed = _form_states(data, outputs)
+    pairs, _ = pair_years(outputs, formed, map_, years, every, demand)
+    return pairs[[*outputs.states, CLIPPED]]
 
 
 def _refuse_rollout_options(years: Years, every: int, exchange: bool) -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "drop_date",
     "find_state_years",
     "pair_dates",
+    "pair_years",
     "roll_out",
 ]
 
@@ -93,23 +94,39 @@ def roll_out(
 
     outputs = emulator.card.outputs
     assert isinstance(outputs, Changes)
-    check_demand(demand)
     map_ = encode_prior(prior, outputs, legend)
-    (known,) = find_years(map_)
+    pairs, steps = pair_years(outputs, data, map_, years, every, demand)
     map_ = drop_date(map_)
-    data = move_into_bounds(data)
-    name, available = find_state_years(data, outputs)
-    wanted = choose_years(available, known, years, every)
-    steps = Steps.away_from(wanted, wanted.index(known))
     check_steps(steps, outputs, emulator.card.name)
-    selected = data.isel({name: [available.index(year) for year in wanted]})
-    pairs = pair_dates(selected, outputs, map_, wanted.index(known), steps.filled, demand)
     states = Grid.of(pairs[outputs.states[0]], "the states")
     own = Grid.of(map_, "the prior map")
     grid = target_grid(target, states, own)
     pairs = pairs.assign({outputs.prior: put_on_target(map_, grid)})
     bound: Bound = bind(emulator.card, pairs, static, xr.Dataset(coords=grid.coords()))
     return apply_bound(emulator, bound, data, options, previous=steps.previous, **running)
+
+
+def pair_years(
+    outputs: Changes,
+    data: xr.Dataset,
+    prior: xr.DataArray,
+    years: Years,
+    every: int,
+    demand: Demand,
+) -> tuple[xr.Dataset, Steps]:
+    """Return the inputs of the years of a rollout, as :func:`pair_dates` does, and its steps."""
+    check_demand(demand)
+    known = find_years(prior)
+    if len(known) != 1:
+        found = ", ".join(map(str, known))
+        raise InputError(f"the prior map is of {found}, expected one year; select one of them")
+    data = move_into_bounds(data)
+    name, available = find_state_years(data, outputs)
+    wanted = choose_years(available, known[0], years, every)
+    start = wanted.index(known[0])
+    steps = Steps.away_from(wanted, start)
+    selected = data.isel({name: [available.index(year) for year in wanted]})
+    return pair_dates(selected, outputs, drop_date(prior), start, steps.filled, demand), steps
 
 
 def pair_dates(
@@ -142,7 +159,7 @@ def pair_dates(
         and ``years_from_prior``.
     """
     states = demand_states(data, outputs, prior, start, previous, demand)
-    made = data.assign({name: states[name] for name in outputs.states})
+    made = data.assign(states)
     time = time_name(made[outputs.states[0]])
     dates = made[time]
     found: dict[str, xr.DataArray] = {}
