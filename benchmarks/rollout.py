@@ -20,7 +20,7 @@ from emulators import make_card, make_emulator
 from world import STATES, World, region
 
 from xai4land import write
-from xai4land.emulator import Changes, Emulator, Input, MapCard
+from xai4land.emulator import Card, Changes, ClassMap, Emulator, Input
 from xai4land.emulator.outputs import PRIOR_SUFFIX, flags
 from xai4land.inference import chain
 from xai4land_land import reconstruct
@@ -85,7 +85,7 @@ def run_series(folder: Path, world: World, years: int, rollout: bool) -> Cost:
     """Measure maps of some years, from states alone or from the map of the first year."""
     card = make_card(world, "2M")
     emulator = make_emulator(card)
-    data, prior = make_history(world, folder, years + rollout, emulator.card)
+    data, prior = make_history(world, folder, years + rollout, card)
     options: dict[str, Any] = {}
     if rollout:
         emulator, options = make_change_emulator(card), {"prior": prior}
@@ -103,8 +103,9 @@ def with_size(job: Any, folder: Path) -> tuple[Cost, float]:
     return cost, sum(p.stat().st_size for p in (folder / "out.zarr").rglob("*")) / 1e6
 
 
-def make_change_emulator(card: MapCard) -> Emulator:
+def make_change_emulator(card: Card) -> Emulator:
     """Make an emulator of change with a network of the same widths."""
+    assert isinstance(card.outputs, ClassMap)
     outputs = Changes(classes=card.outputs.classes, steps=(1, 10))
     values = tuple(sorted(c.value for c in outputs.classes))
     before = [
@@ -112,11 +113,11 @@ def make_change_emulator(card: MapCard) -> Emulator:
     ]
     inputs = (*card.inputs, *before, Input(name=outputs.prior, role="prior", codes=values))
     described = card.model_dump(exclude={"outputs", "inputs"})
-    changing = type(card)(**described, inputs=inputs, outputs=outputs)
+    changing = Card(**described, inputs=inputs, outputs=outputs)
     return make_emulator(changing)
 
 
-def make_history(world: World, folder: Path, years: int, card: MapCard) -> tuple[xr.Dataset, Any]:
+def make_history(world: World, folder: Path, years: int, card: Card) -> tuple[xr.Dataset, Any]:
     """Make states that change by about 1 % of the area a year, and a map of the first year."""
     data = world.open(folder)
     rng = np.random.default_rng(1)
@@ -128,6 +129,7 @@ def make_history(world: World, folder: Path, years: int, card: MapCard) -> tuple
     made = data.drop_dims("time").assign_coords(time=("time", time_, {"standard_name": "time"}))
     for k, name in enumerate(STATES):
         made[name] = ("time", "lat", "lon"), series[:, k].astype(np.float32), data[name].attrs
+    assert isinstance(card.outputs, ClassMap)
     classes = card.outputs.classes
     parts = np.stack([c.share * series[0, STATES.index(c.states[0])] for c in classes])
     edges = np.repeat(np.repeat(parts.cumsum(0), world.ratio, 1), world.ratio, 2)
@@ -168,7 +170,7 @@ def run_killed(folder: Path, name: str, years: int, most: int, delay: float) -> 
 
 def roll(folder: Path, name: str, years: int, most: int, delay: float) -> None:
     """Write a small rollout, and kill this process after some blocks."""
-    run_block, log = chain.run_block, folder / "blocks.log"
+    run_block, log = vars(chain)["run_block"], folder / "blocks.log"
 
     def run(*args: Any) -> Any:
         made = run_block(*args)
@@ -178,7 +180,7 @@ def roll(folder: Path, name: str, years: int, most: int, delay: float) -> None:
             threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
         return made
 
-    chain.run_block = run  # type: ignore[assignment]
+    vars(chain)["run_block"] = run
     card = make_card(region(256), "tiny")
     data, prior = make_history(region(256), folder, years + 1, card)
     made = reconstruct(data, make_change_emulator(card), prior=prior, chunks=128, device="cpu")

@@ -55,7 +55,6 @@ from xai4land_land.references import change_reference
 PLUM_ISLAND = {"built": "urban", "other": "grass_shrub"}
 """Classes of Plum Island in HILDA+'s legend, which has the other regions' own names."""
 MISSING = np.uint8(255)
-ROUNDS = 100
 WINDOW = 150
 """Pixels: whole cells of 25 and 30, so that windows lie side by side."""
 FOLDS = 3
@@ -201,10 +200,9 @@ def fit(regions: dict[str, tuple[xr.DataArray, float]]) -> xai4land.Emulator:
         training_data="HILDA+ v1, UK and Ireland, 2009 and 2012; ESA CCI Land Cover, west of New "
         "Guinea, 2001 and 2015; maps of years between are made up: of a pair n years apart, a "
         "part k/n of the change where smooth noise is largest",
-        architecture="boosted-transitions",
-        parameters={"rounds": ROUNDS},
+        parameters={"widths": [32, 48, 64]},
         window=WINDOW,
-        settings={"masked_at_end": 0.1},
+        settings={"masked": 0.2, "masked_at_end": 0.1, "batch_size": 2, "epochs": 20, "steps": 200},
         progress=False,
     )
 

@@ -64,7 +64,7 @@ def roll_between(
     Returns
     -------
     Dataset
-        As of :func:`xai4land_land.reconstruct` without baselines, and the maps of both rollouts:
+        As of :func:`xai4land_land.reconstruct`, and the maps of both rollouts:
         forward from the first known map on, and backward from the last; missing elsewhere. They
         begin anew at each known map.
 
@@ -102,7 +102,7 @@ def roll_between(
         pairs = _pair_dates(selected, name, outputs, single, anchors, chain, demand)
         pairs = pairs.assign({outputs.prior: carried})
         bound = bind(card, pairs, static, xr.Dataset(coords=grid.coords()))
-        both = {**options, "probabilities": True, "baselines": False}
+        both = {**options, "probabilities": True}
         made.append(apply_bound(emulator, bound, data, both, previous=chain.previous, **running))
     cells = [
         find_cells(own.centres, axis)

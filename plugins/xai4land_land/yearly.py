@@ -28,6 +28,9 @@ STYLES: list[dict[str, Any]] = [
     {"color": "#ddaa33", "linestyle": "-."},
     {"color": "#000000", "linestyle": ":"},
     {"color": "#888888", "linestyle": (0, (5, 1))},
+    {"color": "#6699cc"},
+    {"color": "#888888", "linestyle": (0, (1, 1))},
+    {"color": "#994455", "linestyle": "-."},
 ]
 """Told apart in grey, too (Paul Tol's high contrast, and the green of the emulator)."""
 
