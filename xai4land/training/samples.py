@@ -114,7 +114,9 @@ class Samples:
         size = self.card.window.size
         useful = np.flatnonzero(self._gains > 0)
         corners = [self._corner(int(i)) for i in useful]
-        aligned = [c for c in corners if c.row % size == 0 and c.column % size == 0]
+        apart = -(-size // self._step)
+        steps = ((c, c.row // self._step, c.column // self._step) for c in corners)
+        aligned = [c for c, row, column in steps if row % apart == 0 and column % apart == 0]
         chosen = aligned or corners
         if len(chosen) > limit:
             numbers = np.sort(rng.choice(len(chosen), limit, replace=False))
