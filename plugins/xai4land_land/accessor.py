@@ -17,8 +17,9 @@ class LandAccessor(Accessor):
 
     evaluate = Method(lambda: land.evaluate, arrays="convert")
     fit = Method(lambda: land.fit)
-    form_demand = Method(lambda: land.form_demand)
     flip_rates = Method(lambda: land.flip_rates, arrays="convert")
+    form_demand = Method(lambda: land.form_demand)
+    form_hilda_states = Method(lambda: land.form_hilda_states)
     plot = Method(lambda: land.plot, arrays="convert")
     plot_change = Method(lambda: land.plot_change, arrays="convert")
     plot_scores = Method(lambda: land.plot_scores)

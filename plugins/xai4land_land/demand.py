@@ -60,8 +60,8 @@ def demand_states(
     Returns
     -------
     Dataset
-        The states, and ``demand_clipped`` (time, lat, lon): the share of each cell that the prior map
-        lacks of what the states lose, which is taken from the other classes.
+        The states, and ``demand_clipped`` (time, lat, lon): the share of each cell that the prior
+        map lacks of what the states lose, which is taken from the other classes.
 
     Raises
     ------

@@ -20,7 +20,7 @@ HILDA_STATES = {
 """State of each class of the land."""
 
 
-def form_hilda_states(data: xr.Dataset) -> xr.Dataset:
+def form_hilda_states(data: xr.Dataset, /) -> xr.Dataset:
     """Form the states of ``change-landcover`` from those of LUH2, LUH3 or classes of ESA CCI.
 
     ``reconstruct(prior=...)`` does so where the emulator reads these states and the data lack them.

@@ -13,7 +13,11 @@ import xai4land
 from xai4land import InputError
 
 NO_METHODS = {
-    "xai4land_land": {"open_luh2": "takes files", "place_randomly": "takes two maps"},
+    "xai4land_land": {
+        "open_luh2": "takes files",
+        "place_by_truth": "takes two maps",
+        "place_randomly": "takes two maps",
+    },
     "xai4land_seasonal": {"anomalies": "takes an array of months, as part of other functions"},
 }
 """Public functions that are no methods, and why."""
@@ -58,6 +62,7 @@ def test_an_array_has_the_methods_that_take_one_variable(tmp_path):
         "flip_rates",
         "plot",
         "plot_change",
+        "score_years",
         "regrid",
         "write",
     }
