@@ -24,8 +24,8 @@ import xarray as xr
 import xai4land
 from xai4land.emulator import Emulator
 from xai4land_land import Legend, place_by_truth, place_randomly
+from xai4land_land.change.references import change_reference
 from xai4land_land.legends import LandClass
-from xai4land_land.references import change_reference
 
 FOLDS = 4
 RULES = {
@@ -196,9 +196,9 @@ def run_disslucc(case: Case, like: xr.DataArray, limit: int = 300) -> xr.DataArr
     from dissmodel.geo import RasterBackend
     from sklearn.linear_model import LogisticRegression
 
+    from xai4land_land.change.neighbourhood import inverse_square_shares
     from xai4land_land.comparison import find_positions
     from xai4land_land.legends import flag_meanings
-    from xai4land_land.neighbourhood import inverse_square_shares
 
     flags = flag_meanings(like)
     names = list(dict.fromkeys(flags.values()))

@@ -24,8 +24,8 @@ import xarray as xr
 from uk_years import score_uk
 
 import xai4land
-from xai4land_land.pairs import choose_pairs
-from xai4land_land.references import change_reference
+from xai4land_land.change.pairs import choose_pairs
+from xai4land_land.change.references import change_reference
 
 FIRST, LEARNED, LAST = 1950, 1980, 2010
 LEADS = (14, 30, 60)

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 import xai4land
-from xai4land_land.references import change_reference
+from xai4land_land.change.references import change_reference
 
 STATES = {
     "urban": "urban",

@@ -47,10 +47,10 @@ from xai4land.grids.grid import Grid
 from xai4land.training.fit import fit_maps
 from xai4land.training.regions import Region
 from xai4land_land import HILDA, place_randomly
-from xai4land_land.changes import change_inputs, describe_changes
+from xai4land_land.change.card import change_inputs, describe_changes
+from xai4land_land.change.pairs import make_pairs
+from xai4land_land.change.references import change_reference
 from xai4land_land.hilda import HILDA_STATES
-from xai4land_land.pairs import make_pairs
-from xai4land_land.references import change_reference
 
 PLUM_ISLAND = {"built": "urban", "other": "grass_shrub"}
 """Classes of Plum Island in HILDA+'s legend, which has the other regions' own names."""

@@ -8,6 +8,7 @@ from xai4land.lazy import import_lazily
 
 if TYPE_CHECKING:
     from xai4land.training.settings import MapSettings
+    from xai4land_land.change.references import change_reference
     from xai4land_land.fitting import fit
     from xai4land_land.flips import flip_rates
     from xai4land_land.hilda import form_hilda_states
@@ -25,6 +26,7 @@ __all__ = [
     "LAND_STATES",
     "Legend",
     "MapSettings",
+    "change_reference",
     "evaluate",
     "fit",
     "flip_rates",
@@ -50,6 +52,7 @@ __getattr__, __dir__ = import_lazily(
         "LAND_STATES": ".legends",
         "Legend": ".legends",
         "MapSettings": "xai4land.training.settings",
+        "change_reference": ".change.references",
         "evaluate": ".scores",
         "fit": ".fitting",
         "flip_rates": ".flips",

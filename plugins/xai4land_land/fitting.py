@@ -17,9 +17,9 @@ from xai4land.grids.grid import Grid
 from xai4land.grids.time import move_into_bounds
 from xai4land.settings import resolve_settings
 from xai4land.training.settings import MapSettings
-from xai4land_land.changes import change_inputs, describe_changes
+from xai4land_land.change.card import change_inputs, describe_changes
+from xai4land_land.change.prior import find_years
 from xai4land_land.legends import Legend, find_legend
-from xai4land_land.prior import find_years
 from xai4land_land.truth import Recoding, as_variable, match_years
 
 __all__ = ["fit"]
@@ -70,7 +70,7 @@ def fit(
         have both years.
     pairs : sequence of tuple of int, optional
         Years of prior map and truth to learn from, forward and backward. By default those of
-        :func:`xai4land_land.pairs.choose_pairs`.
+        :func:`xai4land_land.change.pairs.choose_pairs`.
     rollouts : int
         How many times the trained emulator is rolled out over the years of the pairs, and trained
         further on maps that follow from its own ones, too, so that it has met the errors that it
@@ -138,7 +138,7 @@ def fit(
     if prior is None:
         region = Region(data, [_encode_truth(reference, chosen, data, outputs)], static)
     else:
-        from xai4land_land.pairs import choose_pairs, make_pairs
+        from xai4land_land.change.pairs import choose_pairs, make_pairs
 
         known = find_years(as_variable(prior))
         chosen_pairs = list(pairs or choose_pairs(known, find_years(reference)))
@@ -166,7 +166,7 @@ def fit(
     )
     if prior is None or not rollouts:
         return emulator
-    from xai4land_land.own_maps import train_on_own_maps
+    from xai4land_land.change.own_maps import train_on_own_maps
 
     return train_on_own_maps(
         emulator,

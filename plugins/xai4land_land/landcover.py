@@ -12,10 +12,10 @@ from xai4land.emulator.file import read_card
 from xai4land.emulator.inputs import Bound, bind, check_static
 from xai4land.errors import InputError
 from xai4land.grids.grid import Target
-from xai4land_land.between import roll_between
-from xai4land_land.demand import CLIPPED, Demand
-from xai4land_land.prior import encode_prior, find_years
-from xai4land_land.rollout import Years, pair_years, roll_out
+from xai4land_land.change.between import roll_between
+from xai4land_land.change.demand import CLIPPED, Demand
+from xai4land_land.change.prior import encode_prior, find_years
+from xai4land_land.change.rollout import Years, pair_years, roll_out
 from xai4land_land.truth import as_variable
 
 if TYPE_CHECKING:

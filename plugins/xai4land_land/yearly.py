@@ -11,8 +11,8 @@ import xarray as xr
 
 from xai4land.emulator.inputs import time_name
 from xai4land.errors import InputError
+from xai4land_land.change.prior import find_years
 from xai4land_land.comparison import select_year
-from xai4land_land.prior import find_years
 from xai4land_land.scores import evaluate
 from xai4land_land.truth import as_variable
 
@@ -74,7 +74,7 @@ def score_years(
     Examples
     --------
     >>> import xai4land
-    >>> from xai4land_land.references import change_reference
+    >>> from xai4land_land.change.references import change_reference
     >>> world = xai4land.sample("land_history", years=[1990, 1991, 1995])
     >>> rule = change_reference("density", world, world.land_cover)
     >>> made = world.ai4land.reconstruct(rule, prior=world.land_cover.isel(time=0))

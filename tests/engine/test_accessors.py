@@ -14,6 +14,7 @@ from xai4land import InputError
 
 NO_METHODS = {
     "xai4land_land": {
+        "change_reference": "begins with the name of a rule",
         "open_luh2": "takes files",
         "place_by_truth": "takes two maps",
         "place_randomly": "takes two maps",

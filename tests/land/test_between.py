@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import xai4land
 from xai4land.errors import InputError
 from xai4land.inference import chain
-from xai4land_land.references import change_reference
-from xai4land_land.settling import average, settle
+from xai4land_land.change.references import change_reference
+from xai4land_land.change.settling import average, settle
 
 YEARS = [1990, 1991, 1992, 1993, 1995, 1996]
 KNOWN = [1991, 1995]

@@ -44,7 +44,7 @@ def train(world, **how):
 @pytest.mark.parametrize("classes", [2, 5])
 def test_probabilities_are_those_of_lightgbm(classes):
     """The independent reference: the library's own evaluation of its own model."""
-    from xai4land_land.boosting import read_trees
+    from xai4land_land.change.boosting import read_trees
 
     rng = np.random.default_rng(0)
     x = rng.normal(size=(4000, 7)).astype(np.float32)
@@ -62,7 +62,7 @@ def test_probabilities_are_those_of_lightgbm(classes):
 
 
 def test_a_value_at_a_threshold_goes_left_whatever_the_precision_of_the_threshold():
-    from xai4land_land.boosting import read_trees
+    from xai4land_land.change.boosting import read_trees
 
     x = np.array([[0.1], [0.3]], np.float32).repeat(200, 0)
     booster = lightgbm.train(
@@ -102,7 +102,7 @@ def test_transitions_are_learned(world, emulator):
 
 
 def xai4land_reference(rule, world):
-    from xai4land_land.references import change_reference
+    from xai4land_land.change.references import change_reference
 
     return change_reference(rule, world, world.land_cover)
 

@@ -8,7 +8,7 @@ import pytest
 import xai4land
 from compliance import complaints
 from xai4land import open_store, write
-from xai4land_land.references import change_reference
+from xai4land_land.change.references import change_reference
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 import xai4land
 from xai4land.errors import InputError
 from xai4land.training.fit import train_on
-from xai4land_land.own_maps import find_rollouts, make_own_pairs
-from xai4land_land.pairs import choose_pairs, make_pairs
+from xai4land_land.change.own_maps import find_rollouts, make_own_pairs
+from xai4land_land.change.pairs import choose_pairs, make_pairs
 
 YEARS = [1960, 1961, 1962]
 PAIRS = [(1960, 1961), (1961, 1962)]

@@ -8,8 +8,8 @@ import torch
 
 import xai4land
 from xai4land.errors import InputError
-from xai4land_land.neighbourhood import gaussian_shares, inverse_square_shares
-from xai4land_land.references import ChangeRule, change_reference
+from xai4land_land.change.neighbourhood import gaussian_shares, inverse_square_shares
+from xai4land_land.change.references import ChangeRule, change_reference
 
 
 @pytest.fixture(scope="module")

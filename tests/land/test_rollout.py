@@ -9,7 +9,7 @@ import xarray as xr
 
 import xai4land
 from xai4land.errors import InputError
-from xai4land_land.references import change_reference
+from xai4land_land.change.references import change_reference
 
 YEARS = [1990, 1991, 1992, 1995, 1996]
 

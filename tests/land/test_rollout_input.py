@@ -8,7 +8,7 @@ from click.testing import CliRunner
 import xai4land
 from xai4land.cli import cli
 from xai4land.errors import InputError
-from xai4land_land.references import change_reference
+from xai4land_land.change.references import change_reference
 
 YEARS = [1990, 1991, 1992]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import xai4land
-from xai4land_land.references import change_reference
+from xai4land_land.change.references import change_reference
 
 YEARS = range(1990, 1996)
 CUT = 160

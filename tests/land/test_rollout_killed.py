@@ -18,7 +18,7 @@ torch.set_num_threads(1)
 import dask, xai4land, zarr
 from xai4land.inference import chain
 from xai4land_land import reconstruct
-from xai4land_land.references import change_reference
+from xai4land_land.change.references import change_reference
 
 folder, years, kills = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 world = xai4land.sample("land_history", years=range(1990, 1991 + years))

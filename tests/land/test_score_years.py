@@ -5,7 +5,7 @@ import pytest
 
 import xai4land
 from xai4land.errors import InputError
-from xai4land_land.references import change_reference
+from xai4land_land.change.references import change_reference
 
 YEARS = [1960, 1962, 1963]
 

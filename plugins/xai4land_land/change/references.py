@@ -17,8 +17,8 @@ from xai4land.emulator import Card, Changes, Emulator, Input, Resolution, Window
 from xai4land.emulator.outputs import PRIOR_SUFFIX
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
+from xai4land_land.change.neighbourhood import gaussian_shares, inverse_square_shares, one_hot
 from xai4land_land.legends import Legend, find_legend
-from xai4land_land.neighbourhood import gaussian_shares, inverse_square_shares, one_hot
 from xai4land_land.truth import as_variable
 
 __all__ = ["ChangeRule", "Rule", "change_reference"]

@@ -22,10 +22,10 @@ from xai4land.grids.time import move_into_bounds
 from xai4land.training.fit import train_on
 from xai4land.training.regions import Region
 from xai4land.training.settings import MapSettings
+from xai4land_land.change.pairs import YearPair, make_pairs
+from xai4land_land.change.prior import find_years
+from xai4land_land.change.rollout import roll_out
 from xai4land_land.legends import Legend
-from xai4land_land.pairs import YearPair, make_pairs
-from xai4land_land.prior import find_years
-from xai4land_land.rollout import roll_out
 from xai4land_land.truth import as_variable
 
 __all__ = ["find_rollouts", "make_own_pairs", "train_on_own_maps"]
@@ -57,7 +57,7 @@ def train_on_own_maps(
     rollouts : int
         How often.
     data, truth, prior, pairs, static, legend
-        What the region was made from, see :func:`xai4land_land.pairs.make_pairs`.
+        What the region was made from, see :func:`xai4land_land.change.pairs.make_pairs`.
     settings : MapSettings
         Of each training.
     device : str
@@ -113,7 +113,7 @@ def make_own_pairs(
     ----------
     emulator : Emulator
     data, truth, prior, static, legend
-        As for :func:`xai4land_land.pairs.make_pairs`.
+        As for :func:`xai4land_land.change.pairs.make_pairs`.
     years : sequence of int
         Of the rollout, beginning with that of the known map.
     pairs : sequence of tuple of int

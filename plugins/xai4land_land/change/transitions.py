@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from xai4land.networks.trees import Trees
-from xai4land_land.neighbourhood import gaussian_shares, one_hot
+from xai4land_land.change.neighbourhood import gaussian_shares, one_hot
 
 __all__ = ["BoostedTransitions"]
 
@@ -80,7 +80,7 @@ class BoostedTransitions(nn.Module):
 
     @staticmethod
     def train_windows(*args: Any, **options: Any) -> Any:
-        """Train an emulator; see :func:`xai4land_land.boosting.train_trees`."""
-        from xai4land_land.boosting import train_trees
+        """Train an emulator; see :func:`xai4land_land.change.boosting.train_trees`."""
+        from xai4land_land.change.boosting import train_trees
 
         return train_trees(*args, **options)

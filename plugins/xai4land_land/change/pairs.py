@@ -14,10 +14,10 @@ from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.grids.time import move_into_bounds
 from xai4land.training.regions import Region
-from xai4land_land.demand import Demand
+from xai4land_land.change.demand import Demand
+from xai4land_land.change.prior import encode_prior, find_years
+from xai4land_land.change.rollout import pair_dates
 from xai4land_land.legends import Legend
-from xai4land_land.prior import encode_prior, find_years
-from xai4land_land.rollout import pair_dates
 from xai4land_land.truth import align
 
 __all__ = ["choose_pairs", "make_pairs"]

@@ -16,8 +16,8 @@ from xai4land.emulator.outputs import PRIOR_SUFFIX
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid, Target, target_grid
 from xai4land.grids.time import move_into_bounds
-from xai4land_land.demand import Demand, demand_states
-from xai4land_land.prior import encode_prior, find_years, put_on_target, read_year
+from xai4land_land.change.demand import Demand, demand_states
+from xai4land_land.change.prior import encode_prior, find_years, put_on_target, read_year
 
 if TYPE_CHECKING:
     from xai4land_land.legends import Legend

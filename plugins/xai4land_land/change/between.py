@@ -17,9 +17,9 @@ from xai4land.grids.grid import Grid, Target, target_grid
 from xai4land.grids.time import move_into_bounds
 from xai4land.heads.outputs import unpack
 from xai4land.typing import Ints
-from xai4land_land.demand import Demand
-from xai4land_land.prior import encode_prior, find_years, put_on_target
-from xai4land_land.rollout import (
+from xai4land_land.change.demand import Demand
+from xai4land_land.change.prior import encode_prior, find_years, put_on_target
+from xai4land_land.change.rollout import (
     Steps,
     Years,
     check_demand,
@@ -29,7 +29,7 @@ from xai4land_land.rollout import (
     find_state_years,
     pair_dates,
 )
-from xai4land_land.settling import CONFIDENCE_STEPS, average, find_cells, settle
+from xai4land_land.change.settling import CONFIDENCE_STEPS, average, find_cells, settle
 
 if TYPE_CHECKING:
     from xai4land_land.legends import Legend
@@ -59,7 +59,7 @@ def roll_between(
 
     Between two known maps the probabilities of two rollouts, forward from the earlier and backward
     from the later, are averaged with weights linear in time, and a pixel takes one of the classes
-    that the two give it (:func:`xai4land_land.settling.settle`).
+    that the two give it (:func:`xai4land_land.change.settling.settle`).
 
     Returns
     -------

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lightgbm import Booster
 
     from xai4land.emulator.emulator import Emulator
-    from xai4land_land.transitions import BoostedTransitions
+    from xai4land_land.change.transitions import BoostedTransitions
 
 __all__ = ["read_trees", "train_trees"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from xai4land.emulator import Changes, OutputClass
 from xai4land.emulator.outputs import PRIOR_SUFFIX
 from xai4land.training.regions import Region
-from xai4land_land.rollout import STEP_YEARS
+from xai4land_land.change.rollout import STEP_YEARS
 
 __all__ = ["change_inputs", "describe_changes"]
 

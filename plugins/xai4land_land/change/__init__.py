@@ -1,0 +1,1 @@
+"""Maps that follow from the map of another year: demand, rollouts, training, references."""
