@@ -182,6 +182,11 @@ def train_on(
     """
     chosen = resolve_settings(MapSettings, settings)
     card = emulator.card
+    if hasattr(find_architecture(card), "train_windows"):
+        raise InputError(
+            f"architecture {card.architecture.name!r} learns once and cannot be trained further; "
+            "leave rollouts= out"
+        )
     share = float(str(card.training["validation"]))
     parts = [_Part.of(card, region, share, chosen.seed) for region in regions]
     learned, held = (_make_regions(card, parts, side, chosen) for side in (0, 1))
