@@ -202,8 +202,8 @@ def fit(regions: dict[str, tuple[xr.DataArray, float]]) -> xai4land.Emulator:
         "part k/n of the change where smooth noise is largest",
         parameters={"widths": [32, 48, 64]},
         window=WINDOW,
-        settings={"masked": 0.2, "masked_at_end": 0.1, "batch_size": 2, "epochs": 20, "steps": 200},
-        progress=False,
+        settings={"masked": 0.2, "masked_at_end": 0.1, "batch_size": 2, "epochs": 7, "steps": 200},
+        progress=True,
     )
 
 
@@ -301,6 +301,7 @@ def main() -> None:
     options = parser.parse_args()
     regions = read_regions(options.data / "land")
     emulator = describe(fit(regions), {})
+    emulator.save(options.out)  # before the scores, which take as long
     metrics = {}
     for region, (maps, cell) in regions.items():
         trained = region in {part[0] for part in TRAINING}
