@@ -10,7 +10,7 @@ map then makes the least change that meets them, where it is the most likely
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -42,7 +42,7 @@ GROSS_PER_NET = 1.5
 a say: 1.8 in the UK (0.25°, 2009 to 2012), 1.5 in New Guinea, 1.2 in Massachusetts."""
 MOST_LEAVING = 0.9
 """Largest probability that a pixel changes, before the network has a say."""
-THRESHOLDS = (1.0, 0.85, 0.7, 0.6, 0.5, 0.4, 0.3)
+THRESHOLDS = (1.0, 0.85, 0.7, 0.6, 0.5)
 MOST_ACCURACY_LOST = 0.005
 """Against the accuracy of the prior map itself."""
 SMALLEST_CHANGE = 1e-6
@@ -127,6 +127,13 @@ class ChangeHead(ClassHead):
         rounded = tuple(tuple(round(float(rate), 4) for rate in row) for row in rates)
         return learned.model_copy(update={"transitions": rounded if mean else ()})
 
+    def loss(
+        self, raw: torch.Tensor, guess: torch.Tensor, windows: Sequence[TrainingWindow]
+    ) -> torch.Tensor:
+        """Return the cross-entropy after fitting, in cells that the window's edge does not cut."""
+        whole = [replace(w, area=w.area * known_cells(w)) for w in windows]
+        return super().loss(raw, guess, whole)
+
     def tune(
         self,
         raw: Sequence[torch.Tensor],
@@ -190,6 +197,11 @@ def known_classes(positions: torch.Tensor) -> torch.Tensor:
     return torch.where(positions == MISSING_CLASS, -1, positions.long())
 
 
+def known_cells(window: TrainingWindow) -> torch.Tensor:
+    """Return which pixels are of cells that the window's edge does not cut."""
+    return window.cells.spread(window.cells.values.isfinite().all(0))
+
+
 def score_change(
     maps: Sequence[torch.Tensor], windows: Sequence[TrainingWindow]
 ) -> tuple[float, float]:
@@ -197,9 +209,7 @@ def score_change(
     hits = changed = right = kept = known = 0
     for new, window in zip(maps, windows, strict=True):
         truth, prior = (layer.long() for layer in window.truth)
-        # Cells that the window's edge cuts are left as they are.
-        whole = window.cells.spread(window.cells.values.isfinite().all(0))
-        there = whole & (truth != MISSING_CLASS) & (prior != MISSING_CLASS)
+        there = known_cells(window) & (truth != MISSING_CLASS) & (prior != MISSING_CLASS)
         after, before, made = truth[there], prior[there], new[there]
         hits += int(((after == made) & (after != before)).sum())
         changed += int(((after != before) | (made != before)).sum())

@@ -201,7 +201,9 @@ class Samples:
 
     @cached_property
     def _chances(self) -> npt.NDArray[np.float64]:
-        weights = np.sqrt(self._gains.ravel().astype(np.float64))
+        weights = self._gains.ravel().astype(np.float64)
+        if not self.card.outputs.fine_inputs:
+            weights = np.sqrt(weights)  # of change there is little: not to waste windows at sea
         chances: npt.NDArray[np.float64] = np.cumsum(weights) / max(weights.sum(), 1e-300)
         return chances
 
