@@ -724,7 +724,7 @@ def test_runs_of_several_threads_each_count_and_name_what_is_theirs(tmp_path, ca
         for thread in threads:
             thread.join()
     assert errors == {"bad.zarr": ["could not make a (y 30:40, x 30:40), b (y 30:40, x 30:40)"]}
-    shown = dict(re.findall(r"write (\S+) \S+ +(\d+)%", capsys.readouterr().err))
+    shown = dict(re.findall(r"write (\S+) +(\d+)%", capsys.readouterr().err))
     assert shown["good.zarr"] == "100"
     assert 0 < int(shown["bad.zarr"]) < 100
 

@@ -246,7 +246,9 @@ ds.assign_coords(time=[np.datetime64(f'{int(n):04d}-01-01', 's') for n in ds.tim
 def _advise_dates(time: xr.DataArray) -> str:
     """Return how to make dates of what a time axis holds."""
     name = str(time.name)
-    if time.dtype.kind not in "iuf" or not time.size or "since" in str(time.attrs.get("units")):
+    units = str(time.attrs.get("units"))
+    years = units.startswith(("year", "yr"))  # which xarray does not decode
+    if time.dtype.kind not in "iuf" or not time.size or ("since" in units and not years):
         return "decode them, xr.decode_cf(ds), or open the data with decode_times=True"
     low, high = float(time.min()), float(time.max())
     for what, text, (least, most) in COUNTED_DATES:
