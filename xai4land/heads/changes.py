@@ -22,13 +22,14 @@ from xai4land.emulator.outputs import MISSING_CLASS, Changes
 from xai4land.heads.allocate import allocate
 from xai4land.heads.base import TrainingWindow
 from xai4land.heads.classes import (
-    CONFIDENCE_STEPS,
     ClassFractions,
     ClassHead,
     choose_class,
     group_fractions,
+    pack_confidence,
 )
 from xai4land.heads.conserve import conserve
+from xai4land.heads.outputs import CONFIDENCE_STEPS
 from xai4land.windows.cells import Cells
 from xai4land.windows.features import Pixels
 from xai4land.windows.fields import Field, Stack
@@ -187,7 +188,7 @@ class ChangeHead(ClassHead):
         likely = probability.gather(0, chosen[None])[0]
         maps = {
             name: codes[chosen],
-            "confidence": likely.clamp(0, 1).mul(CONFIDENCE_STEPS).round().to(torch.uint8),
+            "confidence": pack_confidence(likely),
         }
         return maps | ({f"{name}_probability": probability} if self.probabilities else {})
 

@@ -21,15 +21,14 @@ from xai4land.grids.cf import Period
 from xai4land.heads.base import TrainingWindow
 from xai4land.heads.choice import choice_weights
 from xai4land.heads.conserve import PURE, conserve
-from xai4land.heads.outputs import Dimension, Output
+from xai4land.heads.outputs import CONFIDENCE_STEPS, Dimension, Output
 from xai4land.windows.cells import CellLookup, Cells
 from xai4land.windows.features import Pixels
 from xai4land.windows.fields import Field, Stack
 from xai4land.windows.masks import Mask
 
-__all__ = ["ClassFractions", "ClassHead", "choose_class", "group_fractions"]
+__all__ = ["ClassFractions", "ClassHead", "choose_class", "group_fractions", "pack_confidence"]
 
-CONFIDENCE_STEPS = 100
 FRACTION_FLOOR = 1e-3
 """Added to a class fraction before its logarithm, so that no class is ruled out."""
 TRAINING_ROUNDS = 5
@@ -140,7 +139,7 @@ class ClassHead:
         chosen, likely = choose_class(probability, favour)
         maps = {
             name: codes[chosen],
-            "confidence": likely.clamp(0, 1).mul(CONFIDENCE_STEPS).round().to(torch.uint8),
+            "confidence": pack_confidence(likely),
         }
         if self.baselines:
             maps[f"{name}_bilinear"] = codes[choose_class(values)[0]]
@@ -350,6 +349,11 @@ def group_fractions(
     rest = (1 - total).clamp(min=0)
     groups = torch.stack([rest if part is None else part for part in named])
     return torch.where(torch.isfinite(total), groups, torch.nan)
+
+
+def pack_confidence(likely: torch.Tensor) -> torch.Tensor:
+    """Return probabilities as blocks keep them, in steps of ``1 / CONFIDENCE_STEPS``."""
+    return likely.clamp(0, 1).mul(CONFIDENCE_STEPS).round().to(torch.uint8)
 
 
 def choose_class(

@@ -55,12 +55,11 @@ def conserve(
     >>> fitted.mean((1, 2))
     tensor([0.2500, 0.7500])
     """
-    size, count = cells.values.shape[-2:], cells.values.shape[-2:].numel()
+    count, layout = cells.values.shape[-2:].numel(), members_of_cells(cells)
     wanted = cells.values.reshape(-1, count)
-    down, across = (_Members.of(*line) for line in zip(cells[:2], size, strict=True))
     # A class that the network rules out in all of a cell could not be raised there.
-    by_cell = _to_cells(probability.clamp(min=SMALLEST_PROBABILITY), down, across)
-    inside = _to_cells(torch.ones_like(probability[:1]), down, across)[0]
+    by_cell = layout.to_cells(probability.clamp(min=SMALLEST_PROBABILITY))
+    inside = layout.to_cells(torch.ones_like(probability[:1]))[0]
     grouped = _grouped(by_cell, groups, wanted.shape[0])
     # A pure cell needs one round: only the others go on.
     factor = _factors(grouped, torch.ones_like(wanted), wanted, inside, 1, 1.0)
@@ -73,7 +72,7 @@ def conserve(
         )
         factor = factor.index_copy(1, mixed, part)
     scaled = by_cell * factor[groups][:, None]
-    return _to_pixels(scaled / scaled.sum(0).clamp(min=1e-12), down, across)
+    return layout.to_pixels(scaled / scaled.sum(0).clamp(min=1e-12))
 
 
 def conserve_means(
@@ -108,12 +107,11 @@ def conserve_means(
     >>> conserve_means(torch.tensor([[[0.2, 3.0]]]), cells, torch.zeros(1), torch.full((1,), 6.0))
     tensor([[[0., 2.]]])
     """
-    size, count = cells.values.shape[-2:], cells.values.shape[-2:].numel()
+    count, layout = cells.values.shape[-2:].numel(), members_of_cells(cells)
     low, high = low[:, None, None], high[:, None, None]
     wanted = cells.values.reshape(-1, 1, count).clamp(low, high)
-    down, across = (_Members.of(*line) for line in zip(cells[:2], size, strict=True))
-    by_cell = _to_cells(values.clamp(low, high), down, across)
-    inside = _to_cells(torch.ones_like(values[:1]), down, across) > 0
+    by_cell = layout.to_cells(values.clamp(low, high))
+    inside = layout.to_cells(torch.ones_like(values[:1])) > 0
     pixels = inside.sum(1, keepdim=True).clamp(min=1)
     for _ in range(rounds):
         mean = torch.where(inside, by_cell, 0.0).sum(1, keepdim=True) / pixels
@@ -121,7 +119,7 @@ def conserve_means(
         free = inside & torch.where(gap > 0, by_cell < high, by_cell > low)
         shift = gap * pixels / free.sum(1, keepdim=True).clamp(min=1)
         by_cell = torch.where(free, by_cell + shift, by_cell).clamp(low, high)
-    return _to_pixels(by_cell, down, across)
+    return layout.to_pixels(by_cell)
 
 
 def _factors(

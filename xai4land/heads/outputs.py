@@ -10,7 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-__all__ = ["Dimension", "Output", "to_dataset", "unpack"]
+__all__ = ["CONFIDENCE_STEPS", "Dimension", "Output", "to_dataset", "unpack"]
+
+CONFIDENCE_STEPS = 100
+"""Probabilities of the chosen class are kept as whole numbers of this part of one."""
 
 
 @dataclass(frozen=True)

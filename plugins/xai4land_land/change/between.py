@@ -15,7 +15,7 @@ from xai4land.emulator.outputs import MISSING_CLASS
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid, Target, target_grid
 from xai4land.grids.time import move_into_bounds
-from xai4land.heads.outputs import unpack
+from xai4land.heads.outputs import CONFIDENCE_STEPS, unpack
 from xai4land.typing import Ints
 from xai4land_land.change.demand import Demand
 from xai4land_land.change.prior import encode_prior, find_years, put_on_target
@@ -29,7 +29,7 @@ from xai4land_land.change.rollout import (
     find_state_years,
     pair_dates,
 )
-from xai4land_land.change.settling import CONFIDENCE_STEPS, average, find_cells, settle
+from xai4land_land.change.settling import average, find_cells, settle
 
 if TYPE_CHECKING:
     from xai4land_land.legends import Legend
@@ -38,7 +38,6 @@ __all__ = ["roll_between"]
 
 CHUNK_SIDE = 2048
 """Rows and columns of the chunks of known maps that have none."""
-SPACE = ("y", "x")
 
 
 def roll_between(

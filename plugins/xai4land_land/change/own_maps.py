@@ -24,7 +24,7 @@ from xai4land.training.regions import Region
 from xai4land.training.settings import MapSettings
 from xai4land_land.change.pairs import YearPair, make_pairs
 from xai4land_land.change.prior import find_years
-from xai4land_land.change.rollout import roll_out
+from xai4land_land.change.rollout import find_state_years, roll_out
 from xai4land_land.legends import Legend
 from xai4land_land.truth import as_variable
 
@@ -70,7 +70,8 @@ def train_on_own_maps(
     """
     outputs = emulator.card.outputs
     assert isinstance(outputs, Changes)
-    rolled = list(find_rollouts(_find_years(data, outputs), pairs, outputs.steps))
+    _, years = find_state_years(move_into_bounds(data), outputs)
+    rolled = list(find_rollouts(years, pairs, outputs.steps))
     if not rolled:
         warnings.warn(
             "rollouts= has no effect: it needs pairs that begin in a year that a rollout reaches; "
@@ -182,11 +183,3 @@ def find_rollouts(
                 wanted.append(year)
         if followed := [pair for pair in same if pair[0] in wanted[1:]]:
             yield wanted, followed
-
-
-def _find_years(data: xr.Dataset, outputs: Changes) -> list[int]:
-    """Return the years of the states."""
-    array = move_into_bounds(data)[outputs.states[0]]
-    name = time_name(array)
-    years: list[int] = [] if name is None else array[name].dt.year.values.tolist()
-    return years

@@ -13,10 +13,7 @@ from xai4land.emulator.outputs import MISSING_CLASS
 from xai4land.grids.axis import Axis
 from xai4land.typing import Floats32, Ints
 
-__all__ = ["CONFIDENCE_STEPS", "average", "find_cells", "settle"]
-
-CONFIDENCE_STEPS = 100
-"""Probabilities of the chosen class are kept as whole numbers of this part of one."""
+__all__ = ["average", "find_cells", "settle"]
 
 
 def find_cells(points: npt.NDArray[np.float64], axis: Axis) -> Ints:
@@ -103,6 +100,7 @@ def _settle_step(
     import torch
 
     from xai4land.heads.allocate import allocate
+    from xai4land.heads.classes import pack_confidence
     from xai4land.windows.cells import Cells
 
     first = torch.from_numpy(np.where(forward < 0, backward, forward))
@@ -127,7 +125,7 @@ def _settle_step(
         torch.arange(len(chances)),
     )
     sure = chances.gather(0, chosen.clamp(min=0)[None])[0]
-    steps = sure.clamp(0, 1).mul(CONFIDENCE_STEPS).round().to(torch.uint8)
+    steps = pack_confidence(sure)
     return chosen.numpy(), torch.where(known, steps, MISSING_CLASS).to(torch.uint8).numpy()
 
 
