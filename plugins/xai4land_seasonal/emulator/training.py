@@ -146,7 +146,8 @@ class CvaeObjective:
         self.device = next(network.parameters()).device
         self.generator = torch.Generator().manual_seed(settings.seed + number)
         self.size = min(settings.batch_size, len(cases.weight))
-        self.steps = len(cases.weight) // self.size
+        # The cases of a season differ little between leads: an epoch sees one of them in the mean.
+        self.steps = max(len(cases.weight) // network.lead.num_embeddings // self.size, 1)
         self.area = torch.from_numpy(area / area.mean()).float().reshape(network.shape)
         _initialise_patterns(network, cases, self.area)
         self.area = self.area.to(self.device)
@@ -180,7 +181,7 @@ class CvaeObjective:
             batch = self.validation.take(some).to(self.device)
             encoded = network.encode(batch.fields, batch.condition)
             decoded = network.decode(encoded, network.prior(encoded).mean)
-            log_sd = network.log_sd(batch.condition.season)
+            log_sd = network.log_sd(batch.condition)
             error = torch.nan_to_num(decoded - batch.target)
             nats = 0.5 * error**2 * torch.exp(-2 * log_sd) + log_sd
             weight = torch.isfinite(batch.target) * self.area
@@ -215,7 +216,7 @@ def _loss(
     known = torch.isfinite(batch.target)
     target = torch.nan_to_num(batch.target)
     weight = known * area
-    log_sd = network.log_sd(batch.condition.season)
+    log_sd = network.log_sd(batch.condition)
     square = ((decoded.unflatten(0, (2, -1)) - target) ** 2).unbind(0)
     likelihood = 0.5 * square[0] * torch.exp(-2 * log_sd) + log_sd
     sampled, plain = (
