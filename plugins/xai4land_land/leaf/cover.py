@@ -15,6 +15,7 @@ from xai4land.grids.grid import Grid
 from xai4land.grids.time import move_into_bounds
 from xai4land.typing import Ints
 from xai4land.units import convert_units
+from xai4land_land.leaf.held import hold
 from xai4land_land.leaf.outputs import LeafArea
 from xai4land_land.legends import flag_meanings
 
@@ -62,11 +63,12 @@ def cover_fractions(data: xr.Dataset, leaves: LeafArea) -> dict[str, xr.DataArra
             f"the land cover has neither fractions named {', '.join(leaves.coarse_inputs)} nor one "
             f"map with flags (found {', '.join(maps) or 'none'}); select one: ds[['land_cover']]"
         )
-    map_ = data[main[0]]
+    map_ = hold(data[main[0]])
     classes = _find_classes(map_, known)
     if (name := f"{main[0]}_probability") in data:
         dim = next(d for d in data[name].dims if d not in (time_name(map_), *Grid.of(map_).names))
-        parts = {code: data[name].sel({dim: code}, drop=True) for code in classes}
+        likely = hold(data[name])
+        parts = {code: likely.sel({dim: code}, drop=True) for code in classes}
     else:
         missing = [*fill_codes(map_), *([MISSING_CLASS] if map_.dtype.kind == "u" else [])]
         unknown = map_.isin([c for c in missing if c not in classes]) | map_.isnull()
