@@ -191,7 +191,7 @@ def _find_gap(name: str, array: xr.DataArray) -> str:
     if array.chunks is not None or name != "tas":
         return ""
     dim = str(time_name(array))
-    known = np.isfinite(array).any([d for d in array.dims if d != dim])
+    known = array.notnull().any([d for d in array.dims if d != dim])
     if bool(known.all()):
         return ""
     date = str(array[dim].values[~known.values][0])[:7]

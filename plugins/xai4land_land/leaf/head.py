@@ -62,7 +62,7 @@ class LeafAreaHead:
             "valid_range": np.array([0, top], np.float32),
             "ancillary_variables": f"{LAI}_spread",
         }
-        spread = {
+        spread: dict[str, Any] = {
             "standard_name": f"{LAI} standard_error",
             "long_name": "spread of leaf area index; 90 % lie within 1.645 of it",
             "units": "1",

@@ -55,7 +55,8 @@ class _PixelNetwork(nn.Module):
         split = self.months * self.features
         months = pixels[:, :split].unflatten(1, (self.months, self.features))
         answer = self.encode(months, pixels[:, split:]) @ self.classes.T + self.bias
-        return answer.unflatten(0, (batch, rows, columns)).permute(0, 3, 1, 2)
+        made: torch.Tensor = answer.unflatten(0, (batch, rows, columns)).permute(0, 3, 1, 2)
+        return made
 
     def encode(self, months: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
         """Return what is known of each pixel, shape (pixels, width)."""

@@ -159,3 +159,4 @@ class LeafAreaEmulator(Emulator):
     """An emulator of leaf area."""
 
     card_type = LeafAreaCard
+    card: LeafAreaCard
