@@ -207,7 +207,7 @@ def test_months_are_those_that_the_values_say(layout, calendar, first, years, le
     data = layout(starts, leads, calendar)
     made = hindcast_seasons(data, season(first, lead), anomalies=False)
     expected = season_means(starts, lead, calendar)
-    np.testing.assert_allclose(made.t2m.transpose("time", "realization"), expected, rtol=1e-12)
+    np.testing.assert_allclose(made.tas.transpose("time", "realization"), expected, rtol=1e-12)
     last = np.array(starts) + lead + 2
     assert made.season_year.values.tolist() == (last // 12).tolist()
     reference = made.forecast_reference_time
@@ -221,7 +221,7 @@ def test_a_lead_is_chosen_among_starts_of_all_months(layout):
     with pytest.raises(InputError, match="DJF is 0, 1, 2, .* months ahead; choose one: lead=0"):
         hindcast_seasons(data, "DJF")
     for lead in range(4):
-        made = hindcast_seasons(data, "DJF", lead=lead, anomalies=False).t2m
+        made = hindcast_seasons(data, "DJF", lead=lead, anomalies=False).tas
         some = [12 * 1999 + 11 - lead, 12 * 2000 + 11 - lead]
         np.testing.assert_allclose(made, season_means(some, lead), rtol=1e-12)
     one = data.isel({d: [0] for d in data.t2m.dims if d in ("time", "indexing_time")})
@@ -233,7 +233,7 @@ def test_a_lead_is_chosen_among_starts_of_all_months(layout):
 def test_lagged_members_stay_lazy(layout):
     starts = [12 * 1999 + 10, 12 * 2000 + 10]
     data = layout(starts, range(4))
-    lazy = hindcast_seasons(data.chunk({"time": 1}), "DJF", anomalies=False).t2m
+    lazy = hindcast_seasons(data.chunk({"time": 1}), "DJF", anomalies=False).tas
     assert lazy.chunks is not None
     np.testing.assert_allclose(lazy, season_means(starts, 1), rtol=1e-12)
 
@@ -264,7 +264,7 @@ def test_one_start_is_a_forecast_too():
         data = layout(starts, range(4))
         start = next(d for d in data.t2m.dims if d not in ("number", "step", "forecastMonth"))
         one = data.isel({start: 0})
-        made = hindcast_seasons(one, "DJF", anomalies=False).t2m
+        made = hindcast_seasons(one, "DJF", anomalies=False).tas
         np.testing.assert_allclose(made, season_means(starts, 1), rtol=1e-12)
 
 
@@ -367,5 +367,5 @@ def test_a_real_lagged_forecast_is_the_same_in_all_layouts(time_dims, name, at, 
     expected = (months * xr.DataArray(list(share), dims="forecastMonth")).sum("forecastMonth")
     made = hindcast_seasons(read_ukmo(*time_dims), name, lead=0, anomalies=False)
     assert made.sizes["realization"] == 28
-    np.testing.assert_allclose(made.t2m.isel(time=0), expected / sum(share), rtol=1e-6)
+    np.testing.assert_allclose(made.tas.isel(time=0), expected / sum(share), rtol=1e-6)
     assert str(made.forecast_reference_time.values[0])[:10] == f"2016-0{at + 1}-01"

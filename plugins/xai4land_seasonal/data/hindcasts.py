@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from xai4land.catalogs.variables import convert, recognise
 from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land.grids.coordinates import coord_names
 from xai4land.typing import Floats, Ints
-from xai4land.units import mark_difference
+from xai4land.units import is_difference, mark_difference
 from xai4land_seasonal.data.hindcast_dims import (
     HindcastDims,
     comes_from_grib,
@@ -27,6 +28,8 @@ __all__ = ["hindcast_seasons"]
 
 HORIZONTAL = ("lat", "lon", "latitude", "longitude", "x", "y", "i", "j", "cell", "ncells")
 """Usual names of horizontal dimensions, which need no coordinates here."""
+MAX_NEGATIVE_RAIN = 0.1 / 86400
+"""Negative rain that packing and interpolation may leave, in kg m-2 s-1 (0.1 mm a day)."""
 
 
 def hindcast_seasons(
@@ -63,7 +66,10 @@ def hindcast_seasons(
     Returns
     -------
     Dataset
-        On (time, realization, ...), as :func:`xai4land_seasonal.forecast` gives it.
+        On (time, realization, ...), as :func:`xai4land_seasonal.forecast` gives it. Known
+        variables get their name in CMIP6 and its units (``t2m`` in degC becomes ``tas`` in K,
+        ``tprate`` in m s-1 becomes ``pr`` in kg m-2 s-1); rain that packing left a little below
+        zero is zero.
 
     Raises
     ------
@@ -85,6 +91,7 @@ def hindcast_seasons(
     start, step = dims.start, dims.lead
     found = {n: a for n, a in data.data_vars.items() if {start, step} <= set(map(str, a.dims))}
     found = {n: _check_field(a, dims) for n, a in found.items() if not is_bounds(n)}
+    found = dict(_harmonise(str(name), array) for name, array in found.items())
     dates = read_starts(data, start)
     months, nominal = read_months(data, dims, dates, first)
     target = Season.of(season)
@@ -181,6 +188,42 @@ def _check_field(array: xr.DataArray, dims: HindcastDims) -> xr.DataArray:
         if array.sizes[dim] > 1
     )
     return array.squeeze(extra, drop=True)
+
+
+def _harmonise(name: str, array: xr.DataArray) -> tuple[str, xr.DataArray]:
+    """Return a known variable under its name in CMIP6 and in its units; others as they are."""
+    known = recognise(array)
+    if known is None:
+        return name, array
+    if "units" in array.attrs:
+        array = convert(array, known)
+        if known.name == "pr" and not is_difference(array):
+            array = xr.apply_ufunc(
+                _mend_rain,
+                array,
+                dask="parallelized",
+                output_dtypes=[array.dtype],
+                keep_attrs=True,
+            )
+    return known.name, array
+
+
+def _mend_rain(values: np.ndarray) -> np.ndarray:
+    """Return rain whose small negative values, of packing and interpolation, are zero.
+
+    Raises
+    ------
+    InputError
+        Where it is far below zero.
+    """
+    low = np.nanmin(values, initial=0.0)
+    if low < -MAX_NEGATIVE_RAIN:
+        raise InputError(
+            f"rain is negative, down to {low * 86400:.3g} mm a day: these are anomalies, or wrong; "
+            "say so if they are anomalies: ds.pr.attrs['long_name'] = 'precipitation anomaly'"
+        )
+    mended: np.ndarray = np.where(values < 0, values.dtype.type(0), values)
+    return mended
 
 
 def _days_in_months(months: Ints, like: xr.DataArray) -> Floats:
