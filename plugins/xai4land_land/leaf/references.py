@@ -28,14 +28,14 @@ Name = Literal[
 ]
 Rule = Callable[[Cases], Floats]
 """From cases to leaf area, shape (months, pixels)."""
-MAX_CASES = 300_000
+MAX_CASES = 100_000
 """Drawn of those that are known, by regression and boosting."""
 MIN_CASES = 24
 """Of a zone's month; below, all zones count."""
 RIDGE = 1e-3
 """Weight of the squares of coefficients of standardised features."""
 BOOSTING = {"num_leaves": 31, "learning_rate": 0.1, "min_data_in_leaf": 100, "verbosity": -1}
-ROUNDS = 300
+ROUNDS = 200
 
 
 @dataclass(frozen=True)

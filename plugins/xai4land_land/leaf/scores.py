@@ -67,7 +67,7 @@ def score_leaf_area(
     (0.5, 1.0)
     """
     values, months, grid = _align(made, truth)
-    sums = _sum_parts(*values, months)
+    sums = _sum_parts(values[0], values[1], months)
     weights = cell_areas(grid).values.ravel()
     sums *= (weights / weights.sum())[:, None]
     rows, columns = (np.floor(axis.values / block) for axis in (grid.lat, grid.lon))
@@ -98,7 +98,7 @@ def _align(made: xr.DataArray, truth: xr.DataArray) -> tuple[list[Floats], Ints,
         raise InputError("leaf area and truth are on different grids; regrid one of them")
     axes = [str(find_time(array)) for array in (made, truth)]
     numbers = [count_months(a, axis) for a, axis in zip((made, truth), axes, strict=True)]
-    months, *places = np.intersect1d(*numbers, return_indices=True)
+    months, *places = np.intersect1d(numbers[0], numbers[1], return_indices=True)
     if not len(months):
         raise InputError("leaf area and truth have no month in common")
     values = [
