@@ -19,12 +19,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.grids.axis import Axis
 from xai4land.grids.cf import grid_coords
 from xai4land.grids.grid import Grid
+from xai4land.grids.interpolation import Interpolation
 from xai4land.grids.time import find_time, number_of_month
 from xai4land.samples.land_climate import SECONDS_PER_DAY, month_axis
-from xai4land.typing import Floats, Floats32
+from xai4land.typing import Floats
 
 __all__ = ["LEAVES", "RAIN_MONTHS", "WARMTH_WEIGHTS", "Leaves", "grow_leaves"]
 
@@ -158,23 +158,3 @@ def average(values: Floats, weights: npt.ArrayLike) -> Floats:
     """Average the months of a field, the month itself first, with the weights of the first ones."""
     shares = np.asarray(weights) / np.sum(weights)
     return np.asarray(np.tensordot(shares.astype(np.float32), values[: len(shares)], 1))
-
-
-class Interpolation:
-    """Bring fields from a coarse grid to a fine one: linear between the centres of cells."""
-
-    def __init__(self, coarse: Grid, fine: Grid) -> None:
-        pairs = zip((coarse.lat, coarse.lon), (fine.lat, fine.lon), strict=True)
-        self.rows, self.columns = (_weights(*pair) for pair in pairs)
-
-    def __call__(self, field: Floats) -> Floats:
-        """Return a field on the fine grid, shape (rows, columns)."""
-        return np.asarray(self.rows @ field @ self.columns.T)
-
-
-def _weights(coarse: Axis, fine: Axis) -> Floats32:
-    """Return the matrix of linear interpolation, shape (points of the fine axis, cells)."""
-    first, matrix = coarse.resampling_matrix(fine.values, fine.spacing)
-    cells = coarse.wrap_or_clip(first + np.arange(matrix.shape[1]))
-    # A cell may count twice, where the axis closes around the globe.
-    return np.asarray((matrix @ np.eye(len(coarse))[cells]).astype(np.float32))
