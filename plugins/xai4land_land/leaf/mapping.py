@@ -75,9 +75,9 @@ def leaf_area(
     >>> climate = xai4land.sample("land_climate", years=[1999, 2000])
     >>> emulator = land.ai4land.fit_leaf_area(
     ...     climate, land.leaf_area_index, epochs=1, steps=1, batch_size=1, progress=False)
-    >>> made = land[["land_cover"]].ai4land.leaf_area(climate, emulator)
+    >>> made = land.ai4land.leaf_area(climate, emulator)
     >>> made.leaf_area_index.dims, made.sizes["time"]
-    (('time', 'lat', 'lon'), 12)
+    (('time', 'lat', 'lon'), 13)
     """
     from xai4land.inference.apply import apply
 
