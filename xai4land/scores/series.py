@@ -55,8 +55,8 @@ class TimeMean:
     def at(self, values: Floats, time: int) -> Floats:
         """Return valid values of one time, times its weight, shape (...) or (..., sample)."""
         if self.weights is None:
-            return values[..., time]
-        return np.multiply.outer(values[..., time], self.weights[..., time])
+            return np.asarray(values[..., time])
+        return np.asarray(np.multiply.outer(values[..., time], self.weights[..., time]))
 
     def __call__(self, values: Floats) -> Floats:
         """Compute the weighted mean, shape (...) or (..., sample)."""

@@ -122,12 +122,12 @@ def compare(
         fields = {k: _average_regions(v, regions) for k, v in fields.items()}
         truth = truth.assign({name: _average_regions(truth[name], regions)})
     observed = truth[name]
-    area = cell_areas(Grid.of(ours), observed) if regions is None else None
-    space = (
-        Space.of_regions("region", len(regions))
-        if area is None
-        else Space.of_cells(Grid.of(ours), area)
-    )
+    area = None
+    if regions is None:
+        area = cell_areas(Grid.of(ours), observed)
+        space = Space.of_cells(Grid.of(ours), area)
+    else:
+        space = Space.of_regions("region", len(regions))
     return Comparison(
         _group_by_season(fields, observed, [label, *references], space),
         area,

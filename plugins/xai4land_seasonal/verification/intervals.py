@@ -55,7 +55,7 @@ def compute_intervals(
     years = np.unique(np.concatenate([y for _, y in first.values()]))
     drawn = _draw_years(years, samples, seed)
     area = comparison.area if mean_dims - {"season"} else None
-    area = None if area is None else area.drop_vars(area.coords)
+    area = None if area is None else area.drop_vars(list(area.coords))
     by_forecast = []
     with progress_bar(progress) as bar:
         task = bar.add_task("intervals", total=len(forecasts) * len(first) * len(names), note="")
@@ -109,7 +109,7 @@ def _resample(
     """Compute a score in each resample, averaged over the cells whose area is given."""
     metric = METRICS[name]
     # Coordinates would be compared in each operation, which takes longer than these.
-    fields = [field.drop_vars(field.coords) for field in map(one.field, metric.needs)]
+    fields = [field.drop_vars(list(field.coords)) for field in map(one.field, metric.needs)]
     places = max(field.size // field.sizes["time"] for field in fields)
     batch = max(VALUES_PER_BATCH // places, 1)
     parts = []

@@ -14,7 +14,7 @@ from dask.delayed import delayed
 from rich.progress import Progress, TaskID
 
 from xai4land.progress import progress_bar
-from xai4land_seasonal.verification.comparison import Comparison
+from xai4land_seasonal.verification.comparison import Comparison, ForecastsBySeason
 from xai4land_seasonal.verification.fields import LoadedForecast, Observations, SeasonForecast
 from xai4land_seasonal.verification.metrics import METRICS
 
@@ -47,14 +47,14 @@ def load_fields(
             lazy[name][season] = [delayed(_fields_of)(_delay(one.members), made, own), shared]
     with progress_bar(progress) as bar, _TaskCounter(bar, bar.add_task("forecasts", note="")):
         fields: dict[str, dict[str, list[dict[str, xr.DataArray]]]] = compute(lazy)[0]
-    loaded = {
+    loaded: ForecastsBySeason = {
         name: {
             season: (LoadedForecast(fields[name][season][0] | fields[name][season][1]), years)
             for season, (_, years) in seasons.items()
         }
         for name, seasons in comparison.forecasts.items()
     }
-    return replace(comparison, forecasts=dict(loaded))
+    return replace(comparison, forecasts=loaded)
 
 
 def _delay(array: xr.DataArray) -> Any:
