@@ -32,6 +32,7 @@ Blocks of 2° whose row and column add up to a multiple of three are kept for th
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,8 @@ from xai4land_land.hilda import HILDA_STATES
 PLUM_ISLAND = {"built": "urban", "other": "grass_shrub"}
 """Classes of Plum Island in HILDA+'s legend, which has the other regions' own names."""
 MISSING = np.uint8(255)
-WINDOW = 150
-"""Pixels: whole cells of 25 and 30, so that windows lie side by side."""
+WINDOW = 180
+"""Pixels: four whole cells of 90, 36 of 30, and 36 or more of 25."""
 FOLDS = 3
 BLOCK_DEGREES = 2
 CLUSTER_PIXELS = 8
@@ -65,15 +66,17 @@ DENSITY_PIXELS = (1.0, 4.0)
 """Of the kernels of the reference that lets classes grow where they are dense."""
 TEST_FOLD = 0
 TRAINING = (
-    ("UK", 1, (1, 2), [(2009, 2012), (2012, 2009)]),
-    ("UK", 1, (1, 2), [(2009, 2012), (2012, 2009), (2009, 2010), (2012, 2010)]),
-    ("New Guinea", 1, (1,), [(2001, 2015), (2015, 2001)]),
-    ("New Guinea", 3, (1, 2), [(2001, 2015), (2015, 2001), (2001, 2002), (2015, 2008)]),
+    ("UK", 1, (1, 2), 4.0, [(2009, 2012), (2012, 2009)]),
+    ("UK", 1, (1, 2), 1.0, [(2009, 2010), (2012, 2010)]),
+    ("New Guinea", 1, (1,), 1.0, [(2001, 2015), (2015, 2001)]),
+    ("New Guinea", 3, (1, 2), 1.0, [(2001, 2015), (2015, 2001), (2001, 2002), (2015, 2008)]),
 )
-"""Region, which pixels (every first, every third), folds, and years of prior map and map.
+"""Region, which pixels (every first, every third), folds, weight, and years of prior map and map.
 
-New Guinea has forty times the pixels of the UK, and would drown it.
+New Guinea has forty times the pixels of the UK and would drown it; known maps count more than those
+that are made up.
 """
+EPOCHS = 8
 LICENCE = (
     "weights: Apache-2.0; trained on HILDA+ v1 (Winkler et al. 2021, CC BY 4.0) and ESA CCI Land "
     "Cover (copyright ESA CCI / UCLouvain, free for any use with attribution)"
@@ -167,7 +170,11 @@ def read_regions(folder: Path) -> dict[str, tuple[xr.DataArray, float]]:
 
 
 def make_region(
-    maps: xr.DataArray, cell: float, pairs: list[tuple[int, int]], folds: tuple[int, ...]
+    maps: xr.DataArray,
+    cell: float,
+    pairs: list[tuple[int, int]],
+    folds: tuple[int, ...],
+    weight: float,
 ) -> Region:
     """Return pairs of maps to learn from, in some folds."""
     known = maps.time.dt.year.values.tolist()
@@ -176,18 +183,21 @@ def make_region(
     seen = every.where(fold_of(every).isin(folds), MISSING).astype(np.uint8)
     seen = seen.assign_attrs(maps.attrs)
     outputs = describe_changes(HILDA.output_classes(states), pairs)
-    return make_pairs(states, seen, seen, outputs, pairs)
+    return replace(make_pairs(states, seen, seen, outputs, pairs), weight=weight)
 
 
-def fit(regions: dict[str, tuple[xr.DataArray, float]]) -> xai4land.Emulator:
-    """Train on the UK and New Guinea, without the blocks of the test."""
-    parts = []
-    for name, thin, folds, pairs in TRAINING:
+def fit(
+    regions: dict[str, tuple[xr.DataArray, float]], only: str | None, steps: int
+) -> xai4land.Emulator:
+    """Train on the UK and New Guinea without the blocks of the test, or on all of one of them."""
+    parts, trained = [], [part for part in TRAINING if only in (None, part[0])]
+    for name, thin, folds, weight, pairs in trained:
+        folds = folds if only is None else tuple(range(FOLDS))
         maps, cell = regions[name]
         chosen = maps.isel(lat=slice(thin // 2, None, thin), lon=slice(thin // 2, None, thin))
-        parts.append(make_region(chosen, cell, pairs, folds))
+        parts.append(make_region(chosen, cell, pairs, folds, weight))
     outputs = describe_changes(
-        HILDA.output_classes(parts[0].data), [pair for part in TRAINING for pair in part[-1]]
+        HILDA.output_classes(parts[0].data), [pair for part in trained for pair in part[-1]]
     )
     return fit_maps(
         parts,
@@ -200,9 +210,15 @@ def fit(regions: dict[str, tuple[xr.DataArray, float]]) -> xai4land.Emulator:
         training_data="HILDA+ v1, UK and Ireland, 2009 and 2012; ESA CCI Land Cover, west of New "
         "Guinea, 2001 and 2015; maps of years between are made up: of a pair n years apart, a "
         "part k/n of the change where smooth noise is largest",
-        parameters={"widths": [32, 48, 64]},
+        parameters={"widths": [32, 48, 64], "embedding": 8, "direct": True},
         window=WINDOW,
-        settings={"masked": 0.2, "masked_at_end": 0.1, "batch_size": 2, "epochs": 7, "steps": 200},
+        settings={
+            "masked": 0.1,
+            "masked_at_end": 0.1,
+            "batch_size": 2,
+            "epochs": EPOCHS,
+            "steps": steps // EPOCHS,
+        },
         progress=True,
     )
 
@@ -298,15 +314,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("change-landcover.safetensors"))
+    parser.add_argument("--only", choices=["UK", "New Guinea"], help="train on all of one region")
+    parser.add_argument("--steps", type=int, default=1000)
     options = parser.parse_args()
     regions = read_regions(options.data / "land")
-    emulator = describe(fit(regions), {})
+    emulator = describe(fit(regions, options.only, options.steps), {})
     emulator.save(options.out)  # before the scores, which take as long
     metrics = {}
     for region, (maps, cell) in regions.items():
-        trained = region in {part[0] for part in TRAINING}
+        if region == options.only:
+            continue
+        held = options.only is None and region in {part[0] for part in TRAINING}
         changed, net = net_share(maps, cell)
-        scores = score(maps, cell, emulator, TEST_FOLD if trained else None)
+        scores = score(maps, cell, emulator, TEST_FOLD if held else None)
         print(f"\n{region}: {changed:.2%} change, of which {net:.0%} is net change of cells")
         print(tabulate(scores).to_string(), flush=True)
         metrics[region] = select_metrics(scores)

@@ -250,8 +250,11 @@ class Changes(ClassMap):
 
     @property
     def guess_channels(self) -> int:
-        """Return two for each class: its fraction in the coarse cell, and how that changes."""
-        return 2 * len(self.classes)
+        """Return two for each class, how likely it is and how its cell changes, and two of the cell.
+
+        These are the change of the pixel's own class, and the net change of all.
+        """
+        return 2 * len(self.classes) + 2
 
 
 class NumberVariable(Schema):

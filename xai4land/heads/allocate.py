@@ -14,7 +14,7 @@ HYSTERESIS = 0.2
 ROUNDING = 1e-3
 """Part of a pixel that fractions in single precision may lack."""
 SCORE_STEPS = 2.0**14
-"""Scores are rounded to this part of a unit, so that rounding errors decide no tie."""
+"""Values and scores are rounded to this part of a unit."""
 PRICE_ROUNDS = 4
 NO_DEMAND = 100.0
 """Price of a group that a cell has none of; more than any probability or its logarithm."""
@@ -31,9 +31,9 @@ def allocate(
 ) -> torch.Tensor:
     """Change the pixels of a prior map so that the fractions of each coarse cell are met.
 
-    A class that a cell has too much of loses pixels to those that it lacks, as few as possible;
-    these are the pixels whose new class is the most probable. Gaining classes are served one after
-    another, in each cell the one with the most pixels to gain first. All pixels count alike. Cells
+    A class that a cell has too much of loses pixels to those that it lacks, as few as possible:
+    of all such maps the one is chosen whose changes have the largest sum of log-odds of new and old
+    class, as a transport problem (Hitchcock 1941, Kantorovich 1942). All pixels count alike. Cells
     whose fractions, or any of whose pixels, are missing stay as they are, as do those without
     change.
 
@@ -49,8 +49,8 @@ def allocate(
         Group of each class among ``cells.values``; between classes of a group nothing is moved.
     threshold : float, optional
         If given, classes also exchange pixels beyond the net change, in cells with change: a pixel
-        keeps its class for this part of its probability (:func:`_exchange`). Of maps that meet the
-        fractions that one is chosen whose probabilities, so weighted, have the largest sum.
+        keeps its class for this part of its probability. Of maps that meet the fractions that one
+        is chosen whose probabilities, so weighted, have the largest sum.
 
     Returns
     -------
@@ -162,7 +162,7 @@ def _value_moves(
     No group is possible beside its own for a pixel of a group that does not lose, nor any that
     does not gain.
     """
-    score = torch.log(likely.clamp(min=SMALLEST_PROBABILITY))
+    score = _round(torch.log(likely.clamp(min=SMALLEST_PROBABILITY)))
     leaves = losses.gather(0, own_group.clamp(min=0)) > 0
     own = _own(own_group, likely.shape[0])
     return torch.where(own | (leaves & (gains > 0)[:, None]), score, -torch.inf)
@@ -176,7 +176,12 @@ def _value_exchange(
     With the threshold at the figure of merit that is reached, the expected figure of merit of the
     map with the largest sum is the largest (as Dinkelbach 1967 maximises a ratio).
     """
-    return torch.where(_own(own_group, likely.shape[0]), likely * threshold, likely)
+    return _round(torch.where(_own(own_group, likely.shape[0]), likely * threshold, likely))
+
+
+def _round(values: torch.Tensor) -> torch.Tensor:
+    """Round values so that rounding errors decide no tie, and their sums are exact."""
+    return torch.round(values * SCORE_STEPS) / SCORE_STEPS
 
 
 def _own(group: torch.Tensor, groups: int) -> torch.Tensor:
