@@ -51,7 +51,7 @@ from xai4land.grids.grid import Grid
 from xai4land.training.fit import fit_maps
 from xai4land.training.regions import Region
 from xai4land_land import HILDA, place_randomly
-from xai4land_land.change.card import change_inputs, describe_changes
+from xai4land_land.change.card import change_inputs, change_parameters, describe_changes
 from xai4land_land.change.pairs import make_pairs
 from xai4land_land.change.references import change_reference
 from xai4land_land.hilda import HILDA_STATES
@@ -214,7 +214,7 @@ def fit(
         training_data="HILDA+ v1, UK and Ireland, 2009 and 2012; ESA CCI Land Cover, west of New "
         "Guinea, 2001 and 2015; maps of years between are made up: of a pair n years apart, a "
         "part k/n of the change where smooth noise is largest",
-        parameters={"widths": [32, 48, 64], "embedding": 8, "direct": True},
+        parameters=change_parameters("unet", {"widths": [32, 48, 64]}),
         window=WINDOW,
         settings={
             "masked": 0.1,

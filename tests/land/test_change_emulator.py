@@ -30,7 +30,7 @@ def recipe():
 
 @pytest.fixture(scope="module")
 def world():
-    """A sample of land use, shrunk to pixels of 0.016° in cells of 0.125°, which the emulator takes."""
+    """A sample of land use, shrunk to pixels of 0.016° in cells of 0.125°."""
     sample = xai4land.sample("land_history", years=YEARS)
     names = ["lat", "lon", "lat_fine", "lon_fine"]
     sample = sample.drop_vars([f"{name}_bnds" for name in names])

@@ -250,9 +250,10 @@ class Changes(ClassMap):
 
     @property
     def guess_channels(self) -> int:
-        """Return two for each class, how likely it is and how its cell changes, and two of the cell.
+        """Return two for each class and two more.
 
-        These are the change of the pixel's own class, and the net change of all.
+        How likely the class is, and how it changes in the cell; how the class of the prior map
+        changes there, and the net change of all.
         """
         return 2 * len(self.classes) + 2
 

@@ -2,8 +2,8 @@
 
 A pixel keeps its class unless its coarse cell demands change. The first guess is how often classes
 changed in the training data, more where the net change of the cell is larger; the network's answer
-is added to its logarithm, and the probabilities are fitted to the fractions of each coarse cell. The
-map then makes the least change that meets them, where it is the most likely
+is added to its logarithm, and the probabilities are fitted to the fractions of each coarse cell.
+The map then makes the least change that meets them, where it is the most likely
 (:mod:`xai4land.heads.allocate`).
 """
 
@@ -40,8 +40,8 @@ CHANGE_FLOOR = 1e-5
 """Added to a probability before its logarithm, so that no change is ruled out."""
 GROSS_PER_ROOT = 0.3
 """Share of the pixels of a coarse cell that change, per root of its net change, before the network
-has a say: .4 in the UK (0.25°, 2009 to 2012), .2 in New Guinea. The fitting to the demand makes what
-changes nearly proportional to net change; to begin with that would count it twice."""
+has a say: .4 in the UK (0.25°, 2009 to 2012), .2 in New Guinea. That the fitting to the demand
+makes what changes nearly proportional to net change is not to be counted twice."""
 MOST_LEAVING = 0.9
 """Largest probability that a pixel changes, before the network has a say."""
 THRESHOLDS = (1.0, 0.85, 0.7, 0.6, 0.5)
