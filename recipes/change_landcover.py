@@ -210,7 +210,7 @@ def fit(
         name="change-landcover",
         title="Land cover that follows from a map of another year, in the legend of HILDA+",
         licence=LICENCE,
-        command="python recipes/change_landcover.py FOLDER",
+        command="python recipes/change_landcover.py --data FOLDER",
         training_data="HILDA+ v1, UK and Ireland, 2009 and 2012; ESA CCI Land Cover, west of New "
         "Guinea, 2001 and 2015; maps of years between are made up: of a pair n years apart, a "
         "part k/n of the change where smooth noise is largest",
