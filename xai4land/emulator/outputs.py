@@ -254,8 +254,12 @@ class Changes(ClassMap):
 
     @property
     def guess_channels(self) -> int:
-        """Return two for each class: its fraction in the coarse cell, and how that changes."""
-        return 2 * len(self.classes)
+        """Return two for each class and two more.
+
+        How likely the class is, and how it changes in the cell; how the class of the prior map
+        changes there, and the net change of all.
+        """
+        return 2 * len(self.classes) + 2
 
 
 class NumberVariable(Schema):
