@@ -35,8 +35,9 @@ def sample(
         16° x 24°, at 0.5° and 0.0625°, where each year's land cover follows from the last one by
         known processes: frontiers of cropland and pasture, growth of towns, abandonment and
         regrowth of forest change about 0.6 % of the land a year; see
-        :mod:`xai4land.samples.history`. ``"climate"``: monthly temperature and
-        pressure at 10°, from a linear stochastic model whose best possible forecast is known; see
+        :mod:`xai4land.samples.history`. ``"climate"``: monthly temperature,
+        pressure and precipitation at 10°, from a stochastic model whose best possible forecast is
+        known; see
         :mod:`xai4land.samples.climate`.
     seed : int
         Seed of the planet, or of a climate's weather.
@@ -49,8 +50,8 @@ def sample(
     -------
     Dataset
         Of land: states on (time, lat, lon), missing over cells that are all ocean, as in LUH2;
-        static features and truth on (lat_fine, lon_fine). Of climate: ``tas`` and ``psl`` on (time,
-        lat, lon).
+        static features and truth on (lat_fine, lon_fine). Of climate: ``tas``, ``psl`` and ``pr``
+        on (time, lat, lon).
 
     Raises
     ------
