@@ -172,7 +172,7 @@ def _sample(
             continue
         normal = torch.from_numpy(rng.standard_normal((size, prior.mean.shape[1]))).float()
         drawn = one.decode(encoded.expand(size, -1, -1), prior.rsample(normal)).flatten(2)
-        sd = torch.exp(one.log_sd(condition.season)).flatten(2)
+        sd = torch.exp(one.log_sd(condition)).flatten(2)
         noise = torch.from_numpy(rng.standard_normal(drawn.shape)).float()
         departures.append((drawn + sd * noise).double().numpy())
     members = np.concatenate(departures)
