@@ -153,8 +153,10 @@ def fit(
     except InputError as error:
         problems += error.problems
     InputError.raise_if(problems)
-    states = read_states(sources, variables, find_grid(grid, sources[0][1]))
-    first, *others = [state.history(trend) for state in states]
+    states = read_states(sources, variables, find_grid(grid, sources[0][1]), wanted)
+    # Distributions, too, are learned without the years that are kept for validation.
+    first = states[0].history(trend, base=_find_learned_years(states[0], validation))
+    others = [state.history(trend) for state in states[1:]]
     card = _make_card(states[0], variables, wanted, leads, labels, edges).with_(
         name=name,
         title=title,
@@ -176,7 +178,7 @@ def fit(
     card = card.with_(
         training={
             "data": ", ".join(labels),
-            "years": _describe_years(states[0], validation),
+            "years": "{}-{}".format(*_find_learned_years(states[0], validation)),
             "validation_years": validation,
             "settings": asdict(training),
             "command": command,
@@ -253,9 +255,9 @@ def _drop_last_years(state: State, validation: int, trend: Trend) -> History:
     return state.history(trend, months=int((state.months < 12 * end).sum()))
 
 
-def _describe_years(state: State, validation: int) -> str:
+def _find_learned_years(state: State, validation: int) -> tuple[int, int]:
     """Return the first and last year that are trained on."""
-    return f"{int(state.months[0]) // 12}-{(int(state.months[-1]) + 1) // 12 - 1 - validation}"
+    return int(state.months[0]) // 12, (int(state.months[-1]) + 1) // 12 - 1 - validation
 
 
 def _train(
