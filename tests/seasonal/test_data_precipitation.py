@@ -21,6 +21,11 @@ HOW = {"years": range(1981, 2001), "climatology": (1951, 1980)}
 
 
 @pytest.fixture(scope="module")
+def short(obs):
+    return obs.sel(time=slice("1950", None))
+
+
+@pytest.fixture(scope="module")
 def obs():
     return xai4land.sample("climate", years=range(1900, 2001))[["tas", "pr"]]
 
@@ -176,3 +181,59 @@ def test_anomalies_of_rain_are_forecast_as_they_are(obs):
     made = seasonal.forecast(given, "DJF", members=5, years=[2000], emulator="trend")
     assert made.pr.isnull().sum() == 0
     assert made.pr.units == "kg m-2 s-1"
+
+
+SMALL = {
+    "parameters": {"width": 16, "heads": 2, "depth": 1},
+    "epochs": 1,
+    "validation": 10,
+    "progress": False,
+}
+
+
+def test_an_emulator_forecasts_rain_above_its_floor_from_several_variables(obs, short, tmp_path):
+    simulation = xai4land.sample("climate", seed=1, years=range(1900, 1960))[["pr"]]
+    emulator = seasonal.fit(short, simulations={"rain alone": simulation}, **SMALL)
+    assert emulator.card.sources == ("sample", "rain alone")
+    emulator.save(tmp_path / "mine.safetensors")
+    how = {"members": 20, "emulator": tmp_path / "mine.safetensors", **HOW}
+    made = seasonal.forecast(obs, "JJA", **how).compute()
+    assert set(made.data_vars) == {"tas", "pr"}
+    base = obs[["pr"]].sel(time=slice("1951", "1980"))
+    mean = seasonal.seasonal_means(base, "JJA").pr.mean("time")
+    assert float((made.pr + mean).min()) > -1e-7
+    assert float(made.pr.notnull().mean()) > 0.9
+    given = seasonal.anomalies(obs, (1951, 1980))
+    with pytest.raises(InputError, match="holds anomalies"):
+        seasonal.forecast(given, "JJA", years=[1999], emulator=how["emulator"])
+
+
+def test_a_source_without_any_target_is_refused(short):
+    pressure = xai4land.sample("climate", seed=1, years=range(1900, 1960))[["psl"]]
+    with pytest.raises(InputError, match="other: expected one variable 'tas'"):
+        seasonal.fit(short, simulations={"other": pressure}, **SMALL)
+
+
+def test_smooth_sources_teach_persistence_and_no_pattern(short):
+    simulation = xai4land.sample("climate", seed=1, years=range(1900, 1960))
+    coarse = simulation[["tas"]].coarsen(lat=3, lon=3).mean()
+    coarse = coarse.assign_coords(lat=coarse.lat.values, lon=coarse.lon.values)
+    coarse.tas.attrs = simulation.tas.attrs
+    how = {"simulations": {"coarse": coarse}, "predictors": ["tas"], **SMALL}
+    with pytest.raises(InputError, match="coarser than twice"):
+        seasonal.fit(short, **how)
+    made = seasonal.fit(short, smooth=["coarse"], **how)
+    alone = seasonal.fit(short, predictors=["tas"], **SMALL)
+    assert made.card.sources == ("sample", "coarse")
+    persistence = [emulator.weights["persistence"] for emulator in (made, alone)]
+    assert not np.allclose(*persistence)
+    np.testing.assert_allclose(*persistence, atol=0.2)
+    with pytest.raises(InputError, match="smooth='others', expected names among"):
+        seasonal.fit(short, smooth=["others"], **how)
+
+
+def test_anomalies_of_rain_beside_absolute_rain_are_refused(short):
+    simulation = xai4land.sample("climate", seed=1, years=range(1900, 1960))[["pr"]]
+    given = seasonal.anomalies(simulation, (1900, 1929))
+    with pytest.raises(InputError, match="other: variable 'pr' holds anomalies"):
+        seasonal.fit(short, simulations={"other": given}, **SMALL)

@@ -118,6 +118,7 @@ def read_state(
     before: int | None = None,
     absolute: bool = False,
     optional: Collection[str] = (),
+    coarse: bool = False,
 ) -> State:
     """Find, check and bring variables to a grid; nothing is computed.
 
@@ -136,6 +137,8 @@ def read_state(
         Whether values are kept as they are, anomalies or not.
     optional : collection of str
         Names of variables that may be missing; they are NaN then.
+    coarse : bool
+        Whether fields may be coarser than twice the grid.
 
     Raises
     ------
@@ -169,7 +172,7 @@ def read_state(
     InputError.raise_if(problems)
     target = next(iter(grids.values())) if grid is None else grid
     for name, array in found.items():
-        problems += _check_grid(str(array.name), grids[name], target)
+        problems += _check_grid(str(array.name), grids[name], target, coarse)
     InputError.raise_if(problems)
     first = next(iter(found.values()))
     parts: dict[str, xr.DataArray] = {}
@@ -247,10 +250,12 @@ def read_states(
     variables: Sequence[Variable],
     grid: Grid | None,
     targets: Collection[str] | None = None,
+    smooth: Collection[str] = (),
 ) -> list[State]:
     """Read several sources on one grid, by default that of the first; values stay as they are.
 
-    With targets, a source may lack variables as long as it has one target.
+    With targets, a source may lack variables as long as it has one target. Sources that are named
+    smooth may be coarser than twice the grid.
 
     Raises
     ------
@@ -262,7 +267,8 @@ def read_states(
     for number, (label, data) in enumerate(sources):
         try:
             missing = [] if targets is None else _find_missing(data, variables, targets)
-            states.append(read_state(data, variables, grid, absolute=True, optional=missing))
+            how = {"optional": missing, "coarse": label in smooth}
+            states.append(read_state(data, variables, grid, absolute=True, **how))
             grid = grid or states[0].grid
         except InputError as error:
             problems += [f"{label}: {problem}" for problem in error.problems]
@@ -280,7 +286,7 @@ def _find_missing(
     return [] if set(targets) <= set(missing) else missing
 
 
-def _check_grid(name: str, source: Grid, target: Grid) -> list[str]:
+def _check_grid(name: str, source: Grid, target: Grid, coarse: bool) -> list[str]:
     (rows, columns), (new_rows, new_columns) = cell_edges(source), cell_edges(target)
     height = overlap_matrix(np.sin(np.deg2rad(rows)), np.sin(np.deg2rad(new_rows))).sum(1)
     width = overlap_matrix(columns, new_columns, 360.0).sum(1).clip(max=np.diff(new_columns)[:, 0])
@@ -292,7 +298,7 @@ def _check_grid(name: str, source: Grid, target: Grid) -> list[str]:
             f"variable {name!r} lies on {share:.0%} of the emulator's grid, expected at least "
             f"{MIN_COVERAGE:.0%}; bring global fields"
         )
-    if source.resolution > 2.01 * target.resolution:
+    if source.resolution > 2.01 * target.resolution and not coarse:
         problems.append(
             f"variable {name!r} at {source.resolution:g}° is coarser than twice the emulator's "
             f"{target.resolution:g}°; bring finer fields, or fit an emulator on this grid"
