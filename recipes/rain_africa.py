@@ -90,7 +90,8 @@ def read_rain(folder: Path) -> xr.DataArray:
     signs = find_signs(patterns, series, flat, folder)
     print(f"reversed EOFs: {(np.flatnonzero(signs < 0) + 1).tolist()}")
     corrected = flat.copy(data=(series * signs) @ patterns)
-    return corrected.unstack("cell").reindex_like(rain).assign_attrs(rain.attrs)
+    field: xr.DataArray = corrected.unstack("cell").reindex_like(rain)
+    return field.assign_attrs(rain.attrs)
 
 
 def read_data(folder: Path) -> xr.Dataset:
@@ -169,8 +170,8 @@ def main(folder: Path, out: Path | None, epochs: int, networks: int, test: bool)
     print(f"amplitude {card.amplitude}, spread {card.spread}")
     report(emulator, data, range(1961, 1976))
     if test:
-        chosen = {"amplitude": card.amplitude, "spread": card.spread}
-        emulator = fit(until, validation=0, **chosen, **options)
+        options |= {"amplitude": card.amplitude, "spread": card.spread, "validation": 0}
+        emulator = fit(until, **options)
         report(emulator, data, range(1976, 1991))
     if out is not None:
         emulator.save(out)

@@ -267,8 +267,10 @@ def read_states(
     for number, (label, data) in enumerate(sources):
         try:
             missing = [] if targets is None else _find_missing(data, variables, targets)
-            how = {"optional": missing, "coarse": label in smooth}
-            states.append(read_state(data, variables, grid, absolute=True, **how))
+            coarse = label in smooth
+            states.append(
+                read_state(data, variables, grid, absolute=True, optional=missing, coarse=coarse)
+            )
             grid = grid or states[0].grid
         except InputError as error:
             problems += [f"{label}: {problem}" for problem in error.problems]
