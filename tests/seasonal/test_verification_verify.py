@@ -200,7 +200,7 @@ def test_scores_are_the_same_of_a_forecast_that_was_written(tmp_path, ending):
         emulator="damped persistence",
         climatology=(1970, 1998),
     )
-    assert set(made.data_vars) == {"tas", "psl"}
+    assert set(made.data_vars) == {"tas", "psl", "pr"}
 
     def acc(forecast):
         scores = forecast.seasonal.verify(

@@ -41,8 +41,9 @@ def sample(
         radiation of the planet at 5°, with dry seasons and droughts that last; see
         :mod:`xai4land.samples.land_climate`. ``"leaf_area"``: yearly fractions of the planet's
         classes at 1°, and what grows on them in that climate each month by a known law; see
-        :mod:`xai4land.samples.leaf_law`. ``"climate"``: monthly temperature and
-        pressure at 10°, from a linear stochastic model whose best possible forecast is known; see
+        :mod:`xai4land.samples.leaf_law`. ``"climate"``: monthly temperature,
+        pressure and precipitation at 10°, from a stochastic model whose best possible forecast is
+        known; see
         :mod:`xai4land.samples.climate`.
     seed : int
         Seed of the planet, or of a climate's weather.
@@ -56,10 +57,11 @@ def sample(
     -------
     Dataset
         Of land: states on (time, lat, lon), missing over cells that are all ocean, as in LUH2;
-        static features and truth on (lat_fine, lon_fine). Of climate: ``tas`` and ``psl`` on (time,
-        lat, lon), or ``tas``, ``pr`` and ``rsds`` of the planet. Of leaf area: fractions on (year,
-        lat, lon), ``elevation``, and on (time, lat, lon) ``leaf_area_index`` as observed and
-        ``expected_leaf_area_index`` without noise, missing over cells that are all ocean.
+        static features and truth on (lat_fine, lon_fine). Of climate: ``tas``, ``psl`` and
+        ``pr`` on (time, lat, lon), or ``tas``, ``pr`` and ``rsds`` of the planet. Of leaf area:
+        fractions on (year, lat, lon), ``elevation``, and on (time, lat, lon) ``leaf_area_index`` as
+        observed and ``expected_leaf_area_index`` without noise, missing over cells that are all
+        ocean.
 
     Raises
     ------
