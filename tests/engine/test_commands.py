@@ -184,7 +184,7 @@ def test_texts_become_values(tmp_path, monkeypatch):
     CliRunner().invoke(
         command("fit-seasonal"),
         ["data.nc", "a.safetensors", "--simulations", "data.nc", "--leads", "0,1", "--epochs", "3",
-         "--parameters", '{"width": 16}', "--amplitude", "0.9"],
+         "--parameters", '{"width": 16}', "--chosen", "seasonal-tas"],
     )  # fmt: skip
     assert list(given["simulations"]) == ["data"]
     assert given["leads"] == (0, 1)

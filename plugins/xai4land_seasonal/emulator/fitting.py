@@ -145,9 +145,9 @@ def fit(
         problems += error.problems
     sources = split_sources(data) + (split_sources(simulations) if simulations is not None else [])
     known = {v.name: v for v in guess_variables(sources[0][1])}
-    chosen = [p if isinstance(p, Variable) else known.get(p) for p in predictors or known]
-    variables = [v for v in chosen if v is not None]
-    if len(variables) < len(chosen):
+    found = [p if isinstance(p, Variable) else known.get(p) for p in predictors or known]
+    variables = [v for v in found if v is not None]
+    if len(variables) < len(found):
         problems.append(f"predictors={list(predictors or [])}, but the data hold {list(known)}")
     wanted = tuple(targets or [v.name for v in variables])
     labels = [label for label, _ in sources]
