@@ -150,6 +150,7 @@ class CvaeObjective:
         self.steps = max(len(cases.weight) // network.lead.num_embeddings // self.size, 1)
         self.area = torch.from_numpy(area / area.mean()).float().reshape(network.shape)
         _initialise_patterns(network, cases, self.area)
+        _initialise_noise(network, cases)
         self.area = self.area.to(self.device)
         self.beta = 0.0
         self.divergence, self.active = 0.0, 0
@@ -202,6 +203,15 @@ def _initialise_patterns(network: CVAE, cases: Cases, area: torch.Tensor) -> Non
     fields = first.unflatten(1, (-1, *network.shape)) / area.sqrt().clamp(min=1e-6)
     with torch.no_grad():
         network.patterns[:count] = fields.flatten(2)
+
+
+def _initialise_noise(network: CVAE, cases: Cases) -> None:
+    """Initialise the noise of each lead with the standard deviation of its targets."""
+    for lead, log_sd in enumerate(network.noise_by_lead):
+        square = cases.target[cases.condition.lead == lead].flatten(2) ** 2
+        variance = square.nanmean(0).nan_to_num(1.0).clamp(min=1e-3)
+        with torch.no_grad():
+            log_sd.copy_(0.5 * variance.log())
 
 
 def _loss(
