@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from xai4land.typing import Floats
 from xai4land_seasonal.emulator.card import SeasonalCard
 
-import numpy as np
-
-__all__ = ["DRIFT_YEARS", "estimate_bias"]
+__all__ = ["DRIFT_YEARS", "average_zones", "estimate_bias"]
 
 DRIFT_YEARS = 10
 """Years before a forecast whose errors are known and count."""
 PERSISTING = 0.75
 """Share of the mean error of these years that is expected to persist."""
 ZONE_EDGES = (-25.0, 25.0)
-"""Latitudes between which errors are averaged: both extratropics, and the tropics."""
+"""Latitudes between which values are averaged: both extratropics, and the tropics."""
 
 
 def estimate_bias(errors: Floats, card: SeasonalCard, area: Floats) -> Floats:
@@ -35,13 +35,19 @@ def estimate_bias(errors: Floats, card: SeasonalCard, area: Floats) -> Floats:
     -------
     ndarray, shape (targets, cells)
     """
+    means = np.nan_to_num(average_zones(errors, card, area))
+    return np.asarray(PERSISTING * means.sum(0) / DRIFT_YEARS)
+
+
+def average_zones(values: Floats, card: SeasonalCard, area: Floats) -> Floats:
+    """Return the mean of known values over a cell's zone in each cell, (..., cells)."""
     zones = np.digitize(np.repeat(card.lat, len(card.lon)), ZONE_EDGES)
-    weight = np.isfinite(errors) * area
-    weighted = np.nan_to_num(errors) * area
-    bias = np.zeros(errors.shape[1:])
+    weight = np.isfinite(values) * area
+    weighted = np.nan_to_num(values) * area
+    means = np.empty(values.shape)
     for zone in np.unique(zones):
         cells = zones == zone
         total, known = weighted[..., cells].sum(-1), weight[..., cells].sum(-1)
-        means = total / np.where(known > 0, known, 1.0)
-        bias[:, cells] = PERSISTING * means.sum(0)[:, None] / DRIFT_YEARS
-    return bias
+        mean = np.where(known > 0, total, np.nan) / np.where(known > 0, known, 1.0)
+        means[..., cells] = mean[..., None]
+    return means

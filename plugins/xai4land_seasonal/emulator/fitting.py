@@ -276,7 +276,7 @@ def _make_card(
             lon=tuple(state.grid.lon.values.tolist()),
             region=region,
             sources=tuple(sources),
-            blend=(((1.0, 1.0, 0.0),) * len(targets),) * len(leads),
+            blend=(((1.0, 1.0, 0.0, 0.0),) * len(targets),) * len(leads),
             spread=(1.0,) * len(targets),
         )
     except ValidationError as error:

@@ -1,7 +1,8 @@
-"""The mean of a forecast: the trend, and a blend of what three methods add to it.
+"""The mean of a forecast: the trend, and a blend of what several methods add to it.
 
 Persistence and the network are learned once; EOF-ridge learns from the past that a forecast is
-given, so it knows what is particular to it. Least squares on validation years weights the three.
+given, so it knows what is particular to it. The mean of all past years draws trends towards those
+of their zones, since local ones hardly persist. Least squares on validation years weights them.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import torch
 from xai4land.typing import Floats, Ints
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.seasons import SEASON_OF_MONTH, Season
+from xai4land_seasonal.data.trends import sum_before
 from xai4land_seasonal.emulator.card import METHODS, Blend, SeasonalCard
 from xai4land_seasonal.emulator.cases import apply_persistence, make_fields
 from xai4land_seasonal.emulator.conditions import Condition
-from xai4land_seasonal.emulator.drift import DRIFT_YEARS, estimate_bias
+from xai4land_seasonal.emulator.drift import DRIFT_YEARS, average_zones, estimate_bias
 from xai4land_seasonal.emulator.network import Ensemble
 from xai4land_seasonal.references.eof import EofRidge
 from xai4land_seasonal.references.patterns import REFIT_INTERVAL
@@ -37,7 +39,7 @@ class Terms(NamedTuple):
     trend, truth : ndarray, shape (years, targets, cells)
         The season's trend, and what was observed; missing where there is none.
     departures : ndarray, shape (methods, years, targets, cells)
-        From the trend: by persistence, the network and EOF-ridge.
+        From the trend, by each of :data:`METHODS`.
     """
 
     trend: Floats
@@ -161,7 +163,22 @@ def _compute_block(
         departures[2] = departures[0]
         if ridge is not None:
             departures[2, inside] = ridge[:, target_index]
+        rows = years[inside] - season.crosses - history.first_year
+        excess = (_past_means(history, month)[rows] - inputs.trend)[:, target_index]
+        local = excess - average_zones(excess, card, history.area * card.mask())
+        departures[3, inside] = np.nan_to_num(local)
     return Terms(trend, truth, departures)
+
+
+def _past_means(history: History, month: int) -> Floats:
+    """Return the mean of all years before each, (years, variables, cells)."""
+
+    def make() -> Floats:
+        seasons = history.seasons[:, month]
+        count = sum_before(np.isfinite(seasons) * 1.0)
+        return np.asarray(sum_before(np.nan_to_num(seasons)) / np.maximum(count, 1.0))
+
+    return history.cached(("past means", month), make)
 
 
 def _run_networks(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from xai4land.typing import Floats
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.seasons import Season
-from xai4land_seasonal.references.base import DressedMean, compute_departures, select_by_year
+from xai4land_seasonal.references.base import DressedMean, select_by_year
 from xai4land_seasonal.references.patterns import Patterns, find_refits
 
 __all__ = ["EofRidge"]
@@ -79,7 +79,7 @@ class EofRidge(DressedMean):
         """Return the patterns of the years up to a position, computed once for all seasons."""
 
         def make() -> Patterns | None:
-            past = compute_departures(history)[0][:end]
+            past = history.departures[0][:end]
             past = past[np.isfinite(past).any((1, 2, 3))]
             if len(past) < self.min_years:
                 return None
