@@ -30,6 +30,9 @@ __all__ = ["compute_errors", "compute_means", "find_blend"]
 RIDGE = EofRidge(count=30)
 """Which EOF-ridge is blended in: it is refitted every five years, on the years before."""
 
+MAX_WEIGHT = 1.2
+"""Largest weight of a method."""
+
 
 class Terms(NamedTuple):
     """Terms of the means of some years, in units of the targets.
@@ -79,9 +82,9 @@ def find_blend(network: Ensemble, card: SeasonalCard, history: History, years: I
     """Find the weights of the methods, for each lead and target, by least squares on some years.
 
     All seasons and cells are pooled, area-weighted, after division by their standard deviation.
-    Weights are not negative (Lawson and Hanson 1974).
+    Weights are from 0 to 1.2.
     """
-    from scipy.optimize import nnls
+    from scipy.optimize import lsq_linear
 
     area = np.sqrt(history.area * card.mask())
     target_index, scale = _targets(card), network.scale.double().numpy()
@@ -96,13 +99,12 @@ def find_blend(network: Ensemble, card: SeasonalCard, history: History, years: I
             found = np.where(known, terms.departures, 0.0) * unit
             both = np.concatenate([found, target[None]])
             normal += np.einsum("myvc,nyvc->vmn", found, both)
-        roots = [np.linalg.cholesky(n[:, :-1] + 1e-9 * np.trace(n) * np.eye(len(n))) for n in normal]
-        blend.append(
-            tuple(
-                tuple(np.round(nnls(root.T, np.linalg.solve(root, n[:, -1]))[0], 3).tolist())
-                for root, n in zip(roots, normal, strict=True)
-            )
-        )
+        found_weights = []
+        for square, product in zip(normal[..., :-1], normal[..., -1], strict=True):
+            root = np.linalg.cholesky(square + 1e-9 * np.trace(square) * np.eye(len(square)))
+            fitted = lsq_linear(root.T, np.linalg.solve(root, product), (0, MAX_WEIGHT))
+            found_weights.append(tuple(np.round(fitted.x, 3).tolist()))
+        blend.append(tuple(found_weights))
     return tuple(blend)
 
 
