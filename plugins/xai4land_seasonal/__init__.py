@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from xai4land_seasonal.products.calibration import calibrate
     from xai4land_seasonal.products.combination import combine
     from xai4land_seasonal.products.forecast_maps import plot
+    from xai4land_seasonal.products.member_maps import plot_members
     from xai4land_seasonal.products.plume import plot_plume
     from xai4land_seasonal.products.rebasing import rebase
     from xai4land_seasonal.products.reliability import plot_reliability
@@ -42,6 +43,7 @@ __all__ = [
     "forecast",
     "hindcast_seasons",
     "plot",
+    "plot_members",
     "plot_plume",
     "plot_reliability",
     "plot_scores",
@@ -68,6 +70,7 @@ __getattr__, __dir__ = import_lazily(
         "forecast": ".forecasting",
         "hindcast_seasons": ".data.hindcasts",
         "plot": ".products.forecast_maps",
+        "plot_members": ".products.member_maps",
         "plot_plume": ".products.plume",
         "plot_reliability": ".products.reliability",
         "plot_scores": ".products.score_maps",
