@@ -21,8 +21,8 @@ PATTERNS = 100
 """Patterns of the noise."""
 LOCAL_SHARE = 0.05
 """Share of each cell's variance that is local."""
-CORRELATION_LENGTH = 9000.0
-"""Kilometres; correlations are tapered to zero at twice this distance."""
+CORRELATION_LENGTH = 20000.0
+"""Kilometres, of the taper: half of the correlation of antipodes is left."""
 FIRST_SHARE = 0.75
 """Weight of the first source among the correlations; simulations, whose errors are known in all
 cells and years, share the rest."""
@@ -175,16 +175,17 @@ def _leading(matrix: Floats, count: int) -> tuple[Floats, Floats]:
 
 
 def _distances(lat: Floats, lon: Floats) -> Floats:
-    """Return great-circle distances in kilometres, (cells, cells)."""
+    """Return distances through the Earth in kilometres, (cells, cells)."""
     phi, lam = np.deg2rad(lat), np.deg2rad(lon)
     points = np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], 1)
-    return np.asarray(EARTH_RADIUS * np.arccos(np.clip(points @ points.T, -1, 1)))
+    return np.asarray(EARTH_RADIUS * np.sqrt(np.maximum(2 - 2 * points @ points.T, 0.0)))
 
 
 def _taper(distance: Floats) -> Floats:
-    """Return the compactly supported correlation function of Gaspari and Cohn (1999, eq. 4.10)."""
-    x = np.minimum(distance / CORRELATION_LENGTH, 2.0)
-    near = 1 - 5 / 3 * x**2 + 5 / 8 * x**3 + x**4 / 2 - x**5 / 4
-    safe = np.maximum(x, 1.0)
-    far = 4 - 5 * x + 5 / 3 * x**2 + 5 / 8 * x**3 - x**4 / 2 + x**5 / 12 - 2 / (3 * safe)
-    return np.where(x <= 1, near, np.maximum(far, 0.0))
+    """Return the correlation function of Gaspari and Cohn (1999, eq. 4.10).
+
+    Its part up to the correlation length, which no distance exceeds; a taper by it keeps a
+    correlation matrix positive definite.
+    """
+    x = distance / CORRELATION_LENGTH
+    return np.asarray(1 - 5 / 3 * x**2 + 5 / 8 * x**3 + x**4 / 2 - x**5 / 4)
