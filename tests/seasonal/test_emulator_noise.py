@@ -27,7 +27,7 @@ def whole_and_halves(cases: int, seed: int = 0) -> np.ndarray:
 
 
 def test_members_have_the_standard_deviation_that_is_given_in_each_cell():
-    patterns = correlate([iter([whole_and_halves(2000)])], LAT, LON, AREA).concentrate(1.0)
+    patterns = correlate([whole_and_halves(2000)[None]], LAT, LON, AREA).concentrate(1.0)
     sd = np.linspace(0.5, 2.0, LAT.size)[None]
     drawn = draw_noise(patterns.reshape(-1, 1, LAT.size), sd, 20000, np.random.default_rng(1))
     np.testing.assert_allclose(drawn.std(0), sd, rtol=0.03)
@@ -35,7 +35,7 @@ def test_members_have_the_standard_deviation_that_is_given_in_each_cell():
 
 def test_correlations_are_those_of_the_errors_tapered():
     fields = whole_and_halves(5000)
-    patterns = correlate([iter([fields])], LAT, LON, AREA).concentrate(1.0)
+    patterns = correlate([fields[None]], LAT, LON, AREA).concentrate(1.0)
     drawn = draw_noise(
         patterns.reshape(-1, 1, LAT.size), np.ones((1, LAT.size)), 20000, np.random.default_rng(1)
     )
@@ -50,7 +50,7 @@ def test_correlations_are_those_of_the_errors_tapered():
 def test_chance_correlations_of_distant_cells_are_tapered():
     base = np.random.default_rng(0).normal(size=(30, 1))
     errors = np.stack([base, base], -1)
-    found = correlate([iter([errors])], np.zeros(2), np.array([0.0, 180.0]), np.ones(2))
+    found = correlate([errors[None]], np.zeros(2), np.array([0.0, 180.0]), np.ones(2))
     patterns = found.concentrate(1.0)
     # Two radii: x = .6371, where the function is .5413.
     assert patterns[:, 0] @ patterns[:, 1] == pytest.approx(0.5413, abs=0.001)
@@ -60,7 +60,7 @@ def test_errors_that_are_missing_do_not_weaken_correlations():
     fields = whole_and_halves(4000)
     holed = np.where(np.random.default_rng(1).random(fields.shape) < 0.4, np.nan, fields)
     one, other = (
-        correlate([iter([values])], LAT, LON, AREA).concentrate(1.0) for values in (fields, holed)
+        correlate([values[None]], LAT, LON, AREA).concentrate(1.0) for values in (fields, holed)
     )
     np.testing.assert_allclose(one.T @ one, other.T @ other, atol=0.08)
 
@@ -68,18 +68,18 @@ def test_errors_that_are_missing_do_not_weaken_correlations():
 def test_correlations_reach_over_targets():
     fields = whole_and_halves(3000)
     both = np.concatenate([fields, -fields], 1)
-    patterns = correlate([iter([both])], LAT, LON, AREA).concentrate(1.0)
+    patterns = correlate([both[None]], LAT, LON, AREA).concentrate(1.0)
     assert patterns[:, 0] @ patterns[:, LAT.size] == pytest.approx(-1, abs=0.05)
 
 
 def test_nothing_is_drawn_by_patterns_where_nothing_is_forecast():
     area = np.where(LAT > 0, AREA, 0.0)
-    patterns = correlate([iter([whole_and_halves(500)])], LAT, LON, area).concentrate(1.0)
+    patterns = correlate([whole_and_halves(500)[None]], LAT, LON, area).concentrate(1.0)
     assert (patterns[:, LAT < 0] == 0).all()
 
 
 def test_a_higher_power_makes_larger_scales_vary_more():
-    found = correlate([iter([whole_and_halves(5000)])], LAT, LON, AREA)
+    found = correlate([whole_and_halves(5000)[None]], LAT, LON, AREA)
     globe = AREA / AREA.sum()
     spreads = [((found.concentrate(power) @ globe) ** 2).sum() for power in (1.0, 1.5, 2.0)]
     assert spreads[0] < spreads[1] < spreads[2] <= 1

@@ -114,9 +114,10 @@ class SeasonalEmulator(AnyEmulator, Forecaster):
         network, card, month = self._network, self.card, season.month - 1
         names = [v.name for v in card.predictors]
         scale = network.scale[[names.index(name) for name in card.targets], month]
-        sd = (scale * network.noise_sd[card.leads.index(lead), :, month]).double().numpy()
+        at = card.leads.index(lead)
+        sd = (scale * network.noise_sd[at, :, month]).double().numpy()
         sd *= np.array(card.spread)[:, None]
-        patterns = network.noise_patterns.double().numpy()
+        patterns = network.noise_patterns[at].double().numpy()
         means = compute_means(network, card, history, season, lead, years)
         members = []
         for year, mean in zip(years, means, strict=True):

@@ -209,22 +209,22 @@ def _fit_members(
         card = card.with_(**{name: getattr(chosen.card, name) for name in names})
     else:
         card = card.with_(blend=find_blend(network, card, held, years))
-    correlation = fit_noise(network, card, histories)
+    correlations = fit_noise(network, card, histories)
     if chosen is None:
-        errors = np.concatenate(
-            [
-                part / network.noise_sd[at, :, month].double().numpy()
-                for at, lead in enumerate(card.leads)
-                for month, part in enumerate(scaled_errors(network, card, held, lead, years))
-            ]
-        )
-        spread = choose_spread(errors, held.area * card.mask())
-        errors = errors / np.array(spread)[:, None]
-        power = choose_power(correlation, errors, card)
+        errors = [
+            scaled_errors(network, card, held, lead, years)
+            / network.noise_sd[at].double().numpy().swapaxes(0, 1)[:, None]
+            for at, lead in enumerate(card.leads)
+        ]
+        cases = [part.reshape(-1, *part.shape[2:]) for part in errors]
+        spread = choose_spread(np.concatenate(cases), held.area * card.mask())
+        cases = [part / np.array(spread)[:, None] for part in cases]
+        power = choose_power(correlations, cases, card)
         card = card.with_(spread=spread, noise_power=power)
-    patterns = correlation.concentrate(card.noise_power)
-    shape = (len(patterns), *network.noise_patterns.shape[1:])
-    network.noise_patterns[: len(patterns)] = torch.from_numpy(patterns.reshape(shape))
+    for at, correlation in enumerate(correlations):
+        patterns = correlation.concentrate(card.noise_power)
+        shape = (len(patterns), *network.noise_patterns.shape[2:])
+        network.noise_patterns[at, : len(patterns)] = torch.from_numpy(patterns.reshape(shape))
     return card
 
 

@@ -32,7 +32,7 @@ class Ensemble(nn.Module):
         Regression of a season on the cell's own recent departures.
     noise_sd : Tensor, shape (leads, targets, 12, rows * columns)
         Standard deviation of forecasts' errors, in units of the scale.
-    noise_patterns : Tensor, shape (patterns, targets, rows * columns)
+    noise_patterns : Tensor, shape (leads, patterns, targets, rows * columns)
         See :mod:`xai4land_seasonal.emulator.noise`; zero beyond the last one.
     """
 
@@ -53,7 +53,7 @@ class Ensemble(nn.Module):
             "scale": (sizes["predictors"], 12, cells),
             "persistence": (sizes["leads"], sizes["targets"], CHANNELS, HARMONICS, cells),
             "noise_sd": (sizes["leads"], sizes["targets"], 12, cells),
-            "noise_patterns": (PATTERNS, sizes["targets"], cells),
+            "noise_patterns": (sizes["leads"], PATTERNS, sizes["targets"], cells),
         }
         for name, shape in shapes.items():
             self.register_buffer(name, torch.zeros(*shape))

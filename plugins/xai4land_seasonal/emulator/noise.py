@@ -8,7 +8,7 @@ what they leave is local.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -119,7 +119,7 @@ def measure_sd(sources: Sequence[Floats]) -> list[Floats]:
 
 
 def correlate(
-    sources: Sequence[Iterator[Floats]], lat: Floats, lon: Floats, area: Floats
+    sources: Sequence[Floats], lat: Floats, lon: Floats, area: Floats
 ) -> ErrorCorrelation:
     """Compute the leading patterns of the errors' correlation.
 
@@ -128,7 +128,7 @@ def correlate(
 
     Parameters
     ----------
-    sources : sequence of iterators over ndarray, shape (cases, targets, cells)
+    sources : sequence of ndarray, shape (months, years, targets, cells)
         Errors over their standard deviation; missing ones are NaN.
     lat, lon : ndarray, shape (cells,)
         Degrees.
@@ -138,11 +138,10 @@ def correlate(
     used = np.flatnonzero(area > 0)
     shares = [FIRST_SHARE, *[(1 - FIRST_SHARE) / max(len(sources) - 1, 1)] * (len(sources) - 1)]
     total = weight = np.zeros(())
-    targets = 1
-    for share, parts in zip(shares, sources, strict=True):
+    targets = sources[0].shape[2]
+    for share, months in zip(shares, sources, strict=True):
         product = count = np.zeros(())
-        for errors in parts:
-            targets = errors.shape[1]
+        for errors in months:
             flat = errors[..., used].reshape(len(errors), -1)
             known = np.isfinite(flat).astype(np.float32)
             values = np.nan_to_num(flat).astype(np.float32)

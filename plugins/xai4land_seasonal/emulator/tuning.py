@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -26,32 +26,28 @@ BANDS, TILES = 3, 6
 
 def fit_noise(
     network: Ensemble, card: SeasonalCard, histories: Sequence[History]
-) -> ErrorCorrelation:
-    """Set the noise's standard deviation, and return the correlation of its patterns.
+) -> list[ErrorCorrelation]:
+    """Set the noise's standard deviation, and return its correlation at each lead.
 
     Both are those of the errors of all years of the histories, the first of which is forecast.
     """
-    errors: list[list[Floats]] = [[] for _ in histories]
+    lat, lon = (part.ravel() for part in np.meshgrid(card.lat, card.lon, indexing="ij"))
+    area = histories[0].area * card.mask()
     spans = [
         np.arange(h.first_year + MIN_TREND_YEARS, h.last_year + 1, dtype=np.int64)
         for h in histories
     ]
+    found = []
     for at, lead in enumerate(card.leads):
-        found = [
+        errors = [
             scaled_errors(network, card, history, lead, years)
             for history, years in zip(histories, spans, strict=True)
         ]
-        sds = measure_sd(found)
+        sds = measure_sd(errors)
         network.noise_sd[at] = torch.from_numpy(sds[0].swapaxes(0, 1))
-        for parts, one, sd in zip(errors, found, sds, strict=True):
-            parts.append(one / sd[:, None])
-    lat, lon = np.meshgrid(card.lat, card.lon, indexing="ij")
-    return correlate(
-        [_by_month(parts) for parts in errors],
-        lat.ravel(),
-        lon.ravel(),
-        histories[0].area * card.mask(),
-    )
+        scaled = [one / sd[:, None] for one, sd in zip(errors, sds, strict=True)]
+        found.append(correlate(scaled, lat, lon, area))
+    return found
 
 
 def scaled_errors(
@@ -81,32 +77,44 @@ def choose_spread(errors: Floats, area: Floats) -> tuple[float, ...]:
     return tuple(np.round(np.sqrt(square).clip(0.2, 5.0), 3).tolist())
 
 
-def choose_power(correlation: ErrorCorrelation, errors: Floats, card: SeasonalCard) -> float:
+def choose_power(
+    correlations: Sequence[ErrorCorrelation], errors: Sequence[Floats], card: SeasonalCard
+) -> float:
     """Choose the power of the noise's patterns by the likelihood of means over large areas.
 
     Parameters
     ----------
-    correlation : ErrorCorrelation
-    errors : ndarray, shape (cases, targets, cells)
+    correlations : sequence of ErrorCorrelation
+        One for each lead.
+    errors : sequence of ndarray, shape (cases, targets, cells)
         Errors over the standard deviation of the noise, of years that it was not learned from.
     card : SeasonalCard
     """
     areas = _large_areas(card)
-    scores = []
-    for power in POWERS:
-        patterns = correlation.concentrate(power).reshape(-1, *errors.shape[1:])
-        total = 0.0
-        for one in errors:
-            for target, values in enumerate(one):
-                weight = areas * np.isfinite(values)
-                weight = weight[weight.sum(1) > 0.5 * areas.sum(1)]
-                weight = weight / weight.sum(1, keepdims=True)
-                shared = ((weight @ patterns[:, target].T) ** 2).sum(1)
-                variance = (1 - LOCAL_SHARE) * shared + LOCAL_SHARE * (weight**2).sum(1)
-                mean = weight @ np.nan_to_num(values)
-                total -= float((np.log(variance) + mean**2 / variance).sum())
-        scores.append(total)
+    scores = [
+        sum(
+            _score_means(one.concentrate(power), part, areas)
+            for one, part in zip(correlations, errors, strict=True)
+        )
+        for power in POWERS
+    ]
     return POWERS[int(np.argmax(scores))]
+
+
+def _score_means(patterns: Floats, errors: Floats, areas: Floats) -> float:
+    """Return the log-likelihood of means of errors over areas, each by itself, without constants."""
+    fields = patterns.reshape(-1, *errors.shape[1:])
+    total = 0.0
+    for one in errors:
+        for target, values in enumerate(one):
+            weight = areas * np.isfinite(values)
+            weight = weight[weight.sum(1) > 0.5 * areas.sum(1)]
+            weight = weight / weight.sum(1, keepdims=True)
+            shared = ((weight @ fields[:, target].T) ** 2).sum(1)
+            variance = (1 - LOCAL_SHARE) * shared + LOCAL_SHARE * (weight**2).sum(1)
+            mean = weight @ np.nan_to_num(values)
+            total -= 0.5 * float((np.log(variance) + mean**2 / variance).sum())
+    return total
 
 
 def _large_areas(card: SeasonalCard) -> Floats:
@@ -121,8 +129,3 @@ def _large_areas(card: SeasonalCard) -> Floats:
                 weight[np.ix_(band, tile)] = np.cos(np.deg2rad(np.array(card.lat)[band]))[:, None]
                 weights.append(weight.clip(min=0.0).ravel())
     return np.stack(weights)
-
-
-def _by_month(parts: Sequence[Floats]) -> Iterator[Floats]:
-    """Return errors of one month and lead after another, (years, targets, cells)."""
-    return (month for part in parts for month in part)
