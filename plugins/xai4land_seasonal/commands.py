@@ -108,6 +108,24 @@ def forecast(
         click.echo(f"wrote {plot}")
 
 
+@click.command()
+@click.argument("data", type=EXISTING)
+@click.argument("folder", type=WRITTEN)
+@click.option("--leads", type=COUNTS, help="Whole months before a season; by default 1.")
+@click.option("--members", default=100, show_default=True)
+@click.option("--emulator", help="Name, file, or reference; by default the one that fits.")
+@CLIMATOLOGY
+@click.option("--period", type=PERIOD, help="Years of the terciles; by default the climatology's.")
+@click.option("--hindcast", default=0, show_default=True, help="Years before, to score.")
+@click.option("--calibrated", is_flag=True, help="Correct mean and spread by the hindcast.")
+@SEED
+@click.option("--overwrite", is_flag=True, help="Replace FOLDER if it was issued before.")
+def issue(data: Path, folder: Path, **how: Any) -> None:
+    """Forecast the coming season from the newest months in DATA; write FOLDER with maps and all."""
+    written = seasonal.issue(_open(data), folder, **drop_missing(how))
+    click.echo(f"wrote {written}: {', '.join(sorted(path.name for path in written.iterdir()))}")
+
+
 @click.command("fit-seasonal")
 @click.argument("data", type=EXISTING)
 @click.argument("out", type=WRITTEN)
@@ -234,4 +252,4 @@ def rebase(
     _write(made, out, overwrite, quiet)
 
 
-COMMANDS = [forecast, fit, verify, calibrate, tercile_probabilities, rebase]
+COMMANDS = [forecast, issue, fit, verify, calibrate, tercile_probabilities, rebase]

@@ -62,8 +62,9 @@ class SeasonalEmulator(AnyEmulator, Forecaster):
 
     @property
     def attrs(self) -> Mapping[str, str]:
-        """The file's hash."""
-        return {"emulator_sha256": self.sha256}
+        """The file's hash, and the years that were learned from."""
+        years = str(self.card.training.get("years", ""))
+        return {"emulator_sha256": self.sha256} | ({"training_years": years} if years else {})
 
     def predictors(self, available: Sequence[Variable]) -> tuple[Variable, ...]:
         """Return the card's predictors."""

@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +58,7 @@ def report(
     climatology: Climatology = None,
     references: Sequence[str] = ("climatology", "trend", "damped persistence"),
     intervals: int = 200,
+    period: tuple[int, int] | None = None,
 ) -> Path:
     """Write one self-contained page (HTML) about a forecast.
 
@@ -75,6 +77,8 @@ def report(
         References that scores are compared with.
     intervals : int
         Resamples of the years for the 90 % intervals of the scores.
+    period : tuple of int, optional
+        First and last year of the maps' terciles; by default all.
 
     Returns
     -------
@@ -103,7 +107,7 @@ def report(
         raise InputError(f"there is no folder {path.parent}; make it first")
     check_forecast(forecast)
     forecast = forecast.compute()
-    parts = [_forecast_section(forecast, obs, climatology)]
+    parts = [_forecast_section(forecast, obs, climatology, period)]
     if obs is not None:
         seasons = np.unique(forecast["season"].values, return_counts=True)[1]
         if seasons.max() >= 3:
@@ -123,13 +127,18 @@ def report(
 
 
 def _forecast_section(
-    forecast: xr.Dataset, obs: xr.Dataset | None, climatology: Climatology
+    forecast: xr.Dataset,
+    obs: xr.Dataset | None,
+    climatology: Climatology,
+    period: tuple[int, int] | None,
 ) -> str:
     """Return pictures of the last forecast of each season, and plumes."""
     seasons = list(dict.fromkeys(forecast["season"].values.tolist()))
     last = [int(np.flatnonzero(forecast["season"].values == s)[-1]) for s in seasons]
     some = forecast.isel(time=last)
-    terciles = None if obs is None else tercile_probabilities(some, obs, climatology=climatology)
+    terciles = None
+    if obs is not None:
+        terciles = tercile_probabilities(some, obs, climatology=climatology, period=period)
     parts = ["<h2>Forecast</h2>"]
     for at, season in enumerate(seasons):
         year = int(some["season_year"].values[at])
@@ -169,7 +178,7 @@ def _score_section(
         [
             "<h2>Scores</h2>",
             _score_table(means),
-            f"<p>{html.escape(caption)}</p>",
+            f"<p>{html.escape(caption)}{html.escape(_note_training(forecast))}</p>",
             _embed_figure(
                 plot_scores(maps),
                 "Anomaly correlation; dots where it is significant at a false discovery rate of "
@@ -182,6 +191,18 @@ def _score_section(
                 plot_reliability(maps), "Reliability of the terciles, and rank histogram."
             ),
         ]
+    )
+
+
+def _note_training(forecast: xr.Dataset) -> str:
+    """Return what to know of years that the emulator learned from; nothing if there are none."""
+    found = re.fullmatch(r"(\d+)-(\d+)", str(forecast.attrs.get("training_years", "")))
+    years = forecast["season_year"].values
+    if found is None or not ((years >= int(found[1])) & (years <= int(found[2]))).any():
+        return ""
+    return (
+        f" The emulator learned from {found[0]}: if from these observations, its scores in these "
+        "years are too good."
     )
 
 
