@@ -14,6 +14,7 @@ import xai4land
 import xai4land_land
 import xai4land_seasonal
 from xai4land.cli import cli
+from xai4land_seasonal.emulators import BUNDLED
 
 WRITES = {"out", "overwrite", "quiet", "zarr_format"}  # of write()
 

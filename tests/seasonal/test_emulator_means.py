@@ -73,7 +73,7 @@ def test_forecasts_recover_from_a_step_that_a_trend_of_a_long_past_misses(season
     world = monthly(values)
     how = {"years": range(2000, 2010), "members": 20}
     bias = {
-        name: float((forecast(world, "JJA", emulator=one, **how).tas.mean() - 1.0))
+        name: float(forecast(world, "JJA", emulator=one, **how).tas.mean() - 1.0)
         for name, one in (("emulator", seasonal_emulator), ("trend", "trend"))
     }
     assert bias["trend"] < -0.15

@@ -80,7 +80,7 @@ class SeasonalCard(AnyCard):
             raise ValueError("spread needs one number a target")
         if np.shape(self.blend) != (len(self.leads), len(self.targets), len(METHODS)):
             raise ValueError(
-                f"blend needs {len(METHODS)} weights ({', '.join(METHODS)}) for each lead and target"
+                f"blend needs, for each lead and target, the weights of {', '.join(METHODS)}"
             )
         steps = np.diff(self.lat)
         if max(map(abs, self.lat)) > 90 or not ((steps > 0).all() or (steps < 0).all()):

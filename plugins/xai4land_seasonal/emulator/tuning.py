@@ -102,7 +102,7 @@ def choose_power(
 
 
 def _score_means(patterns: Floats, errors: Floats, areas: Floats) -> float:
-    """Return the log-likelihood of means of errors over areas, each by itself, without constants."""
+    """Return the log-likelihood of means of errors over areas, each by itself."""
     fields = patterns.reshape(-1, *errors.shape[1:])
     total = 0.0
     for one in errors:
