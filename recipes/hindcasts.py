@@ -2,7 +2,7 @@
 
     python recipes/hindcasts.py FOLDER [OUT [EMULATOR]]
 
-``FOLDER`` is that of ``seasonal_tas.py``, with five hindcasts beside it (``docs/seas5.md`` says
+``FOLDER`` is that of ``seasonal.py``, with five hindcasts beside it (``docs/seas5.md`` says
 which). Prints the tables of that page, and writes its picture to the folder ``OUT``.
 ``EMULATOR``, a file fitted to years before 1981, is scored beside, too.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from seasonal_tas import read_observations, read_simulations
+from seasonal import read_observations, read_simulations
 
 from xai4land_seasonal import (
     calibrate,

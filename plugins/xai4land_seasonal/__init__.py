@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from xai4land_seasonal.products.forecast_maps import plot
     from xai4land_seasonal.products.issuing import issue
     from xai4land_seasonal.products.lead_lines import plot_skill_by_lead
+    from xai4land_seasonal.products.member_maps import plot_members
     from xai4land_seasonal.products.plume import plot_plume
     from xai4land_seasonal.products.reliability import plot_reliability
     from xai4land_seasonal.products.report import report
@@ -45,6 +46,7 @@ __all__ = [
     "hindcast_seasons",
     "issue",
     "plot",
+    "plot_members",
     "plot_plume",
     "plot_reliability",
     "plot_scores",
@@ -73,6 +75,7 @@ __getattr__, __dir__ = import_lazily(
         "hindcast_seasons": ".data.hindcasts",
         "issue": ".products.issuing",
         "plot": ".products.forecast_maps",
+        "plot_members": ".products.member_maps",
         "plot_plume": ".products.plume",
         "plot_reliability": ".products.reliability",
         "plot_scores": ".products.score_maps",

@@ -22,6 +22,7 @@ class SeasonalAccessor(Accessor):
     hindcast_seasons = Method(lambda: seasonal.hindcast_seasons, arrays="convert")
     issue = Method(lambda: seasonal.issue, arrays="convert")
     plot = Method(lambda: seasonal.plot, arrays="convert")
+    plot_members = Method(lambda: seasonal.plot_members, arrays="convert")
     plot_plume = Method(lambda: seasonal.plot_plume, arrays="convert")
     plot_reliability = Method(lambda: seasonal.plot_reliability)
     plot_scores = Method(lambda: seasonal.plot_scores)

@@ -16,7 +16,6 @@ from xai4land.commands.arguments import (
     EXISTING,
     MAPPING,
     NAMES,
-    NUMBERS,
     OVERWRITE,
     PATHS,
     PERIOD,
@@ -141,8 +140,7 @@ def issue(data: Path, folder: Path, **how: Any) -> None:
 @click.option("--name", default="my-seasonal", show_default=True)
 @click.option("--title", default="", help="Title for the card.")
 @click.option("--licence", default="", help="Licence of the data, for the card.")
-@click.option("--amplitude", type=NUMBERS, help="One for each target; by default chosen.")
-@click.option("--spread", type=NUMBERS, help="One for each target; by default chosen.")
+@click.option("--chosen", type=EXISTING, help="Emulator whose blend and spread are kept.")
 @click.option("--parameters", type=MAPPING, help="Of the network, as JSON.")
 @add_options(*settings_options(Settings), DEVICE, QUIET)
 def fit(data: Path, out: Path, quiet: bool, **how: Any) -> None:
@@ -151,6 +149,8 @@ def fit(data: Path, out: Path, quiet: bool, **how: Any) -> None:
         raise InputError(f"{out} is no emulator's name; end it in .safetensors")
     check_output(out, data, how["grid"], *(how["simulations"] or ()))
     command = f"xai4land fit-seasonal {data.name} {out.name}"
+    if how.get("chosen") is not None:
+        how["chosen"] = xai4land.load_emulator(how["chosen"])
     made = seasonal.fit(_open(data), command=command, progress=not quiet, **_open_inputs(**how))
     made.save(out)
     click.echo(repr(made))

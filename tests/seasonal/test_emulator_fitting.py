@@ -86,8 +86,7 @@ def test_settings_come_as_a_file_and_keywords_override_them(world, tmp_path):
 @pytest.mark.parametrize(
     ("how", "match"),
     [
-        ({"validation": 0}, "expected years to choose amplitude and spread on"),
-        ({"amplitude": 1.0}, "amplitude=1.0, expected one number for each of"),
+        ({"validation": 0}, "expected years to choose the blend and the spread on"),
         ({"trend": "curve"}, "trend='curve', expected one of line, shrunk"),
         ({"predictors": ["zg"]}, "predictors=\\['zg'\\], but the data hold"),
         ({"region": "atlantis"}, "region 'atlantis', expected one of globe"),

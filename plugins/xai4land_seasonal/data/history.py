@@ -243,6 +243,11 @@ class History:
         )
         return months, seasons
 
+    @cached_property
+    def departures(self) -> tuple[Floats, Floats]:
+        """Months and seasons as departures from their past trends."""
+        return self.values - self.trends[0], self.seasons - self.trends[1]
+
     def inputs(self, season: Season, lead: int, years: Ints, recent: int = 3) -> Inputs:
         """Return what is known when a season's forecast is made, for several years.
 
@@ -258,14 +263,14 @@ class History:
         """
         starts = season.start(np.asarray(years)) - 12 * self.first_year
         rows, month = starts // 12, season.month - 1
-        departures = self.values - self.trends[0]
+        departures = self.departures[0]
         flat = departures.reshape(-1, *departures.shape[2:])
         latest = starts - 1 - lead
         known = latest[:, None] - np.arange(recent)
         inside = (known >= 0) & (known < len(flat))
         months = np.where(inside[..., None, None], flat[known.clip(0, len(flat) - 1)], np.nan)
         trend = self.trends[1][:, month]
-        target = self.seasons[:, month] - trend
+        target = self.departures[1][:, month]
         slow = _running_mean(target)
         return Inputs(months, slow[rows], trend[rows], target[rows])
 

@@ -19,6 +19,7 @@ from xai4land.errors import InputError
 from xai4land.grids.grid import Target
 from xai4land.settings import resolve_settings
 from xai4land.training.loop import Training, seeded
+from xai4land.typing import Ints
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.regions import Region, find_region
 from xai4land_seasonal.data.seasons import SEASON_OF_MONTH
@@ -29,11 +30,17 @@ from xai4land_seasonal.data.variables import Variable, guess_variables
 from xai4land_seasonal.emulator.card import SeasonalCard
 from xai4land_seasonal.emulator.cases import Cases, find_known_years
 from xai4land_seasonal.emulator.emulator import SeasonalEmulator
+from xai4land_seasonal.emulator.means import find_blend
 from xai4land_seasonal.emulator.network import Ensemble
 from xai4land_seasonal.emulator.persistence import fit_persistence, fit_scale
 from xai4land_seasonal.emulator.settings import Settings
 from xai4land_seasonal.emulator.training import make_cases, train
-from xai4land_seasonal.emulator.tuning import tune
+from xai4land_seasonal.emulator.tuning import (
+    choose_power,
+    choose_spread,
+    fit_noise,
+    scaled_errors,
+)
 
 __all__ = ["fit"]
 
@@ -55,8 +62,7 @@ def fit(
     title: str = "",
     licence: str = "",
     command: str = "",
-    amplitude: Sequence[float] | None = None,
-    spread: Sequence[float] | None = None,
+    chosen: SeasonalEmulator | None = None,
     parameters: Mapping[str, Any] | None = None,
     settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     device: str = "auto",
@@ -93,16 +99,16 @@ def fit(
         What is forecast: a name among :data:`xai4land_seasonal.data.regions.REGIONS`, or southern,
         northern, western and eastern edge; cells whose centre is inside. Predictors stay global.
     validation : int
-        The last years of ``data``, which are kept out of the training, and which ``amplitude``
-        and ``spread`` are chosen on; 0 to learn from all, with both as given.
+        The last years of ``data``, which are kept out of the training, and which the blend of
+        methods and the spread of members are chosen on; 0 to learn from all, with both as
+        ``chosen``.
     trend : str
         Which trend departures are from: ``"line"``, or ``"shrunk"``, which shrinks slopes by their
         noise; see :func:`xai4land_seasonal.data.trends.past_trend`.
     name, title, licence, command : str
         For the card.
-    amplitude, spread : sequence of float, optional
-        For each target: factors on the network's part of the mean and on the members'
-        departures, instead of chosen ones.
+    chosen : SeasonalEmulator, optional
+        Of fewer years, whose blend, spread and power of the noise are kept.
     parameters : mapping, optional
         Of :class:`xai4land_seasonal.emulator.cvae.CVAE`, and ``networks``, how many of them.
     settings : Settings, mapping or path-like, optional
@@ -146,14 +152,13 @@ def fit(
     usual = guess_variables(sources[0][1])
     known = {v.name: v for _, one in sources[1:] for v in guess_variables(one)}
     known |= {v.name: v for v in usual}
-    chosen = [p if isinstance(p, Variable) else known.get(p) for p in predictors or usual]
-    variables = [v for v in chosen if v is not None]
-    if len(variables) < len(chosen):
+    found = [p if isinstance(p, Variable) else known.get(p) for p in predictors or usual]
+    variables = [v for v in found if v is not None]
+    if len(variables) < len(found):
         problems.append(f"predictors={list(predictors or [])}, but the data hold {list(known)}")
     wanted = tuple(targets or [v.name for v in variables])
     labels = [label for label, _ in sources]
-    factors = {"amplitude": amplitude, "spread": spread}
-    problems += _find_problems(labels, wanted, trend, validation, factors)
+    problems += _find_problems(labels, wanted, tuple(leads), trend, validation, chosen)
     problems += [
         f"smooth={name!r}, expected names among the simulations: {labels[1:]}"
         for name in smooth
@@ -201,37 +206,68 @@ def fit(
             "validation_loss": [run.validation for run in runs],
         }
     )
-    emulator = SeasonalEmulator(card, network.state_dict())
-    if validation:
-        years = np.arange(first.last_year - validation + 1, first.last_year + 1)
-        emulator = tune(emulator, first, years)
-    given = {name: tuple(values) for name, values in factors.items() if values is not None}
-    if given:
-        emulator = SeasonalEmulator(emulator.card.with_(**given), emulator.weights)
-    return emulator
+    years = np.arange(first.last_year - validation + 1, first.last_year + 1)
+    card = _fit_members(network, card, histories, first, years, chosen)
+    return SeasonalEmulator(card, network.state_dict())
+
+
+def _fit_members(
+    network: Ensemble,
+    card: SeasonalCard,
+    histories: Sequence[History],
+    held: History,
+    years: Ints,
+    chosen: SeasonalEmulator | None,
+) -> SeasonalCard:
+    """Choose the blend, learn the noise and tune it; some years of one history were held out."""
+    if chosen is not None:
+        names = ("blend", "spread", "noise_power")
+        card = card.with_(**{name: getattr(chosen.card, name) for name in names})
+    else:
+        card = card.with_(blend=find_blend(network, card, held, years))
+    correlations = fit_noise(network, card, histories)
+    if chosen is None:
+        errors = [
+            scaled_errors(network, card, held, lead, years)
+            / network.noise_sd[at].double().numpy().swapaxes(0, 1)[:, None]
+            for at, lead in enumerate(card.leads)
+        ]
+        cases = [part.reshape(-1, *part.shape[2:]) for part in errors]
+        spread = choose_spread(np.concatenate(cases), held.area * card.mask())
+        cases = [part / np.array(spread)[:, None] for part in cases]
+        power = choose_power(correlations, cases, card)
+        card = card.with_(spread=spread, noise_power=power)
+    for at, correlation in enumerate(correlations):
+        patterns = correlation.concentrate(card.noise_power)
+        shape = (len(patterns), *network.noise_patterns.shape[2:])
+        network.noise_patterns[at, : len(patterns)] = torch.from_numpy(patterns.reshape(shape))
+    return card
 
 
 def _find_problems(
     sources: Sequence[str],
     targets: tuple[str, ...],
+    leads: tuple[int, ...],
     trend: str,
     validation: int,
-    factors: Mapping[str, Sequence[float] | None],
+    chosen: SeasonalEmulator | None,
 ) -> list[str]:
-    """Return what is wrong with the sources' names, the trend, and amplitude and spread."""
+    """Return what is wrong with the sources' names, the trend, and what was chosen before."""
     problems = []
     if len(set(sources)) < len(sources):
         problems.append(f"two sources have one name: {list(sources)}; rename one")
     if trend not in get_args(Trend):
         problems.append(f"trend={trend!r}, expected one of {', '.join(get_args(Trend))}")
-    if validation < 0 or (validation == 0 and None in factors.values()):
+    if validation < 0 or (validation == 0 and chosen is None):
         problems.append(
-            f"validation={validation}, expected years to choose amplitude and spread on, "
-            "or give both"
+            f"validation={validation}, expected years to choose the blend and the spread on, or "
+            "chosen=, an emulator that was fitted to earlier years"
         )
-    for name, values in factors.items():
-        if values is not None and np.shape(values) != (len(targets),):
-            problems.append(f"{name}={values!r}, expected one number for each of {list(targets)}")
+    if chosen is not None and (chosen.card.targets, chosen.card.leads) != (targets, leads):
+        problems.append(
+            f"chosen= forecasts {list(chosen.card.targets)} at leads {list(chosen.card.leads)}, "
+            f"expected {list(targets)} at {list(leads)}"
+        )
     return problems
 
 
@@ -256,7 +292,7 @@ def _make_card(
             lon=tuple(state.grid.lon.values.tolist()),
             region=region,
             sources=tuple(sources),
-            amplitude=(1.0,) * len(targets),
+            blend=(((1.0, 1.0, 0.0, 0.0),) * len(targets),) * len(leads),
             spread=(1.0,) * len(targets),
         )
     except ValidationError as error:

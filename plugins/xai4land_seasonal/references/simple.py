@@ -9,7 +9,6 @@ from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.seasons import Season
 from xai4land_seasonal.references.base import (
     DressedMean,
-    compute_departures,
     fit_past_slope,
     latest_month,
     select_by_year,
@@ -107,7 +106,7 @@ class TrendDampedPersistence(DressedMean):
 
     def means(self, history: History, season: Season, lead: int) -> Floats:
         """Compute the mean; the trend alone where no departure is known."""
-        months, seasons = compute_departures(history)
+        months, seasons = history.departures
         slope = fit_past_slope(history, months, seasons, season, lead)
         persistent = slope * latest_month(history, months, season, lead)
         return select_by_year(history, history.trends[1], season) + np.nan_to_num(persistent)
