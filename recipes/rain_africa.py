@@ -151,7 +151,7 @@ def report(emulator: SeasonalEmulator, data: xr.Dataset, years: range) -> None:
 
 
 def main(folder: Path, out: Path | None, epochs: int, networks: int, test: bool) -> None:
-    """Choose amplitude and spread, then test once."""
+    """Choose blend and spread, then test once."""
     data = read_data(folder)
     options: dict[str, Any] = {
         "targets": ["pr_anom"],
@@ -167,11 +167,10 @@ def main(folder: Path, out: Path | None, epochs: int, networks: int, test: bool)
     until = data.sel(time=slice(None, "1975"))
     emulator = fit(until, validation=15, **options)
     card = emulator.card
-    print(f"amplitude {card.amplitude}, spread {card.spread}")
+    print(f"blend {card.blend}, spread {card.spread}")
     report(emulator, data, range(1961, 1976))
     if test:
-        options |= {"amplitude": card.amplitude, "spread": card.spread, "validation": 0}
-        emulator = fit(until, **options)
+        emulator = fit(until, validation=0, chosen=emulator, **options)
         report(emulator, data, range(1976, 1991))
     if out is not None:
         emulator.save(out)

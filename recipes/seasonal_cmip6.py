@@ -5,7 +5,7 @@
 
 Opens every model of the archive that has temperature, precipitation and pressure of a historical
 run and a scenario, and ERA5's monthly means; fits on 10 degrees to observations up to the last
-year, of which 20 choose amplitude and spread; forecasts the later years, and prints scores of
+year, of which 20 choose blend and spread; forecasts the later years, and prints scores of
 both targets beside references. Rain is learned as its standardised index. What is read comes over
 the network, some 0.3 GB a model: ``xai4land prefetch`` keeps a copy (docs/workflow-offline.md).
 

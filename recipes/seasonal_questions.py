@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-from seasonal_tas import read_observations
+from seasonal import read_observations
 
 from xai4land.figures import NotebookFigure
 from xai4land.scores.significance import control_fdr
