@@ -167,7 +167,7 @@ def month_axis(months: Ints) -> dict[str, xr.DataArray]:
         "time_bnds": xr.DataArray(bounds, dims=("time", "bnds")),
     }
     for coord in coords.values():
-        coord.encoding = {"units": "hours since 0001-01-01", "dtype": "float64"}
+        coord.encoding = {"units": "hours since 0001-01-01", "dtype": "float64", "_FillValue": None}
     return coords
 
 
