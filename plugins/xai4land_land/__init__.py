@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from xai4land_land.landcover import form_demand, reconstruct
     from xai4land_land.leaf.fitting import fit_leaf_area
     from xai4land_land.leaf.mapping import leaf_area
+    from xai4land_land.leaf.references import leaf_area_reference
+    from xai4land_land.leaf.scores import score_leaf_area
     from xai4land_land.legends import HILDA, LAND_STATES, Legend
     from xai4land_land.luh2 import states_from_luh2
     from xai4land_land.luh2_files import open_luh2
@@ -36,6 +38,7 @@ __all__ = [
     "form_demand",
     "form_hilda_states",
     "leaf_area",
+    "leaf_area_reference",
     "open_luh2",
     "place_by_truth",
     "place_randomly",
@@ -44,6 +47,7 @@ __all__ = [
     "plot_scores",
     "plot_years",
     "reconstruct",
+    "score_leaf_area",
     "score_years",
     "states_from_luh2",
     "summarise",
@@ -64,6 +68,7 @@ __getattr__, __dir__ = import_lazily(
         "form_demand": ".landcover",
         "form_hilda_states": ".hilda",
         "leaf_area": ".leaf.mapping",
+        "leaf_area_reference": ".leaf.references",
         "open_luh2": ".luh2_files",
         "place_by_truth": ".oracles",
         "place_randomly": ".oracles",
@@ -72,6 +77,7 @@ __getattr__, __dir__ = import_lazily(
         "plot_scores": ".plots",
         "plot_years": ".yearly",
         "reconstruct": ".landcover",
+        "score_leaf_area": ".leaf.scores",
         "score_years": ".yearly",
         "states_from_luh2": ".luh2",
         "summarise": ".scores",
