@@ -17,7 +17,7 @@ from xai4land.grids.grid import Grid
 from xai4land.grids.time import move_into_bounds
 from xai4land.settings import resolve_settings
 from xai4land.training.settings import MapSettings
-from xai4land_land.change.card import change_inputs, describe_changes
+from xai4land_land.change.card import change_inputs, change_parameters, describe_changes
 from xai4land_land.change.prior import find_years
 from xai4land_land.legends import Legend, find_legend
 from xai4land_land.truth import Recoding, as_variable, match_years
@@ -85,7 +85,8 @@ def fit(
         For the card: name and title of the emulator, the licence of its training data, and the
         command that reproduces it.
     architecture : str
-        A registered architecture, built with ``parameters``.
+        A registered architecture, built with ``parameters``; with ``prior`` the U-Net's inputs also
+        reach its last convolution directly, unless they say otherwise.
     window : int, optional
         Pixels along a side of a window. By default 32 coarse cells, from 32 to 160 pixels.
     conserve : bool
@@ -147,6 +148,7 @@ def fit(
             data, reference, prior, outputs, chosen_pairs, static=static, legend=chosen
         )
         inputs = change_inputs(region, outputs, inputs)
+        parameters = change_parameters(architecture, parameters)
     emulator = fit_maps(
         region,
         outputs,

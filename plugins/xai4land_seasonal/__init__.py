@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from xai4land_seasonal.products.lead_lines import plot_skill_by_lead
     from xai4land_seasonal.products.member_maps import plot_members
     from xai4land_seasonal.products.plume import plot_plume
-    from xai4land_seasonal.products.rebasing import rebase
     from xai4land_seasonal.products.reliability import plot_reliability
     from xai4land_seasonal.products.report import report
     from xai4land_seasonal.products.score_maps import plot_scores
     from xai4land_seasonal.products.terciles import tercile_probabilities
     from xai4land_seasonal.references import REFERENCES
+    from xai4land_seasonal.verification.rebasing import rebase
     from xai4land_seasonal.verification.scores import summarise
     from xai4land_seasonal.verification.verify import verify
 
@@ -80,7 +80,7 @@ __getattr__, __dir__ = import_lazily(
         "plot_reliability": ".products.reliability",
         "plot_scores": ".products.score_maps",
         "plot_skill_by_lead": ".products.lead_lines",
-        "rebase": ".products.rebasing",
+        "rebase": ".verification.rebasing",
         "report": ".products.report",
         "seasonal_means": ".data.means",
         "summarise": ".verification.scores",

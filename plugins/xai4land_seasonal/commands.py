@@ -171,6 +171,7 @@ def fit(data: Path, out: Path, quiet: bool, **how: Any) -> None:
 @click.option("--intervals", default=0, show_default=True, help="Resamples for 90 % intervals.")
 @CLIMATOLOGY
 @click.option("--variable", help="By default the first that both have.")
+@click.option("--rebase", type=PERIOD, help="Bring all to this base first, as 1991-2020.")
 @SEED
 @click.option("--plot", type=WRITTEN, help="Save maps of the first metric.")
 @click.option("--report", type=WRITTEN, help="Write one page (.html) with maps and scores.")
@@ -204,6 +205,12 @@ def verify(
 @click.argument("forecast", type=EXISTING)
 @click.argument("obs", type=EXISTING)
 @click.argument("out", type=WRITTEN)
+@click.option(
+    "--method",
+    type=click.Choice(("regression", "crps", "logistic")),
+    default="regression",
+    show_default=True,
+)
 @click.option("--years", type=click.Choice(("others", "past")), default="others", show_default=True)
 @add_options(CLIMATOLOGY, OVERWRITE, QUIET)
 def calibrate(

@@ -78,6 +78,25 @@ def test_two_classes_are_placed_best(seed):
 
 
 @pytest.mark.parametrize("seed", range(20))
+def test_net_change_is_the_best_of_all_with_as_few_changes(seed):
+    """SciPy's linear programme of the transport from losing to gaining classes is the reference."""
+    optimize = pytest.importorskip("scipy.optimize")
+    prior, likely, wanted = random_case(seed, (8, 8))
+    made = allocate(prior, likely, one_cell(wanted / wanted.sum(), prior.shape), GROUPS).ravel()
+    old, odds = prior.ravel().numpy(), torch.log(likely).reshape(3, -1).numpy()
+    odds = odds - odds[old, np.arange(old.size)]
+    lacking = wanted - np.bincount(old, minlength=3)
+    moves = [(x, k) for x in range(old.size) for k in range(3) if lacking[old[x]] < 0 < lacking[k]]
+    sums = np.zeros((3, len(moves)))
+    once = np.zeros((old.size, len(moves)))
+    for number, (pixel, new) in enumerate(moves):
+        sums[new, number], sums[old[pixel], number], once[pixel, number] = 1, -1, 1
+    cost = [-odds[new, pixel] for pixel, new in moves]
+    best = -optimize.linprog(cost, once, np.ones(old.size), sums, lacking, bounds=(0, 1)).fun
+    assert odds[made.numpy(), np.arange(old.size)].sum() == pytest.approx(best, abs=0.01)
+
+
+@pytest.mark.parametrize("seed", range(20))
 def test_exchange_is_close_to_the_best_assignment(seed):
     """SciPy's assignment of pixels to places of classes is the independent reference."""
     optimize = pytest.importorskip("scipy.optimize")

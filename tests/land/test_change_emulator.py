@@ -30,11 +30,11 @@ def recipe():
 
 @pytest.fixture(scope="module")
 def world():
-    """A sample of land use, shrunk to pixels of 0.01°, for which the emulator is made."""
+    """A sample of land use, shrunk to pixels of 0.016° in cells of 0.125°."""
     sample = xai4land.sample("land_history", years=YEARS)
     names = ["lat", "lon", "lat_fine", "lon_fine"]
     sample = sample.drop_vars([f"{name}_bnds" for name in names])
-    coords = {n: (n, sample[n].values * 0.16, sample[n].attrs) for n in names}
+    coords = {n: (n, sample[n].values * 0.25, sample[n].attrs) for n in names}
     for _, _, attrs in coords.values():
         attrs.pop("bounds", None)
     return sample.assign_coords(coords)

@@ -70,6 +70,10 @@ class Outputs(Schema):
         """Return the inputs that lie between 0 and 1."""
         return self.fraction_inputs
 
+    def is_required(self, name: str) -> bool:
+        """Return whether the outputs are missing where an input is, which is not filled then."""
+        return name in self.bounded_inputs
+
     @property
     def whole_cells(self) -> bool:
         """Return whether outputs are fitted to the coarse inputs in each coarse cell."""
@@ -250,8 +254,12 @@ class Changes(ClassMap):
 
     @property
     def guess_channels(self) -> int:
-        """Return two for each class: its fraction in the coarse cell, and how that changes."""
-        return 2 * len(self.classes)
+        """Return two for each class and two more.
+
+        How likely the class is, and how it changes in the cell; how the class of the prior map
+        changes there, and the net change of all.
+        """
+        return 2 * len(self.classes) + 2
 
 
 class NumberVariable(Schema):

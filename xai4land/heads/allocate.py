@@ -14,10 +14,12 @@ HYSTERESIS = 0.2
 ROUNDING = 1e-3
 """Part of a pixel that fractions in single precision may lack."""
 SCORE_STEPS = 2.0**14
-"""Scores are rounded to this part of a unit, so that rounding errors decide no tie."""
+"""Values and scores are rounded to this part of a unit."""
 PRICE_ROUNDS = 4
-NO_DEMAND = 10.0
-"""Price of a group that a cell has none of; more than any probability."""
+NO_DEMAND = 100.0
+"""Price of a group that a cell has none of; more than any probability or its logarithm."""
+SMALLEST_PROBABILITY = 1e-7
+"""Less than this counts as this."""
 
 
 def allocate(
@@ -29,9 +31,9 @@ def allocate(
 ) -> torch.Tensor:
     """Change the pixels of a prior map so that the fractions of each coarse cell are met.
 
-    A class that a cell has too much of loses pixels to those that it lacks, as few as possible;
-    these are the pixels whose new class is the most probable. Gaining classes are served one after
-    another, in each cell the one with the most pixels to gain first. All pixels count alike. Cells
+    A class that a cell has too much of loses pixels to those that it lacks, as few as possible:
+    of all such maps the one is chosen whose changes have the largest sum of log-odds of new and old
+    class, as a transport problem (Hitchcock 1941, Kantorovich 1942). All pixels count alike. Cells
     whose fractions, or any of whose pixels, are missing stay as they are, as do those without
     change.
 
@@ -47,8 +49,8 @@ def allocate(
         Group of each class among ``cells.values``; between classes of a group nothing is moved.
     threshold : float, optional
         If given, classes also exchange pixels beyond the net change, in cells with change: a pixel
-        keeps its class for this part of its probability (:func:`_exchange`). Of maps that meet the
-        fractions that one is chosen whose probabilities, so weighted, have the largest sum.
+        keeps its class for this part of its probability. Of maps that meet the fractions that one
+        is chosen whose probabilities, so weighted, have the largest sum.
 
     Returns
     -------
@@ -80,13 +82,16 @@ def allocate(
     part, own_group = old[:, chosen], own_group[:, chosen]
     losses, gains = losses[:, chosen], gains[:, chosen]
     likely, member = _best_of_groups(by_cell, groups, wanted.shape[0])
-    new_group = own_group
-    if threshold is not None:
-        demand = counts[:, chosen] + gains - losses
-        new_group = _exchange(own_group, likely, demand, threshold)
-        lacking = demand - _count(new_group, wanted.shape[0])
-        losses, gains = (-lacking).clamp(min=0), lacking.clamp(min=0)
-    new_group = _move(new_group, likely, losses, gains)
+    if threshold is None:
+        value = _value_moves(own_group, likely, losses, gains)
+    else:
+        value = _value_exchange(own_group, likely, threshold)
+    demand = counts[:, chosen] + gains - losses
+    new_group = _choose(own_group, value, demand)
+    if threshold is None:
+        new_group = _take_back(own_group, new_group, value, losses, gains)
+    lacking = demand - _count(new_group, wanted.shape[0])
+    new_group = _move(new_group, likely, (-lacking).clamp(min=0), lacking.clamp(min=0))
     moved = member.gather(0, new_group.clamp(min=0)[None])[0]
     new = torch.where(new_group == own_group, part, moved)
     return layout.to_pixels(old.index_copy(1, chosen, new)[None])[0]
@@ -149,35 +154,92 @@ def _best_of_groups(
     return torch.stack(likely), torch.stack(member)
 
 
-def _exchange(
-    own_group: torch.Tensor, likely: torch.Tensor, demand: torch.Tensor, threshold: float
+def _value_moves(
+    own_group: torch.Tensor, likely: torch.Tensor, losses: torch.Tensor, gains: torch.Tensor
 ) -> torch.Tensor:
+    """Return the value of each group where only net change is made: its log-odds.
+
+    No group is possible beside its own for a pixel of a group that does not lose, nor any that
+    does not gain.
+    """
+    score = _round(torch.log(likely.clamp(min=SMALLEST_PROBABILITY)))
+    leaves = losses.gather(0, own_group.clamp(min=0)) > 0
+    own = _own(own_group, likely.shape[0])
+    return torch.where(own | (leaves & (gains > 0)[:, None]), score, -torch.inf)
+
+
+def _value_exchange(
+    own_group: torch.Tensor, likely: torch.Tensor, threshold: float
+) -> torch.Tensor:
+    """Return the value of each group: its probability, times the threshold for a pixel's own.
+
+    With the threshold at the figure of merit that is reached, the expected figure of merit of the
+    map with the largest sum is the largest (as Dinkelbach 1967 maximises a ratio).
+    """
+    return _round(torch.where(_own(own_group, likely.shape[0]), likely * threshold, likely))
+
+
+def _round(values: torch.Tensor) -> torch.Tensor:
+    """Round values so that rounding errors decide no tie, and their sums are exact."""
+    return torch.round(values * SCORE_STEPS) / SCORE_STEPS
+
+
+def _own(group: torch.Tensor, groups: int) -> torch.Tensor:
+    """Return whether a pixel is of each group, shape (groups, pixels of a cell, cells)."""
+    return torch.nn.functional.one_hot(group.clamp(min=0), groups).permute(2, 0, 1) > 0
+
+
+def _choose(own_group: torch.Tensor, value: torch.Tensor, demand: torch.Tensor) -> torch.Tensor:
     """Return the group of each pixel that has the largest value, at prices that meet the demand.
 
-    The value of a group is its probability, times the threshold for the group that a pixel is of.
-    With the threshold at the figure of merit that is reached, the expected figure of merit is
-    the largest (as Dinkelbach 1967 maximises a ratio). Each group has a price in each cell, the
-    dual of its demand in this transport problem; the prices are found one after another, so that
-    as many pixels choose the group as are demanded (coordinate descent). What is left to the
-    demand after some rounds is moved as net change is.
+    Each group has a price in each cell, the dual of its demand in this transport problem; the
+    prices are found one after another, so that as many pixels choose the group as are demanded
+    (coordinate descent). What is left to the demand after some rounds is for :func:`_move`.
     """
     places = own_group >= 0
-    own = torch.nn.functional.one_hot(own_group.clamp(min=0), likely.shape[0]).permute(2, 0, 1)
-    value = torch.where(own > 0, likely * threshold, likely)
-    prices = torch.zeros(demand.shape, dtype=likely.dtype, device=likely.device)
+    prices = torch.zeros(demand.shape, dtype=value.dtype, device=value.device)
     last = (demand - 1).clamp(min=0)
     after = torch.minimum(demand, places.sum(0) - 1)
     for _ in range(PRICE_ROUNDS):
-        for k in range(likely.shape[0]):
+        for k in range(value.shape[0]):
             offers = value + prices[:, None]
             offers[k] = -torch.inf
             margin = torch.where(places, value[k] - offers.amax(0), -torch.inf)
+            margin = margin.nan_to_num(-NO_DEMAND).clamp(-NO_DEMAND, NO_DEMAND)
             ranked = margin.sort(dim=0, descending=True).values
             edge = (ranked.gather(0, last[k][None]) + ranked.gather(0, after[k][None]))[0] / 2
             # Nobody is to choose a group without demand; all do if it is all of the cell.
             prices[k] = torch.where(demand[k] > 0, -edge, -NO_DEMAND)
     best = (value + prices[:, None]).argmax(0)
     return torch.where(places, best, -1)
+
+
+def _take_back(
+    own_group: torch.Tensor,
+    new_group: torch.Tensor,
+    value: torch.Tensor,
+    losses: torch.Tensor,
+    gains: torch.Tensor,
+) -> torch.Tensor:
+    """Return the groups without the moves of least value that exceed what is lost or gained."""
+    own, new = own_group.clamp(min=0), new_group.clamp(min=0)
+    moved = own_group != new_group
+    score = (value.gather(0, new[None]) - value.gather(0, own[None]))[0]
+    ranked = torch.where(moved, score, -torch.inf).argsort(dim=0, descending=True, stable=True)
+    kept = moved.gather(0, ranked)
+    for group, most in ((new, gains), (own, losses)):
+        number = group.gather(0, ranked)
+        kept &= _number_within(number, kept, most.shape[0]) <= most.gather(0, number)
+    return torch.where(torch.zeros_like(moved).scatter(0, ranked, kept), new_group, own_group)
+
+
+def _number_within(group: torch.Tensor, counted: torch.Tensor, groups: int) -> torch.Tensor:
+    """Return how many pixels of its group there are up to each, in order, in each cell."""
+    within = torch.zeros_like(group)
+    for k in range(groups):
+        here = (group == k) & counted
+        within = torch.where(here, here.cumsum(0), within)
+    return within
 
 
 def _move(
@@ -199,10 +261,7 @@ def _move(
             dim=0, descending=True, stable=True
         )
         source, allowed = group.gather(0, ranked), candidate.gather(0, ranked)
-        within = torch.zeros_like(source)
-        for other in range(left.shape[0]):
-            here = (source == other) & allowed
-            within = torch.where(here, here.cumsum(0), within)
+        within = _number_within(source, allowed, left.shape[0])
         allowed &= within <= left.gather(0, source.clamp(min=0))
         allowed &= allowed.cumsum(0) <= wanted
         moved = torch.zeros_like(allowed).scatter(0, ranked, allowed)

@@ -1,9 +1,9 @@
 """The head of class maps that follow from the map of another year.
 
 A pixel keeps its class unless its coarse cell demands change. The first guess is how often classes
-changed in the training data, in proportion to the net change of the cell; the network's answer is
-added to its logarithm, and the probabilities are fitted to the fractions of each coarse cell. The
-map then makes the least change that meets them, where it is the most likely
+changed in the training data, more where the net change of the cell is larger; the network's answer
+is added to its logarithm, and the probabilities are fitted to the fractions of each coarse cell.
+The map then makes the least change that meets them, where it is the most likely
 (:mod:`xai4land.heads.allocate`).
 """
 
@@ -38,9 +38,10 @@ __all__ = ["ChangeHead", "ExpectedChange"]
 
 CHANGE_FLOOR = 1e-5
 """Added to a probability before its logarithm, so that no change is ruled out."""
-GROSS_PER_NET = 1.5
-"""Pixels that change for each that the net change of a coarse cell asks for, before the network has
-a say: 1.8 in the UK (0.25°, 2009 to 2012), 1.5 in New Guinea, 1.2 in Massachusetts."""
+GROSS_PER_ROOT = 0.3
+"""Share of the pixels of a coarse cell that change, per root of its net change, before the network
+has a say: .4 in the UK (0.25°, 2009 to 2012), .2 in New Guinea. That the fitting to the demand
+makes what changes nearly proportional to net change is not to be counted twice."""
 MOST_LEAVING = 0.9
 """Largest probability that a pixel changes, before the network has a say."""
 THRESHOLDS = (1.0, 0.85, 0.7, 0.6, 0.5)
@@ -265,8 +266,8 @@ class ExpectedChange(ClassFractions):
     def values(self, pixels: Pixels) -> torch.Tensor:
         """Return the probability of each class before the network has a say; sums to one.
 
-        A pixel changes the more likely the larger the net change of its cell is, to other classes
-        as often as in the training data; where nothing is known of that, as random placing of the
+        A pixel changes in proportion to the root of the net change of its cell, to other classes as
+        often as in the training data; where nothing is known of that, as random placing of the
         net change does. Where the prior map is missing, these are the interpolated fractions.
         """
         prior = self.prior_classes(pixels)
@@ -276,9 +277,9 @@ class ExpectedChange(ClassFractions):
         change = torch.where(net > SMALLEST_CHANGE, change, 0.0)
         own = prior.clamp(min=0)
         if self.outputs.transitions:
-            rates = GROSS_PER_NET * torch.tensor(self.outputs.transitions, device=own.device).T
+            rates = GROSS_PER_ROOT * torch.tensor(self.outputs.transitions, device=own.device).T
             new = rates.index_select(1, own.ravel()).reshape(-1, *own.shape)
-            new *= Cells(rows, columns, net).spread(net)
+            new *= Cells(rows, columns, net).spread(net.sqrt())
         else:
             new = self._place_randomly(own, Cells(rows, columns, change), pixels)
         leave = new.sum(0)
@@ -307,10 +308,19 @@ class ExpectedChange(ClassFractions):
         return new * leaving.take(place)
 
     def fill_channels(self, channels: torch.Tensor, values: torch.Tensor, pixels: Pixels) -> None:
-        """Write the logarithm of the first guess, and the root of the change of the cell."""
+        """Write the logarithm of the first guess, and roots of the change of the cell.
+
+        These are of each class, of that of the prior map (0 where it is missing), and of the net
+        change of all.
+        """
         count = len(self.outputs.classes)
         channels[:count] = torch.log(values + CHANGE_FLOOR).mul_(0.25)
-        channels[count:] = self._lookup.on_pixels(self._roots, pixels)[self._members]
+        roots = self._lookup.on_pixels(self._roots, pixels)
+        channels[count:-2] = roots[self._members]
+        prior = self.prior_classes(pixels)
+        own = roots.gather(0, self._members[prior.clamp(min=0)][None])[0]
+        channels[-2] = torch.where(prior >= 0, own, 0.0)
+        channels[-1] = roots.clamp(min=0).square().sum(0).sqrt()
 
     def is_trivial(self, pixels: Pixels) -> bool:
         """Return whether all cells are missing, or known and without change."""

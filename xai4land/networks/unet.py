@@ -32,6 +32,9 @@ class UNet(nn.Module):
         Probability of dropping a channel in training.
     embedding : int
         Size of the embedding of a category.
+    direct : bool
+        Whether the last convolution also sees the inputs themselves, through a 1 x 1 convolution:
+        normalisation takes from a window's features what is alike in all of it.
 
     Examples
     --------
@@ -49,6 +52,7 @@ class UNet(nn.Module):
         norm: Literal["group", "batch"] | None = "group",
         dropout: float = 0.0,
         embedding: int = 4,
+        direct: bool = False,
     ) -> None:
         super().__init__()
         if not 1 <= len(widths) <= 8 or not all(8 <= w <= 4096 and w % 8 == 0 for w in widths):
@@ -57,6 +61,7 @@ class UNet(nn.Module):
             raise ValueError(f"norm={norm!r}, dropout={dropout}, embedding={embedding}")
         self.embeddings = nn.ModuleList(nn.Embedding(n, embedding) for n in categories)
         current = channels + embedding * len(categories)
+        self.direct = nn.Conv2d(current, widths[0], 1) if direct else None
         self.down = nn.ModuleList()
         for width in widths:
             first = nn.Conv2d(current, width, 3, padding=1)
@@ -77,7 +82,7 @@ class UNet(nn.Module):
             table(codes[:, i]).permute(0, 3, 1, 2) for i, table in enumerate(self.embeddings)
         ]
         x = torch.cat([x, *embedded], 1) if embedded else x
-        x = x.contiguous(memory_format=torch.channels_last)
+        inputs = x = x.contiguous(memory_format=torch.channels_last)
         skips: list[torch.Tensor] = []
         for i, stage in enumerate(self.down):
             x = stage(x if i == 0 else F.avg_pool2d(x, 2, ceil_mode=True))
@@ -85,6 +90,8 @@ class UNet(nn.Module):
         skips.pop()
         for stage in self.up:
             x = stage((x, skips.pop()))
+        if self.direct is not None:
+            x = x + self.direct(inputs)
         return self.head(x)  # type: ignore[no-any-return]
 
 

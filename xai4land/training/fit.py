@@ -124,6 +124,8 @@ def fit_maps(
         window=_window(window, grids[0], targets[0]),
         licence=licence,
     )
+    if getattr(find_architecture(card), "pixelwise", False):
+        card = card.with_(window={"size": card.window.size, "overlap": 0})
     parts = [_Part.of(card, region, validation, chosen.seed) for region in regions]
     card = _measure(card, parts)
     card = card.with_(
@@ -210,6 +212,7 @@ class _Part:
     bound: Bound
     truth: Truth
     sides: tuple[Split, Split]
+    weight: float
 
     @classmethod
     def of(cls, card: MapCard, region: Region, validation: float, seed: int) -> _Part:
@@ -217,7 +220,7 @@ class _Part:
         truth = Truth.of(region.truth, bound.target, make_head(card).missing_truth)
         block = BLOCK_CELLS * bound.coarse.resolution
         sides = split_blocks(truth.blocks, bound.target.spacings[0], block, validation, seed)
-        return cls(bound, truth, sides)
+        return cls(bound, truth, sides, region.weight)
 
 
 def _make_regions(
@@ -236,7 +239,8 @@ def _make_regions(
                 settings.mask,
             )
             for part in parts
-        ]
+        ],
+        [part.weight for part in parts],
     )
 
 

@@ -29,11 +29,14 @@ class Region:
         where unknown). Its steps are those of the inputs.
     static : Dataset, optional
         More inputs.
+    weight : float
+        How much more often its windows are drawn than by how much there is to learn in it.
     """
 
     data: xr.Dataset
     truth: Sequence[xr.DataArray]
     static: xr.Dataset | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,12 @@ class Regions:
     Parameters
     ----------
     parts : sequence of Samples
+    weights : sequence of float
+        How much more often each is drawn than by how much there is to learn in it.
     """
 
     parts: Sequence[Samples]
+    weights: Sequence[float]
 
     @property
     def head(self) -> Head:
@@ -81,4 +87,7 @@ class Regions:
     @cached_property
     def _shares(self) -> list[float]:
         # Roots, so that a large region does not drown the others.
-        return [float(np.sqrt(part.weight)) for part in self.parts]
+        return [
+            weight * float(np.sqrt(part.weight))
+            for part, weight in zip(self.parts, self.weights, strict=True)
+        ]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_trees", "train_trees"]
 
-MOST_WINDOWS = 256
+MOST_WINDOWS = 512
 MOST_PIXELS = 300_000
 """Drawn from the training windows; a fifth as many from those of the validation."""
 LEARNING_RATE = 0.1
@@ -88,7 +88,7 @@ def train_trees(
     with seeded(settings.seed, device):
         network = cast("BoostedTransitions", build(card))
         learned, held = (
-            lightgbm.Dataset(*_draw_pixels(network, part, number, settings.masked_at_end, rng))
+            lightgbm.Dataset(**_draw_pixels(network, part, number, settings.masked_at_end, rng))
             for part, number in ((training, MOST_PIXELS), (validation, MOST_PIXELS // 5))
         )
         booster = lightgbm.train(
@@ -143,24 +143,47 @@ def _draw_pixels(
     most: int,
     masked: float,
     rng: np.random.Generator,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], None, None, None, npt.NDArray[Any]]:
-    """Return features, classes and first guesses of pixels, as the arguments of a dataset."""
+) -> dict[str, Any]:
+    """Return features, classes, weights and first guesses of pixels, as arguments of a dataset."""
     corners: Sequence[Corner] = windows.cover(MOST_WINDOWS, rng)
-    features, truth, start = [], [], []
+    features, truth, weights, start = [], [], [], []
     for corner in corners:
         seed = int(rng.integers(2**32))
         sample = windows.at(corner._replace(mask=seed if rng.random() < masked else None))
         x, codes, guess = sample.features
-        after = sample.window.truth[0].ravel()
+        after, before = (layer.ravel() for layer in sample.window.truth)
         open_ = (after != MISSING_CLASS) & (guess.amax(0).ravel() < SURE)
-        chosen = open_.nonzero()[:, 0].numpy()
-        chosen = rng.permutation(chosen)[: max(most // len(corners), 1)]
+        chosen, weight = _draw_strata(open_, after != before, most // len(corners), rng)
         made = network.make_features(x[None], codes[None])[0].flatten(1)
         features.append(made[:, chosen].T.numpy())
         truth.append(after[chosen].numpy())
+        weights.append(weight)
         start.append(windows.head.start(guess).flatten(1)[:, chosen].T.numpy())
-    first = np.concatenate(start).astype(np.float64)
-    return np.concatenate(features), np.concatenate(truth), None, None, None, first
+    return {
+        "data": np.concatenate(features),
+        "label": np.concatenate(truth),
+        "weight": np.concatenate(weights),
+        "init_score": np.concatenate(start).astype(np.float64),
+    }
+
+
+def _draw_strata(
+    open_: torch.Tensor, changed: torch.Tensor, count: int, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Draw pixels that change and pixels that do not, and how many each stands for.
+
+    Half of them are of the rarer kind, if there are so many.
+    """
+    kinds = sorted(
+        ((open_ & kind).nonzero()[:, 0].numpy() for kind in (changed, ~changed)), key=len
+    )
+    first = rng.permutation(kinds[0])[: max(count // 2, 1)]
+    second = rng.permutation(kinds[1])[: max(count - first.size, 1)]
+    stands = [
+        np.full(part.size, every.size / max(part.size, 1), np.float32)
+        for part, every in zip((first, second), kinds, strict=True)
+    ]
+    return np.concatenate([first, second]), np.concatenate(stands)
 
 
 def read_trees(booster: Booster, depth: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from xai4land.emulator import Changes, OutputClass
 from xai4land.emulator.outputs import PRIOR_SUFFIX
 from xai4land.training.regions import Region
 from xai4land_land.change.rollout import STEP_YEARS
 
-__all__ = ["change_inputs", "describe_changes"]
+__all__ = ["change_inputs", "change_parameters", "describe_changes"]
+
+NETWORK = {"embedding": 8, "direct": True}
+"""What a U-Net needs to learn change: the class of the prior map, and how much its cell demands,
+which is alike in much of a window and lost where that is normalised."""
 
 
 def describe_changes(classes: Sequence[OutputClass], pairs: Sequence[tuple[int, int]]) -> Changes:
@@ -46,3 +51,15 @@ def change_inputs(region: Region, outputs: Changes, inputs: Sequence[str] | None
     static = [] if region.static is None or inputs is not None else list(region.static.data_vars)
     fixed = [outputs.prior, STEP_YEARS, *map(str, static)]
     return list(dict.fromkeys([*names, *before, *fixed]))
+
+
+def change_parameters(architecture: str, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the parameters of a network of change: those that are wanted, and what a U-Net needs.
+
+    Examples
+    --------
+    >>> change_parameters("unet", {"widths": [8, 16]})
+    {'embedding': 8, 'direct': True, 'widths': [8, 16]}
+    """
+    needed = NETWORK if architecture == "unet" else {}
+    return {**needed, **(parameters or {})}

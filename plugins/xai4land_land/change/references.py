@@ -133,8 +133,8 @@ def change_reference(
         where the class that gains is dense, as in cellular automata; or where it is dense and
         suits the place, by the rules of Demeter (Le Page et al. 2016, Vernon et al. 2018): the
         square of the weighted mean of constraints and kernel density, whose weights fall with the
-        square of the distance. Amounts and their order are those of all references: what a coarse
-        cell demands, the largest gain first, without Demeter's priority of transitions and its
+        square of the distance. Amounts are those of all references, what a coarse cell demands, and
+        all classes are placed at once, without Demeter's priority of transitions and its
         split into intensification and expansion, which need fractions in pixels.
     data : Dataset
         The states; and the inputs that constraints name, if not in ``static``.

@@ -50,6 +50,7 @@ def fit(
     /,
     *,
     simulations: Simulations = None,
+    smooth: Sequence[str] = (),
     predictors: Sequence[str | Variable] | None = None,
     targets: Sequence[str] | None = None,
     leads: Sequence[int] = (1,),
@@ -81,9 +82,13 @@ def fit(
         ``source_id`` (or ``member_id``), the first is forecast, the others are simulations.
     simulations : Dataset, mapping from str to Dataset, intake_esm.esm_datastore or None
         More sources to learn from, such as ``catalog.search(...)``; on any regular grid and
-        calendar.
+        calendar. A source may lack variables if it has a target.
+    smooth : sequence of str
+        Names of simulations that do not resolve the grid: rebuilt from a few EOFs, or coarser
+        than twice the grid. They steady the regression on a cell's own past, and the network does
+        not see them.
     predictors : sequence of str or Variable, optional
-        By default all monthly variables.
+        By default all monthly variables of ``data``; others may be those of the simulations.
     targets : sequence of str, optional
         Predictors whose seasons are forecast; by default all.
     leads : sequence of int
@@ -144,22 +149,31 @@ def fit(
     except InputError as error:
         problems += error.problems
     sources = split_sources(data) + (split_sources(simulations) if simulations is not None else [])
-    known = {v.name: v for v in guess_variables(sources[0][1])}
-    found = [p if isinstance(p, Variable) else known.get(p) for p in predictors or known]
+    usual = guess_variables(sources[0][1])
+    known = {v.name: v for _, one in sources[1:] for v in guess_variables(one)}
+    known |= {v.name: v for v in usual}
+    found = [p if isinstance(p, Variable) else known.get(p) for p in predictors or usual]
     variables = [v for v in found if v is not None]
     if len(variables) < len(found):
         problems.append(f"predictors={list(predictors or [])}, but the data hold {list(known)}")
     wanted = tuple(targets or [v.name for v in variables])
     labels = [label for label, _ in sources]
     problems += _find_problems(labels, wanted, tuple(leads), trend, validation, chosen)
+    problems += [
+        f"smooth={name!r}, expected names among the simulations: {labels[1:]}"
+        for name in smooth
+        if name not in labels[1:]
+    ]
     edges = None
     try:
         edges = None if region is None else find_region(region)
     except InputError as error:
         problems += error.problems
     InputError.raise_if(problems)
-    states = read_states(sources, variables, find_grid(grid, sources[0][1]))
-    first, *others = [state.history(trend) for state in states]
+    states = read_states(sources, variables, find_grid(grid, sources[0][1]), wanted, smooth)
+    # Distributions, too, are learned without the years that are kept for validation.
+    first = states[0].history(trend, base=_find_learned_years(states[0], validation))
+    others = [state.history(trend) for state in states[1:]]
     card = _make_card(states[0], variables, wanted, leads, labels, edges).with_(
         name=name,
         title=title,
@@ -173,7 +187,8 @@ def fit(
         assert isinstance(network, Ensemble)
         held = first if validation else None
         histories = [learned, *others]
-        runs = _train(network, card, histories, held, states[0], training, device, progress)
+        whole = [label not in smooth for label in labels]
+        runs = _train(network, card, histories, whole, held, states[0], training, device, progress)
     if len(runs) < len(network.networks):  # interrupted: the others are untrained
         del network.networks[len(runs) :]
         made = {**card.architecture.parameters, "networks": len(runs)}
@@ -181,7 +196,8 @@ def fit(
     card = card.with_(
         training={
             "data": ", ".join(labels),
-            "years": _describe_years(states[0], validation),
+            "smooth": ", ".join(smooth),
+            "years": "{}-{}".format(*_find_learned_years(states[0], validation)),
             "validation_years": validation,
             "settings": asdict(training),
             "command": command,
@@ -289,15 +305,16 @@ def _drop_last_years(state: State, validation: int, trend: Trend) -> History:
     return state.history(trend, months=int((state.months < 12 * end).sum()))
 
 
-def _describe_years(state: State, validation: int) -> str:
+def _find_learned_years(state: State, validation: int) -> tuple[int, int]:
     """Return the first and last year that are trained on."""
-    return f"{int(state.months[0]) // 12}-{(int(state.months[-1]) + 1) // 12 - 1 - validation}"
+    return int(state.months[0]) // 12, (int(state.months[-1]) + 1) // 12 - 1 - validation
 
 
 def _train(
     network: Ensemble,
     card: SeasonalCard,
     histories: Sequence[History],
+    whole: Sequence[bool],
     held: History | None,
     state: State,
     settings: Settings,
@@ -335,6 +352,7 @@ def _train(
     cases = [
         make_cases(history, k, weight, *parts)
         for k, (history, weight) in enumerate(zip(histories, weights, strict=True))
+        if whole[k]
     ]
     validation = None
     if held is not None:

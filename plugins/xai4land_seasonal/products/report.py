@@ -26,6 +26,7 @@ from xai4land_seasonal.products.score_maps import plot_scores
 from xai4land_seasonal.products.terciles import tercile_probabilities
 from xai4land_seasonal.verification.comparison import compare
 from xai4land_seasonal.verification.intervals import compute_intervals
+from xai4land_seasonal.verification.loading import load_fields
 from xai4land_seasonal.verification.matching import check_forecast
 from xai4land_seasonal.verification.scores import compute_scores, summarise
 
@@ -35,7 +36,14 @@ if TYPE_CHECKING:
 __all__ = ["report"]
 
 TABLE_METRICS = ("acc", "residual_correlation", "rmse", "msess", "spread_error", "crpss", "rpss")
-MAP_METRICS = ("acc_pvalue", "reliability_below", "reliability_above", "rank_histogram")
+MAP_METRICS = (
+    "acc_pvalue",
+    "crpss_pvalue",
+    "effective_size",
+    "reliability_below",
+    "reliability_above",
+    "rank_histogram",
+)
 PLUME_REGIONS = ("nino34", "europe")
 PAGE_STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
@@ -163,13 +171,12 @@ def _score_section(
     intervals: int,
 ) -> str:
     # Fields are computed once, for maps, means and intervals.
-    comparison = compare(forecast, obs, references, climatology=climatology, load=True)
+    comparison = compare(forecast, obs, references, climatology=climatology)
+    comparison = load_fields(comparison, [*TABLE_METRICS, *MAP_METRICS])
     maps = compute_scores(comparison, [*TABLE_METRICS, *MAP_METRICS], set())
     mean_dims = {"season", *Grid.of(forecast).names}
     means = compute_scores(comparison, TABLE_METRICS, mean_dims)
-    means = means.merge(
-        compute_intervals(comparison.forecasts, TABLE_METRICS, mean_dims, intervals)
-    )
+    means = means.merge(compute_intervals(comparison, TABLE_METRICS, mean_dims, intervals))
     caption = (
         f"Means over cells by area, and over seasons; {maps.attrs['seasons']}. In small print, "
         f"90 % intervals from resampled years."
@@ -185,7 +192,9 @@ def _score_section(
                 "10 %.",
             ),
             _embed_figure(
-                plot_scores(maps, metric="crpss"), "Skill of the CRPS against climatology."
+                plot_scores(maps, metric="crpss"),
+                "Skill of the CRPS against climatology; dots where it is significant, crosses "
+                "where it is significantly negative.",
             ),
             _embed_figure(
                 plot_reliability(maps), "Reliability of the terciles, and rank histogram."
