@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xai4land.emulator.inputs import time_name
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
-from xai4land.grids.time import count_months, move_into_bounds
+from xai4land.grids.time import count_months
 from xai4land.settings import resolve_settings
 from xai4land.training.settings import MapSettings
-from xai4land.units import convert_units
 from xai4land_land.leaf.climate import CLIMATE
 from xai4land_land.leaf.cover import CROSSWALK
 from xai4land_land.leaf.inputs import form_inputs
-from xai4land_land.leaf.outputs import LAI, GrowingClass, LeafArea, LeafAreaEmulator
+from xai4land_land.leaf.observed import read_leaf_area
+from xai4land_land.leaf.outputs import GrowingClass, LeafArea, LeafAreaEmulator
 from xai4land_land.legends import LEGENDS, flag_meanings
 
 __all__ = ["fit_leaf_area"]
@@ -121,7 +120,7 @@ def fit_leaf_area(
     from xai4land.training.regions import Region
 
     training = resolve_settings(MapSettings, settings, changes, parameters=_PARAMETERS)
-    observed = _read_truth(truth)
+    observed = read_leaf_area(truth)
     leaves = describe_classes(data, bounds, lags)
     variables = tuple(v for v in CLIMATE if v in climate)
     formed = form_inputs(data, climate, leaves, variables)
@@ -205,24 +204,6 @@ def describe_classes(
         legend={k: v for k, v in merged.items() if k not in names},
         lags=lags,
     )
-
-
-def _read_truth(truth: xr.Dataset | xr.DataArray) -> xr.DataArray:
-    """Return the leaf area index of a dataset, checked."""
-    if isinstance(truth, xr.Dataset):
-        truth = move_into_bounds(truth)
-        named = [LAI] if LAI in truth else [n for n in ("lai", "LAI") if n in truth]
-        if not named:
-            raise InputError(
-                f"the truth has no {LAI!r}: there are {', '.join(map(str, truth.data_vars))}; "
-                "give the DataArray itself"
-            )
-        truth = truth[named[0]]
-    if time_name(truth) is None:
-        raise InputError("the truth has no time axis, expected months")
-    if "units" in truth.attrs:
-        truth = convert_units(truth, "1")
-    return truth.rename({str(time_name(truth)): "time"})
 
 
 def _match_months(formed: xr.Dataset, truth: xr.DataArray) -> tuple[xr.Dataset, xr.DataArray]:

@@ -8,10 +8,11 @@ import xarray as xr
 from xai4land.errors import InputError
 from xai4land.grids.cells import cell_areas
 from xai4land.grids.grid import Grid
-from xai4land.grids.time import count_months, find_time
+from xai4land.grids.time import count_months
 from xai4land.scores.blocks import MIN_BLOCKS
 from xai4land.scores.significance import block_bootstrap
 from xai4land.typing import Floats, Ints
+from xai4land_land.leaf.observed import read_leaf_area
 
 __all__ = ["score_leaf_area"]
 
@@ -28,7 +29,11 @@ SAMPLES, LEVEL = 500, 0.9
 
 
 def score_leaf_area(
-    made: xr.DataArray, truth: xr.DataArray, *, block: float = 10.0, intervals: bool = True
+    made: xr.Dataset | xr.DataArray,
+    truth: xr.Dataset | xr.DataArray,
+    *,
+    block: float = 10.0,
+    intervals: bool = True,
 ) -> xr.Dataset:
     """Score leaf area against the truth, at months and pixels that both know.
 
@@ -38,8 +43,8 @@ def score_leaf_area(
 
     Parameters
     ----------
-    made, truth : DataArray, shape (time, latitude, longitude)
-        On one grid; their common months count.
+    made, truth : Dataset or DataArray, shape (time, latitude, longitude)
+        ``leaf_area_index``. On one grid; their common months count.
     block : float
         Degrees of the square blocks of the area, which are drawn with replacement for the 90 %
         intervals, since neighbours err alike.
@@ -66,7 +71,7 @@ def score_leaf_area(
     >>> round(float(scores.bias), 4), round(float(scores.anomaly_share), 4)
     (0.5, 1.0)
     """
-    values, months, grid = _align(made, truth)
+    values, months, grid = _align(read_leaf_area(made, "leaf area"), read_leaf_area(truth))
     sums = _sum_parts(values[0], values[1], months)
     weights = cell_areas(grid).values.ravel()
     sums *= (weights / weights.sum())[:, None]
@@ -96,14 +101,13 @@ def _align(made: xr.DataArray, truth: xr.DataArray) -> tuple[list[Floats], Ints,
     grids = [Grid.of(array) for array in (made, truth)]
     if not (grids[0].lat == grids[1].lat and grids[0].lon == grids[1].lon):
         raise InputError("leaf area and truth are on different grids; regrid one of them")
-    axes = [str(find_time(array)) for array in (made, truth)]
-    numbers = [count_months(a, axis) for a, axis in zip((made, truth), axes, strict=True)]
+    numbers = [count_months(array) for array in (made, truth)]
     months, *places = np.intersect1d(numbers[0], numbers[1], return_indices=True)
     if not len(months):
         raise InputError("leaf area and truth have no month in common")
     values = [
-        array.isel({axis: at}).transpose(axis, *grid.names).values.astype(np.float64)
-        for array, axis, at, grid in zip((made, truth), axes, places, grids, strict=True)
+        array.isel(time=at).transpose("time", *grid.names).values.astype(np.float64)
+        for array, at, grid in zip((made, truth), places, grids, strict=True)
     ]
     return [one.reshape(len(months), -1) for one in values], months % 12, grids[1]
 
