@@ -17,9 +17,11 @@ class LandAccessor(Accessor):
 
     evaluate = Method(lambda: land.evaluate, arrays="convert")
     fit = Method(lambda: land.fit)
+    fit_leaf_area = Method(lambda: land.fit_leaf_area)
     flip_rates = Method(lambda: land.flip_rates, arrays="convert")
     form_demand = Method(lambda: land.form_demand)
     form_hilda_states = Method(lambda: land.form_hilda_states)
+    leaf_area = Method(lambda: land.leaf_area)
     plot = Method(lambda: land.plot, arrays="convert")
     plot_change = Method(lambda: land.plot_change, arrays="convert")
     plot_scores = Method(lambda: land.plot_scores)
