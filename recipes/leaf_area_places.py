@@ -7,7 +7,7 @@
 - the fractions of the eight classes of ``modis-landcover-0p05`` (lat, lon);
 - ``elevation`` (lat, lon), m, where the file has it.
 
-``read_earth`` gives cells of half a degree with the leaf area index of four months of 2014.
+``read_earth`` gives cells of half a degree with the mean leaf area index of four months of 2014.
 ``temperature_at`` gives the climate of any of these.
 """
 
@@ -269,57 +269,42 @@ def _mean_in_cells(fine: xr.DataArray, coarse: xr.DataArray) -> xr.DataArray:
     return xr.DataArray(values, coords, ("lat", "lon")).reindex_like(coarse)
 
 
-EARTH_STEP = 0.5
 SEASONS = (1, 4, 7, 10)
 """The months of which the map of 2014 is the mean."""
 FULL_SCALE = 7.0
 """Leaf area index of the brightest value of the images."""
-WARM, COLD = 278.15, 263.15
-"""K: with a warmer coldest month no image is missing for snow; with a colder one some may be."""
+WARM = 278.15
+"""K: where the coldest month is warmer, no image is missing for snow."""
 
 
 def read_earth(folder: Path) -> xr.Dataset:
-    """Read cells of half a degree with the mean leaf area index of the months of 2014 that are known.
+    """Read cells of half a degree with the mean leaf area index of four months of 2014.
 
-    The file holds the bytes of four images' mean, times seven, of which only the last eight bits
-    are kept: 183, the inverse of seven modulo 256, brings the mean back. Each image without a value
-    counts as 255 in this mean; it adds 63.75. Where winters are warm no image is missing. Where
-    they are cold, leaf area of what is left of the year adds less than 63.75, so the number of
-    missing images is known. In between it is not, and these cells are left out.
+    The file holds bytes that overflowed: the mean of four images times seven, of which the last
+    eight bits are kept. Times 183, the inverse of seven modulo 256, they give the mean back. An
+    image without a value, under snow or in the polar night, counts as 255 in it: the map says 5 in
+    the tundra. Hence only cells with warm winters are known here.
 
     Returns
     -------
     Dataset
-        ``leaf_area_sum`` (lat, lon): leaf area index summed over the months that are known;
-        ``missing``: how many of the four are missing, winter first; fractions, ``elevation``,
+        ``leaf_area_mean`` (lat, lon), missing where winters are cold; fractions, ``elevation``,
         ``koppen``.
     """
     land = folder / "land"
     data = xr.open_dataset(land / "global_lai_2014_0p1.nc").lai.load()
-    image = _unwrap(data)
+    image = (np.rint(data * 255) * 183 % 256).where(data.notnull())
     states = xr.open_dataset(land / "global_states_2019_0p25.nc").isel(time=0, drop=True).load()
-    cells = states[list(CLASSES)].coarsen(lat=2, lon=2).mean()
-    cells["elevation"] = _interpolate(read_elevation(folder).coarsen(lat=3, lon=3).mean(), cells)
     koppen = xr.open_dataset(land / "global_static_0p1.nc").koppen
-    cells["koppen"] = koppen.isel(lat=slice(2, None, 5), lon=slice(2, None, 5)).reindex_like(
-        cells, method="nearest", tolerance=0.01
-    )
-    coldest = temperature_at(cells, folder).min("month")
-    here = coldest.reindex_like(image, method="nearest", tolerance=EARTH_STEP)
-    missing = xr.where(here > WARM, 0, np.floor(image / 63.75)).where(
-        image.notnull() & ((here > WARM) | ((here < COLD) & (here.lat > 0)))
-    )
-    total = (image - 63.75 * missing) * len(SEASONS) * FULL_SCALE / 255
-    share = total.notnull().coarsen(lat=5, lon=5).mean()
-    mean_missing = missing.coarsen(lat=5, lon=5).mean()
-    uniform = (share > 0.8) & (abs(mean_missing - mean_missing.round()) < 0.05)
-    found = total.coarsen(lat=5, lon=5).mean().where(uniform)
-    cells["leaf_area_sum"] = found.reindex_like(cells, method="nearest", tolerance=0.01)
-    cells["missing"] = mean_missing.round().reindex_like(cells, method="nearest", tolerance=0.01)
-    return cells.where(cells.water <= MAX_WATER)
+    cells = states[list(CLASSES)].coarsen(lat=2, lon=2).mean()
 
+    def place(array: xr.DataArray) -> xr.DataArray:
+        return array.reindex_like(cells, method="nearest", tolerance=0.01)
 
-def _unwrap(data: xr.DataArray) -> xr.DataArray:
-    """Return the bytes of the images' mean, from seven times them modulo 256."""
-    code = np.rint(data * 255)
-    return (code * 183 % 256).where(data.notnull())
+    cells["elevation"] = _interpolate(read_elevation(folder).coarsen(lat=3, lon=3).mean(), cells)
+    cells["koppen"] = place(koppen.isel(lat=slice(2, None, 5), lon=slice(2, None, 5)))
+    parts = image.coarsen(lat=5, lon=5)
+    mean = place(parts.mean().where(parts.count() > 20)) * FULL_SCALE / 255
+    warm = temperature_at(cells, folder).min("month") > WARM
+    cells["leaf_area_mean"] = mean.where(warm & (cells.water <= MAX_WATER))
+    return cells
