@@ -105,7 +105,7 @@ def read_piave(data: xr.Dataset, step: float) -> xr.Dataset:
 
 
 def read_fraser(data: xr.Dataset, step: float) -> xr.Dataset:
-    """Read ten-day leaf area of land that is neither forest nor sealed: that of forest is made up."""
+    """Read ten-day leaf area of land that is not forest, whose leaf area is a constant."""
     dekads = data.lai_other.assign_coords(month=("dekad", np.arange(36) // 3 + 1))
     months = dekads.groupby("month").mean()
     known = data.fraction_other > 0.05
@@ -118,9 +118,7 @@ PLACES: Mapping[str, Place] = {
     "Sweden": Place("wrf_lai12m_sweden_3km.nc", read_wrf, 0.05, True, "MODIS, WRF's"),
     "Japan": Place("wrf_lai12m_japan_30km.nc", read_wrf, 0.3, True, "MODIS, WRF's"),
     "Kansai": Place("wrf_lai12m_kansai_6km.nc", read_wrf, 0.06, True, "MODIS, WRF's"),
-    "southwest China": Place(
-        "wrf_lai12m_southwest_china.nc", read_wrf, 0.25, True, "MODIS, WRF's"
-    ),
+    "southwest China": Place("wrf_lai12m_southwest_china.nc", read_wrf, 0.25, True, "MODIS, WRF's"),
     "Arcachon": Place(
         "arcachon_modis_lai_8day_2004_463m.nc", read_arcachon, 0.01, True, "MOD15A2H 2004"
     ),
