@@ -3,9 +3,10 @@
     python recipes/leaf_area.py FOLDER [OUT]
 
 ``FOLDER`` holds ``lai/``, ``land/`` and ``climate/``; ``leaf_area_places.py`` reads them. Each
-place counts the same. The Earth's map tells the mean of four months of cells with warm winters, where no
-place tells the months. Each place is left out once, with the cells of the map within three degrees,
-and so is each of Köppen's main zones; the scores on the card and the spread come from these.
+place counts the same. The Earth's map tells the mean of four months of cells with warm winters,
+where no place tells the months. Each place is left out once, with the cells of the map within three
+degrees, and so is each of Köppen's main zones; the scores on the card and the spread come from
+these.
 """
 
 from __future__ import annotations
@@ -164,8 +165,8 @@ def main(folder: Path, out: Path) -> None:
         outputs={**CARD.outputs.model_dump(), "spread": round(factor, 3)},
         training={
             "data": "monthly leaf area of MODIS in Sweden, Japan, southwest China and near "
-            "Arcachon; MODIS of 2014 (NEO), mean of four months; temperature of NCEP/NCAR, mean of 1971 to "
-            "2000, at the elevation of the pixel",
+            "Arcachon; MODIS of 2014 (NEO), mean of four months; temperature of NCEP/NCAR, mean "
+            "of 1971 to 2000, at the elevation of the pixel",
             "command": "python recipes/leaf_area.py FOLDER OUT",
             "limits": "a mean year of a handful of places; no rain; urban leaf area is that around",
         },

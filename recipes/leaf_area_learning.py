@@ -19,8 +19,8 @@ BOUNDS = {"forest": 8, "nonforest_natural": 7, "cropland": 7, "crop_mosaic": 7, 
 EARTH = "Earth"
 FOUR = [month - 1 for month in SEASONS]
 EARTH_FACTOR = 0.9
-"""Of the map of 2014, of another version of MODIS: the places are 0.91 (southwest China), 0.90 (Japan)
-and 0.85 (Kansai) of it where both are known."""
+"""Of the map of 2014, of another version of MODIS: where both are known, the places have 0.91 of it
+(southwest China), 0.90 (Japan) and 0.85 (Kansai)."""
 MEMBERS, WIDTH = 3, 8
 STEPS, BATCH = 250, 32
 MAX_CELLS, MAX_PIXELS = 4000, 600
