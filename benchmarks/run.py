@@ -32,6 +32,7 @@ TABLES = (
     "regrid",
     "catalogs",
     "seasonal",
+    "verification",
 )
 PACKAGES = (
     "xai4land",

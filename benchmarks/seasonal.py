@@ -20,8 +20,8 @@ MEMBERS = 100
 def table(settings: Settings) -> pd.DataFrame:
     """Emulator and references, from monthly fields in memory to members in memory."""
     jobs: dict[str, Callable[[], float]] = {
-        "seasonal-tas, a start": partial(once, "seasonal-tas", [1999]),
-        "seasonal-tas, 20 starts": partial(once, "seasonal-tas", range(1980, 2000)),
+        "seasonal, a start": partial(once, "seasonal", [1999]),
+        "seasonal, 20 starts": partial(once, "seasonal", range(1980, 2000)),
         "trend + damped persistence, a start": partial(once, "trend + damped persistence", [1999]),
         "eof-ridge, a start": partial(once, "eof-ridge", [1999]),
     }
@@ -35,7 +35,7 @@ def table(settings: Settings) -> pd.DataFrame:
 def once(emulator: str, years: Sequence[int]) -> float:
     """Seconds of the second forecast; the first one loads the emulator and learns the past."""
     obs = xai4land.sample("climate", years=range(1880, 2000))[["tas"]]
-    chosen = xai4land.load_emulator(emulator) if emulator == "seasonal-tas" else emulator
+    chosen = xai4land.load_emulator(emulator) if emulator == "seasonal" else emulator
     for _ in range(2):
         made = partial(forecast, obs, "DJF", members=MEMBERS, years=years, emulator=chosen)
         last = measure(lambda make=made: make(climatology=(1951, 1979)).compute())

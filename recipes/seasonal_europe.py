@@ -2,8 +2,8 @@
 
     python recipes/seasonal_europe.py FOLDER [OUT]
 
-``FOLDER`` is that of ``seasonal_tas.py``. Observations up to 1960 and both simulations are learned
-from, 1961-1980 choose amplitude and spread, and 1981-2000 are forecast: scores of Europe's cells
+``FOLDER`` is that of ``seasonal.py``. Observations up to 1960 and both simulations are learned
+from, 1961-1980 choose blend and spread, and 1981-2000 are forecast: scores of Europe's cells
 beside references, and pictures, which are written to the folder ``OUT``. About 6 minutes on one
 core.
 """
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import xarray as xr
-from seasonal_tas import REFERENCES, read_observations, read_simulations
+from seasonal import REFERENCES, read_observations, read_simulations
 
 from xai4land_seasonal import fit, forecast, plot, plot_plume, summarise, verify
 from xai4land_seasonal.data.seasons import STANDARD_SEASONS
@@ -39,7 +39,7 @@ def main(folder: Path, out: Path) -> None:
         simulation_weight=1.0,
         name="europe",
     )
-    print(f"amplitude {emulator.card.amplitude}, spread {emulator.card.spread}")
+    print(f"blend {emulator.card.blend}, spread {emulator.card.spread}")
     forecasts: xr.Dataset = forecast(
         obs, STANDARD_SEASONS, years=range(1981, 2001), emulator=emulator
     ).compute()

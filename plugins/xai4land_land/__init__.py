@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from xai4land_land.flips import flip_rates
     from xai4land_land.hilda import form_hilda_states
     from xai4land_land.landcover import form_demand, reconstruct
+    from xai4land_land.leaf.fitting import fit_leaf_area
+    from xai4land_land.leaf.mapping import leaf_area
+    from xai4land_land.leaf.references import leaf_area_reference
+    from xai4land_land.leaf.scores import score_leaf_area
     from xai4land_land.legends import HILDA, LAND_STATES, Legend
     from xai4land_land.luh2 import states_from_luh2
     from xai4land_land.luh2_files import open_luh2
@@ -29,9 +33,12 @@ __all__ = [
     "change_reference",
     "evaluate",
     "fit",
+    "fit_leaf_area",
     "flip_rates",
     "form_demand",
     "form_hilda_states",
+    "leaf_area",
+    "leaf_area_reference",
     "open_luh2",
     "place_by_truth",
     "place_randomly",
@@ -40,6 +47,7 @@ __all__ = [
     "plot_scores",
     "plot_years",
     "reconstruct",
+    "score_leaf_area",
     "score_years",
     "states_from_luh2",
     "summarise",
@@ -55,9 +63,12 @@ __getattr__, __dir__ = import_lazily(
         "change_reference": ".change.references",
         "evaluate": ".scores",
         "fit": ".fitting",
+        "fit_leaf_area": ".leaf.fitting",
         "flip_rates": ".flips",
         "form_demand": ".landcover",
         "form_hilda_states": ".hilda",
+        "leaf_area": ".leaf.mapping",
+        "leaf_area_reference": ".leaf.references",
         "open_luh2": ".luh2_files",
         "place_by_truth": ".oracles",
         "place_randomly": ".oracles",
@@ -66,6 +77,7 @@ __getattr__, __dir__ = import_lazily(
         "plot_scores": ".plots",
         "plot_years": ".yearly",
         "reconstruct": ".landcover",
+        "score_leaf_area": ".leaf.scores",
         "score_years": ".yearly",
         "states_from_luh2": ".luh2",
         "summarise": ".scores",

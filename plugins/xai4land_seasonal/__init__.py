@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from xai4land_seasonal.products.calibration import calibrate
     from xai4land_seasonal.products.combination import combine
     from xai4land_seasonal.products.forecast_maps import plot
+    from xai4land_seasonal.products.issuing import issue
+    from xai4land_seasonal.products.lead_lines import plot_skill_by_lead
+    from xai4land_seasonal.products.member_maps import plot_members
     from xai4land_seasonal.products.plume import plot_plume
-    from xai4land_seasonal.products.rebasing import rebase
     from xai4land_seasonal.products.reliability import plot_reliability
     from xai4land_seasonal.products.report import report
     from xai4land_seasonal.products.score_maps import plot_scores
     from xai4land_seasonal.products.terciles import tercile_probabilities
     from xai4land_seasonal.references import REFERENCES
+    from xai4land_seasonal.verification.rebasing import rebase
     from xai4land_seasonal.verification.scores import summarise
     from xai4land_seasonal.verification.verify import verify
 
@@ -41,10 +44,13 @@ __all__ = [
     "fit",
     "forecast",
     "hindcast_seasons",
+    "issue",
     "plot",
+    "plot_members",
     "plot_plume",
     "plot_reliability",
     "plot_scores",
+    "plot_skill_by_lead",
     "rebase",
     "report",
     "seasonal_means",
@@ -67,11 +73,14 @@ __getattr__, __dir__ = import_lazily(
         "fit": ".emulator.fitting",
         "forecast": ".forecasting",
         "hindcast_seasons": ".data.hindcasts",
+        "issue": ".products.issuing",
         "plot": ".products.forecast_maps",
+        "plot_members": ".products.member_maps",
         "plot_plume": ".products.plume",
         "plot_reliability": ".products.reliability",
         "plot_scores": ".products.score_maps",
-        "rebase": ".products.rebasing",
+        "plot_skill_by_lead": ".products.lead_lines",
+        "rebase": ".verification.rebasing",
         "report": ".products.report",
         "seasonal_means": ".data.means",
         "summarise": ".verification.scores",

@@ -16,7 +16,6 @@ from xai4land.commands.arguments import (
     EXISTING,
     MAPPING,
     NAMES,
-    NUMBERS,
     OVERWRITE,
     PATHS,
     PERIOD,
@@ -109,6 +108,24 @@ def forecast(
         click.echo(f"wrote {plot}")
 
 
+@click.command()
+@click.argument("data", type=EXISTING)
+@click.argument("folder", type=WRITTEN)
+@click.option("--leads", type=COUNTS, help="Whole months before a season; by default 1.")
+@click.option("--members", default=100, show_default=True)
+@click.option("--emulator", help="Name, file, or reference; by default the one that fits.")
+@CLIMATOLOGY
+@click.option("--period", type=PERIOD, help="Years of the terciles; by default the climatology's.")
+@click.option("--hindcast", default=0, show_default=True, help="Years before, to score.")
+@click.option("--calibrated", is_flag=True, help="Correct mean and spread by the hindcast.")
+@SEED
+@click.option("--overwrite", is_flag=True, help="Replace FOLDER if it was issued before.")
+def issue(data: Path, folder: Path, **how: Any) -> None:
+    """Forecast the coming season from the newest months in DATA; write FOLDER with maps and all."""
+    written = seasonal.issue(_open(data), folder, **drop_missing(how))
+    click.echo(f"wrote {written}: {', '.join(sorted(path.name for path in written.iterdir()))}")
+
+
 @click.command("fit-seasonal")
 @click.argument("data", type=EXISTING)
 @click.argument("out", type=WRITTEN)
@@ -123,8 +140,7 @@ def forecast(
 @click.option("--name", default="my-seasonal", show_default=True)
 @click.option("--title", default="", help="Title for the card.")
 @click.option("--licence", default="", help="Licence of the data, for the card.")
-@click.option("--amplitude", type=NUMBERS, help="One for each target; by default chosen.")
-@click.option("--spread", type=NUMBERS, help="One for each target; by default chosen.")
+@click.option("--chosen", type=EXISTING, help="Emulator whose blend and spread are kept.")
 @click.option("--parameters", type=MAPPING, help="Of the network, as JSON.")
 @add_options(*settings_options(Settings), DEVICE, QUIET)
 def fit(data: Path, out: Path, quiet: bool, **how: Any) -> None:
@@ -133,6 +149,8 @@ def fit(data: Path, out: Path, quiet: bool, **how: Any) -> None:
         raise InputError(f"{out} is no emulator's name; end it in .safetensors")
     check_output(out, data, how["grid"], *(how["simulations"] or ()))
     command = f"xai4land fit-seasonal {data.name} {out.name}"
+    if how.get("chosen") is not None:
+        how["chosen"] = xai4land.load_emulator(how["chosen"])
     made = seasonal.fit(_open(data), command=command, progress=not quiet, **_open_inputs(**how))
     made.save(out)
     click.echo(repr(made))
@@ -153,6 +171,7 @@ def fit(data: Path, out: Path, quiet: bool, **how: Any) -> None:
 @click.option("--intervals", default=0, show_default=True, help="Resamples for 90 % intervals.")
 @CLIMATOLOGY
 @click.option("--variable", help="By default the first that both have.")
+@click.option("--rebase", type=PERIOD, help="Bring all to this base first, as 1991-2020.")
 @SEED
 @click.option("--plot", type=WRITTEN, help="Save maps of the first metric.")
 @click.option("--report", type=WRITTEN, help="Write one page (.html) with maps and scores.")
@@ -186,6 +205,12 @@ def verify(
 @click.argument("forecast", type=EXISTING)
 @click.argument("obs", type=EXISTING)
 @click.argument("out", type=WRITTEN)
+@click.option(
+    "--method",
+    type=click.Choice(("regression", "crps", "logistic")),
+    default="regression",
+    show_default=True,
+)
 @click.option("--years", type=click.Choice(("others", "past")), default="others", show_default=True)
 @add_options(CLIMATOLOGY, OVERWRITE, QUIET)
 def calibrate(
@@ -234,4 +259,4 @@ def rebase(
     _write(made, out, overwrite, quiet)
 
 
-COMMANDS = [forecast, fit, verify, calibrate, tercile_probabilities, rebase]
+COMMANDS = [forecast, issue, fit, verify, calibrate, tercile_probabilities, rebase]

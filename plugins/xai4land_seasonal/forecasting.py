@@ -107,7 +107,8 @@ def forecast(
     )
     data = read_monthly(data)
     forecaster = choose_forecaster(data, emulator)
-    found = [v for v in guess_variables(data) if variables is None or v.name in variables]
+    known = guess_variables(data, absolute=climatology is not None)
+    found = [v for v in known if variables is None or v.name in variables]
     predictors = forecaster.predictors(found)
     starts = find_starts(number_months(data["time"]), wanted, lead, years)
     first_year = min((start + 2) // 12 for start in starts)

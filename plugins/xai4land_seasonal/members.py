@@ -9,7 +9,7 @@ import numpy as np
 from dask.delayed import delayed
 
 from xai4land.typing import Ints
-from xai4land_seasonal.data.history import History
+from xai4land_seasonal.data.history import History, Rain
 from xai4land_seasonal.data.seasons import SEASON_OF_MONTH
 from xai4land_seasonal.data.state import State
 from xai4land_seasonal.data.trends import Trend
@@ -43,7 +43,8 @@ def lazy_history(state: State, trend: Trend) -> Any:
     values = values.rechunk(-1) if isinstance(values, da.Array) else values
     flat = values.reshape(*values.shape[:2], -1)
     make = delayed(History, pure=True)
-    return make(flat, int(state.months[0]), state.days(), state.area(), trend)
+    rain = state.rain and delayed(Rain, pure=True)(*vars(state.rain).values())
+    return make(flat, int(state.months[0]), state.days(), state.area(), trend, rain)
 
 
 def forecast_members(
@@ -63,15 +64,15 @@ def forecast_members(
     request : Request
     """
     names = [str(name) for name in state.data["variable"].values]
-    targets = len(forecaster.targets(names))
+    targets = tuple(names.index(name) for name in forecaster.targets(names))
     grid, window = forecaster.window(state.grid)
     history = lazy_history(state, forecaster.trend)
     make = delayed(_forecast_starts, pure=True)
     parts = []
     for first in range(0, len(starts), STARTS_PER_TASK):
         some = starts[first : first + STARTS_PER_TASK]
-        shape = (len(some), request.members, targets, *grid.shape)
-        values = make(source, history, some, request, state.grid.shape, window)
+        shape = (len(some), request.members, len(targets), *grid.shape)
+        values = make(source, history, some, request, targets, state.grid.shape, window)
         parts.append(da.from_delayed(values, shape, np.float32))
     return da.concatenate(parts)  # type: ignore[no-any-return]
 
@@ -81,6 +82,7 @@ def _forecast_starts(
     history: History,
     starts: Ints,
     request: Request,
+    targets: tuple[int, ...],
     shape: tuple[int, int],
     window: GridIndex | None,
 ) -> np.ndarray:
@@ -90,9 +92,10 @@ def _forecast_starts(
         at = np.flatnonzero(starts % 12 == month)
         season = SEASON_OF_MONTH[month]
         years = starts[at] // 12 + season.crosses
-        part = forecaster.members(
+        made = forecaster.members(
             history, season, request.lead, years, request.members, request.seed
-        ).astype(np.float32)
+        )
+        part = history.restore(made, season, years, targets).astype(np.float32)
         if members is None:
             members = np.empty((len(starts), *part.shape[1:]), np.float32)
         members[at] = part

@@ -64,6 +64,16 @@ def test_models_with_other_units_calendars_and_grids_become_alike(cat):
     np.testing.assert_allclose(ours.values, 100 * raw.psl.values, rtol=1e-6)
 
 
+def test_rain_is_in_common_units_whatever_a_source_means_by_metres(cat):
+    [era] = open_simulations(cat.search(source_id="SAMPLE-ERA5", variable_id="tp")).values()
+    raw = stored(cat, source_id="SAMPLE-ERA5", variable_id="tp")
+    assert raw.tp.attrs["units"] == "m"
+    np.testing.assert_allclose(86.4 * era.pr.mean(), raw.tp.mean(), rtol=1e-5)
+    [model] = open_simulations(cat.search(source_id="SAMPLE-B", variable_id="pr")).values()
+    assert era.pr.attrs["units"] == model.pr.attrs["units"] == "kg m-2 s-1"
+    assert float(model.pr.mean()) == pytest.approx(float(era.pr.mean()), rel=0.1)
+
+
 def test_a_reanalysis_with_other_names_is_the_same(cat):
     [data] = open_simulations(cat.search(source_id="SAMPLE-ERA5")).values()
     raw = stored(cat, source_id="SAMPLE-ERA5", variable_id="t2m")

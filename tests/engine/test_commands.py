@@ -14,6 +14,7 @@ import xai4land
 import xai4land_land
 import xai4land_seasonal
 from xai4land.cli import cli
+from xai4land_seasonal.emulators import BUNDLED
 
 WRITES = {"out", "overwrite", "quiet", "zarr_format"}  # of write()
 
@@ -184,14 +185,14 @@ def test_texts_become_values(tmp_path, monkeypatch):
     CliRunner().invoke(
         command("fit-seasonal"),
         ["data.nc", "a.safetensors", "--simulations", "data.nc", "--leads", "0,1", "--epochs", "3",
-         "--parameters", '{"width": 16}', "--amplitude", "0.9"],
+         "--parameters", '{"width": 16}', "--chosen", str(BUNDLED["seasonal"])],
     )  # fmt: skip
     assert list(given["simulations"]) == ["data"]
     assert given["leads"] == (0, 1)
     assert given["epochs"] == 3
     assert "batch_size" not in given
     assert given["parameters"] == {"width": 16}
-    assert given["amplitude"] == (0.9,)
+    assert given["chosen"].card.name == "seasonal"
     CliRunner().invoke(
         command("forecast"),
         ["data.nc", "out.nc", "--seasons", "DJF,JJA", "--years", "1981-1983",

@@ -322,7 +322,7 @@ def test_verify_finds_damage(tmp_path, emulators, site):
         path = pull("small")
         table = verify()
         assert table.verified.all()
-        assert {"small", "sample-landcover", "seasonal-tas"} <= set(table.name)
+        assert {"small", "sample-landcover", "seasonal"} <= set(table.name)
         content = path.read_bytes()
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         assert "another SHA-256" in verify(["small"]).problem[0]

@@ -24,3 +24,35 @@ def test_a_hindcast_becomes_seasons_of_its_months():
         hindcast_seasons(data, "JFM")
     with pytest.raises(InputError, match="no dimension of starts"):
         hindcast_seasons(data.rename(init="x"), "DJF")
+
+
+def rain(values, units, **attrs):
+    starts = xr.date_range("2000-11-01", periods=2, freq="YS-NOV")
+    whole = np.broadcast_to(values, (2, 3))
+    dims = ("forecast_reference_time", "forecastMonth")
+    coords = {dims[0]: starts, dims[1]: [2, 3, 4]}
+    return xr.Dataset({"tprate": (dims, whole, {"units": units, **attrs})}, coords)
+
+
+@pytest.mark.parametrize(
+    ("units", "one"),
+    [("m s-1", 1e-8), ("mm/day", 0.864), ("kg m-2 s-1", 1e-5), ("mm month-1", 26.297)],
+)
+def test_variables_of_c3s_get_their_names_and_units(units, one):
+    made = hindcast_seasons(rain([one] * 3, units), "DJF", anomalies=False)
+    assert made.pr.units == "kg m-2 s-1"
+    np.testing.assert_allclose(made.pr, 1e-5, rtol=1e-3)
+    warm = rain([20.0] * 3, "degC").rename(tprate="t2m")
+    np.testing.assert_allclose(hindcast_seasons(warm, "DJF", anomalies=False).tas, 293.15)
+    with pytest.raises(InputError, match="cannot be converted"):
+        hindcast_seasons(rain([one] * 3, "furlongs"), "DJF")
+
+
+def test_rain_a_little_below_zero_is_zero():
+    lazy = rain([-0.01, 3.0, 3.0], "mm/day").chunk()
+    made = hindcast_seasons(lazy, "DJF", anomalies=False).pr * 86400
+    np.testing.assert_allclose(made, [3 * 59 / 90, 3 * 59 / 90], rtol=1e-6)
+    with pytest.raises(InputError, match="down to -2 mm a day: these are anomalies"):
+        hindcast_seasons(rain([-2.0, 3.0, 3.0], "mm/day").chunk(), "DJF").compute()
+    known = rain([-2.0, 3.0, 3.0], "mm/day", long_name="precipitation anomaly")
+    assert float(hindcast_seasons(known, "DJF", anomalies=False).pr[0]) > 0

@@ -86,8 +86,7 @@ def test_settings_come_as_a_file_and_keywords_override_them(world, tmp_path):
 @pytest.mark.parametrize(
     ("how", "match"),
     [
-        ({"validation": 0}, "expected years to choose amplitude and spread on"),
-        ({"amplitude": 1.0}, "amplitude=1.0, expected one number for each of"),
+        ({"validation": 0}, "expected years to choose the blend and the spread on"),
         ({"trend": "curve"}, "trend='curve', expected one of line, shrunk"),
         ({"predictors": ["zg"]}, "predictors=\\['zg'\\], but the data hold"),
         ({"region": "atlantis"}, "region 'atlantis', expected one of globe"),
@@ -104,3 +103,18 @@ def test_settings_come_as_a_file_and_keywords_override_them(world, tmp_path):
 def test_bad_fits_are_refused_before_training(world, how, match):
     with pytest.raises(InputError, match=match):
         fit(world, progress=False, parameters=TINY, **{"settings": ONCE, **how})
+
+
+def test_one_emulator_of_several_leads_is_less_sure_of_later_seasons(world):
+    emulator = fit(
+        world, leads=(0, 4), validation=10, progress=False, parameters=TINY, settings=ONCE
+    )
+    spread = [
+        float(
+            forecast(world, "JJA", lead=lead, years=[1949], members=40, emulator=emulator)
+            .tas.std("realization")
+            .mean()
+        )
+        for lead in (0, 4)
+    ]
+    assert spread[0] < 0.97 * spread[1]

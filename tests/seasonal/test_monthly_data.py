@@ -21,7 +21,7 @@ HOW = {
 
 @pytest.fixture(scope="module")
 def obs():
-    climate = xai4land.sample("climate").drop_vars("psl")
+    climate = xai4land.sample("climate").drop_vars(["psl", "pr"])
     return climate.sel(time=slice("1930", "2000")).load()
 
 

@@ -8,10 +8,11 @@ import xarray as xr
 
 from seasonal_worlds import monthly, red_noise
 from xai4land import InputError
-from xai4land_seasonal import REFERENCES, forecast
+from xai4land_seasonal import REFERENCES, forecast, seasonal_means
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.seasons import Season
 from xai4land_seasonal.references.analogs import Analogs
+from xai4land_seasonal.references.simple import RecentClimatology
 
 YEARS = 60
 FIRST = 1900
@@ -190,3 +191,15 @@ def test_spread_of_references_equals_their_errors(world):
 def test_too_few_years_before_a_season_are_refused(world):
     with pytest.raises(InputError, match="DJF 1905 has 4 years before it, expected at least 15"):
         forecast(world, "DJF", years=1905, emulator="trend")
+
+
+def test_the_climatology_of_the_last_years_is_their_mean():
+    world = monthly(red_noise(60, 3, 6))
+    summers = seasonal_means(world, "JJA").tas.values  # from 1900
+    for name, years in (("climatology of 10 years", 10), ("climatology of 30 years", 30)):
+        made = forecast(world, "JJA", years=[1950], members=60, emulator=name)
+        found = made.tas.mean("realization").squeeze()
+        np.testing.assert_allclose(found, summers[50 - years : 50].mean(0), atol=1e-5)
+    own = forecast(world, "JJA", years=[1950], members=60, emulator=RecentClimatology(7))
+    expected = summers[43:50].mean(0)
+    np.testing.assert_allclose(own.tas.mean("realization").squeeze(), expected, atol=1e-5)

@@ -14,6 +14,7 @@ from xai4land.cli import main
 from xai4land_seasonal import (
     anomalies,
     forecast,
+    rebase,
     report,
     seasonal_means,
     summarise,
@@ -199,7 +200,7 @@ def test_scores_are_the_same_of_a_forecast_that_was_written(tmp_path, ending):
         emulator="damped persistence",
         climatology=(1970, 1998),
     )
-    assert set(made.data_vars) == {"tas", "psl"}
+    assert set(made.data_vars) == {"tas", "psl", "pr"}
 
     def acc(forecast):
         scores = forecast.seasonal.verify(
@@ -212,3 +213,43 @@ def test_scores_are_the_same_of_a_forecast_that_was_written(tmp_path, ending):
     engine = "zarr" if ending == "zarr" else "netcdf4"
     with xr.open_dataset(path, engine=engine, chunks={}) as plain:
         np.testing.assert_allclose(acc(plain), acc(made), atol=1e-5)
+
+
+def test_another_base_changes_skill_over_climatology_and_no_correlation(world):
+    warming = world.copy()
+    years = xr.DataArray(np.arange(world.sizes["time"]) / 12, dims="time")
+    warming["tas"] = (
+        (world.tas + 0.05 * years).assign_attrs(world.tas.attrs).transpose(*world.tas.dims)
+    )
+    how = {"years": range(1935, 1960), "members": 8}
+    made = forecast(warming, "JJA", emulator="trend", climatology=None, **how).compute()
+    wanted = {
+        "references": ["climatology", "climatology of 10 years"],
+        "metrics": ["acc", "rmse", "msess"],
+        "dim": ("time", "lat", "lon"),
+    }
+    old = verify(made, warming, rebase=(1900, 1919), **wanted).compute()
+    new = verify(made, warming, rebase=(1935, 1959), **wanted).compute()
+    for metric in ("acc", "rmse"):
+        np.testing.assert_allclose(old[metric][0], new[metric][0], atol=1e-5)
+        np.testing.assert_allclose(old[metric][2], new[metric][2], atol=1e-5)
+    assert float(old.msess[0, 0]) > float(new.msess[0, 0]) + 0.3
+    assert (old.msess.sel(forecast="climatology") == 0).all()
+    by_hand = verify(
+        rebase(made, (1900, 1919), obs=warming), rebase(warming, (1900, 1919)), **wanted
+    )
+    np.testing.assert_allclose(old.msess, by_hand.msess, atol=1e-6)
+
+
+def test_absolute_observations_and_other_forecasts_are_rebased_alike(world, made):
+    absolute = world.copy()
+    absolute["tas"] = (world.tas + 12).assign_attrs(units="degC")
+    told = made.assign_attrs(climatology_period="1900-1929")
+    how = {"metrics": ["rmse", "msess"], "rebase": (1931, 1950)}
+    found = verify(told, absolute, references={"b": told}, climatology=(1900, 1929), **how)
+    anomaly = anomalies(world.tas + 12, (1900, 1929)).to_dataset()
+    expected = verify(made, anomaly, references={"b": made}, **how)
+    np.testing.assert_allclose(found.msess, expected.msess, atol=1e-5)
+    np.testing.assert_allclose(found.msess[0], found.msess[1])
+    with pytest.raises(InputError, match="of the years 1951-1980 are there"):
+        verify(made, world, rebase=(1951, 1980))

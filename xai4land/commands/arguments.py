@@ -20,7 +20,6 @@ __all__ = [
     "EXISTING",
     "MAPPING",
     "NAMES",
-    "NUMBERS",
     "OVERWRITE",
     "PAIRS",
     "PATHS",
@@ -118,7 +117,6 @@ def _mapping(text: str) -> dict[str, Any]:
 EXISTING = _Text("path", _existing, "a file or store that exists, or a group in one")
 WRITTEN = _Text("path", local_path, "a path on this machine")
 NAMES = _Text("names", _list_of(str), "names with commas between them")
-NUMBERS = _Text("numbers", _list_of(float), "numbers with commas between them")
 COUNTS = _Text("counts", _list_of(int), "whole numbers with commas between them")
 PATHS = _Text("files", _list_of(_existing), "files that exist, with commas between them")
 STEPS = _Text("years", _steps, "a year, or the first and the last one as 2014:1850")

@@ -173,7 +173,7 @@ class Emulator(AnyEmulator):
     0.25
     """
 
-    card_type = Card
+    card_type: ClassVar[type[AnyCard]] = Card
     card: MapCard
 
     def check(

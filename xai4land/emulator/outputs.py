@@ -70,6 +70,10 @@ class Outputs(Schema):
         """Return the inputs that lie between 0 and 1."""
         return self.fraction_inputs
 
+    def is_required(self, name: str) -> bool:
+        """Return whether the outputs are missing where an input is, which is not filled then."""
+        return name in self.bounded_inputs
+
     @property
     def whole_cells(self) -> bool:
         """Return whether outputs are fitted to the coarse inputs in each coarse cell."""

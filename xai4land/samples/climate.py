@@ -7,12 +7,14 @@ Anomalies of temperature are a few large modes and local weather,
 with P the patterns of the modes, D the persistence of each cell and R the projection that removes
 the patterns from local weather. So z and u follow from the field, and the best forecast of a month,
 that of linear inverse modelling (Penland and Sardeshmukh 1995), is a product of matrices.
+
+Precipitation follows from the modes and weather of its own; see :mod:`xai4land.samples.rain`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +25,9 @@ from xai4land.grids import cf
 from xai4land.grids.axis import Axis
 from xai4land.grids.cells import cell_areas
 from xai4land.grids.grid import Grid
+from xai4land.samples import rain
 from xai4land.samples.noise import Sphere
+from xai4land.samples.rain import draw_bell
 from xai4land.typing import Floats
 
 __all__ = ["best_correlation", "best_forecast", "climate", "forced"]
@@ -46,6 +50,10 @@ class Parameters:
         Temperature of each mode, orthonormal by area.
     pressure : ndarray, shape (cells, modes)
         Pressure of each mode, in Pa.
+    rain : ndarray, shape (cells, modes)
+        Patterns of the modes in the normal variable of precipitation (Q).
+    wetness : ndarray, shape (12, cells)
+        Mean of that variable in each month (w).
     projection : ndarray, shape (modes, cells)
         Maps temperature fields to the amplitudes of modes.
     propagators : ndarray, shape (12, modes, modes)
@@ -64,6 +72,8 @@ class Parameters:
 
     patterns: Floats
     pressure: Floats
+    rain: Floats
+    wetness: Floats
     projection: Floats
     propagators: Floats
     mode_noise: Floats
@@ -98,6 +108,8 @@ def model_parameters() -> Parameters:
     return Parameters(
         patterns,
         pressure,
+        rain.make_patterns(lat, lon),
+        rain.make_wetness(lat, land, winter),
         projection,
         _mode_propagators(),
         mode_noise,
@@ -110,12 +122,7 @@ def model_parameters() -> Parameters:
 
 def _raw_patterns(lat: Floats, lon: Floats) -> Floats:
     """Draw the patterns of the modes, shape (cells, modes), before they are orthogonalised."""
-
-    def bump(at: tuple[float, float], width: tuple[float, float], size: float = 1.0) -> Floats:
-        east = (lon - at[1] + 180) % 360 - 180
-        values: Floats = size * np.exp(-(((lat - at[0]) / width[0]) ** 2) - (east / width[1]) ** 2)
-        return values
-
+    bump = partial(draw_bell, lat, lon)
     tropics = bump((0, 0), (25, 1e6), 0.25)
     return np.stack(
         [
@@ -193,7 +200,7 @@ def forced(years: npt.ArrayLike) -> xr.DataArray:
 
 
 def climate(seed: int, years: list[int]) -> xr.Dataset:
-    """Simulate monthly temperature and pressure; see :func:`xai4land.sample`."""
+    """Simulate monthly temperature, pressure and precipitation; see :func:`xai4land.sample`."""
     if years != list(range(years[0], years[0] + len(years))):
         raise InputError("years must follow one another in a climate, as range(1900, 2021)")
     model = model_parameters()
@@ -212,7 +219,8 @@ def climate(seed: int, years: list[int]) -> xr.Dataset:
     anomaly = (modes @ model.patterns.T + local)[kept]
     tas = forced(years).values.reshape(-1, CELLS) + anomaly
     psl = 101325 + modes[kept] @ model.pressure.T + weather
-    return _make_dataset(years, tas, psl)
+    pr = rain.simulate(model, modes[kept], seed)
+    return _make_dataset(years, tas, psl, pr)
 
 
 def _remove_patterns(model: Parameters, values: Floats) -> Floats:
@@ -220,7 +228,7 @@ def _remove_patterns(model: Parameters, values: Floats) -> Floats:
     return np.asarray(values - (values @ model.projection.T) @ model.patterns.T)
 
 
-def _make_dataset(years: list[int], tas: Floats, psl: Floats) -> xr.Dataset:
+def _make_dataset(years: list[int], tas: Floats, psl: Floats, pr: Floats) -> xr.Dataset:
     """Give fields of shape (months, cells) their coordinates and CF attributes."""
     first = (np.arange(12 * len(years) + 1) + 12 * (years[0] - 1970)).astype("M8[M]")
     bounds = np.stack([first[:-1], first[1:]], 1).astype("M8[s]")
@@ -235,6 +243,7 @@ def _make_dataset(years: list[int], tas: Floats, psl: Floats) -> xr.Dataset:
     kinds = {
         "tas": (tas, "air_temperature", "K"),
         "psl": (psl, "air_pressure_at_mean_sea_level", "Pa"),
+        "pr": (pr, "precipitation_flux", "kg m-2 s-1"),
     }
     variables = {
         name: xr.DataArray(
@@ -252,8 +261,10 @@ def _make_dataset(years: list[int], tas: Floats, psl: Floats) -> xr.Dataset:
     return xr.Dataset(variables, coords, attrs)
 
 
-def best_forecast(data: xr.Dataset, month: int, lead: int = 1) -> xr.DataArray:
-    """Compute the best forecast of the anomalies of three months, from the field before them.
+def best_forecast(
+    data: xr.Dataset, month: int, lead: int = 1, variable: str = "tas"
+) -> xr.DataArray:
+    """Compute the expected anomalies of three months, from the field before them.
 
     Parameters
     ----------
@@ -263,12 +274,14 @@ def best_forecast(data: xr.Dataset, month: int, lead: int = 1) -> xr.DataArray:
         First month of the season, 1 to 12.
     lead : int
         Whole months between the last known one and the season.
+    variable : str
+        ``"tas"``, or ``"pr"``, which is no anomaly.
 
     Returns
     -------
-    DataArray of K, shape (year, lat, lon)
-        Anomaly against :func:`forced`, of the seasons that begin in each year; the mean is not
-        weighted by days.
+    DataArray, shape (year, lat, lon)
+        Of ``tas`` the anomaly against :func:`forced`, in K, of ``pr`` the precipitation, in
+        kg m-2 s-1, of the seasons that begin in each year; the mean is not weighted by days.
 
     Examples
     --------
@@ -285,28 +298,34 @@ def best_forecast(data: xr.Dataset, month: int, lead: int = 1) -> xr.DataArray:
     at = 12 * np.arange(len(years)) + last
     known = at >= 0
     modes = anomaly[at.clip(0)] @ model.projection.T
-    local = anomaly[at.clip(0)] - modes @ model.patterns.T
-    total = np.zeros_like(local)
-    for step in range(1, lead + 4):
-        modes = modes @ model.propagators[(last + step - 1) % 12].T
-        local = _remove_patterns(model, model.persistence * local)
-        if step > lead:
-            total += (modes @ model.patterns.T + local) / 3
+    if variable == "pr":
+        total = rain.expect(model, modes, last, lead)
+    else:
+        total = np.zeros((len(years), CELLS))
+        local = anomaly[at.clip(0)] - modes @ model.patterns.T
+        for step in range(1, lead + 4):
+            modes = modes @ model.propagators[(last + step - 1) % 12].T
+            local = _remove_patterns(model, model.persistence * local)
+            if step > lead:
+                total += (modes @ model.patterns.T + local) / 3
     values = np.where(known[:, None], total, np.nan).reshape(-1, *GRID.shape)
     return xr.DataArray(values, {"year": years, **GRID.coords()}, ("year", "lat", "lon"))
 
 
 @cache
-def best_correlation(month: int, lead: int = 1) -> xr.DataArray:
+def best_correlation(month: int, lead: int = 1, variable: str = "tas") -> xr.DataArray:
     """Compute the expected correlation of the best forecast with the outcome, without warming.
 
-    It follows from the stationary covariances of the model in each month.
+    It follows from the stationary covariances of the model in each month; that of precipitation
+    by drawing 4,000 years (to about 0.01).
 
     Parameters
     ----------
     month : int
         First month of the season, 1 to 12.
     lead : int
+    variable : str
+        ``"tas"`` or ``"pr"``.
 
     Returns
     -------
@@ -317,6 +336,17 @@ def best_correlation(month: int, lead: int = 1) -> xr.DataArray:
     >>> bool(best_correlation(12).sel(lat=5, lon=-125) > 0.8)
     True
     """
+    if variable == "pr":
+        last = month - 1 - lead - 1
+        covariance = _monthly_covariances()[1][last % 12]
+        values = rain.correlate_best(model_parameters(), covariance, last, lead)
+    else:
+        values = _best_tas_correlation(month, lead)
+    return xr.DataArray(values.reshape(GRID.shape), GRID.coords(), ("lat", "lon"))
+
+
+def _best_tas_correlation(month: int, lead: int) -> Floats:
+    """Compute the correlation from the covariances of modes and local weather, in each cell."""
     model = model_parameters()
     steps, covariances = _monthly_covariances()
     last = (month - 1 - lead - 1) % 12
@@ -336,8 +366,7 @@ def best_correlation(month: int, lead: int = 1) -> xr.DataArray:
                 pairs * np.einsum("ij,jk,ik->i", to_field @ path, covariances[now], to_field) / 9
             )
             path = steps[(now + b - a) % 12] @ path
-    values = np.sqrt(explained / total).reshape(GRID.shape)
-    return xr.DataArray(values, GRID.coords(), ("lat", "lon"))
+    return np.asarray(np.sqrt(explained / total))
 
 
 @cache

@@ -14,7 +14,7 @@ from xai4land.samples.noise import Noise, Sphere
 from xai4land.samples.relief import Relief, make_relief
 from xai4land.typing import Floats32
 
-__all__ = ["land_planet", "make_land_cover"]
+__all__ = ["FINE_DEGREES", "RATIO", "land_planet", "make_land_cover", "make_planet"]
 
 RATIO = 4
 """Fine cells in a coarse one along each axis."""
@@ -23,6 +23,13 @@ FINE_DEGREES = 0.25
 
 def land_planet(seed: int, years: Sequence[int]) -> xr.Dataset:
     """Make states, static features and truth of a planet; see :func:`xai4land.sample`."""
+    fine, relief, truth = make_planet(seed, years)
+    title = f"Synthetic planet, seed {seed}"
+    return make_dataset(fine, relief, truth, years, RATIO, title)
+
+
+def make_planet(seed: int, years: Sequence[int]) -> tuple[Grid, Relief, Codes]:
+    """Make the fine grid, what does not change in time, and the map of each year."""
     fine = Grid(
         Axis(np.arange(90 - FINE_DEGREES / 2, -90, -FINE_DEGREES)),
         Axis(np.arange(-180 + FINE_DEGREES / 2, 180, FINE_DEGREES), periodic=True, circular=True),
@@ -30,9 +37,7 @@ def land_planet(seed: int, years: Sequence[int]) -> xr.Dataset:
     )
     sphere = Sphere(fine.lat.values, fine.lon.values, seed)
     relief = make_relief(sphere, fine)
-    truth = make_land_cover(sphere, relief, years)
-    title = f"Synthetic planet, seed {seed}"
-    return make_dataset(fine, relief, truth, years, RATIO, title)
+    return fine, relief, make_land_cover(sphere, relief, years)
 
 
 def make_land_cover(noise: Noise, relief: Relief, years: Sequence[int]) -> Codes:

@@ -14,7 +14,7 @@ from xai4land.grids.grid import Grid
 from xai4land.samples.relief import Relief
 from xai4land.typing import Floats32
 
-__all__ = ["CLASSES", "Codes", "make_dataset"]
+__all__ = ["CLASSES", "Codes", "coarse_means", "make_dataset"]
 
 Codes = npt.NDArray[np.uint8]
 
@@ -97,7 +97,7 @@ def make_dataset(
     return data
 
 
-def _coarse_means(values: npt.NDArray[np.generic], ratio: int) -> Floats32:
+def coarse_means(values: npt.NDArray[np.generic], ratio: int) -> Floats32:
     """Average over coarse cells."""
     height, width = values.shape[-2:]
     shape = (*values.shape[:-2], height // ratio, ratio, width // ratio, ratio)
@@ -109,10 +109,10 @@ def _make_states(
     relief: Relief, truth: Codes, years: Sequence[int], ratio: int
 ) -> dict[str, Floats32]:
     """Derive LUH2's states from fractions of the truth; missing over cells that are all ocean."""
-    part = {k: _coarse_means(truth == k, ratio) for k in range(8)}
+    part = {k: coarse_means(truth == k, ratio) for k in range(8)}
     nonforest = part[GRASS] + part[SPARSE]
-    used = _coarse_means(np.isin(truth, (URBAN, CROPLAND, PASTURE)), ratio)
-    warm, dry = _coarse_means(relief.warmth, ratio), -_coarse_means(relief.wetness, ratio)
+    used = coarse_means(np.isin(truth, (URBAN, CROPLAND, PASTURE)), ratio)
+    warm, dry = coarse_means(relief.warmth, ratio), -coarse_means(relief.wetness, ratio)
     old = np.exp(-3 * used) * 0.9
     age = np.array(years)[:, None, None] - 1900
     crops = {

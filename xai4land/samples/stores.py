@@ -19,7 +19,7 @@ from xai4land.samples import sample
 
 __all__ = ["sample_catalog"]
 
-CATALOG_VERSION = 1
+CATALOG_VERSION = 2
 """Increased whenever the contents change."""
 COLUMNS = (
     "activity_id",
@@ -161,7 +161,7 @@ def _climate_stores() -> Stores:
         world = _convert_to_source(source, sample("climate", seed=seed, years=range(1950, 2000)))
         for experiment, years in (("historical", HISTORICAL_YEARS), ("ssp245", SCENARIO_YEARS)):
             part = world.isel(time=slice(12 * (years[0] - 1950), 12 * (years[-1] - 1949)))
-            for name in ("tas", "psl"):
+            for name in ("tas", "psl", "pr"):
                 row = _row(source, experiment, member, "Amon")
                 stores.append((row, part[[name]], file_format))
         if member == "r1i1p1f1":
@@ -175,13 +175,16 @@ def _reanalysis_stores() -> Stores:
     stores: Stores = []
     era = sample("climate", seed=5, years=range(1950, 2000))
     era = _count_eastward(era).drop_vars(["lat_bnds", "lon_bnds", "time_bnds"])
-    names = {"tas": "t2m", "psl": "msl", "lat": "latitude", "lon": "longitude"}
+    # Metres a day, in ERA5's monthly means.
+    metres = 86.4 * era.pr.astype(np.float64)
+    era["pr"] = metres.astype(np.float32).assign_attrs(units="m", long_name="Total precipitation")
+    names = {"tas": "t2m", "psl": "msl", "pr": "tp", "lat": "latitude", "lon": "longitude"}
     era = era.rename({**names, "time": "valid_time"})
     era = era.assign_coords(valid_time=era.valid_time.astype("M8[M]").astype("M8[s]"))
     for coord in ("latitude", "longitude", "valid_time"):
         era[coord].attrs.pop("bounds", None)
     era["valid_time"].attrs = {"standard_name": "time", "long_name": "time"}
-    for name in ("t2m", "msl"):
+    for name in ("t2m", "msl", "tp"):
         row = _row("SAMPLE-ERA5", "reanalysis", "r1i1p1f1", "mon")
         stores.append((row, era[[name]], "zarr"))
     return stores
@@ -197,6 +200,7 @@ def _convert_to_source(source: str, world: xr.Dataset) -> xr.Dataset:
         world = _count_eastward(world).convert_calendar("noleap", use_cftime=True)
         world["tas"] = (world.tas - 273.15).assign_attrs({**world.tas.attrs, "units": "degC"})
         world["psl"] = (world.psl / 100).assign_attrs({**world.psl.attrs, "units": "hPa"})
+        world["pr"] = (86400 * world.pr).assign_attrs({**world.pr.attrs, "units": "mm day-1"})
         world["height"] = ((), 2.0, {"units": "m", "standard_name": "height"})
         world = world.set_coords("height")
     if source == "SAMPLE-C":

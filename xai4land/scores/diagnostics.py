@@ -54,10 +54,7 @@ def _mann_whitney(mean: TimeMean, probability: Floats, happened: Floats, roundin
         difference = probability[..., k : k + 1] - probability
         tied = np.abs(difference) <= rounding * np.maximum(size[..., k : k + 1], size)
         better = np.where(tied, 0.5, difference > 0)
-        # The sum over one time is the time's weight.
-        event = np.zeros_like(events)
-        event[..., k] = events[..., k]
-        wins = wins + mean.sum(event) * mean.sum(others * better)
+        wins = wins + mean.at(events, k) * mean.sum(others * better)
     return divide(wins, mean.sum(events) * mean.sum(others))
 
 

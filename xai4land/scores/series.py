@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,10 @@ MIN_TIMES = 3
 
 ROUNDING_STEPS = 4
 """Steps between neighbouring numbers of a type that count as rounding."""
+
+
+VALUES_AT_ONCE = 150_000
+"""Scores of resamples that are computed at once: they stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,12 @@ class TimeMean:
         # One product of two matrices is faster than many small ones.
         flat = filled.reshape(-1, filled.shape[-1]) @ self.weights.T
         return np.asarray(flat.reshape((*filled.shape[:-1], *self.weights.shape[:-1])))
+
+    def at(self, values: Floats, time: int) -> Floats:
+        """Return valid values of one time, times its weight, shape (...) or (..., sample)."""
+        if self.weights is None:
+            return np.asarray(values[..., time])
+        return np.asarray(np.multiply.outer(values[..., time], self.weights[..., time]))
 
     def __call__(self, values: Floats) -> Floats:
         """Compute the weighted mean, shape (...) or (..., sample)."""
@@ -84,14 +94,25 @@ def apply_over_time(
     DataArray, shape (...) or (..., sample)
         Without attributes.
     """
-    mean = TimeMean(None if weights is None else _weights_by_time(weights, dim))
+    by_time = None if weights is None else _weights_by_time(weights, dim)
+
+    def means(series: int) -> Iterator[TimeMean]:
+        if by_time is None or by_time.ndim == 1:
+            yield TimeMean(by_time)
+            return
+        batch = max(VALUES_AT_ONCE // series, 1)
+        for at in range(0, len(by_time), batch):
+            yield TimeMean(by_time[at : at + batch])
 
     def apply_valid(*values: Floats) -> Floats:
         values = np.broadcast_arrays(*values)
         known = np.logical_and.reduce([np.isfinite(v) for v in values])
         valid = [np.where(known, v, np.nan).astype(np.float64) for v in values]
-        found = function(mean, *valid, **options)
-        return np.where(mean.count(known) >= MIN_TIMES, found, np.nan)
+        parts = []
+        for mean in means(known.size // known.shape[-1]):
+            found = function(mean, *valid, **options)
+            parts.append(np.where(mean.count(known) >= MIN_TIMES, found, np.nan))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, -1)
 
     samples = [] if weights is None else [str(d) for d in weights.dims if d != dim]
     score: xr.DataArray = xr.apply_ufunc(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
-from scipy.special import bdtr, ndtr
+from scipy.special import bdtr, ndtr, stdtr
 
 from xai4land.scores.deterministic import centre
 from xai4land.scores.ensembles import divide
@@ -19,6 +19,7 @@ __all__ = [
     "control_fdr",
     "correlation_pvalue",
     "effective_size",
+    "mean_pvalue",
     "random_walk",
 ]
 
@@ -76,6 +77,40 @@ def correlation_pvalue(correlation: xr.DataArray, size: xr.DataArray | float) ->
     tail = xr.apply_ufunc(ndtr, -z, dask="parallelized", output_dtypes=[np.float64])
     pvalue: xr.DataArray = tail.where(pairs > 3, 1.0).where(correlation.notnull())
     return pvalue
+
+
+def mean_pvalue(better: xr.DataArray, *, dim: str = "time") -> xr.DataArray:
+    """Compute the one-sided p-value of a positive mean, by Student's t-test.
+
+    The number of independent values is n (1 - a) / (1 + a) with the lag-1 autocorrelation a, from
+    3 to n (Wilks 2011, section 5.2.4). One less this p-value is that of a negative mean.
+
+    Parameters
+    ----------
+    better : DataArray
+        Such as a reference's score less a forecast's; see :func:`compare_scores`.
+
+    Examples
+    --------
+    >>> better = xr.DataArray([1.0, 2.0, 0.0, 1.0, 3.0, -1.0], dims="time")
+    >>> round(float(mean_pvalue(better)), 3), float(mean_pvalue(0 * better))
+    (0.072, 0.5)
+    """
+    rounding = relative_rounding(better)
+    return apply_over_time(_mean_pvalue, better, dim=dim, rounding=rounding)
+
+
+def _mean_pvalue(mean: TimeMean, x: Floats, rounding: float) -> Floats:
+    count = np.isfinite(x).sum(-1)
+    lag = _lag_one(mean, x, rounding)
+    size = np.clip(count * (1 - lag) / (1 + lag), 3, np.maximum(count, 3))
+    average = mean(x)
+    variance = mean((x - average[..., None]) ** 2) * count / np.maximum(count - 1, 1)
+    t = divide(average, np.sqrt(variance / size))
+    # What never changes is a certain gain, a certain loss, or none.
+    certain = np.where(average == 0, 0.0, np.copysign(np.inf, average))
+    t = np.where(np.isfinite(t), t, certain)
+    return np.asarray(stdtr(size - 1, -t))
 
 
 def compare_scores(score: xr.DataArray, reference: xr.DataArray) -> xr.DataArray:

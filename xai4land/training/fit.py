@@ -124,6 +124,8 @@ def fit_maps(
         window=_window(window, grids[0], targets[0]),
         licence=licence,
     )
+    if getattr(find_architecture(card), "pixelwise", False):
+        card = card.with_(window={"size": card.window.size, "overlap": 0})
     parts = [_Part.of(card, region, validation, chosen.seed) for region in regions]
     card = _measure(card, parts)
     card = card.with_(

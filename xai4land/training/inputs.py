@@ -88,7 +88,8 @@ def _describe(name: str, array: xr.DataArray, outputs: Outputs) -> Input:
         return Input(**about, role="categorical", codes=_codes(name, array, flagged))
     units = str(array.attrs.get("units", "1"))
     role = "static" if time_name(array) is None else "dynamic"
-    return Input(**about, role=role, units=units, fill=0.0)
+    fill = None if outputs.is_required(name) else 0.0
+    return Input(**about, role=role, units=units, fill=fill)
 
 
 def _codes(name: str, array: xr.DataArray, flagged: bool) -> tuple[int, ...]:
@@ -137,7 +138,7 @@ def measure_input(layers: Sequence[Layer], splits: Sequence[Split]) -> Input:
         update={
             "offset": round_digits(moments.mean),
             "scale": round_digits(moments.deviation) or 1.0,
-            "fill": round_digits(moments.mean),
+            "fill": None if spec.fill is None else round_digits(moments.mean),
             # Room for what the training blocks did not show; not for other units.
             "valid_range": (round_digits(moments.low - room), round_digits(moments.high + room)),
         }

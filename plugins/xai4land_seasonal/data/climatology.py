@@ -17,7 +17,7 @@ from xai4land_seasonal.data.levels import check_level
 from xai4land_seasonal.data.monthly import is_bounds, read_monthly
 from xai4land_seasonal.data.months import number_months
 
-__all__ = ["Climatology", "anomalies", "describe", "subtract_climatology"]
+__all__ = ["Climatology", "anomalies", "describe", "find_means", "subtract_climatology"]
 
 Data = TypeVar("Data", xr.Dataset, xr.DataArray)
 Climatology = tuple[int, int] | xr.Dataset | xr.DataArray | None
@@ -78,14 +78,11 @@ def subtract_climatology(
         return check_level(data, absolute=False)
     # One chunk along time: each block is checked with its own values, in few tasks.
     data = check_level(data.chunk({time: -1}) if data.chunks is not None else data, absolute=True)
-    if isinstance(climatology, tuple):
-        mean = _mean_of_period(data, climatology, before)
-    else:
-        mean = _match_given(data, climatology)
+    mean = find_means(data, climatology, before)
     departures: xr.DataArray = xr.apply_ufunc(
         _subtract,
         data,
-        mean.sortby("month"),
+        mean,
         kwargs={"at": data[time].dt.month.values - 1},
         input_core_dims=[[time], ["month"]],
         output_core_dims=[[time]],
@@ -95,6 +92,16 @@ def subtract_climatology(
         keep_attrs="override",
     )
     return mark_difference(departures.transpose(*data.dims))
+
+
+def find_means(
+    data: xr.DataArray, climatology: Climatology, before: int | None = None
+) -> xr.DataArray:
+    """Return the mean of each calendar month, from January on; see :func:`anomalies`."""
+    if isinstance(climatology, tuple):
+        return _mean_of_period(data, climatology, before)
+    assert climatology is not None
+    return _match_given(data, climatology).sortby("month")
 
 
 def _subtract(values: Floats, means: Floats, at: Ints) -> Floats:

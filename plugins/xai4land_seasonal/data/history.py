@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from threading import RLock
@@ -11,15 +11,35 @@ from typing import Any, TypeVar
 import numpy as np
 
 from xai4land.typing import Floats, Ints
+from xai4land_seasonal.data.precipitation import PrecipitationIndex
 from xai4land_seasonal.data.seasons import Season
 from xai4land_seasonal.data.trends import Trend, extrapolate_trend, sum_before
 
-__all__ = ["SLOW_YEARS", "History", "Inputs"]
+__all__ = ["SLOW_YEARS", "History", "Inputs", "Rain"]
 
 T = TypeVar("T")
-_PICKLED_ATTRIBUTES = ("first_year", "last", "values", "days", "area", "trend")
+_PICKLED_ATTRIBUTES = ("first_year", "last", "amounts", "days", "area", "trend", "rain")
 SLOW_YEARS = 10
 """Years over which the slow input, the mean departure from the trend, is computed."""
+
+
+@dataclass(frozen=True)
+class Rain:
+    """Which variables are absolute precipitation, and what its anomalies are against.
+
+    Attributes
+    ----------
+    at : tuple of int
+        Positions of the variables.
+    means : ndarray, shape (12, len(at), cells)
+        Climatology, which forecasts are anomalies from.
+    base : tuple of int, optional
+        First and last year that distributions are fitted to; by default all.
+    """
+
+    at: tuple[int, ...]
+    means: Floats
+    base: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,10 +74,14 @@ class Inputs:
 class History:
     """Monthly anomalies of one simulation or of the observations.
 
+    Those of precipitation, which is skewed and bounded by zero, are its standardised index in each
+    cell and month (or season) of the year: all forecasters work on these, and :meth:`restore`
+    returns to anomalies.
+
     Parameters
     ----------
     values : ndarray, shape (months, variables, cells)
-        Missing values are NaN.
+        Anomalies, but precipitation as it is. Missing values are NaN.
     first : int
         Number of the first month, counted from January of year 0.
     days : ndarray, shape (months,), optional
@@ -66,6 +90,13 @@ class History:
         Relative area of the cells; equal by default.
     trend : str
         Which trend departures are from; see :func:`xai4land_seasonal.data.trends.past_trend`.
+    rain : Rain, optional
+        Which variables are precipitation.
+
+    Attributes
+    ----------
+    amounts : ndarray, shape (years, 12, variables, cells)
+        The values as they were given, from the first January to the last December.
 
     Examples
     --------
@@ -84,6 +115,7 @@ class History:
         days: Floats | None = None,
         area: Floats | None = None,
         trend: Trend = "line",
+        rain: Rain | None = None,
     ) -> None:
         values = np.asarray(values, np.float64)
         ahead, length = first % 12, len(values)
@@ -93,11 +125,12 @@ class History:
         self.last = first + length - 1
         shape = ((ahead, after), (0, 0), (0, 0))
         padded = np.pad(values, shape, constant_values=np.nan)
-        self.values = padded.reshape(-1, 12, *values.shape[1:])
+        self.amounts = padded.reshape(-1, 12, *values.shape[1:])
         weights = np.ones(length) if days is None else np.asarray(days, np.float64)
         self.days = np.pad(weights, (ahead, after), constant_values=30.0)
         self.area = np.ones(values.shape[2]) if area is None else np.asarray(area, np.float64)
         self.trend: Trend = trend
+        self.rain = rain
         self._cache: dict[Hashable, Any] = {}
         self._lock = RLock()
 
@@ -125,15 +158,81 @@ class History:
         vars(self).update(state, _cache={}, _lock=RLock())
 
     @cached_property
+    def values(self) -> Floats:
+        """Anomalies of months, (years, 12, variables, cells); the index of precipitation."""
+        if self.rain is None:
+            return self.amounts
+        values, at = self.amounts.copy(), list(self.rain.at)
+        rain = values[:, :, at]
+        index = PrecipitationIndex.fit(rain[self._base_years]).normalise(rain)
+        # A month that is mostly dry tells nothing.
+        values[:, :, at] = np.where(np.isfinite(rain), np.nan_to_num(index), np.nan)
+        return values
+
+    @cached_property
     def seasons(self) -> Floats:
-        """Mean of the three months that begin at each month, (years, 12, variables, cells)."""
-        flat = self.values.reshape(-1, *self.values.shape[2:])
+        """Mean of the three months that begin at each month, (years, 12, variables, cells).
+
+        Of precipitation its index, missing where seasons are mostly dry.
+        """
+        means = self._season_means(self.amounts)
+        if self.rain is not None:
+            at = list(self.rain.at)
+            means[:, :, at] = self._season_index.normalise(means[:, :, at])
+        return means
+
+    def restore(
+        self, members: Floats, season: Season, years: Ints, variables: Sequence[int]
+    ) -> Floats:
+        """Return members as anomalies in the units of the data; no precipitation is below zero.
+
+        Parameters
+        ----------
+        members : ndarray, shape (years, members, targets, cells)
+        season : Season
+        years : ndarray of int
+            Of the seasons.
+        variables : sequence of int
+            Position of each target among the variables.
+        """
+        if self.rain is None or not set(variables) & set(self.rain.at):
+            return members
+        members, month = members.copy(), season.month - 1
+        rows = season.start(np.asarray(years)) // 12 - self.first_year
+        tiled = np.broadcast_to(self.rain.means, (len(self.amounts), *self.rain.means.shape))
+        means = self._season_means(tiled)[rows, month]
+        for target, variable in enumerate(variables):
+            if variable in self.rain.at:
+                k = self.rain.at.index(variable)
+                amount = self._season_index.take(k).restore(members[:, :, target], month)
+                members[:, :, target] = amount - means[:, None, k]
+        return members
+
+    @cached_property
+    def _season_index(self) -> PrecipitationIndex:
+        assert self.rain is not None
+        means = self._season_means(self.amounts[:, :, list(self.rain.at)])[self._base_years]
+        if self.rain.base is not None:
+            means[-1:, 10:] = np.nan  # these seasons end in the year after
+        return PrecipitationIndex.fit(means)
+
+    @property
+    def _base_years(self) -> slice:
+        assert self.rain is not None
+        if self.rain.base is None:
+            return slice(None)
+        first, last = (year - self.first_year for year in self.rain.base)
+        return slice(max(first, 0), last + 1)
+
+    def _season_means(self, months: Floats) -> Floats:
+        """Compute means of the three months that begin at each month, weighted by days."""
+        flat = months.reshape(-1, *months.shape[2:])
         weighted = flat * self.days[:, None, None]
         total = weighted[:-2] + weighted[1:-1] + weighted[2:]
         days = self.days[:-2] + self.days[1:-1] + self.days[2:]
-        means = np.full_like(flat, np.nan)
+        means = np.full(flat.shape, np.nan)
         means[:-2] = total / days[:, None, None]
-        return means.reshape(self.values.shape)
+        return means.reshape(months.shape)
 
     @cached_property
     def trends(self) -> tuple[Floats, Floats]:
@@ -143,6 +242,11 @@ class History:
             for values in (self.values, self.seasons)
         )
         return months, seasons
+
+    @cached_property
+    def departures(self) -> tuple[Floats, Floats]:
+        """Months and seasons as departures from their past trends."""
+        return self.values - self.trends[0], self.seasons - self.trends[1]
 
     def inputs(self, season: Season, lead: int, years: Ints, recent: int = 3) -> Inputs:
         """Return what is known when a season's forecast is made, for several years.
@@ -159,14 +263,14 @@ class History:
         """
         starts = season.start(np.asarray(years)) - 12 * self.first_year
         rows, month = starts // 12, season.month - 1
-        departures = self.values - self.trends[0]
+        departures = self.departures[0]
         flat = departures.reshape(-1, *departures.shape[2:])
         latest = starts - 1 - lead
         known = latest[:, None] - np.arange(recent)
         inside = (known >= 0) & (known < len(flat))
         months = np.where(inside[..., None, None], flat[known.clip(0, len(flat) - 1)], np.nan)
         trend = self.trends[1][:, month]
-        target = self.seasons[:, month] - trend
+        target = self.departures[1][:, month]
         slow = _running_mean(target)
         return Inputs(months, slow[rows], trend[rows], target[rows])
 

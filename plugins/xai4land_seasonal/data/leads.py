@@ -1,8 +1,8 @@
-"""Dimensions of hindcasts, and the months that their leads stand for."""
+"""The months that the leads of hindcasts stand for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -12,190 +12,117 @@ from xai4land.errors import InputError
 from xai4land.grids.time import holds_dates, number_of_month
 from xai4land.typing import Booleans, Floats, Ints
 from xai4land.units import find_conversion
+from xai4land_seasonal.data.hindcast_dims import HindcastDims, comes_from_grib
+from xai4land_seasonal.data.lagged import find_nominal_months
 from xai4land_seasonal.data.months import start_of_months
 
-__all__ = ["HindcastDims", "find_dims", "read_leads", "read_starts"]
+__all__ = ["NO_MONTH", "read_months"]
 
-MEMBER_NAMES = ("realization", "member", "number", "ensemble", "members", "ens", "M")
-START_NAMES = (
-    *("init", "forecast_reference_time", "start_date", "start", "initial_time", "reftime", "S"),
-)
-LEAD_NAMES = (
-    *("lead", "forecastMonth", "leadtime_month", "lead_time", "leadtime", "step", "L"),
-    *("forecast_period", "fcmonth", "lead_month"),
-)
+NO_MONTH = -1
+"""Number where a start and a lead together are of no month."""
 COUNTED_FROM_ONE = ("forecastMonth", "leadtime_month", "fcmonth")
-"""Names of leads that are counted from 1, the start's own month, as C3S defines them."""
+"""Names of leads that are counted from 1, the first whole month, as C3S defines them."""
 MAX_DAYS_TO_EDGE = 3
 """Days from the edge of a month within which a time is one of its edges and not its middle."""
 MONTH_DAYS = (27, 32)
+"""Fewest and most days between the leads of monthly means of starts on one day of the year."""
+MAX_DAYS_APART = 32
+"""Days by which two descriptions of a month may differ: one its beginning, one its end."""
 
 
-@dataclass(frozen=True)
-class HindcastDims:
-    """Names of the dimensions of a hindcast.
+def read_months(
+    data: xr.Dataset, dims: HindcastDims, starts: xr.DataArray, first: int | None = None
+) -> tuple[xr.DataArray, Ints]:
+    """Return the number of the month of each start and lead, and the nominal month of each start.
 
-    Attributes
-    ----------
-    start, lead : str
-    member : str or None
-        None where there is one member.
-    """
-
-    start: str
-    lead: str
-    member: str | None
-
-
-def find_dims(data: xr.Dataset) -> HindcastDims:
-    """Find the dimensions of a hindcast by their standard names, or else by usual names.
-
-    Raises
-    ------
-    InputError
-        If starts or leads are not found, or there are several of one kind.
-
-    Examples
-    --------
-    >>> find_dims(xr.Dataset({"tas": (("S", "L", "M"), np.zeros((2, 3, 4)))}))
-    HindcastDims(start='S', lead='L', member='M')
-    """
-    dims = sorted({str(d) for array in data.data_vars.values() for d in array.dims})
-    problems: list[str] = []
-    found: list[str | None] = []
-    for what, standard_name, names in (
-        ("starts", "forecast_reference_time", START_NAMES),
-        ("lead months", "forecast_period", LEAD_NAMES),
-        ("members", "realization", MEMBER_NAMES),
-    ):
-        described = [
-            d
-            for d in dims
-            if d in data.coords and data[d].attrs.get("standard_name") == standard_name
-        ]
-        named = described or [n for n in names if n in dims]
-        if not named and what == "starts":
-            named = [d for d in dims if d == "time" and _is_start(data)]
-        if len(named) > 1:
-            problems.append(
-                f"several dimensions of {what} ({', '.join(named)}), expected one; rename the "
-                "others, or select from them"
-            )
-        elif not named and what != "members":
-            problems.append(f"no dimension of {what} among {dims}; rename yours to {names[0]!r}")
-        found.append(named[0] if named else None)
-    InputError.raise_if(problems)
-    start, lead, member = found
-    assert start is not None
-    assert lead is not None
-    return HindcastDims(start, lead, member)
-
-
-def _is_start(data: xr.Dataset) -> bool:
-    """Return whether ``time`` is that of the start, as in files read by cfgrib."""
-    if "time" not in data.coords:
-        return False
-    described = "initial" in str(data["time"].attrs.get("long_name", ""))
-    return described or ("valid_time" in data.coords and data["valid_time"].ndim == 2)
-
-
-def read_starts(data: xr.Dataset, start: str) -> xr.DataArray:
-    """Return the dates of the starts.
-
-    Raises
-    ------
-    InputError
-        If there is no coordinate, or it holds no dates.
-    """
-    if start not in data.coords:
-        raise InputError(
-            f"the starts {start!r} have no coordinate, expected their dates; give them: "
-            f"ds.assign_coords({start}=pd.date_range('1993-11-01', periods={data.sizes[start]}, "
-            "freq='12MS'))"
-        )
-    dates = data[start]
-    if not holds_dates(dates):
-        raise InputError(
-            f"the starts {start!r} hold {dates.dtype} ({dates.values.ravel()[0]}, ...), expected "
-            "dates; decode them, xr.decode_cf(ds), or make them of years: "
-            f"ds.assign_coords({start}=[np.datetime64(f'{{int(y)}}-11-01') "
-            f"for y in ds.{start}.values])"
-        )
-    return dates
-
-
-def read_leads(data: xr.Dataset, dims: HindcastDims, first: int | None = None) -> tuple[Ints, int]:
-    """Return the number of the month of each lead, and the number of the start's own month.
-
-    Leads are numbers of months, or spans of time (also numbers in days or hours) to the first
-    instant, the middle or the end of months, told apart by the first one; bounds of leads and
-    ``valid_time`` go before.
+    Leads are numbers of months, the dates of months, or spans of time (also numbers in days or
+    hours) to the beginning, the middle or the end of months. Bounds of leads and ``valid_time`` go
+    before. Times at edges are ends where the data come from GRIB, whose steps end with the mean;
+    otherwise they are beginnings if the first of them is that of the nominal month, and ends if it
+    is the next one.
 
     Parameters
     ----------
     data : Dataset
     dims : HindcastDims
+    starts : DataArray of dates
     first : int, optional
         The number of the start's own month.
+
+    Returns
+    -------
+    DataArray of int
+        Along starts, leads and, if each member has a start of its own, members;
+        ``NO_MONTH`` for leads that are of other starts, as cfgrib lays them out.
+    ndarray of int
+        Nominal months.
 
     Raises
     ------
     InputError
-        If leads are in other units, not a month apart, contradict ``valid_time``, or begin after
-        the first month and nothing says how they are counted.
+        If leads are in other units, not a month apart, contradict ``valid_time``, or nothing says
+        how they are counted.
 
     Examples
     --------
-    >>> starts = np.array(["2000-11-01", "2001-11-01"], "M8[ns]")
+    >>> dates = np.array(["2000-11-01", "2001-11-01"], "M8[ns]")
     >>> days = xr.DataArray([15.0, 46.0], dims="L", attrs={"units": "days"})
-    >>> tas = xr.DataArray(np.zeros((2, 2)), {"S": starts, "L": days}, ("S", "L"), name="tas")
-    >>> read_leads(tas.to_dataset(), HindcastDims("S", "L", None))
-    (array([0, 1]), 0)
+    >>> tas = xr.DataArray(np.zeros((2, 2)), {"S": dates, "L": days}, ("S", "L"), name="tas")
+    >>> months, nominal = read_months(tas.to_dataset(), HindcastDims("S", "L", None), tas.S)
+    >>> months.values - nominal[:, None]
+    array([[0, 1],
+           [0, 1]])
     """
-    dates = read_starts(data, dims.start)
+    lead = data[dims.lead] if dims.lead in data.coords else None
     valid = _valid_times(data, dims)
-    if dims.lead not in data.coords:
-        if valid is None:
-            raise InputError(
-                f"the leads {dims.lead!r} have no coordinate, expected numbers of months; give "
-                f"them: ds.assign_coords({dims.lead}=range(1, {data.sizes[dims.lead] + 1})), where "
-                "1 is the month of the start"
-            )
-        numbers, absolute = _months_of_dates(valid, dates, dims.lead)
-    else:
-        lead = data[dims.lead]
-        days = _days(lead)
-        if days is None:
-            numbers, absolute = _months_of_numbers(data, lead)
-        else:
-            numbers, absolute = _months_of_days(data, dates, lead, days)
+    days = None if lead is None else _days(lead)
+    if lead is not None and holds_dates(lead):  # cfgrib's verifying_time: the first of the month
+        months = xr.DataArray(number_of_month(lead), dims=dims.lead)
+        return months.expand_dims({dims.start: starts.size}), find_nominal_months(data, starts)
+    if lead is not None and days is None:
+        return _read_numbers(data, dims, starts, lead, valid, first)
+    nominal = find_nominal_months(data, starts)
+    times = valid
+    if lead is not None and days is not None:
+        origin = _member_starts(data, dims, starts)
+        bounds = _lead_bounds(data, lead)
+        spans = days if bounds is None else _middles(lead, days, bounds)
+        times = _add_days(origin, xr.DataArray(spans, dims=dims.lead))
         if valid is not None:
-            numbers, absolute = _check_valid(numbers, absolute, valid, dates, dims.lead, first)
-    if first is not None:
-        return numbers, first
-    smallest = int(numbers.min())
-    if absolute or smallest == 0:
-        return numbers, 0
-    if smallest == 1 or dims.lead in COUNTED_FROM_ONE:
-        return numbers, 1
-    raise InputError(
-        f"the leads {dims.lead!r} begin with {smallest}, and nothing says which number the start's "
-        "own month has; give it: first=1 (or 0)"
-    )
+            _check_close(times, valid, dims.lead)
+            times = times if bounds is not None else valid
+    if times is None:
+        raise InputError(
+            f"the leads {dims.lead!r} have no coordinate, expected numbers of months; give "
+            f"them: ds.assign_coords({dims.lead}=range(1, {data.sizes[dims.lead] + 1})), where "
+            "1 is the month of the start"
+        )
+    months, middle = _months_of_times(times, dims, days)
+    if not middle:
+        months = _settle_edges(months, nominal, data, dims, starts, first)
+    others = [str(d) for d in months.dims if d != dims.start]
+    earliest = months.where(months != NO_MONTH).min(others)
+    # A date within its own first month is a label of the month, and no start.
+    return months, np.fmin(nominal, earliest.values).astype(np.int64)
 
 
-def _valid_times(data: xr.Dataset, dims: HindcastDims) -> np.ndarray | None:
-    """Return the times of starts and leads, shape (starts, leads), if the data give them."""
-    both = {dims.start, dims.lead}
+def _valid_times(data: xr.Dataset, dims: HindcastDims) -> xr.DataArray | None:
+    """Return the times of starts and leads, and perhaps of members, if the data give them."""
     for name, coord in data.coords.items():
         about = name == "valid_time" or coord.attrs.get("standard_name") == "time"
-        if about and set(coord.dims) == both and holds_dates(coord):
-            return np.asarray(coord.transpose(dims.start, dims.lead).values)
+        known = {dims.start, dims.lead, dims.member}
+        if not about or not {dims.lead} < {dims.start, *coord.dims} <= known:
+            continue
+        if holds_dates(coord) and (dims.start in coord.dims or data.sizes[dims.start] == 1):
+            plain = xr.DataArray(coord.values, dims=coord.dims)
+            return plain if dims.start in plain.dims else plain.expand_dims(dims.start)
     return None
 
 
 def _days(lead: xr.DataArray) -> Floats | None:
-    """Return leads that are spans of time in days; None if they are numbers of months."""
+    """Return leads that are spans of time in days; None if they are numbers of months or dates."""
+    if holds_dates(lead):
+        return None
     if lead.dtype.kind == "m":
         return np.asarray(lead.values / np.timedelta64(1, "D"), np.float64)
     if lead.dtype.kind not in "iuf":
@@ -214,8 +141,54 @@ def _days(lead: xr.DataArray) -> Floats | None:
     return np.asarray(lead.values * rule[0], np.float64)
 
 
-def _months_of_numbers(data: xr.Dataset, lead: xr.DataArray) -> tuple[Ints, bool]:
-    """Return months from numbers of months; and whether they count from the start's own as 0."""
+def _read_numbers(
+    data: xr.Dataset,
+    dims: HindcastDims,
+    starts: xr.DataArray,
+    lead: xr.DataArray,
+    valid: xr.DataArray | None,
+    first: int | None,
+) -> tuple[xr.DataArray, Ints]:
+    """Return months, and nominal ones, from numbers of months."""
+    numbers, halves = _whole_numbers(data, lead)
+    smallest = int(numbers.min())
+    whole = dims.lead in COUNTED_FROM_ONE
+    begin = first
+    if begin is None:
+        begin = 0 if halves else 1 if whole else smallest if smallest in (0, 1) else None
+    found, middle = (None, False) if valid is None else _months_of_times(valid, dims, None)
+    if begin is None and not middle:
+        raise InputError(
+            f"the leads {dims.lead!r} begin with {smallest}, and nothing says which number the "
+            "start's own month has; give it: first=1 (or 0)"
+        )
+    if begin is not None and smallest < begin:
+        raise InputError(
+            f"the leads {dims.lead!r} begin with {smallest}, before that of the start's own month, "
+            f"{begin}; correct them, or give first={smallest}"
+        )
+    said = middle or (whole and comes_from_grib(data))
+    counted = "" if said else "whole months" if whole else "months"
+    nominal = find_nominal_months(data, starts, counted=counted)
+    own = xr.DataArray(nominal, dims=dims.start)
+    months = own + xr.DataArray(numbers, dims=dims.lead) - (begin or 0)
+    if found is None or valid is None:
+        return months, nominal
+    # Numbers without a name may be counted from 0 or 1; C3S's and those of ``first`` may not.
+    sure = begin is not None and (halves or whole or first is not None)
+    apart = np.unique((found - months).values)
+    allowed = (0, 1) if not middle else (0,) if sure else (0, -1)
+    if apart.size > 1 or apart[0] not in allowed:
+        raise InputError(
+            f"the leads {dims.lead!r} ({numbers[:3].tolist()}, ...) and 'valid_time' "
+            f"({str(valid.values.ravel()[0])[:10]}, ...) contradict each other; correct or drop "
+            "one of them"
+        )
+    return found if middle else months, nominal
+
+
+def _whole_numbers(data: xr.Dataset, lead: xr.DataArray) -> tuple[Ints, bool]:
+    """Return numbers of months; and whether they are middles, which count from 0."""
     values = lead.values.astype(np.float64)
     if (edges := _lead_bounds(data, lead)) is not None:
         values = edges.mean(1)
@@ -232,28 +205,6 @@ def _months_of_numbers(data: xr.Dataset, lead: xr.DataArray) -> tuple[Ints, bool
     )
 
 
-def _months_of_days(
-    data: xr.Dataset, dates: xr.DataArray, lead: xr.DataArray, days: Floats
-) -> tuple[Ints, bool]:
-    """Return months from spans of time."""
-    steps = np.diff(days)
-    if steps.size and not ((steps >= MONTH_DAYS[0]) & (steps <= MONTH_DAYS[1])).all():
-        raise InputError(
-            f"the leads {lead.name!r} are {steps.min():.3g} to {steps.max():.3g} days apart, "
-            "expected monthly means; average the data over the months after each start first"
-        )
-    edges = _lead_bounds(data, lead)
-    if edges is not None:
-        as_days = edges / np.timedelta64(1, "D") if edges.dtype.kind == "m" else edges
-        scale = 1.0 if lead.dtype.kind == "m" else float(days[-1] / lead.values[-1])
-        middles = as_days.mean(1) * scale
-        inside = (days >= as_days[:, 0] * scale - 1) & (days <= as_days[:, 1] * scale + 1)
-        if not inside.all():
-            raise InputError(f"the leads {lead.name!r} lie outside their bounds; correct them")
-        return _months_of_dates(_add_days(dates, middles), dates, str(lead.name))
-    return _months_of_dates(_add_days(dates, days), dates, str(lead.name))
-
-
 def _lead_bounds(data: xr.Dataset, lead: xr.DataArray) -> Any:
     """Return the bounds of leads, shape (leads, 2); None if there are none."""
     named = lead.attrs.get("bounds", lead.encoding.get("bounds"))
@@ -268,65 +219,103 @@ def _lead_bounds(data: xr.Dataset, lead: xr.DataArray) -> Any:
     return np.sort(found.values, 1)
 
 
-def _add_days(dates: xr.DataArray, days: Floats) -> np.ndarray:
-    """Return dates after spans, shape (starts, leads)."""
-    if dates.dtype.kind == "M":
-        spans = np.round(days * 86400).astype("m8[s]")
-        return np.asarray(dates.values.astype("M8[s]")[:, None] + spans[None, :])
-    from datetime import timedelta
-
-    added = np.array([timedelta(days=float(d)) for d in days])
-    result: np.ndarray = dates.values[:, None] + added[None, :]
-    return result
+def _middles(lead: xr.DataArray, days: Floats, bounds: Any) -> Floats:
+    """Return the middles of bounds in days."""
+    as_days = bounds / np.timedelta64(1, "D") if bounds.dtype.kind == "m" else bounds
+    scale = 1.0 if lead.dtype.kind == "m" else float(days[-1] / lead.values[-1])
+    edges = np.asarray(as_days, np.float64) * (1.0 if bounds.dtype.kind == "m" else scale)
+    if not ((days >= edges[:, 0] - 1) & (days <= edges[:, 1] + 1)).all():
+        raise InputError(f"the leads {lead.name!r} lie outside their bounds; correct them")
+    return np.asarray(edges.mean(1))
 
 
-def _months_of_dates(times: np.ndarray, dates: xr.DataArray, name: str) -> tuple[Ints, bool]:
-    """Return months of times, shape (starts, leads): of edges or of middles, alike in all."""
-    flat = xr.DataArray(times.ravel(), dims="time")
+def _member_starts(data: xr.Dataset, dims: HindcastDims, starts: xr.DataArray) -> xr.DataArray:
+    """Return when members start: dates of their own along starts and members, or the starts."""
+    both = {dims.start, dims.member}
+    for coord in data.coords.values():
+        about = coord.attrs.get("standard_name") == "forecast_reference_time"
+        if set(coord.dims) == both and holds_dates(coord) and (about or coord.name == "time"):
+            return xr.DataArray(coord.values, dims=coord.dims)
+    return xr.DataArray(starts.values, dims=dims.start)
+
+
+def _add_days(origin: xr.DataArray, days: xr.DataArray) -> xr.DataArray:
+    """Return dates after spans, along the dimensions of both."""
+    if origin.dtype.kind == "M":
+        return origin.astype("M8[ns]") + np.round(days * 86400).astype("m8[s]").astype("m8[ns]")
+    add = np.vectorize(lambda date, count: date + timedelta(days=count), otypes=[object])
+    added: xr.DataArray = xr.apply_ufunc(add, origin, days)
+    return added
+
+
+def _check_close(times: xr.DataArray, valid: xr.DataArray, name: str) -> None:
+    """Refuse times by leads and by ``valid_time`` that cannot be of the same month."""
+    apart = np.abs(_in_days((times - valid).values.ravel()))
+    if (apart > MAX_DAYS_APART).any():
+        raise InputError(
+            f"the leads {name!r} and 'valid_time' are up to {apart.max():.0f} days apart: they "
+            "contradict each other; correct or drop one of them"
+        )
+
+
+def _months_of_times(
+    times: xr.DataArray, dims: HindcastDims, days: Floats | None
+) -> tuple[xr.DataArray, bool]:
+    """Return months of times, and whether these are middles; of edges, those that begin there."""
+    flat = xr.DataArray(times.values.ravel(), dims="time")
     months = number_of_month(flat)
     low, high = (start_of_months(months + k, flat) for k in (0, 1))
     after, before = _in_days(flat.values - low), _in_days(high - flat.values)
+    steps = np.diff(days) if days is not None else np.array([])
+    if ((steps < MONTH_DAYS[0]) | (steps > MONTH_DAYS[1])).any():
+        # Leads of several starts side by side: where one is of a start, it ends with a month.
+        exact = after < 1
+        daily = days is not None and ((days > 0) & (days < MONTH_DAYS[0])).any()
+        if daily or not exact.any() or (steps > MONTH_DAYS[1]).any():
+            raise InputError(
+                f"the leads {dims.lead!r} are {steps.min():.3g} to {steps.max():.3g} days apart, "
+                "expected monthly means; average the data over the months after each start first"
+            )
+        return times.copy(data=np.where(exact, months, NO_MONTH).reshape(times.shape)), False
     at_edge: Booleans = np.minimum(after, before) <= MAX_DAYS_TO_EDGE
-    if at_edge.all():
-        months = months + (before < after)
-    elif at_edge.any():
+    if at_edge.any() and not at_edge.all():
         raise InputError(
-            f"the leads {name!r} lie neither all in the middle nor all at the edges of months; "
-            f"say which month each is of: ds.assign_coords({name}=range(1, {times.shape[1] + 1}))"
+            f"the leads {dims.lead!r} lie neither all in the middle nor all at the edges of "
+            f"months; say which month each is of: ds.assign_coords({dims.lead}=range(1, "
+            f"{times.sizes[dims.lead] + 1}))"
         )
-    relative = months.reshape(times.shape) - number_of_month(dates)[:, None]
-    if (relative != relative[:1]).any():
+    months = months + (at_edge & (before < after))
+    return times.copy(data=months.reshape(times.shape)), not at_edge.all()
+
+
+def _settle_edges(
+    found: xr.DataArray,
+    nominal: Ints,
+    data: xr.Dataset,
+    dims: HindcastDims,
+    starts: xr.DataArray,
+    first: int | None,
+) -> xr.DataArray:
+    """Return months of times at edges: those that begin there, or those that end."""
+    own = xr.DataArray(nominal, dims=dims.start)
+    smallest = int((found - own).where(found != NO_MONTH).min())
+    begin = first
+    if begin is None and comes_from_grib(data):
+        begin = min(smallest, 1)
+    # A date within a month may be a start, or a label of the month.
+    labels = bool((starts.dt.day > 1).any()) and np.unique(nominal).size == nominal.size
+    if begin is None and smallest in (0, 1) and not labels:
+        begin = smallest
+    if begin is None:
         raise InputError(
-            f"the leads {name!r} stand for other months in some starts than in others; select "
-            "starts of one day of the month"
+            f"the leads {dims.lead!r} are edges of months, the first {smallest} months after that "
+            "of the start, and nothing says whether means begin or end there; give first=0 if "
+            "they begin, first=1 if they end"
         )
-    return relative[0], not bool(at_edge.all())
+    return (found - begin).where(found != NO_MONTH, NO_MONTH)
 
 
 def _in_days(spans: np.ndarray) -> Floats:
     if spans.dtype.kind == "m":
         return np.asarray(spans / np.timedelta64(1, "D"), np.float64)
     return np.array([span.total_seconds() / 86400 for span in spans], np.float64)
-
-
-def _check_valid(
-    numbers: Ints,
-    absolute: bool,
-    valid: np.ndarray,
-    dates: xr.DataArray,
-    name: str,
-    first: int | None,
-) -> tuple[Ints, bool]:
-    """Return months by ``valid_time`` where it decides; raise if it contradicts the leads."""
-    found, middle = _months_of_dates(valid, dates, name)
-    apart = np.unique(found - numbers)
-    allowed = (0, 1) if not middle else (0,) if absolute else (0, -1)
-    if first is not None:
-        allowed = (-first,) if middle else (-first, 1 - first)
-    if apart.size > 1 or apart[0] not in allowed:
-        raise InputError(
-            f"the leads {name!r} ({numbers[:3].tolist()}, ...) and 'valid_time' "
-            f"({found[:3].tolist()}, ... months after the start) contradict each other; correct or "
-            "drop one of them"
-        )
-    return (found, True) if middle and first is None else (numbers, absolute)

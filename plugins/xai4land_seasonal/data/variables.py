@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
 import xarray as xr
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from xai4land.catalogs.variables import known_variables
 from xai4land.emulator import Schema
 from xai4land.errors import InputError
 from xai4land.units import ANOMALY_NAMES, convert_units, is_difference
+from xai4land_seasonal.data.rates import divide_by_days
 
 __all__ = [
     "KNOWN_VARIABLES",
@@ -19,6 +20,7 @@ __all__ = [
     "default_variable",
     "find_variable",
     "guess_variables",
+    "is_there",
 ]
 
 
@@ -33,14 +35,26 @@ class Variable(Schema):
         As in CF.
     aliases : tuple of str
         Other names for it in data.
+    transform : str
+        What forecasters work on: the values (``"none"``), or their standardised precipitation
+        index (``"spi"``), which needs absolute values in kg m-2 s-1; see
+        :mod:`xai4land_seasonal.data.precipitation`.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
     standard_name: str = ""
     units: str = "1"
     aliases: tuple[str, ...] = ()
+    transform: Literal["none", "spi"] = "none"
+
+    @model_validator(mode="after")
+    def _has_units(self) -> Self:
+        if self.transform == "spi" and self.units != PRECIPITATION_UNITS:
+            raise ValueError(f"{self.name}: the index needs units {PRECIPITATION_UNITS!r}")
+        return self
 
 
+PRECIPITATION_UNITS = "kg m-2 s-1"
 ANOMALY_ALIASES = {"tas": ("tempanomaly", "temperature_anomaly")}
 """Names that are used for anomalies only."""
 KNOWN_VARIABLES = tuple(
@@ -49,6 +63,7 @@ KNOWN_VARIABLES = tuple(
         standard_name=known.standard_name,
         units=known.units,
         aliases=(f"{known.name}_anomaly", *known.aliases, *ANOMALY_ALIASES.get(known.name, ())),
+        transform="spi" if known.name == "pr" else "none",
     )
     for known in known_variables()
     if known.name in ("tas", "pr", "psl", "tos")
@@ -56,8 +71,15 @@ KNOWN_VARIABLES = tuple(
 """Variables that are recognised by several names: those of catalogs, and those of anomalies."""
 
 
-def guess_variables(data: xr.Dataset) -> tuple[Variable, ...]:
+def guess_variables(data: xr.Dataset, absolute: bool = True) -> tuple[Variable, ...]:
     """Return the variables of data; known ones are recognised by any of their names.
+
+    Parameters
+    ----------
+    data : Dataset
+    absolute : bool
+        Whether values may be absolute; anomalies, by this or by their metadata, are not
+        transformed.
 
     Examples
     --------
@@ -71,6 +93,8 @@ def guess_variables(data: xr.Dataset) -> tuple[Variable, ...]:
         if array.ndim < 3 or str(name).endswith(("_bnds", "_bounds")):
             continue
         known = next((v for v in KNOWN_VARIABLES if str(name) in (v.name, *v.aliases)), None)
+        if known is not None and (not absolute or is_difference(array)):
+            known = known.model_copy(update={"transform": "none"})
         found.append(
             known
             or Variable(
@@ -121,13 +145,7 @@ def find_variable(
     InputError
         If it is not there, there are several, or its units cannot be converted.
     """
-    named = [n for n in (variable.name, *variable.aliases) if n in data.data_vars]
-    if not named and variable.standard_name:
-        named = [
-            str(n)
-            for n, array in data.data_vars.items()
-            if array.attrs.get("standard_name") in _standard_names(variable)
-        ]
+    named = _find_names(data, variable)
     if len(named) != 1:
         seen = f"{len(named)} ({', '.join(named)})" if named else "none"
         raise InputError(
@@ -137,7 +155,14 @@ def find_variable(
         )
     found = data[named[0]]
     if "units" not in found.attrs:
+        if variable.transform == "spi":
+            raise InputError(
+                f"variable {found.name!r} has no units, expected {variable.units!r} or others of "
+                "precipitation; set attrs['units']"
+            )
         return found
+    if variable.units == PRECIPITATION_UNITS:
+        found = divide_by_days(found, variable.units, variable.standard_name)
     # Whether values are differences is known here, but metadata may contradict.
     return convert_units(
         found,
@@ -145,6 +170,29 @@ def find_variable(
         standard_name=variable.standard_name,
         differences=differences or is_difference(found),
     )
+
+
+def is_there(data: xr.Dataset, variable: Variable) -> bool:
+    """Return whether data have a variable, under whatever name.
+
+    Examples
+    --------
+    >>> is_there(xr.Dataset({"t2m": 0.0}), KNOWN_VARIABLES[0])
+    True
+    """
+    return bool(_find_names(data, variable))
+
+
+def _find_names(data: xr.Dataset, variable: Variable) -> list[str]:
+    """Return the names that a variable has in data: its own, aliases, or by standard name."""
+    named = [n for n in (variable.name, *variable.aliases) if n in data.data_vars]
+    if named or not variable.standard_name:
+        return named
+    return [
+        str(n)
+        for n, array in data.data_vars.items()
+        if array.attrs.get("standard_name") in _standard_names(variable)
+    ]
 
 
 def _standard_names(variable: Variable) -> set[str]:

@@ -16,7 +16,13 @@ from xai4land_seasonal.data.regions import Region, describe_region
 from xai4land_seasonal.data.trends import Trend
 from xai4land_seasonal.data.variables import Variable
 
-__all__ = ["SeasonalCard"]
+__all__ = ["METHODS", "Blend", "SeasonalCard"]
+
+METHODS = ("persistence", "network", "eof-ridge", "past mean")
+"""Methods that means are blended of; see :mod:`xai4land_seasonal.emulator.means`."""
+
+Blend = tuple[tuple[tuple[Annotated[float, Field(ge=0, le=4)], ...], ...], ...]
+"""Weights of the methods, for each lead and target."""
 
 
 class SeasonalCard(AnyCard):
@@ -39,9 +45,13 @@ class SeasonalCard(AnyCard):
         :func:`xai4land_seasonal.data.trends.past_trend`. Files without it take the line.
     sources : tuple of str
         Sources that it learned from; forecasts are made as of the first.
-    amplitude, spread : tuple of float
-        For each target: factors on the network's part of the mean, and on the departures of
-        members from it; chosen on validation years.
+    blend : tuple of tuple of tuple of float
+        For each lead and target: weights of :data:`METHODS` in the mean; chosen on validation
+        years, as what follows.
+    spread : tuple of float
+        For each target: factor on the noise.
+    noise_power : float
+        Of the noise's patterns; see :meth:`xai4land_seasonal.emulator.noise.ErrorCorrelation`.
     """
 
     kind: Literal["seasonal"] = "seasonal"
@@ -53,8 +63,9 @@ class SeasonalCard(AnyCard):
     region: Region | None = None
     trend: Trend = "line"
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
-    amplitude: tuple[Annotated[float, Field(ge=0, le=4)], ...]
+    blend: Blend
     spread: tuple[Annotated[float, Field(gt=0, le=10)], ...]
+    noise_power: Annotated[float, Field(ge=1, le=4)] = 1.0
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -65,8 +76,12 @@ class SeasonalCard(AnyCard):
             raise ValueError(f"targets are no predictors: {unknown}")
         if len(set(self.targets)) < len(self.targets) or len(set(self.leads)) < len(self.leads):
             raise ValueError("a target or a lead is named twice")
-        if not len(self.amplitude) == len(self.spread) == len(self.targets):
-            raise ValueError("amplitude and spread need one number a target")
+        if len(self.spread) != len(self.targets):
+            raise ValueError("spread needs one number a target")
+        if np.shape(self.blend) != (len(self.leads), len(self.targets), len(METHODS)):
+            raise ValueError(
+                f"blend needs, for each lead and target, the weights of {', '.join(METHODS)}"
+            )
         steps = np.diff(self.lat)
         if max(map(abs, self.lat)) > 90 or not ((steps > 0).all() or (steps < 0).all()):
             raise ValueError("latitudes are not sorted, or above 90")

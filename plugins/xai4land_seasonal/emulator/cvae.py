@@ -106,6 +106,7 @@ class CVAE(nn.Module):
         self.head = nn.Parameter(torch.zeros(count, width, targets * cells))
         self.patterns = nn.Parameter(torch.zeros(latent, targets, rows * columns))
         self.noise = nn.Parameter(torch.zeros(targets, HARMONICS, rows * columns))
+        self.noise_by_lead = nn.Parameter(torch.zeros(leads, targets, rows * columns))
 
     def encode(self, fields: torch.Tensor, condition: Condition) -> torch.Tensor:
         """Return tokens, (cases, patches, width), of inputs (cases, channels, rows, columns).
@@ -139,9 +140,10 @@ class CVAE(nn.Module):
         latent_part = torch.einsum("bl,lvc->bvc", latent, self.patterns)
         return fields + latent_part.reshape(fields.shape)
 
-    def log_sd(self, season: torch.Tensor) -> torch.Tensor:
+    def log_sd(self, condition: Condition) -> torch.Tensor:
         """Return the log standard deviation of p(y|x, z), (cases, targets, rows, columns)."""
-        found = torch.einsum("bh,vhc->bvc", harmonics(season), self.noise)
+        found = torch.einsum("bh,vhc->bvc", harmonics(condition.season), self.noise)
+        found = found + self.noise_by_lead[condition.lead]
         return found.clamp(-4, 2).reshape(*found.shape[:2], *self.shape)
 
     def _patches(self, fields: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from xai4land.emulator import AnyEmulator
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.typing import Floats, Ints
-from xai4land_seasonal.data.history import History, Inputs
+from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.seasons import Season
 from xai4land_seasonal.data.trends import Trend
 from xai4land_seasonal.data.variables import Variable
@@ -20,8 +20,6 @@ from xai4land_seasonal.emulator.card import SeasonalCard
 from xai4land_seasonal.forecaster import Forecaster, GridIndex, member_rng
 
 if TYPE_CHECKING:
-    import torch
-
     from xai4land_seasonal.emulator.network import Ensemble
 
 __all__ = ["SeasonalEmulator"]
@@ -30,7 +28,8 @@ __all__ = ["SeasonalEmulator"]
 class SeasonalEmulator(AnyEmulator, Forecaster):
     """A trained conditional VAE that forecasts seasons, with its card.
 
-    Its output is added to the trend of the years before; see the method's page.
+    Its mean is blended with other methods' and added to the trend of the years before, and members
+    depart from it as its errors do; see :doc:`/seasonal`.
 
     Parameters
     ----------
@@ -63,8 +62,9 @@ class SeasonalEmulator(AnyEmulator, Forecaster):
 
     @property
     def attrs(self) -> Mapping[str, str]:
-        """The file's hash."""
-        return {"emulator_sha256": self.sha256}
+        """The file's hash, and the years that were learned from."""
+        years = str(self.card.training.get("years", ""))
+        return {"emulator_sha256": self.sha256} | ({"training_years": years} if years else {})
 
     def predictors(self, available: Sequence[Variable]) -> tuple[Variable, ...]:
         """Return the card's predictors."""
@@ -109,72 +109,19 @@ class SeasonalEmulator(AnyEmulator, Forecaster):
                 f"lead={lead}, expected one that {self.card.name!r} learned: "
                 f"{', '.join(map(str, self.card.leads))}"
             )
-        inputs = history.inputs(season, lead, years)
-        members = np.full(
-            (len(years), count, len(self.card.targets), history.values.shape[-1]), np.nan
-        )
-        for i in range(len(years)):
-            rng = member_rng(seed, season, int(years[i]))
-            members[i] = self._forecast_one(inputs.take(i), season, lead, count, rng)
-        return members
+        from xai4land_seasonal.emulator.means import compute_means
+        from xai4land_seasonal.emulator.noise import draw_noise
 
-    def _forecast_one(
-        self,
-        inputs: Inputs,
-        season: Season,
-        lead: int,
-        count: int,
-        rng: np.random.Generator,
-    ) -> Floats:
-        """Compute members of one forecast, shape (count, targets, cells)."""
-        import torch
-
-        from xai4land_seasonal.emulator.cases import apply_persistence, make_fields
-
-        network, card = self._network, self.card
-        month, at = season.month - 1, card.leads.index(lead)
-        target_index = [[v.name for v in card.predictors].index(name) for name in card.targets]
-        scale = network.scale.double().numpy()[:, month]
-        fields = make_fields(inputs, scale)
-        persistent = apply_persistence(
-            fields, network.persistence[at].double().numpy(), target_index, month
-        )[0]
-        shape = (len(card.lat), len(card.lon))
-        with torch.inference_mode():
-            predictors = torch.from_numpy(fields).float().unflatten(-1, shape)
-            mean, departures = _sample(network, predictors, (month, at), count, rng)
-        mean *= np.array(card.amplitude)[:, None]
-        departures *= np.array(card.spread)[:, None]
-        trend = inputs.trend[0, target_index]
-        return np.asarray(trend + scale[target_index] * (persistent + mean + departures))
-
-
-def _sample(
-    network: Ensemble,
-    fields: torch.Tensor,
-    position: tuple[int, int],
-    count: int,
-    rng: np.random.Generator,
-) -> tuple[Floats, Floats]:
-    """Return the mean of the networks, (targets, cells), and the members' departures from it."""
-    import torch
-
-    from xai4land_seasonal.emulator.conditions import Condition
-
-    condition = Condition(*(torch.tensor([k]) for k in (*position, 0)))
-    means, departures = [], []
-    for k, one in enumerate(network.cvaes):
-        size = len(range(k, count, len(network.cvaes)))
-        encoded = one.encode(fields, condition)
-        prior = one.prior(encoded)
-        means.append(one.decode(encoded, prior.mean).flatten(2)[0].double().numpy())
-        if not size:
-            continue
-        normal = torch.from_numpy(rng.standard_normal((size, prior.mean.shape[1]))).float()
-        drawn = one.decode(encoded.expand(size, -1, -1), prior.rsample(normal)).flatten(2)
-        sd = torch.exp(one.log_sd(condition.season)).flatten(2)
-        noise = torch.from_numpy(rng.standard_normal(drawn.shape)).float()
-        departures.append((drawn + sd * noise).double().numpy())
-    members = np.concatenate(departures)
-    mean = np.mean(means, 0)
-    return mean, members - (members.mean(0) if count > 1 else mean)
+        network, card, month = self._network, self.card, season.month - 1
+        names = [v.name for v in card.predictors]
+        scale = network.scale[[names.index(name) for name in card.targets], month]
+        at = card.leads.index(lead)
+        sd = (scale * network.noise_sd[at, :, month]).double().numpy()
+        sd *= np.array(card.spread)[:, None]
+        patterns = network.noise_patterns[at].double().numpy()
+        means = compute_means(network, card, history, season, lead, years)
+        members = []
+        for year, mean in zip(years, means, strict=True):
+            noise = draw_noise(patterns, sd, count, member_rng(seed, season, int(year)))
+            members.append(mean + noise - (noise.mean(0) if count > 1 else 0.0))
+        return np.stack(members)

@@ -19,6 +19,7 @@ from xai4land.errors import InputError
 from xai4land.grids.grid import Target
 from xai4land.settings import resolve_settings
 from xai4land.training.loop import Training, seeded
+from xai4land.typing import Ints
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.regions import Region, find_region
 from xai4land_seasonal.data.seasons import SEASON_OF_MONTH
@@ -29,11 +30,17 @@ from xai4land_seasonal.data.variables import Variable, guess_variables
 from xai4land_seasonal.emulator.card import SeasonalCard
 from xai4land_seasonal.emulator.cases import Cases, find_known_years
 from xai4land_seasonal.emulator.emulator import SeasonalEmulator
+from xai4land_seasonal.emulator.means import find_blend
 from xai4land_seasonal.emulator.network import Ensemble
 from xai4land_seasonal.emulator.persistence import fit_persistence, fit_scale
 from xai4land_seasonal.emulator.settings import Settings
 from xai4land_seasonal.emulator.training import make_cases, train
-from xai4land_seasonal.emulator.tuning import tune
+from xai4land_seasonal.emulator.tuning import (
+    choose_power,
+    choose_spread,
+    fit_noise,
+    scaled_errors,
+)
 
 __all__ = ["fit"]
 
@@ -43,6 +50,7 @@ def fit(
     /,
     *,
     simulations: Simulations = None,
+    smooth: Sequence[str] = (),
     predictors: Sequence[str | Variable] | None = None,
     targets: Sequence[str] | None = None,
     leads: Sequence[int] = (1,),
@@ -54,8 +62,7 @@ def fit(
     title: str = "",
     licence: str = "",
     command: str = "",
-    amplitude: Sequence[float] | None = None,
-    spread: Sequence[float] | None = None,
+    chosen: SeasonalEmulator | None = None,
     parameters: Mapping[str, Any] | None = None,
     settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     device: str = "auto",
@@ -75,9 +82,13 @@ def fit(
         ``source_id`` (or ``member_id``), the first is forecast, the others are simulations.
     simulations : Dataset, mapping from str to Dataset, intake_esm.esm_datastore or None
         More sources to learn from, such as ``catalog.search(...)``; on any regular grid and
-        calendar.
+        calendar. A source may lack variables if it has a target.
+    smooth : sequence of str
+        Names of simulations that do not resolve the grid: rebuilt from a few EOFs, or coarser
+        than twice the grid. They steady the regression on a cell's own past, and the network does
+        not see them.
     predictors : sequence of str or Variable, optional
-        By default all monthly variables.
+        By default all monthly variables of ``data``; others may be those of the simulations.
     targets : sequence of str, optional
         Predictors whose seasons are forecast; by default all.
     leads : sequence of int
@@ -88,16 +99,16 @@ def fit(
         What is forecast: a name among :data:`xai4land_seasonal.data.regions.REGIONS`, or southern,
         northern, western and eastern edge; cells whose centre is inside. Predictors stay global.
     validation : int
-        The last years of ``data``, which are kept out of the training, and which ``amplitude``
-        and ``spread`` are chosen on; 0 to learn from all, with both as given.
+        The last years of ``data``, which are kept out of the training, and which the blend of
+        methods and the spread of members are chosen on; 0 to learn from all, with both as
+        ``chosen``.
     trend : str
         Which trend departures are from: ``"line"``, or ``"shrunk"``, which shrinks slopes by their
         noise; see :func:`xai4land_seasonal.data.trends.past_trend`.
     name, title, licence, command : str
         For the card.
-    amplitude, spread : sequence of float, optional
-        For each target: factors on the network's part of the mean and on the members'
-        departures, instead of chosen ones.
+    chosen : SeasonalEmulator, optional
+        Of fewer years, whose blend, spread and power of the noise are kept.
     parameters : mapping, optional
         Of :class:`xai4land_seasonal.emulator.cvae.CVAE`, and ``networks``, how many of them.
     settings : Settings, mapping or path-like, optional
@@ -138,23 +149,31 @@ def fit(
     except InputError as error:
         problems += error.problems
     sources = split_sources(data) + (split_sources(simulations) if simulations is not None else [])
-    known = {v.name: v for v in guess_variables(sources[0][1])}
-    chosen = [p if isinstance(p, Variable) else known.get(p) for p in predictors or known]
-    variables = [v for v in chosen if v is not None]
-    if len(variables) < len(chosen):
+    usual = guess_variables(sources[0][1])
+    known = {v.name: v for _, one in sources[1:] for v in guess_variables(one)}
+    known |= {v.name: v for v in usual}
+    found = [p if isinstance(p, Variable) else known.get(p) for p in predictors or usual]
+    variables = [v for v in found if v is not None]
+    if len(variables) < len(found):
         problems.append(f"predictors={list(predictors or [])}, but the data hold {list(known)}")
     wanted = tuple(targets or [v.name for v in variables])
     labels = [label for label, _ in sources]
-    factors = {"amplitude": amplitude, "spread": spread}
-    problems += _find_problems(labels, wanted, trend, validation, factors)
+    problems += _find_problems(labels, wanted, tuple(leads), trend, validation, chosen)
+    problems += [
+        f"smooth={name!r}, expected names among the simulations: {labels[1:]}"
+        for name in smooth
+        if name not in labels[1:]
+    ]
     edges = None
     try:
         edges = None if region is None else find_region(region)
     except InputError as error:
         problems += error.problems
     InputError.raise_if(problems)
-    states = read_states(sources, variables, find_grid(grid, sources[0][1]))
-    first, *others = [state.history(trend) for state in states]
+    states = read_states(sources, variables, find_grid(grid, sources[0][1]), wanted, smooth)
+    # Distributions, too, are learned without the years that are kept for validation.
+    first = states[0].history(trend, base=_find_learned_years(states[0], validation))
+    others = [state.history(trend) for state in states[1:]]
     card = _make_card(states[0], variables, wanted, leads, labels, edges).with_(
         name=name,
         title=title,
@@ -168,7 +187,8 @@ def fit(
         assert isinstance(network, Ensemble)
         held = first if validation else None
         histories = [learned, *others]
-        runs = _train(network, card, histories, held, states[0], training, device, progress)
+        whole = [label not in smooth for label in labels]
+        runs = _train(network, card, histories, whole, held, states[0], training, device, progress)
     if len(runs) < len(network.networks):  # interrupted: the others are untrained
         del network.networks[len(runs) :]
         made = {**card.architecture.parameters, "networks": len(runs)}
@@ -176,7 +196,8 @@ def fit(
     card = card.with_(
         training={
             "data": ", ".join(labels),
-            "years": _describe_years(states[0], validation),
+            "smooth": ", ".join(smooth),
+            "years": "{}-{}".format(*_find_learned_years(states[0], validation)),
             "validation_years": validation,
             "settings": asdict(training),
             "command": command,
@@ -185,37 +206,68 @@ def fit(
             "validation_loss": [run.validation for run in runs],
         }
     )
-    emulator = SeasonalEmulator(card, network.state_dict())
-    if validation:
-        years = np.arange(first.last_year - validation + 1, first.last_year + 1)
-        emulator = tune(emulator, first, years)
-    given = {name: tuple(values) for name, values in factors.items() if values is not None}
-    if given:
-        emulator = SeasonalEmulator(emulator.card.with_(**given), emulator.weights)
-    return emulator
+    years = np.arange(first.last_year - validation + 1, first.last_year + 1)
+    card = _fit_members(network, card, histories, first, years, chosen)
+    return SeasonalEmulator(card, network.state_dict())
+
+
+def _fit_members(
+    network: Ensemble,
+    card: SeasonalCard,
+    histories: Sequence[History],
+    held: History,
+    years: Ints,
+    chosen: SeasonalEmulator | None,
+) -> SeasonalCard:
+    """Choose the blend, learn the noise and tune it; some years of one history were held out."""
+    if chosen is not None:
+        names = ("blend", "spread", "noise_power")
+        card = card.with_(**{name: getattr(chosen.card, name) for name in names})
+    else:
+        card = card.with_(blend=find_blend(network, card, held, years))
+    correlations = fit_noise(network, card, histories)
+    if chosen is None:
+        errors = [
+            scaled_errors(network, card, held, lead, years)
+            / network.noise_sd[at].double().numpy().swapaxes(0, 1)[:, None]
+            for at, lead in enumerate(card.leads)
+        ]
+        cases = [part.reshape(-1, *part.shape[2:]) for part in errors]
+        spread = choose_spread(np.concatenate(cases), held.area * card.mask())
+        cases = [part / np.array(spread)[:, None] for part in cases]
+        power = choose_power(correlations, cases, card)
+        card = card.with_(spread=spread, noise_power=power)
+    for at, correlation in enumerate(correlations):
+        patterns = correlation.concentrate(card.noise_power)
+        shape = (len(patterns), *network.noise_patterns.shape[2:])
+        network.noise_patterns[at, : len(patterns)] = torch.from_numpy(patterns.reshape(shape))
+    return card
 
 
 def _find_problems(
     sources: Sequence[str],
     targets: tuple[str, ...],
+    leads: tuple[int, ...],
     trend: str,
     validation: int,
-    factors: Mapping[str, Sequence[float] | None],
+    chosen: SeasonalEmulator | None,
 ) -> list[str]:
-    """Return what is wrong with the sources' names, the trend, and amplitude and spread."""
+    """Return what is wrong with the sources' names, the trend, and what was chosen before."""
     problems = []
     if len(set(sources)) < len(sources):
         problems.append(f"two sources have one name: {list(sources)}; rename one")
     if trend not in get_args(Trend):
         problems.append(f"trend={trend!r}, expected one of {', '.join(get_args(Trend))}")
-    if validation < 0 or (validation == 0 and None in factors.values()):
+    if validation < 0 or (validation == 0 and chosen is None):
         problems.append(
-            f"validation={validation}, expected years to choose amplitude and spread on, "
-            "or give both"
+            f"validation={validation}, expected years to choose the blend and the spread on, or "
+            "chosen=, an emulator that was fitted to earlier years"
         )
-    for name, values in factors.items():
-        if values is not None and np.shape(values) != (len(targets),):
-            problems.append(f"{name}={values!r}, expected one number for each of {list(targets)}")
+    if chosen is not None and (chosen.card.targets, chosen.card.leads) != (targets, leads):
+        problems.append(
+            f"chosen= forecasts {list(chosen.card.targets)} at leads {list(chosen.card.leads)}, "
+            f"expected {list(targets)} at {list(leads)}"
+        )
     return problems
 
 
@@ -240,7 +292,7 @@ def _make_card(
             lon=tuple(state.grid.lon.values.tolist()),
             region=region,
             sources=tuple(sources),
-            amplitude=(1.0,) * len(targets),
+            blend=(((1.0, 1.0, 0.0, 0.0),) * len(targets),) * len(leads),
             spread=(1.0,) * len(targets),
         )
     except ValidationError as error:
@@ -253,15 +305,16 @@ def _drop_last_years(state: State, validation: int, trend: Trend) -> History:
     return state.history(trend, months=int((state.months < 12 * end).sum()))
 
 
-def _describe_years(state: State, validation: int) -> str:
+def _find_learned_years(state: State, validation: int) -> tuple[int, int]:
     """Return the first and last year that are trained on."""
-    return f"{int(state.months[0]) // 12}-{(int(state.months[-1]) + 1) // 12 - 1 - validation}"
+    return int(state.months[0]) // 12, (int(state.months[-1]) + 1) // 12 - 1 - validation
 
 
 def _train(
     network: Ensemble,
     card: SeasonalCard,
     histories: Sequence[History],
+    whole: Sequence[bool],
     held: History | None,
     state: State,
     settings: Settings,
@@ -299,6 +352,7 @@ def _train(
     cases = [
         make_cases(history, k, weight, *parts)
         for k, (history, weight) in enumerate(zip(histories, weights, strict=True))
+        if whole[k]
     ]
     validation = None
     if held is not None:

@@ -146,9 +146,11 @@ class CvaeObjective:
         self.device = next(network.parameters()).device
         self.generator = torch.Generator().manual_seed(settings.seed + number)
         self.size = min(settings.batch_size, len(cases.weight))
-        self.steps = len(cases.weight) // self.size
+        # The cases of a season differ little between leads: an epoch sees one of them in the mean.
+        self.steps = max(len(cases.weight) // network.lead.num_embeddings // self.size, 1)
         self.area = torch.from_numpy(area / area.mean()).float().reshape(network.shape)
         _initialise_patterns(network, cases, self.area)
+        _initialise_noise(network, cases)
         self.area = self.area.to(self.device)
         self.beta = 0.0
         self.divergence, self.active = 0.0, 0
@@ -180,7 +182,7 @@ class CvaeObjective:
             batch = self.validation.take(some).to(self.device)
             encoded = network.encode(batch.fields, batch.condition)
             decoded = network.decode(encoded, network.prior(encoded).mean)
-            log_sd = network.log_sd(batch.condition.season)
+            log_sd = network.log_sd(batch.condition)
             error = torch.nan_to_num(decoded - batch.target)
             nats = 0.5 * error**2 * torch.exp(-2 * log_sd) + log_sd
             weight = torch.isfinite(batch.target) * self.area
@@ -203,6 +205,15 @@ def _initialise_patterns(network: CVAE, cases: Cases, area: torch.Tensor) -> Non
         network.patterns[:count] = fields.flatten(2)
 
 
+def _initialise_noise(network: CVAE, cases: Cases) -> None:
+    """Initialise the noise of each lead with the standard deviation of its targets."""
+    for lead, log_sd in enumerate(network.noise_by_lead):
+        square = cases.target[cases.condition.lead == lead].flatten(2) ** 2
+        variance = square.nanmean(0).nan_to_num(1.0).clamp(min=1e-3)
+        with torch.no_grad():
+            log_sd.copy_(0.5 * variance.log())
+
+
 def _loss(
     network: CVAE, batch: Cases, area: torch.Tensor, beta: float, settings: Settings
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -215,7 +226,7 @@ def _loss(
     known = torch.isfinite(batch.target)
     target = torch.nan_to_num(batch.target)
     weight = known * area
-    log_sd = network.log_sd(batch.condition.season)
+    log_sd = network.log_sd(batch.condition)
     square = ((decoded.unflatten(0, (2, -1)) - target) ** 2).unbind(0)
     likelihood = 0.5 * square[0] * torch.exp(-2 * log_sd) + log_sd
     sampled, plain = (

@@ -70,7 +70,9 @@ def _draw_reliability(ax: Any, table: xr.Dataset, kind: str) -> None:
             for k in ("probability", "frequency")
         )
         ax.plot(x, y, color=colour, linewidth=1)
-        ax.scatter(x, y, s=400 * total / total.sum(), color=colour, alpha=0.7, label=label)
+        drawn = (x.notnull() & y.notnull()).values
+        size = (400 * total / total.sum()).values[drawn]
+        ax.scatter(x[drawn], y[drawn], s=size, color=colour, alpha=0.7, label=label)
     ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     ax.set(xlabel="probability", ylabel="frequency", title=f"{kind} normal")
     ax.legend(frameon=False, fontsize=8, markerscale=0.5)

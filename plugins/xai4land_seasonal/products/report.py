@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from xai4land_seasonal.products.score_maps import plot_scores
 from xai4land_seasonal.products.terciles import tercile_probabilities
 from xai4land_seasonal.verification.comparison import compare
 from xai4land_seasonal.verification.intervals import compute_intervals
+from xai4land_seasonal.verification.loading import load_fields
 from xai4land_seasonal.verification.matching import check_forecast
 from xai4land_seasonal.verification.scores import compute_scores, summarise
 
@@ -34,7 +36,14 @@ if TYPE_CHECKING:
 __all__ = ["report"]
 
 TABLE_METRICS = ("acc", "residual_correlation", "rmse", "msess", "spread_error", "crpss", "rpss")
-MAP_METRICS = ("acc_pvalue", "reliability_below", "reliability_above", "rank_histogram")
+MAP_METRICS = (
+    "acc_pvalue",
+    "crpss_pvalue",
+    "effective_size",
+    "reliability_below",
+    "reliability_above",
+    "rank_histogram",
+)
 PLUME_REGIONS = ("nino34", "europe")
 PAGE_STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
@@ -57,6 +66,7 @@ def report(
     climatology: Climatology = None,
     references: Sequence[str] = ("climatology", "trend", "damped persistence"),
     intervals: int = 200,
+    period: tuple[int, int] | None = None,
 ) -> Path:
     """Write one self-contained page (HTML) about a forecast.
 
@@ -75,6 +85,8 @@ def report(
         References that scores are compared with.
     intervals : int
         Resamples of the years for the 90 % intervals of the scores.
+    period : tuple of int, optional
+        First and last year of the maps' terciles; by default all.
 
     Returns
     -------
@@ -103,7 +115,7 @@ def report(
         raise InputError(f"there is no folder {path.parent}; make it first")
     check_forecast(forecast)
     forecast = forecast.compute()
-    parts = [_forecast_section(forecast, obs, climatology)]
+    parts = [_forecast_section(forecast, obs, climatology, period)]
     if obs is not None:
         seasons = np.unique(forecast["season"].values, return_counts=True)[1]
         if seasons.max() >= 3:
@@ -123,13 +135,18 @@ def report(
 
 
 def _forecast_section(
-    forecast: xr.Dataset, obs: xr.Dataset | None, climatology: Climatology
+    forecast: xr.Dataset,
+    obs: xr.Dataset | None,
+    climatology: Climatology,
+    period: tuple[int, int] | None,
 ) -> str:
     """Return pictures of the last forecast of each season, and plumes."""
     seasons = list(dict.fromkeys(forecast["season"].values.tolist()))
     last = [int(np.flatnonzero(forecast["season"].values == s)[-1]) for s in seasons]
     some = forecast.isel(time=last)
-    terciles = None if obs is None else tercile_probabilities(some, obs, climatology=climatology)
+    terciles = None
+    if obs is not None:
+        terciles = tercile_probabilities(some, obs, climatology=climatology, period=period)
     parts = ["<h2>Forecast</h2>"]
     for at, season in enumerate(seasons):
         year = int(some["season_year"].values[at])
@@ -154,13 +171,12 @@ def _score_section(
     intervals: int,
 ) -> str:
     # Fields are computed once, for maps, means and intervals.
-    comparison = compare(forecast, obs, references, climatology=climatology, load=True)
+    comparison = compare(forecast, obs, references, climatology=climatology)
+    comparison = load_fields(comparison, [*TABLE_METRICS, *MAP_METRICS])
     maps = compute_scores(comparison, [*TABLE_METRICS, *MAP_METRICS], set())
     mean_dims = {"season", *Grid.of(forecast).names}
     means = compute_scores(comparison, TABLE_METRICS, mean_dims)
-    means = means.merge(
-        compute_intervals(comparison.forecasts, TABLE_METRICS, mean_dims, intervals)
-    )
+    means = means.merge(compute_intervals(comparison, TABLE_METRICS, mean_dims, intervals))
     caption = (
         f"Means over cells by area, and over seasons; {maps.attrs['seasons']}. In small print, "
         f"90 % intervals from resampled years."
@@ -169,19 +185,33 @@ def _score_section(
         [
             "<h2>Scores</h2>",
             _score_table(means),
-            f"<p>{html.escape(caption)}</p>",
+            f"<p>{html.escape(caption)}{html.escape(_note_training(forecast))}</p>",
             _embed_figure(
                 plot_scores(maps),
                 "Anomaly correlation; dots where it is significant at a false discovery rate of "
                 "10 %.",
             ),
             _embed_figure(
-                plot_scores(maps, metric="crpss"), "Skill of the CRPS against climatology."
+                plot_scores(maps, metric="crpss"),
+                "Skill of the CRPS against climatology; dots where it is significant, crosses "
+                "where it is significantly negative.",
             ),
             _embed_figure(
                 plot_reliability(maps), "Reliability of the terciles, and rank histogram."
             ),
         ]
+    )
+
+
+def _note_training(forecast: xr.Dataset) -> str:
+    """Return what to know of years that the emulator learned from; nothing if there are none."""
+    found = re.fullmatch(r"(\d+)-(\d+)", str(forecast.attrs.get("training_years", "")))
+    years = forecast["season_year"].values
+    if found is None or not ((years >= int(found[1])) & (years <= int(found[2]))).any():
+        return ""
+    return (
+        f" The emulator learned from {found[0]}: if from these observations, its scores in these "
+        "years are too good."
     )
 
 

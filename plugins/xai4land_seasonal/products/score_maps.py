@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -10,6 +10,7 @@ import xarray as xr
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.scores.significance import control_fdr
+from xai4land_seasonal.data.areas import area_mean
 from xai4land_seasonal.products.drawing import (
     add_title,
     draw_cells,
@@ -29,8 +30,10 @@ def plot_scores(
 ) -> Figure:
     """Draw maps of a score, one for each season.
 
-    If ``acc`` is drawn and ``acc_pvalue`` is among the scores, dots mark cells whose correlation is
-    significant at the false discovery rate ``alpha``.
+    If the metric's p-value (``acc_pvalue``, ``crpss_pvalue``, ...) is among the scores, dots mark
+    cells whose score is significantly above no skill at the false discovery rate ``alpha`` (Wilks
+    2016), and crosses those below it. Titles say in which part of the area; with
+    ``effective_size`` among the scores, also how many of the years are independent (median).
 
     Parameters
     ----------
@@ -63,24 +66,39 @@ def plot_scores(
     axes = make_map_axes(figure, rows, columns, field)
     centre = 0.5 if metric.startswith("roc") else 1.0 if metric == "spread_error" else 0.0
     limit = 0.5 if centre == 0.5 else 1.0
-    pvalues = scores.get("acc_pvalue") if metric == "acc" else None
+    pvalues = scores.get(f"{metric}_pvalue")
+    sizes = scores.get("effective_size")
     for season, ax in zip(seasons, axes, strict=False):
         part = field.sel(season=season)
         shown = draw_cells(ax, part, cmap="RdBu_r", vmin=centre - limit, vmax=centre + limit)
-        ax.set_title(season, fontsize=10)
+        title = season
         if pvalues is not None:
-            significant = control_fdr(
-                pvalues.sel(forecast=label, season=season).compute(), alpha=alpha
-            )
-            lat, lon = np.nonzero(significant.values)
-            grid = Grid.of(part)
-            ax.plot(
-                to_axes_longitude(ax, grid, grid.lon.values[lon]),
-                grid.lat.values[lat],
-                ".k",
-                markersize=2,
-            )
+            found = pvalues.sel(forecast=label, season=season).compute()
+            above = control_fdr(found, alpha=alpha)
+            # 1 is the p-value of what cannot be tested.
+            below = control_fdr((1 - found).where(found < 1), alpha=alpha)
+            _mark(ax, above, ".k")
+            _mark(ax, below, "xk")
+            shares = [_share_of_area(where, part.notnull()) for where in (above, below)]
+            title += f": significant in {100 * shares[0]:.0f} % of the area"
+            title += f", below in {100 * shares[1]:.0f} %" if shares[1] >= 0.005 else ""
+        if sizes is not None:
+            size = float(sizes.sel(forecast=label, season=season).median())
+            title += f"; {size:.0f} independent years"
+        ax.set_title(title, fontsize=10)
     long_name = scores[metric].attrs.get("long_name", metric)
     figure.colorbar(shown, ax=list(axes), orientation="horizontal", shrink=0.5, label=long_name)
     add_title(figure, f"{label}: {scores.attrs.get('seasons', '')}", fontsize=10)
     return figure
+
+
+def _share_of_area(where: xr.DataArray, known: xr.DataArray) -> float:
+    return float(area_mean(where.astype(np.float64).where(known)))
+
+
+def _mark(ax: Any, where: xr.DataArray, style: str) -> None:
+    """Draw a mark in the middle of cells."""
+    grid = Grid.of(where)
+    lat, lon = np.nonzero(where.transpose(*grid.names).values)
+    lon_values = to_axes_longitude(ax, grid, grid.lon.values[lon])
+    ax.plot(lon_values, grid.lat.values[lat], style, markersize=2)

@@ -9,6 +9,7 @@ from xai4land_seasonal.references.simple import (
     Climatology,
     DampedPersistence,
     Persistence,
+    RecentClimatology,
     Trend,
     TrendDampedPersistence,
 )
@@ -17,6 +18,8 @@ __all__ = ["REFERENCES"]
 
 _ALL: tuple[Forecaster, ...] = (
     Climatology(),
+    RecentClimatology(10),
+    RecentClimatology(30),
     Trend(),
     Persistence(),
     DampedPersistence(),

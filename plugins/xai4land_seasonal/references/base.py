@@ -12,7 +12,7 @@ from xai4land_seasonal.data.seasons import Season
 from xai4land_seasonal.forecaster import Forecaster, member_rng
 from xai4land_seasonal.references.dressing import dress
 
-__all__ = ["DressedMean", "compute_departures", "fit_past_slope", "latest_month", "select_by_year"]
+__all__ = ["DressedMean", "fit_past_slope", "latest_month", "select_by_year"]
 
 ERROR_YEARS = 60
 """Past years whose errors are added to a mean."""
@@ -42,15 +42,6 @@ class DressedMean(Forecaster):
             past = errors[max(at - ERROR_YEARS, 0) : at]  # known when the forecast is made
             members.append(dress(means[at], past, count, member_rng(seed, season, int(year))))
         return np.stack(members)
-
-
-def compute_departures(history: History) -> tuple[Floats, Floats]:
-    """Return months and seasons as departures from their past trends."""
-
-    def make() -> tuple[Floats, Floats]:
-        return history.values - history.trends[0], history.seasons - history.trends[1]
-
-    return history.cached("departures", make)
 
 
 def fit_past_slope(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from xai4land.typing import Floats
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.seasons import Season
-from xai4land_seasonal.references.base import DressedMean, compute_departures, select_by_year
+from xai4land_seasonal.references.base import DressedMean, select_by_year
 from xai4land_seasonal.references.patterns import Patterns, find_refits
 
 __all__ = ["EofRidge"]
@@ -41,26 +40,53 @@ class EofRidge(DressedMean):
 
     def means(self, history: History, season: Season, lead: int) -> Floats:
         """Compute the mean; the trend alone where there are fewer than 20 years to learn from."""
-        months, _ = compute_departures(history)
         means = select_by_year(history, history.trends[1], season).copy()
-        starts, *shifted = (_starts(history, season, lead, shift) for shift in (0, -1, 1))
         for before, years in find_refits(history):
-            # Winters begin in the year before their own: leave out one year.
-            past = months[: max(before - 1, 0)]
+            found = self.departures(history, season, lead, before, years)
+            if found is not None:
+                means[years] += found
+        return means
+
+    def departures(
+        self, history: History, season: Season, lead: int, before: int, years: slice
+    ) -> Floats | None:
+        """Compute departures from the trend, as they are regressed before a year.
+
+        Parameters
+        ----------
+        before : int
+            Position in the history of the first year that is not learned from.
+        years : slice
+            Positions of years that are forecast, none of them earlier.
+
+        Returns
+        -------
+        ndarray, shape (years, variables, cells), or None
+            None with fewer than 20 years to learn from.
+        """
+        starts, *shifted = (_starts(history, season, lead, shift) for shift in (0, -1, 1))
+        # Winters begin in the year before their own: leave out one year.
+        patterns = self._patterns(history, max(before - 1, 0))
+        if patterns is None:
+            return None
+        training = [start.until(before - 1) for start in (starts, *shifted)]
+        predictors = np.concatenate([start.project(patterns) for start in training])
+        slopes = self._fit(predictors, np.concatenate([start.target for start in training]))
+        served = starts.at(years).project(patterns)
+        return np.asarray((served @ slopes).reshape(-1, *history.values.shape[2:]))
+
+    def _patterns(self, history: History, end: int) -> Patterns | None:
+        """Return the patterns of the years up to a position, computed once for all seasons."""
+
+        def make() -> Patterns | None:
+            past = history.departures[0][:end]
             past = past[np.isfinite(past).any((1, 2, 3))]
             if len(past) < self.min_years:
-                continue
+                return None
             flat = past.reshape(-1, *past.shape[2:])
-            patterns = history.cached(
-                (Patterns, before, self.count),
-                partial(Patterns.of, flat, history.area, self.count),
-            )
-            training = [start.until(before - 1) for start in (starts, *shifted)]
-            predictors = np.concatenate([start.project(patterns) for start in training])
-            slopes = self._fit(predictors, np.concatenate([start.target for start in training]))
-            served = starts.at(years).project(patterns)
-            means[years] += (served @ slopes).reshape(-1, *means.shape[1:])
-        return means
+            return Patterns.of(flat, history.area, self.count)
+
+        return history.cached((Patterns, end, self.count), make)
 
     def _fit(self, predictors: Floats, target: Floats) -> Floats:
         """Return slopes, (predictors, variables * cells); missing departures count as zero."""
@@ -104,12 +130,16 @@ class _Starts:
 def _starts(history: History, season: Season, lead: int, shift: int) -> _Starts:
     """Return the starts of a season, or of the one some months off."""
     beside = Season("", (season.month - 1 + shift) % 12 + 1)
-    years = history.first_year + np.arange(len(history.values))
-    # The first winter begins before the history: it has no row.
-    inputs = history.inputs(beside, lead, years[beside.crosses :])
-    parts = [inputs.months[:, 0], np.nan_to_num(inputs.months).mean(1), inputs.target]
-    some = np.isfinite(parts[0]).any((1, 2))
-    if beside.crosses:
-        parts = [np.concatenate([np.full_like(part[:1], np.nan), part]) for part in parts]
-        some = np.concatenate([[False], some])
-    return _Starts(parts[0], np.nan_to_num(parts[1]), parts[2].reshape(len(years), -1), some)
+
+    def make() -> _Starts:
+        years = history.first_year + np.arange(len(history.values))
+        # The first winter begins before the history: it has no row.
+        inputs = history.inputs(beside, lead, years[beside.crosses :])
+        parts = [inputs.months[:, 0], np.nan_to_num(inputs.months).mean(1), inputs.target]
+        some = np.isfinite(parts[0]).any((1, 2))
+        if beside.crosses:
+            parts = [np.concatenate([np.full_like(part[:1], np.nan), part]) for part in parts]
+            some = np.concatenate([[False], some])
+        return _Starts(parts[0], np.nan_to_num(parts[1]), parts[2].reshape(len(years), -1), some)
+
+    return history.cached((_Starts, beside.month, lead), make)

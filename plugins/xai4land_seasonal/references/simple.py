@@ -9,13 +9,19 @@ from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.seasons import Season
 from xai4land_seasonal.references.base import (
     DressedMean,
-    compute_departures,
     fit_past_slope,
     latest_month,
     select_by_year,
 )
 
-__all__ = ["Climatology", "DampedPersistence", "Persistence", "Trend", "TrendDampedPersistence"]
+__all__ = [
+    "Climatology",
+    "DampedPersistence",
+    "Persistence",
+    "RecentClimatology",
+    "Trend",
+    "TrendDampedPersistence",
+]
 
 
 class Climatology(DressedMean):
@@ -27,6 +33,32 @@ class Climatology(DressedMean):
     def means(self, history: History, season: Season, lead: int) -> Floats:
         """Return zero."""
         return np.zeros_like(select_by_year(history, history.seasons, season))
+
+
+class RecentClimatology(DressedMean):
+    """The mean of the same season in the last years.
+
+    Parameters
+    ----------
+    years : int
+        How many; of fewer that are known, the mean of these.
+    """
+
+    def __init__(self, years: int = 30) -> None:
+        self.years = years
+        self.name = f"climatology of {years} years"
+        self.description = f"the mean of the same season in the last {years} years"
+
+    def means(self, history: History, season: Season, lead: int) -> Floats:
+        """Compute the mean of the years before each; missing without any."""
+        seasons = select_by_year(history, history.seasons, season)
+        means = np.full_like(seasons, np.nan)
+        for year in range(1, len(seasons)):
+            past = seasons[max(year - self.years, 0) : year]
+            known = np.isfinite(past)
+            total, count = np.where(known, past, 0.0).sum(0), known.sum(0)
+            means[year] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        return means
 
 
 class Trend(DressedMean):
@@ -74,7 +106,7 @@ class TrendDampedPersistence(DressedMean):
 
     def means(self, history: History, season: Season, lead: int) -> Floats:
         """Compute the mean; the trend alone where no departure is known."""
-        months, seasons = compute_departures(history)
+        months, seasons = history.departures
         slope = fit_past_slope(history, months, seasons, season, lead)
         persistent = slope * latest_month(history, months, season, lead)
         return select_by_year(history, history.trends[1], season) + np.nan_to_num(persistent)

@@ -8,26 +8,28 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from dask.base import compute
 
 from xai4land.errors import InputError
 from xai4land.grids.cells import cell_areas
 from xai4land.grids.grid import Grid
 from xai4land_seasonal.data.areas import region_mean
-from xai4land_seasonal.data.climatology import Climatology
+from xai4land_seasonal.data.climatology import Climatology, anomalies
 from xai4land_seasonal.data.regions import Region
 from xai4land_seasonal.data.seasons import Season
 from xai4land_seasonal.data.variables import default_variable
 from xai4land_seasonal.forecasting import forecast as make_forecast
 from xai4land_seasonal.references import REFERENCES
-from xai4land_seasonal.verification.fields import Observations, SeasonForecast
+from xai4land_seasonal.verification.fields import LoadedForecast, Observations, SeasonForecast
 from xai4land_seasonal.verification.matching import check_same_level, match, to_seasons
+from xai4land_seasonal.verification.rebasing import rebase as rebase_anomalies
+from xai4land_seasonal.verification.space import Space
 
 __all__ = ["Comparison", "ForecastsBySeason", "compare", "find_problems"]
 
 References = Sequence[str] | Mapping[str, xr.Dataset]
 Regions = Sequence[str] | Mapping[str, Region] | None
-ForecastsBySeason = dict[str, dict[str, tuple[SeasonForecast, npt.NDArray[np.int64]]]]
+Scored = SeasonForecast | LoadedForecast
+ForecastsBySeason = dict[str, dict[str, tuple[Scored, npt.NDArray[np.int64]]]]
 """By forecast and season, each with the years of the season."""
 
 
@@ -78,16 +80,14 @@ def compare(
     regions: Regions = None,
     variable: str | None = None,
     seed: int = 0,
-    load: bool = False,
+    rebase: tuple[int, int] | None = None,
 ) -> Comparison:
     """Make references, and select the seasons that all forecasts and the observations have.
 
     Parameters
     ----------
-    forecast, obs, references, climatology, regions, variable, seed
+    forecast, obs, references, climatology, regions, variable, seed, rebase
         See :func:`xai4land_seasonal.verify`.
-    load : bool
-        Whether to compute fields now, once for all scores.
 
     Raises
     ------
@@ -97,6 +97,9 @@ def compare(
     InputError.raise_if(find_problems(forecast, obs, references))
     name = variable or default_variable(forecast)
     ours = forecast[[name]]
+    if rebase is not None:
+        ours, obs, references = _rebase(ours, obs, references, climatology, rebase)
+        climatology = None
     truth = to_seasons(obs, ours, climatology, "the observations")
     ours, truth = match(ours, truth, "the observations")
     pool = dict(references) if isinstance(references, Mapping) else {}
@@ -119,11 +122,15 @@ def compare(
         fields = {k: _average_regions(v, regions) for k, v in fields.items()}
         truth = truth.assign({name: _average_regions(truth[name], regions)})
     observed = truth[name]
-    if load:
-        fields, observed = compute(fields, observed)
+    area = None
+    if regions is None:
+        area = cell_areas(Grid.of(ours), observed)
+        space = Space.of_cells(Grid.of(ours), area)
+    else:
+        space = Space.of_regions("region", len(regions))
     return Comparison(
-        _group_by_season(fields, observed, [label, *references]),
-        cell_areas(Grid.of(ours), observed) if regions is None else None,
+        _group_by_season(fields, observed, [label, *references], space),
+        area,
         str(observed.attrs.get("units", "1")),
         {
             "title": f"verification of {label}",
@@ -131,6 +138,21 @@ def compare(
             f"{int(ours['season_year'].max())}",
         },
     )
+
+
+def _rebase(
+    ours: xr.Dataset,
+    obs: xr.Dataset,
+    references: References,
+    climatology: Climatology,
+    period: tuple[int, int],
+) -> tuple[xr.Dataset, xr.Dataset, References]:
+    """Bring all to another base, by what was observed in it."""
+    if climatology is not None and "season_year" not in obs.coords:
+        obs = anomalies(obs, climatology)
+    if isinstance(references, Mapping):
+        references = {k: rebase_anomalies(v, period, obs=obs) for k, v in references.items()}
+    return rebase_anomalies(ours, period, obs=obs), rebase_anomalies(obs, period), references
 
 
 def _make_references(
@@ -182,7 +204,7 @@ def _find_lead(ours: xr.Dataset) -> int:
 
 
 def _group_by_season(
-    fields: Mapping[str, xr.DataArray], truth: xr.DataArray, names: Sequence[str]
+    fields: Mapping[str, xr.DataArray], truth: xr.DataArray, names: Sequence[str], space: Space
 ) -> ForecastsBySeason:
     """Return the forecasts of each season beside its observations."""
     forecasts: ForecastsBySeason = {name: {} for name in names}
@@ -195,7 +217,7 @@ def _group_by_season(
             k: _with_realization(_drop_coords(field.isel(time=at))) for k, field in fields.items()
         }
         observed = Observations(
-            obs, parts.get("climatology", no_anomaly), parts.get("trend", no_anomaly)
+            obs, parts.get("climatology", no_anomaly), parts.get("trend", no_anomaly), space
         )
         for name in names:
             forecasts[name][season] = SeasonForecast(parts[name], observed), years

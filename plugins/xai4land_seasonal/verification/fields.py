@@ -16,8 +16,10 @@ from xai4land.scores.categories import (
     tercile_edges,
 )
 from xai4land.scores.ensembles import crps, ensemble_mean, member_variance
+from xai4land.scores.multivariate import energy_score, pair_products, variogram_score
+from xai4land_seasonal.verification.space import Space
 
-__all__ = ["Observations", "SeasonForecast"]
+__all__ = ["LoadedForecast", "Observations", "SeasonForecast"]
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,14 @@ class Observations:
     obs : DataArray, shape (time, ...)
     climatology, trend : DataArray, shape (time, realization, ...)
         Ensembles of these references.
+    space : Space
+        Where the values of a field lie.
     """
 
     obs: xr.DataArray
     climatology: xr.DataArray
     trend: xr.DataArray
+    space: Space
 
     @cached_property
     def edges(self) -> xr.DataArray:
@@ -90,6 +95,16 @@ class Observations:
     def rps(self) -> xr.DataArray:
         """RPS of climatological probabilities."""
         return climatological_rps(self.obs, self.edges)
+
+    @cached_property
+    def energy(self) -> xr.DataArray:
+        """Energy score of the climatology, shape (time,)."""
+        return _energy(self.climatology, self)
+
+    @cached_property
+    def variogram(self) -> xr.DataArray:
+        """Variogram score of the climatology, shape (time,)."""
+        return _variogram(self.climatology, self)
 
 
 @dataclass(frozen=True)
@@ -155,7 +170,75 @@ class SeasonForecast:
         """Probability of the upper tercile of all observations."""
         return self.common_probability.isel(category=2, drop=True)
 
+    @cached_property
+    def square(self) -> xr.DataArray:
+        """Squared error of the mean."""
+        return (self.mean - self.truth.obs) ** 2
+
+    @cached_property
+    def varying_error(self) -> xr.DataArray:
+        """Error of the mean, less its mean over time."""
+        error = self.mean - self.truth.obs
+        return error - error.mean("time")
+
+    @cached_property
+    def varying_square(self) -> xr.DataArray:
+        """The square of that, times n / (n - 1) for n times: its mean is the variance."""
+        count = self.varying_error.notnull().sum("time")
+        return self.varying_error**2 * (count / (count - 1).where(count > 1))
+
+    @cached_property
+    def energy(self) -> xr.DataArray:
+        """Fair energy score of each time, shape (time,)."""
+        return _energy(self.members, self.truth)
+
+    @cached_property
+    def variogram(self) -> xr.DataArray:
+        """Fair variogram score of each time, shape (time,)."""
+        return _variogram(self.members, self.truth)
+
+    @cached_property
+    def beside(self) -> xr.DataArray:
+        """Products of members' departures in neighbouring cells, shape (time,)."""
+        return _beside(self.members - ensemble_mean(self.members), self.truth.space)
+
+    @cached_property
+    def errors_beside(self) -> xr.DataArray:
+        """Products of errors in neighbouring cells, shape (time,)."""
+        return _beside(self.varying_error, self.truth.space)
+
     def field(self, name: str) -> xr.DataArray:
         """Return a field that metrics need, such as ``"mean"`` or ``"truth.obs"``."""
         found: xr.DataArray = attrgetter(name)(self)
         return found
+
+
+@dataclass(frozen=True)
+class LoadedForecast:
+    """The same, with the fields that some metrics need computed, and no others.
+
+    Attributes
+    ----------
+    fields : dict of str to DataArray
+        Without coordinates but those of the grid.
+    """
+
+    fields: dict[str, xr.DataArray]
+
+    def field(self, name: str) -> xr.DataArray:
+        """Return a field that metrics need."""
+        return self.fields[name]
+
+
+def _energy(members: xr.DataArray, truth: Observations) -> xr.DataArray:
+    space = truth.space
+    return energy_score(members, truth.obs, dims=space.dims, weights=space.weights)
+
+
+def _variogram(members: xr.DataArray, truth: Observations) -> xr.DataArray:
+    space = truth.space
+    return variogram_score(members, truth.obs, dims=space.dims, pairs=space.near)
+
+
+def _beside(departures: xr.DataArray, space: Space) -> xr.DataArray:
+    return pair_products(departures, dims=space.dims, pairs=space.beside)

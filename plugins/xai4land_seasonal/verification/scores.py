@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from xai4land_seasonal.verification.comparison import Comparison
-from xai4land_seasonal.verification.metrics import METRICS, average_over
+from xai4land_seasonal.verification.metrics import METRICS, average_over, finish
 
 __all__ = ["compute_scores", "concatenate", "summarise"]
 
@@ -44,7 +44,9 @@ def compute_scores(
     every = concatenate(by_forecast, "forecast")
     labels, seasons = list(comparison.forecasts), next(iter(comparison.forecasts.values()))
     every = every.assign_coords(forecast=labels, season=list(seasons))
-    every = xr.Dataset({k: average_over(v, mean_dims) for k, v in every.items()})
+    every = xr.Dataset(
+        {str(k): finish(origin[str(k)], average_over(v, mean_dims)) for k, v in every.items()}
+    )
     for key, name in origin.items():
         part = RELIABILITY_PARTS.get(key.removeprefix(f"{name}_"), "")
         every[key].attrs = {

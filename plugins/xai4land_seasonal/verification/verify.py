@@ -16,6 +16,7 @@ from xai4land_seasonal.verification.comparison import compare, find_problems
 from xai4land_seasonal.verification.defaults import DEFAULT_METRICS, DEFAULT_REFERENCES
 from xai4land_seasonal.verification.description import describe_scores
 from xai4land_seasonal.verification.intervals import compute_intervals
+from xai4land_seasonal.verification.loading import load_fields
 from xai4land_seasonal.verification.matching import check_forecast
 from xai4land_seasonal.verification.metrics import METRICS
 from xai4land_seasonal.verification.scores import compute_scores
@@ -34,14 +35,15 @@ def verify(
     intervals: int = 0,
     climatology: Climatology = None,
     variable: str | None = None,
+    rebase: tuple[int, int] | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> xr.Dataset:
     """Score a forecast beside references, on the seasons that all have.
 
     Skill over climatology (``msess``, ``crpss``, ``rpss``) depends on the base of the anomalies:
-    against an old, colder base any forecast that knows of the warming has it. See
-    :func:`xai4land_seasonal.rebase`.
+    against an old, colder base any forecast that knows of the warming has it. ``rebase=`` brings
+    all to another base before they are scored.
 
     Parameters
     ----------
@@ -64,15 +66,18 @@ def verify(
     intervals : int
         Resamples of the years, two in a row together (Künsch 1989), for 90 % intervals of area
         means or regions: ``<metric>_interval``, and ``<metric>_gain_interval`` for the first
-        forecast's score less each other's. 1,000 are usual; 0 for none.
+        forecast's score less each other's. 1,000 are usual; 0 for none. Scores are computed, too.
     climatology : tuple of int, Dataset, DataArray or None
         Of monthly observations, if they are absolute: that of the forecast.
     variable : str, optional
         By default the first of tas, pr, psl and tos that the forecast has, or else by the alphabet.
+    rebase : tuple of int, optional
+        First and last year of a base that forecasts, references and observations (which must
+        cover it) are brought to; see :func:`xai4land_seasonal.rebase`.
     seed : int
         Of the references' members.
     progress : bool
-        Whether to show a bar while intervals are computed.
+        Whether to show bars while intervals are computed.
 
     Returns
     -------
@@ -119,6 +124,12 @@ def verify(
             f"dim={sorted(mean_dims | {'time'})}, expected 'time', with all or none of "
             f"{sorted(cells)}, with or without 'season'"
         )
+    if regions is not None:
+        problems += [
+            f"metric {m!r} is of neighbouring cells; leave out regions= for it"
+            for m in metrics
+            if m in METRICS and METRICS[m].of_cells
+        ]
     if intervals and regions is None and not mean_dims & cells:
         problems.append(
             f"intervals of single cells are not computed; add {', '.join(grid.names)} to dim=, "
@@ -133,17 +144,14 @@ def verify(
         regions=regions,
         variable=name,
         seed=seed,
+        rebase=rebase,
     )
+    if intervals:
+        comparison = load_fields(comparison, metrics, progress=progress)
     scores = compute_scores(comparison, metrics, mean_dims)
     if intervals:
         found = compute_intervals(
-            comparison.forecasts,
-            metrics,
-            mean_dims,
-            intervals,
-            seed=seed,
-            units=comparison.units,
-            progress=progress,
+            comparison, metrics, mean_dims, intervals, seed=seed, progress=progress
         )
         scores = scores.merge(found)
     return describe_scores(scores, forecast)

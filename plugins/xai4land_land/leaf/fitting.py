@@ -1,0 +1,221 @@
+"""Training of an emulator of leaf area on a user's land cover, climate and leaf area."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xai4land.errors import InputError
+from xai4land.grids.grid import Grid
+from xai4land.grids.time import count_months
+from xai4land.settings import resolve_settings
+from xai4land.training.settings import MapSettings
+from xai4land_land.leaf.climate import CLIMATE
+from xai4land_land.leaf.cover import CROSSWALK
+from xai4land_land.leaf.inputs import form_inputs
+from xai4land_land.leaf.observed import read_leaf_area
+from xai4land_land.leaf.outputs import GrowingClass, LeafArea, LeafAreaEmulator
+from xai4land_land.legends import LEGENDS, flag_meanings
+
+__all__ = ["fit_leaf_area"]
+
+BOUND = 8.0
+"""Largest leaf area index of a class that nothing else is said of."""
+BOUNDS = {"urban": 5.0, "pasture": 6.0, "grass_shrub": 6.0, "nonforest_natural": 7.0}
+BARE = ("water", "ocean_other", "ice", "barren", "sparse", "ocean", "no_data")
+"""Classes without leaves, if nothing else is said."""
+WINDOW = 32
+
+
+def fit_leaf_area(
+    data: xr.Dataset,
+    /,
+    climate: xr.Dataset,
+    truth: xr.Dataset | xr.DataArray,
+    *,
+    static: xr.Dataset | None = None,
+    bounds: Mapping[str, float] | None = None,
+    inputs: Sequence[str] = (),
+    lags: int = 12,
+    name: str = "my-leaf-area",
+    title: str = "",
+    licence: str = "",
+    command: str = "",
+    training_data: str = "",
+    architecture: str = "months-rnn",
+    parameters: dict[str, Any] | None = None,
+    window: int = WINDOW,
+    validation: float = 0.15,
+    settings: MapSettings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    progress: bool = True,
+    **changes: Any,
+) -> LeafAreaEmulator:
+    """Train an emulator of monthly leaf area.
+
+    Whole blocks of 30 x 30 cells of the land cover are held out for validation. To keep regions or
+    years out of the training, set the truth there to missing.
+
+    Parameters
+    ----------
+    data : Dataset
+        Land cover, as of :func:`leaf_area`.
+    climate : Dataset
+        Monthly climate, as of :func:`leaf_area`. Where there are ``pr`` and ``rsds``, the emulator
+        learns to do with and without them.
+    truth : Dataset or DataArray
+        Monthly leaf area index on the grid of the outputs, missing where it is unknown: in gaps,
+        under clouds, and where quality flags say so. Its months are among those of the climate.
+    static : Dataset, optional
+        Static features.
+    bounds : mapping from str to float, optional
+        Classes that have leaves, and their largest leaf area index; all others have none. By
+        default all classes but water, ice, barren and sparse land.
+    inputs : sequence of str
+        Static features that the emulator sees, such as ``["elevation"]``.
+    lags : int
+        Months of climate that it sees.
+    name, title, licence, command, training_data : str
+        For the card.
+    architecture : {"months-rnn", "months-mlp", "unet", ...}
+        A registered architecture, built with ``parameters``. The first two work on each pixel
+        alone.
+    window : int
+        Pixels along a side of a window.
+    validation : float
+        Share of the blocks that are held out.
+    settings : MapSettings, dict or path-like, optional
+        How to train.
+    device : str
+    progress : bool
+    **changes
+        Single settings, such as ``epochs=5``.
+
+    Returns
+    -------
+    LeafAreaEmulator
+        With the weights that were best on the validation blocks.
+
+    Raises
+    ------
+    InputError
+        Listing what does not fit together.
+
+    Examples
+    --------
+    >>> import xai4land
+    >>> land = xai4land.sample("leaf_area", years=[2000])
+    >>> climate = xai4land.sample("land_climate", years=[1999, 2000])
+    >>> emulator = land.ai4land.fit_leaf_area(
+    ...     climate, land.leaf_area_index, epochs=1, steps=1, batch_size=1, progress=False)
+    >>> emulator.card.outputs.lags
+    12
+    """
+    from xai4land.training.fit import fit_maps
+    from xai4land.training.regions import Region
+
+    training = resolve_settings(MapSettings, settings, changes, parameters=_PARAMETERS)
+    observed = read_leaf_area(truth)
+    leaves = describe_classes(data, bounds, lags)
+    variables = tuple(v for v in CLIMATE if v in climate)
+    formed = form_inputs(data, climate, leaves, variables)
+    formed, observed = _match_months(formed, observed)
+    regions = [Region(formed, [observed], static)]
+    if optional := [v for v in variables if v != "tas"]:
+        absent = {n: formed[n] * np.nan for n in formed if str(n).startswith(tuple(optional))}
+        without = formed.assign({n: a.assign_attrs(formed[n].attrs) for n, a in absent.items()})
+        regions.append(Region(without.chunk(), [observed], static))
+    named = [str(n) for n in formed.data_vars if str(n) not in leaves.coarse_inputs]
+    emulator = fit_maps(
+        regions,
+        leaves,
+        inputs=[*named, *inputs],
+        name=name,
+        title=title or "Monthly leaf area index",
+        licence=licence,
+        command=command or "ds.ai4land.fit_leaf_area(climate, truth, ...)",
+        training_data=training_data or str(observed.attrs.get("title", "")),
+        architecture=architecture,
+        parameters=parameters,
+        window=window,
+        validation=validation,
+        settings=training,
+        kind=LeafAreaEmulator,
+        device=device,
+        progress=progress,
+    )
+    assert isinstance(emulator, LeafAreaEmulator)
+    return emulator
+
+
+_PARAMETERS = tuple(inspect.signature(fit_leaf_area).parameters)
+
+
+def describe_classes(
+    data: xr.Dataset, bounds: Mapping[str, float] | None, lags: int = 12
+) -> LeafArea:
+    """Describe the classes of a land cover: those with leaves, bare ones, and their other names.
+
+    Parameters
+    ----------
+    data : Dataset
+        Fractions, or a map with flags.
+    bounds : mapping from str to float, optional
+        Of the classes that have leaves.
+    lags : int
+
+    Raises
+    ------
+    InputError
+        If a class of ``bounds`` is not there.
+    """
+    maps = [a for a in data.data_vars.values() if "flag_meanings" in a.attrs]
+    if maps:
+        names = list(flag_meanings(maps[0]).values())
+    else:
+        known = {c.name for legend in LEGENDS.values() for c in legend.classes}
+        names = [str(n) for n in data.data_vars if str(n) in known | {*(bounds or ())}]
+    if absent := sorted({*(bounds or ())} - {*names}):
+        raise InputError(
+            f"bounds= names {', '.join(absent)}, but the land cover has {', '.join(names)}"
+        )
+    growing = dict(bounds or {n: BOUNDS.get(n, BOUND) for n in names if n not in BARE})
+    if not growing:
+        raise InputError(
+            f"the land cover has no class that leaves grow in: {', '.join(names) or 'none at all'};"
+            " give bounds={'forest': 8, ...}"
+        )
+    merged = {
+        other: c.name
+        for legend in LEGENDS.values()
+        for c in legend.classes
+        for other in c.merges
+        if c.name in names
+    }
+    merged |= {other: name for other, name in CROSSWALK.items() if name in names}
+    return LeafArea(
+        classes=tuple(GrowingClass(name=n, bound=float(b)) for n, b in growing.items()),
+        bare=tuple(n for n in names if n not in growing),
+        legend={k: v for k, v in merged.items() if k not in names},
+        lags=lags,
+    )
+
+
+def _match_months(formed: xr.Dataset, truth: xr.DataArray) -> tuple[xr.Dataset, xr.DataArray]:
+    """Return inputs and truth of the months that both have, on one time axis."""
+    ours, theirs = count_months(formed), count_months(truth)
+    both, at, of = np.intersect1d(ours, theirs, return_indices=True)
+    if not both.size:
+        raise InputError(
+            f"the truth is of {theirs[0] // 12} to {theirs[-1] // 12}, land cover and climate give "
+            f"leaf area from {ours[0] // 12} to {ours[-1] // 12}; bring the same months"
+        )
+    formed = formed.isel(time=at)
+    grid = Grid.of(truth, "the truth")
+    matched = truth.isel(time=of).transpose("time", *grid.names)
+    return formed, matched.assign_coords(time=formed["time"].values)

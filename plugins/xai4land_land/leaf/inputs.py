@@ -1,0 +1,76 @@
+"""What an emulator of leaf area reads, made from land cover and climate before it runs."""
+
+from __future__ import annotations
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+
+from xai4land.emulator.inputs import time_name
+from xai4land.grids.grid import Grid
+from xai4land.grids.time import count_months
+from xai4land_land.leaf.climate import CLIMATE, form_lags
+from xai4land_land.leaf.cover import cover_fractions, select_months, spread_over_months
+from xai4land_land.leaf.outputs import LeafArea
+
+__all__ = ["CLIMATE_DIMS", "form_inputs"]
+
+CLIMATE_DIMS = ("lat_climate", "lon_climate")
+"""Names of the climate's rows and columns, beside those of the land cover."""
+
+
+def form_inputs(
+    data: xr.Dataset, climate: xr.Dataset, leaves: LeafArea, variables: tuple[str, ...]
+) -> xr.Dataset:
+    """Form fractions and climate of all months that both tell something of; lazily.
+
+    Parameters
+    ----------
+    data : Dataset
+        Land cover; see :func:`xai4land_land.leaf.cover.cover_fractions`.
+    climate : Dataset
+        See :func:`xai4land_land.leaf.climate.form_lags`.
+    leaves : LeafArea
+    variables : tuple of str
+        Variables of the climate that the emulator reads; but for temperature they may be absent.
+
+    Returns
+    -------
+    Dataset
+        The inputs by name, each on its own grid, on one time axis.
+
+    Raises
+    ------
+    InputError
+        If land cover or climate are not what they should be.
+    """
+    formed = form_lags(climate, leaves.lags)
+    formed = _add_absent(formed, leaves.lags, variables)
+    grid = Grid.of(formed["tas_lag_0"])
+    dim = str(time_name(formed["tas_lag_0"]))
+    formed = formed.rename({**dict(zip(grid.names, CLIMATE_DIMS, strict=True)), dim: "time"})
+    formed = formed.assign_coords(Grid(grid.lat, grid.lon, CLIMATE_DIMS).coords())
+    cover = cover_fractions(data, leaves)
+    months = count_months(climate)[leaves.lags - 1 :]
+    chosen = select_months(cover, months)
+    formed = formed.isel(time=chosen)
+    spread = {
+        name: spread_over_months(array, months[chosen], formed["time"])
+        for name, array in cover.items()
+    }
+    return formed.assign(spread)
+
+
+def _add_absent(formed: xr.Dataset, lags: int, variables: tuple[str, ...]) -> xr.Dataset:
+    """Keep the variables that are wanted; those that are absent are missing everywhere."""
+    unwanted = [f"{v}_lag_{lag}" for v in CLIMATE if v not in variables for lag in range(lags)]
+    formed = formed.drop_vars(unwanted, errors="ignore")
+    like = formed["tas_lag_0"]
+    nothing = da.full(like.shape, np.float32(np.nan), chunks=(1, *like.shape[1:]))
+    absent = {
+        f"{name}_lag_{lag}": like.copy(data=nothing).assign_attrs(units=CLIMATE[name][1])
+        for name in variables
+        for lag in range(lags)
+        if f"{name}_lag_{lag}" not in formed
+    }
+    return formed.assign(absent)

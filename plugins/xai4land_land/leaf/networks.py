@@ -1,0 +1,128 @@
+"""Networks of leaf area: one pixel at a time, from the climate of its last months."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+__all__ = ["MonthsMLP", "MonthsRNN"]
+
+MAX_WIDTH = 512
+
+
+class _PixelNetwork(nn.Module):
+    """What the networks share: pixels as rows, and one embedding for each layer of the answer.
+
+    Parameters
+    ----------
+    outputs : int
+        Layers of the answer.
+    sequences : sequence of sequence of int
+        Channels of each month of climate, the newest first.
+    others : sequence of int
+        Channels of all else that the network sees.
+    width : int
+    """
+
+    reads_sequences = True
+    pixelwise = True
+
+    def __init__(
+        self,
+        outputs: int,
+        sequences: Sequence[Sequence[int]],
+        others: Sequence[int],
+        width: int,
+    ) -> None:
+        super().__init__()
+        if not 1 <= width <= MAX_WIDTH or len({len(month) for month in sequences}) != 1:
+            raise ValueError(f"width={width}, months={[len(month) for month in sequences]}")
+        self.months, self.features = len(sequences), len(sequences[0])
+        oldest_first = [k for month in reversed(sequences) for k in month]
+        self.chosen = (*oldest_first, *others)
+        self.classes = nn.Parameter(0.1 * torch.randn(outputs, width))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        """Return the answer, (batch, outputs, rows, columns), of (batch, channels, rows, columns).
+
+        Codes have no effect.
+        """
+        batch, _, rows, columns = x.shape
+        pixels = x[:, list(self.chosen)].permute(0, 2, 3, 1).flatten(0, 2)
+        split = self.months * self.features
+        months = pixels[:, :split].unflatten(1, (self.months, self.features))
+        answer = self.encode(months, pixels[:, split:]) @ self.classes.T + self.bias
+        made: torch.Tensor = answer.unflatten(0, (batch, rows, columns)).permute(0, 3, 1, 2)
+        return made
+
+    def encode(self, months: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+        """Return what is known of each pixel, shape (pixels, width)."""
+        raise NotImplementedError
+
+
+class MonthsRNN(_PixelNetwork):
+    """A gated recurrent network over the months (Cho et al. 2014), then a layer over all inputs.
+
+    Examples
+    --------
+    >>> network = MonthsRNN(6, (), 3, sequences=[(0, 1), (2, 3)], others=(4, 5), width=8)
+    >>> network(torch.zeros(2, 6, 4, 5), torch.zeros(2, 0, 4, 5)).shape
+    torch.Size([2, 3, 4, 5])
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        categories: Sequence[int],
+        outputs: int,
+        *,
+        sequences: Sequence[Sequence[int]],
+        others: Sequence[int],
+        width: int = 32,
+    ) -> None:
+        super().__init__(outputs, sequences, others, width)
+        self.memory = nn.GRU(self.features, width, batch_first=True)
+        self.join = nn.Sequential(
+            nn.Linear(width + len(others), width), nn.GELU(), nn.Linear(width, width), nn.GELU()
+        )
+
+    def encode(self, months: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+        """Return what is known of each pixel, shape (pixels, width)."""
+        _, last = self.memory(months)
+        found: torch.Tensor = self.join(torch.cat([last[0], others], 1))
+        return found
+
+
+class MonthsMLP(_PixelNetwork):
+    """A few layers over all inputs at once: light enough for each step of a land model.
+
+    Examples
+    --------
+    >>> network = MonthsMLP(6, (), 3, sequences=[(0, 1), (2, 3)], others=(4, 5), width=8)
+    >>> network(torch.zeros(2, 6, 4, 5), torch.zeros(2, 0, 4, 5)).shape
+    torch.Size([2, 3, 4, 5])
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        categories: Sequence[int],
+        outputs: int,
+        *,
+        sequences: Sequence[Sequence[int]],
+        others: Sequence[int],
+        width: int = 32,
+    ) -> None:
+        super().__init__(outputs, sequences, others, width)
+        size = self.months * self.features + len(others)
+        self.layers = nn.Sequential(
+            nn.Linear(size, width), nn.GELU(), nn.Linear(width, width), nn.GELU()
+        )
+
+    def encode(self, months: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+        """Return what is known of each pixel, shape (pixels, width)."""
+        found: torch.Tensor = self.layers(torch.cat([months.flatten(1), others], 1))
+        return found
