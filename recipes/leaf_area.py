@@ -22,7 +22,7 @@ from leaf_area_learning import CARD, EARTH, FOUR, MAX_CELLS, MAX_PIXELS, Table, 
 from leaf_area_places import PLACES, read_earth, read_places, temperature_at
 from scipy.optimize import nnls
 
-from xai4land_land.leaf.outputs import LeafAreaEmulator
+from xai4land_land.leaf.emulator import LeafAreaEmulator
 
 SPLITS = (
     ("Sweden",),
