@@ -65,7 +65,8 @@ def plot_members(
     >>> base = {"climatology": (1900, 1929)}
     >>> made = xai4land_seasonal.forecast(
     ...     climate, "DJF", members=5, years=1959, emulator="trend", **base)
-    >>> [axes.get_title() for axes in plot_members(made, climate, count=2, **base).axes]
+    >>> figure = plot_members(made, climate, count=2, **base)
+    >>> [axes.get_title() for axes in figure.axes if axes.get_title()]
     ['member 0', 'member 1', 'observed 1957', 'observed 1958']
     """
     check_forecast(forecast)
