@@ -4,7 +4,7 @@
 
 ``FOLDER`` holds ``gistemp_2deg_188001-200012.nc`` (GISTEMP, monthly anomalies) and the ``CMIP6``
 tree with ``tas`` of ACCESS-ESM1-5's piControl and 1pctCO2 runs. Three fits with one set of
-settings, about 12 minutes each on one core:
+settings, about 15 minutes each on one core:
 
 1. on observations up to 1960; 1961-1980 choose the blend, and the size and scale of the noise;
 2. on observations up to 1980, with these; 1981-2000 are forecast and reported;
@@ -100,29 +100,29 @@ def report(emulator: SeasonalEmulator, data: xr.Dataset) -> xr.Dataset:
     how: dict[str, Any] = {"references": REFERENCES, "intervals": 500}
     whole = ("time", "season", "lat", "lon")
     scores = verify(made, data, metrics=METRICS, dim=whole, **how).compute()
-    print(summarise(scores).round(3))
+    print(summarise(scores).round(3).to_string())
     for name in ("acc", "msess", "crpss", "rpss"):
         print(f"{name}: gain over the others, 90 % intervals")
-        print(scores[f"{name}_gain_interval"].to_pandas().round(3))
+        print(scores[f"{name}_gain_interval"].to_pandas().round(3).to_string())
     areas = verify(made, data, metrics=AREA_METRICS, dim=whole[:2], regions=AREAS, **how).compute()
     for name in AREA_METRICS:
         print(f"{name} of means over regions")
-        print(areas[name].to_pandas().round(3))
-    print(areas["spread_error_interval"].isel(forecast=0).to_pandas().round(3))
+        print(areas[name].to_pandas().round(3).to_string())
+    print(areas["spread_error_interval"].isel(forecast=0).to_pandas().round(3).to_string())
     seasons = verify(made, data, metrics=["acc"], regions=["nino34"], references=REFERENCES)
     print("acc of Nino3.4 by season")
-    print(seasons["acc"].squeeze("region").to_pandas().round(3))
+    print(seasons["acc"].squeeze("region").to_pandas().round(3).to_string())
     for lead in emulator.card.leads:
         ahead = forecast(data, STANDARD_SEASONS, lead=lead, years=YEARS, emulator=emulator)
         few = verify(ahead.compute(), data, metrics=METRICS, dim=whole, references=["climatology"])
         print(f"lead {lead}")
-        print(summarise(few.compute()).iloc[:1].round(3))
+        print(summarise(few.compute()).iloc[:1].round(3).to_string())
     for first in ("1880", "1920", "1950"):
         past = data.sel(time=slice(first, None))
         short = forecast(past, STANDARD_SEASONS, years=YEARS, emulator=emulator).compute()
         few = verify(short, data, metrics=METRICS, dim=whole, references=["climatology"])
         print(f"past from {first}")
-        print(summarise(few.compute()).iloc[:1].round(3))
+        print(summarise(few.compute()).iloc[:1].round(3).to_string())
     return scores
 
 

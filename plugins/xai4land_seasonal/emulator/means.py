@@ -8,6 +8,7 @@ of their zones, since local ones hardly persist. Least squares on validation yea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -125,10 +126,8 @@ def _compute_terms(
     """Compute the terms of some years, in increasing order, five at a time and each once."""
     first, parts = years // REFIT_INTERVAL * REFIT_INTERVAL, []
     for start in np.unique(first):
-        key = (network, season.month, lead, int(start))
-        terms = history.cached(
-            key, lambda start=start: _compute_block(network, card, history, season, lead, start)
-        )
+        make = partial(_compute_block, network, card, history, season, lead, int(start))
+        terms = history.cached((network, season.month, lead, int(start)), make)
         some = years[first == start] - start
         parts.append(Terms(terms.trend[some], terms.truth[some], terms.departures[:, some]))
     trend, truth, departures = zip(*parts, strict=True)

@@ -84,7 +84,7 @@ def draw_noise(patterns: Floats, sd: Floats, count: int, rng: np.random.Generato
     """
     shared = np.tensordot(rng.standard_normal((count, len(patterns))), patterns, 1)
     local = rng.standard_normal((count, *sd.shape))
-    return sd * (np.sqrt(1 - LOCAL_SHARE) * shared + np.sqrt(LOCAL_SHARE) * local)
+    return np.asarray(sd * (np.sqrt(1 - LOCAL_SHARE) * shared + np.sqrt(LOCAL_SHARE) * local))
 
 
 def measure_sd(sources: Sequence[Floats]) -> list[Floats]:
