@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from xai4land.emulator.build import build
 from xai4land_land.leaf.climate import compute_day_length
-from xai4land_land.leaf.fitting import describe_classes
 from xai4land_land.leaf.emulator import LeafAreaCard
+from xai4land_land.leaf.fitting import describe_classes
 
 BOUNDS = {"forest": 8, "nonforest_natural": 7, "cropland": 7, "crop_mosaic": 7, "urban": 5}
 EARTH = "Earth"

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-import numpy as np
 import xarray as xr
 
 from xai4land.scores.deterministic import acc, bias, msess, residual_correlation, rmse
