@@ -1,6 +1,6 @@
 """Fit an emulator of Africa's rain to observations alone, and report on years that were not used.
 
-    python recipes/rain_africa.py FOLDER [OUT] [--epochs 15] [--networks 2]
+    python recipes/rain_africa.py FOLDER [OUT] [--epochs 12] [--networks 1] [--test]
 
 ``FOLDER`` holds GPCC's standardised anomalies over Africa (20 EOFs, 1891-1990), GISTEMP, COBE-SST2
 and Kaplan's equatorial Pacific. Predictors are rain, surface temperature and sea temperature of
@@ -180,7 +180,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path, nargs="?")
-    parser.add_argument("--epochs", type=int, default=15, help="of each network")
-    parser.add_argument("--networks", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=12, help="of each network")
+    parser.add_argument("--networks", type=int, default=1)
     parser.add_argument("--test", action="store_true", help="report on 1976-1990, once")
     main(**vars(parser.parse_args()))

@@ -10,7 +10,7 @@ import xarray as xr
 from xai4land import InputError
 from xai4land.emulator import load_emulator
 from xai4land_land import fit_leaf_area, leaf_area
-from xai4land_land.leaf.outputs import LeafAreaEmulator
+from xai4land_land.leaf.emulator import LeafAreaEmulator
 
 YEARS = (2000, 2001, 2002)
 ROWS = 24

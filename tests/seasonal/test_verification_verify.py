@@ -253,3 +253,14 @@ def test_absolute_observations_and_other_forecasts_are_rebased_alike(world, made
     np.testing.assert_allclose(found.msess[0], found.msess[1])
     with pytest.raises(InputError, match="of the years 1951-1980 are there"):
         verify(made, world, rebase=(1951, 1980))
+
+
+def test_a_forecast_in_other_units_has_the_same_skill(world, made):
+    scaled = (made.tas * 1000).assign_attrs(made.tas.attrs, units="mK")
+    first, second = (
+        verify(one, world, references=["trend"], metrics=["crpss", "rmse"])
+        for one in (made, made.assign(tas=scaled))
+    )
+    xr.testing.assert_allclose(first.crpss, second.crpss, atol=1e-5)
+    xr.testing.assert_allclose(1000 * first.rmse, second.rmse, rtol=1e-5)
+    assert second.rmse.attrs["units"] == "mK"

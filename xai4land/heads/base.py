@@ -40,7 +40,7 @@ class FirstGuess(GuessChannels, Protocol):
         ...
 
     def undecided(self, pixels: Pixels) -> torch.Tensor:
-        """Return where something can be learned, as bool of shape (rows, columns)."""
+        """Return how much can be learned of each pixel, from 0 to 1 or as bool, (rows, columns)."""
         ...
 
 

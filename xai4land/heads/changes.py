@@ -331,11 +331,10 @@ class ExpectedChange(ClassFractions):
         return not bool(changed.any()) and bool((self.prior_classes(pixels) >= 0).all())
 
     def undecided(self, pixels: Pixels) -> torch.Tensor:
-        """Return the pixels of cells with change, and those without a prior class."""
-        cells = self._lookup.cells(self.groups, pixels)
-        before = self._lookup.values(self.before, pixels)
-        changed = ((cells.values - before).abs() > SMALLEST_CHANGE).any(0)
-        return cells.spread(changed) | (self.prior_classes(pixels) < 0)
+        """Return how likely each pixel changes; 1 for those without a prior class."""
+        prior = self.prior_classes(pixels)
+        stay = self.values(pixels).gather(0, prior.clamp(min=0)[None])[0]
+        return torch.where(prior < 0, 1.0, (1 - stay).clamp(min=0))
 
     def prior_classes(self, pixels: Pixels) -> torch.Tensor:
         """Return the number of each pixel's prior class, shape (rows, columns); -1 if missing."""

@@ -178,7 +178,7 @@ def pair_products(values: xr.DataArray, *, dims: Sequence[str], pairs: Pairs) ->
     """
     if "realization" not in values.dims:
         values = values.expand_dims(realization=1)
-    size = np.sqrt((values.astype(np.float64) ** 2).mean(["time", "realization"]))
+    size: xr.DataArray = (values.astype(np.float64) ** 2).mean(["time", "realization"]) ** 0.5
 
     def mean_product(members: Floats, size: Floats) -> float:
         # Places by members: a row at a time.

@@ -24,6 +24,9 @@ from xai4land.windows.sources import Sources
 
 __all__ = ["Corner", "Sample", "Samples"]
 
+SMALLEST_GAIN = 1e-6
+"""Pixels: less than this is nothing to learn."""
+
 
 class Corner(NamedTuple):
     """Where a window is.
@@ -152,7 +155,7 @@ class Samples:
         return Corner(int(time), int(row) * self._step, int(column) * self._step)
 
     @cached_property
-    def _gains(self) -> npt.NDArray[np.int64]:
+    def _gains(self) -> npt.NDArray[np.float64]:
         """Known pixels that coarse cells leave open in each candidate window, about.
 
         Shape (times, candidate rows, candidate columns): from counts over tiles as large as the
@@ -170,19 +173,20 @@ class Samples:
         top, left = np.arange(rows), np.arange(columns)
         bottom = np.minimum(top + several, tiles.shape[1])
         right = np.minimum(left + several, tiles.shape[2])
-        gains: npt.NDArray[np.int64] = (
+        gains: npt.NDArray[np.float64] = (
             total[:, bottom][:, :, right]
             - total[:, top][:, :, right]
             - total[:, bottom][:, :, left]
             + total[:, top][:, :, left]
         )
+        gains[gains < SMALLEST_GAIN] = 0.0  # of sums, rounding errors may be left
         return gains
 
     @cached_property
-    def _counts(self) -> npt.NDArray[np.int64]:
+    def _counts(self) -> npt.NDArray[np.float64]:
         """Known pixels that coarse cells leave open, by tile: (times, tile rows, tile columns)."""
         step, shape = self._step, self.truth.target.shape
-        counts = np.zeros((self.truth.times, *(-(-n // step) for n in shape)), np.int64)
+        counts = np.zeros((self.truth.times, *(-(-n // step) for n in shape)))
         outputs = self.card.outputs
         names = [*outputs.coarse_inputs, *outputs.fine_inputs] or list(self.sources.readers)[:1]
         for time, rows, columns in self.truth.pieces(max(PIECE // step, 1) * step):
@@ -192,9 +196,9 @@ class Samples:
             part = self.truth.part(rows, columns)
             pixels = Pixels.of(self.truth.target, *(np.arange(*span) for span in part))
             guess = self.head.first_guess(self.sources.read(names, part, time, self.cache))
-            useful = known & guess.undecided(pixels).numpy()
+            useful = known * guess.undecided(pixels).numpy().astype(np.float64)
             at = np.arange(0, rows.size, step), np.arange(0, columns.size, step)
-            sums = np.add.reduceat(np.add.reduceat(useful, at[0], 0, dtype=np.int64), at[1], 1)
+            sums = np.add.reduceat(np.add.reduceat(useful, at[0], 0), at[1], 1)
             top, left = int(rows[0]) // step, int(columns[0]) // step
             counts[time, top : top + len(at[0]), left : left + len(at[1])] = sums
         return counts

@@ -16,7 +16,7 @@ from xai4land.grids.time import move_into_bounds
 from xai4land.typing import Ints
 from xai4land.units import convert_units
 from xai4land_land.leaf.held import hold
-from xai4land_land.leaf.outputs import LeafArea
+from xai4land_land.leaf.outputs import LeafClasses
 from xai4land_land.legends import flag_meanings
 
 __all__ = ["CROSSWALK", "cover_fractions", "select_months", "spread_over_months"]
@@ -30,7 +30,7 @@ CROSSWALK = {
 """What the classes of HILDA+ are among MODIS' land states, where they have other names."""
 
 
-def cover_fractions(data: xr.Dataset, leaves: LeafArea) -> dict[str, xr.DataArray]:
+def cover_fractions(data: xr.Dataset, leaves: LeafClasses) -> dict[str, xr.DataArray]:
     """Return the fraction of each class that has leaves; lazily.
 
     Parameters
@@ -38,7 +38,7 @@ def cover_fractions(data: xr.Dataset, leaves: LeafArea) -> dict[str, xr.DataArra
     data : Dataset
         Fractions by the names of classes; or a map of classes with flags, or its probabilities
         (``<map>_probability``), which are used if they are there.
-    leaves : LeafArea
+    leaves : LeafClasses
         Their classes, and what other names stand for them.
 
     Returns
@@ -148,7 +148,7 @@ def _find_years(array: xr.DataArray) -> list[int]:
 
 
 def _sum_fractions(
-    data: xr.Dataset, leaves: LeafArea, named: Mapping[str, str]
+    data: xr.Dataset, leaves: LeafClasses, named: Mapping[str, str]
 ) -> dict[str, xr.DataArray]:
     """Return fractions, where several names may stand for one class."""
     found = {}

@@ -17,9 +17,10 @@ from xai4land.settings import resolve_settings
 from xai4land.training.settings import MapSettings
 from xai4land_land.leaf.climate import CLIMATE
 from xai4land_land.leaf.cover import CROSSWALK
+from xai4land_land.leaf.emulator import LeafArea, LeafAreaEmulator
 from xai4land_land.leaf.inputs import form_inputs
 from xai4land_land.leaf.observed import read_leaf_area
-from xai4land_land.leaf.outputs import GrowingClass, LeafArea, LeafAreaEmulator
+from xai4land_land.leaf.outputs import GrowingClass
 from xai4land_land.legends import LEGENDS, flag_meanings
 
 __all__ = ["fit_leaf_area"]

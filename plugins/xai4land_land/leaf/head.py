@@ -19,7 +19,7 @@ from xai4land.heads.outputs import Output
 from xai4land.windows.cells import CellLookup, Cells
 from xai4land.windows.features import Pixels
 from xai4land.windows.fields import Field, Stack
-from xai4land_land.leaf.outputs import LAI, LeafArea
+from xai4land_land.leaf.outputs import LAI, LeafClasses
 
 __all__ = ["CoverFractions", "LeafAreaHead"]
 
@@ -39,7 +39,7 @@ class LeafAreaHead:
 
     Parameters
     ----------
-    leaves : LeafArea
+    leaves : LeafClasses
         The outputs as the card describes them.
     """
 
@@ -47,7 +47,7 @@ class LeafAreaHead:
     title = "leaf area index"
     period: Period = "month"
 
-    def __init__(self, leaves: LeafArea) -> None:
+    def __init__(self, leaves: LeafClasses) -> None:
         self.leaves = leaves
 
     @property
@@ -97,7 +97,7 @@ class LeafAreaHead:
         spread = spread * self.leaves.spread * (mean > 0)
         return dict(zip(self.leaves.names, (mean, spread), strict=True))
 
-    def learn(self, truth: Iterable[npt.NDArray[Any]]) -> LeafArea:
+    def learn(self, truth: Iterable[npt.NDArray[Any]]) -> LeafClasses:
         """Return the outputs as they are: bounds are given."""
         return self.leaves
 
@@ -120,7 +120,7 @@ class LeafAreaHead:
         raw: Sequence[torch.Tensor],
         guess: Sequence[torch.Tensor],
         windows: Sequence[TrainingWindow],
-    ) -> LeafArea:
+    ) -> LeafClasses:
         """Return the outputs with the factor by which 90 % lie within 1.645 spreads."""
         ratios = []
         for one, values, window in zip(raw, guess, windows, strict=True):
@@ -168,7 +168,7 @@ class CoverFractions:
     field: Field
 
     @classmethod
-    def of(cls, leaves: LeafArea, stacks: Sequence[Stack]) -> CoverFractions:
+    def of(cls, leaves: LeafClasses, stacks: Sequence[Stack]) -> CoverFractions:
         """Return the fractions that the stacks hold."""
         parts = [part for s in stacks if (part := s.select_inputs(leaves.coarse_inputs))]
         by_name = {s.name: part.values[k] for part in parts for k, s in enumerate(part.specs)}

@@ -11,7 +11,7 @@ from xai4land.grids.grid import Grid
 from xai4land.grids.time import count_months
 from xai4land_land.leaf.climate import CLIMATE, form_lags
 from xai4land_land.leaf.cover import cover_fractions, select_months, spread_over_months
-from xai4land_land.leaf.outputs import LeafArea
+from xai4land_land.leaf.outputs import LeafClasses
 
 __all__ = ["CLIMATE_DIMS", "form_inputs"]
 
@@ -20,7 +20,7 @@ CLIMATE_DIMS = ("lat_climate", "lon_climate")
 
 
 def form_inputs(
-    data: xr.Dataset, climate: xr.Dataset, leaves: LeafArea, variables: tuple[str, ...]
+    data: xr.Dataset, climate: xr.Dataset, leaves: LeafClasses, variables: tuple[str, ...]
 ) -> xr.Dataset:
     """Form fractions and climate of all months that both tell something of; lazily.
 
@@ -30,7 +30,7 @@ def form_inputs(
         Land cover; see :func:`xai4land_land.leaf.cover.cover_fractions`.
     climate : Dataset
         See :func:`xai4land_land.leaf.climate.form_lags`.
-    leaves : LeafArea
+    leaves : LeafClasses
     variables : tuple of str
         Variables of the climate that the emulator reads; but for temperature they may be absent.
 

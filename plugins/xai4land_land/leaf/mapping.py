@@ -10,8 +10,8 @@ import xarray as xr
 from xai4land.emulator import load_emulator
 from xai4land.errors import InputError
 from xai4land.grids.grid import Target
+from xai4land_land.leaf.emulator import LeafAreaEmulator
 from xai4land_land.leaf.inputs import form_inputs
-from xai4land_land.leaf.outputs import LeafAreaEmulator
 
 if TYPE_CHECKING:
     from xai4land.device import Precision

@@ -1,22 +1,17 @@
-"""Leaf area as a card describes it, and the kind of emulator that gives it."""
+"""Leaf area as a card describes it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from xai4land.emulator import Emulator, MapCard, Outputs
-from xai4land.emulator.build import find_architecture
+from xai4land.emulator import Outputs
 from xai4land.emulator.schema import Name, Schema
 from xai4land_land.leaf.climate import is_lag
 
-if TYPE_CHECKING:
-    from xai4land_land.leaf.head import LeafAreaHead
-
-__all__ = ["LAI", "GrowingClass", "LeafArea", "LeafAreaCard", "LeafAreaEmulator"]
+__all__ = ["LAI", "GrowingClass", "LeafClasses"]
 
 LAI = "leaf_area_index"
 """CF's standard name, and the name of the output."""
@@ -37,7 +32,7 @@ class GrowingClass(Schema):
     bound: Annotated[float, Field(gt=0, le=20)]
 
 
-class LeafArea(Outputs):
+class LeafClasses(Outputs):
     """Leaf area index: the sum over classes of fraction times the leaf area of the class.
 
     Attributes
@@ -102,61 +97,3 @@ class LeafArea(Outputs):
     def guess_channels(self) -> int:
         """Return none: leaf area of a class does not depend on what else is in the pixel."""
         return 0
-
-    def make_head(self, card: MapCard) -> LeafAreaHead:
-        """Return the head of these outputs."""
-        from xai4land_land.leaf.head import LeafAreaHead
-
-        return LeafAreaHead(self)
-
-
-class LeafAreaCard(MapCard):
-    """The card of an emulator of leaf area."""
-
-    kind: Literal["leaf-area"] = "leaf-area"
-    outputs: LeafArea
-
-    @cached_property
-    def sequences(self) -> tuple[tuple[int, ...], ...]:
-        """Channels of each month of climate, the newest first: values, and where they are known."""
-        months = []
-        for lag in range(self.outputs.lags):
-            specs = [s for s in self.inputs if s.name.endswith(f"_lag_{lag}")]
-            months.append(tuple(k for s in specs for k in self._channels_of(s.name)))
-        return tuple(months)
-
-    @property
-    def climate(self) -> tuple[str, ...]:
-        """Names of the variables of climate that it reads."""
-        first = (s.name.removesuffix("_lag_0") for s in self.inputs if s.name.endswith("_lag_0"))
-        return tuple(first)
-
-    @cached_property
-    def others(self) -> tuple[int, ...]:
-        """Channels of all that is neither climate nor a fraction."""
-        names = [
-            s.name
-            for s in self.inputs
-            if not s.coded and not is_lag(s.name) and s.name not in self.outputs.coarse_inputs
-        ]
-        return tuple(k for name in names for k in self._channels_of(name))
-
-    def _channels_of(self, name: str) -> range:
-        spec = next(s for s in self.inputs if s.name == name)
-        first = self.slots[name]
-        return range(first, first + 1 + spec.fillable)
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """Channels and layers; where they are, for architectures that read months in order."""
-        found = super().arguments
-        if getattr(find_architecture(self), "reads_sequences", False):
-            found |= {"sequences": self.sequences, "others": self.others}
-        return found
-
-
-class LeafAreaEmulator(Emulator):
-    """An emulator of leaf area."""
-
-    card_type = LeafAreaCard
-    card: LeafAreaCard

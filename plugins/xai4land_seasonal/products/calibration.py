@@ -172,7 +172,7 @@ def _regress(
     spreads = within > noise
     factor = np.where(spreads, np.sqrt(residual / np.where(spreads, within, 1.0)), 0.0)
     mean = np.nanmean(members, -1, keepdims=True)
-    return y_mean + slope * (mean - x_mean) + factor * (members - mean)
+    return np.asarray(y_mean + slope * (mean - x_mean) + factor * (members - mean))
 
 
 def _redistribute(

@@ -113,7 +113,7 @@ class Gaussian:
         mean, variance = np.nanmean(members, -1), np.nanvar(members, -1)
         centre = self.intercept + self.slope * mean
         spread = np.sqrt(self.constant + self.factor * variance)
-        return centre[:, None] + spread[:, None] * ndtri(quantiles)
+        return np.asarray(centre[:, None] + spread[:, None] * ndtri(quantiles))
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Logistic:
     def draw(self, members: Floats, quantiles: Floats) -> Floats:
         """Return quantiles for a forecast, (cells, members)."""
         centre = self.intercept + self.slope * np.nanmean(members, -1)
-        return centre[:, None] + self.scale[:, None] * logit(quantiles)
+        return np.asarray(centre[:, None] + self.scale[:, None] * logit(quantiles))
 
 
 def fit_gaussian(x: Floats, y: Floats, v: Floats) -> Gaussian:

@@ -81,7 +81,7 @@ class _TaskCounter(Callback):
     """Advance a bar by dask's tasks; a cluster's are counted when all are done."""
 
     def __init__(self, bar: Progress, task: TaskID) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.bar, self.task = bar, task
 
     def _start(self, dsk: Any) -> None:

@@ -228,5 +228,7 @@ def _season_keys(data: xr.Dataset, what: str) -> list[tuple[str, int]]:
 
 
 def _variable(name: str, like: xr.Dataset) -> Variable:
-    known = next((v for v in KNOWN_VARIABLES if v.name == name), None)
-    return known or Variable(name=name, units=str(like[name].attrs.get("units", "1")))
+    """Return a variable in the units of the forecast, which all is compared in."""
+    known = next((v for v in KNOWN_VARIABLES if v.name == name), Variable(name=name))
+    given = str(like[name].attrs.get("units", "")).strip()
+    return known.model_copy(update={"units": given}) if given else known

@@ -103,7 +103,7 @@ def _mean_variances(
 
 def _root_of_ratio(variances: xr.DataArray) -> xr.DataArray:
     spread, error = (variances.isel(of=k) for k in (0, 1))
-    ratio: xr.DataArray = np.sqrt(spread / error.where(error > 0))
+    ratio: xr.DataArray = (spread / error.where(error > 0)) ** 0.5
     return ratio
 
 

@@ -60,7 +60,7 @@ class Space:
         """Return regions, all alike."""
         pairs = np.array(list(combinations(range(count), 2)), np.int64).reshape(-1, 2)
         near = Pairs(pairs[:, 0], pairs[:, 1], np.ones(len(pairs)))
-        return cls((str(dim),), np.ones(count), near, Pairs(*pairs[:0].T, np.ones(0)))
+        return cls((str(dim),), np.ones(count), near, Pairs(pairs[:0, 0], pairs[:0, 1], np.ones(0)))
 
 
 def _pair_near(grid: Grid, area: Floats) -> Pairs:
