@@ -140,6 +140,7 @@ def issue(data: Path, folder: Path, **how: Any) -> None:
 @click.option("--name", default="my-seasonal", show_default=True)
 @click.option("--title", default="", help="Title for the card.")
 @click.option("--licence", default="", help="Licence of the data, for the card.")
+@click.option("--smooth", type=NAMES, help="Simulations that do not resolve the grid.")
 @click.option("--chosen", type=EXISTING, help="Emulator whose blend and spread are kept.")
 @click.option("--parameters", type=MAPPING, help="Of the network, as JSON.")
 @add_options(*settings_options(Settings), DEVICE, QUIET)

@@ -56,6 +56,7 @@ TWINS = {
         SAVES,
         xai4land_seasonal.Settings,
     ),
+    "issue": Twin(xai4land_seasonal, "issue", ("data.nc", "folder")),
     "verify": Twin(
         xai4land_seasonal,
         "verify",
