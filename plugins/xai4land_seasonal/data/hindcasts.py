@@ -22,14 +22,13 @@ from xai4land_seasonal.data.lagged import gather_starts
 from xai4land_seasonal.data.leads import NO_MONTH, read_months
 from xai4land_seasonal.data.monthly import as_dataset, is_bounds
 from xai4land_seasonal.data.months import start_of_months
+from xai4land_seasonal.data.precipitation import clip_dry
 from xai4land_seasonal.data.seasons import Season, reference_time, season_coords
 
 __all__ = ["hindcast_seasons"]
 
 HORIZONTAL = ("lat", "lon", "latitude", "longitude", "x", "y", "i", "j", "cell", "ncells")
 """Usual names of horizontal dimensions, which need no coordinates here."""
-MAX_NEGATIVE_RAIN = 0.1 / 86400
-"""Negative rain that packing and interpolation may leave, in kg m-2 s-1 (0.1 mm a day)."""
 
 
 def hindcast_seasons(
@@ -198,32 +197,8 @@ def _harmonise(name: str, array: xr.DataArray) -> tuple[str, xr.DataArray]:
     if "units" in array.attrs:
         array = convert(array, known)
         if known.name == "pr" and not is_difference(array):
-            array = xr.apply_ufunc(
-                _mend_rain,
-                array,
-                dask="parallelized",
-                output_dtypes=[array.dtype],
-                keep_attrs=True,
-            )
+            array = clip_dry(array)
     return known.name, array
-
-
-def _mend_rain(values: np.ndarray) -> np.ndarray:
-    """Return rain whose small negative values, of packing and interpolation, are zero.
-
-    Raises
-    ------
-    InputError
-        Where it is far below zero.
-    """
-    low = np.nanmin(values, initial=0.0)
-    if low < -MAX_NEGATIVE_RAIN:
-        raise InputError(
-            f"rain is negative, down to {low * 86400:.3g} mm a day: these are anomalies, or wrong; "
-            "say so if they are anomalies: ds.pr.attrs['long_name'] = 'precipitation anomaly'"
-        )
-    mended: np.ndarray = np.where(values < 0, values.dtype.type(0), values)
-    return mended
 
 
 def _days_in_months(months: Ints, like: xr.DataArray) -> Floats:

@@ -19,6 +19,8 @@ __all__ = ["DRY", "PrecipitationIndex", "clip_dry"]
 
 DRY = 3.5e-7
 """Precipitation that counts as none, in kg m-2 s-1: 0.03 mm a day, 0.9 mm a month."""
+MAX_NEGATIVE = 0.1 / 86400
+"""Negative precipitation that packing and interpolation may leave: 0.1 mm a day."""
 MIN_WET = 1 / 3
 """Share of years that must be wet: with fewer, the terciles of the season coincide."""
 MIN_WET_YEARS = 8
@@ -108,7 +110,7 @@ def clip_dry(data: xr.DataArray) -> xr.DataArray:
     Raises
     ------
     InputError
-        If it is negative by more than 0.03 mm a day.
+        If it is negative by more than 0.1 mm a day.
 
     Examples
     --------
@@ -127,7 +129,7 @@ def clip_dry(data: xr.DataArray) -> xr.DataArray:
 
 
 def _clip(values: np.ndarray, name: str) -> np.ndarray:
-    negative = values < -DRY
+    negative = values < -MAX_NEGATIVE
     if negative.any():
         raise InputError(
             f"precipitation {name!r} is negative in {negative.mean():.2%} of its values (down to "
