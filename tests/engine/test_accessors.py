@@ -15,6 +15,7 @@ from xai4land import InputError
 NO_METHODS = {
     "xai4land_land": {
         "change_reference": "begins with the name of a rule",
+        "leaf_area_reference": "begins with the name of a reference",
         "open_luh2": "takes files",
         "place_by_truth": "takes two maps",
         "place_randomly": "takes two maps",

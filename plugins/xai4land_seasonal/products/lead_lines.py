@@ -69,7 +69,7 @@ def plot_skill_by_lead(
         )
     some = some.sortby("lead").compute()
     if "season" not in some.dims:
-        some = some.expand_dims(season=["all seasons"])
+        some = some.drop_vars("season", errors="ignore").expand_dims(season=["all seasons"])
     columns = min(some.sizes["season"], 4)
     rows = -(-some.sizes["season"] // columns)
     figure = NotebookFigure(figsize=(2 + 3.2 * columns, 0.9 + 3 * rows), layout="constrained")
