@@ -82,7 +82,7 @@ def plot_skill_by_lead(
     figure.supxlabel("lead: whole months before the season", fontsize=9)
     axes[0].set_ylabel(scores[metric].attrs.get("long_name", metric), fontsize=9)
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=8)
+    figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8)
     where = f"{region or some['region'].item()}, " if "region" in some.coords else ""
     what = ", with 90 % intervals" if f"{metric}_interval" in some else ""
     add_title(figure, f"{where}{scores.attrs.get('seasons', 'scores')}{what}", fontsize=10)
