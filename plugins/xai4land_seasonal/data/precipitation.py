@@ -133,7 +133,7 @@ def _clip(values: np.ndarray, name: str) -> np.ndarray:
     if negative.any():
         raise InputError(
             f"precipitation {name!r} is negative in {negative.mean():.2%} of its values (down to "
-            f"{np.nanmin(values):.3g} kg m-2 s-1), expected none below 0; correct it, or if these "
-            "are anomalies, say so: ds.pr.attrs['long_name'] = 'anomaly of precipitation'"
+            f"{np.nanmin(values) * 86400:.3g} mm a day), expected none below 0; correct it, or if "
+            "these are anomalies, say so: ds.pr.attrs['long_name'] = 'anomaly of precipitation'"
         )
     return np.where(values < 0, values.dtype.type(0), values)
