@@ -42,12 +42,26 @@ STATIC = click.option(
     "--static", type=EXISTING, help="Static features, if they are not with the states."
 )
 LEGEND = click.option("--legend", help="How the truth's codes merge; by default the one that fits.")
-HOW_TO_RECONSTRUCT = add_options(
+GRID = add_options(
     click.option("--emulator", help="Name or .safetensors file; by default the one that fits."),
     STATIC,
     click.option(
         "--target", type=TARGET, help="Degrees, or a file; by default the finest input's grid."
     ),
+)
+RUNNING = add_options(
+    click.option("--chunks", type=CHUNKS, help="Rows and columns of an output chunk."),
+    click.option("--batch-size", default=8, show_default=True, help="Windows in a batch."),
+    DEVICE,
+    click.option(
+        "--precision",
+        type=click.Choice(("auto", "float32", "bfloat16")),
+        default="auto",
+        show_default=True,
+    ),
+)
+HOW_TO_RECONSTRUCT = add_options(
+    GRID,
     click.option("--prior", type=EXISTING, help="Map of a known year, or of several."),
     click.option("--years", type=STEPS, help="Beginning or ending with the prior's: 2014:1850."),
     click.option("--every", default=1, show_default=True, help="Years of a step."),
@@ -64,15 +78,7 @@ HOW_TO_RECONSTRUCT = add_options(
     ),
     click.option("--probabilities", is_flag=True, help="Give the probability of every class too."),
     click.option("--baselines/--no-baselines", default=True, help="Give the baselines' maps too."),
-    click.option("--chunks", type=CHUNKS, help="Rows and columns of an output chunk."),
-    click.option("--batch-size", default=8, show_default=True, help="Windows in a batch."),
-    DEVICE,
-    click.option(
-        "--precision",
-        type=click.Choice(("auto", "float32", "bfloat16")),
-        default="auto",
-        show_default=True,
-    ),
+    RUNNING,
 )
 
 
@@ -117,6 +123,38 @@ def reconstruct(
     """Reconstruct land cover from STATES into OUT (.zarr or .nc)."""
     check_output(out, states, *_list_paths(how))
     made = _reconstruct(states, **how)
+    written = xai4land.write(
+        made, out, overwrite=overwrite, zarr_format=zarr_format, progress=not quiet
+    )
+    click.echo(f"wrote {written}")
+
+
+@click.command("leaf-area")
+@click.argument("data", type=EXISTING)
+@click.argument("climate", type=EXISTING)
+@click.argument("out", type=WRITTEN)
+@add_options(GRID, RUNNING, OVERWRITE, ZARR_FORMAT, QUIET)
+def leaf_area(
+    data: Path,
+    climate: Path,
+    out: Path,
+    static: Path | None,
+    target: float | Path | None,
+    overwrite: bool,
+    zarr_format: Literal[2, 3],
+    quiet: bool,
+    **how: Any,
+) -> None:
+    """Make monthly leaf area of the land cover in DATA and of CLIMATE, into OUT (.zarr or .nc)."""
+    files = [climate, static, target]
+    check_output(out, data, *(file for file in files if isinstance(file, Path)))
+    made = xai4land_land.leaf_area(
+        xai4land.open_store(data),
+        xai4land.open_store(climate),
+        static=_open(static),
+        target=xai4land.open_store(target) if isinstance(target, Path) else target,
+        **how,
+    )
     written = xai4land.write(
         made, out, overwrite=overwrite, zarr_format=zarr_format, progress=not quiet
     )
@@ -202,4 +240,4 @@ def evaluate(data: Path, truth: Path, prior: Path | None, plot: Path | None, **h
         click.echo(f"wrote {plot}")
 
 
-COMMANDS = [reconstruct, explain, fit, evaluate]
+COMMANDS = [reconstruct, leaf_area, explain, fit, evaluate]

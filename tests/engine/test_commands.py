@@ -37,6 +37,7 @@ SAVES = {"command": "the command line says it itself", "progress": "it is --quie
 TWINS = {
     "regrid": Twin(xai4land, "regrid", ("data.nc", "1.0", "out.nc"), WRITES),
     "reconstruct": Twin(xai4land_land, "reconstruct", ("data.nc", "out.nc"), WRITES),
+    "leaf-area": Twin(xai4land_land, "leaf_area", ("data.nc", "obs.nc", "out.nc"), WRITES),
     "explain": Twin(xai4land_land, "reconstruct", ("data.nc",)),
     "fit": Twin(
         xai4land_land,
