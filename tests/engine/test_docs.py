@@ -118,7 +118,8 @@ def test_commands_on_the_pages_are_known(page, tmp_path, monkeypatch):
     from xai4land.cli import cli
 
     monkeypatch.chdir(tmp_path)
-    for name in ("states.nc", "static.nc", "truth.nc", "obs.nc", "prior.nc"):
+    given = ("states.nc", "static.nc", "truth.nc", "obs.nc", "prior.nc", "maps.nc", "climate.nc")
+    for name in given:
         Path(name).touch()
     for name, *arguments in commands(page):
         command = cli.get_command(click.Context(cli), name)
