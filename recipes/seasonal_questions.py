@@ -5,7 +5,7 @@
 ``FOLDER`` holds ``gistemp_2deg_188001-200012.nc`` (GISTEMP, monthly anomalies). ``EMULATOR`` is the
 file or name of a seasonal emulator of temperature that has seen no observations after 1980. Four
 seasons of 1981-2000 are forecast with 100 members, and scored beside references that use the past
-alone. Tables (``tables.md``) and pictures are written to the folder ``OUT``. A few minutes on one
+alone. Tables (``tables.md``) and pictures are written to the folder ``OUT``. A minute or two on one
 core.
 """
 
