@@ -1,4 +1,4 @@
-"""Seasonal anomalies one month ahead, as the accessor ``ds.seasonal`` and as functions."""
+"""Seasonal anomalies, months ahead, as the accessor ``ds.seasonal`` and as functions."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ __all__ = ["SeasonalAccessor"]
 
 
 class SeasonalAccessor(Accessor):
-    """Seasonal anomalies one month ahead, and how good they are.
+    """Seasonal anomalies, months ahead, and how good they are.
 
     Each method is the function of the same name in ``xai4land_seasonal`` or ``xai4land``, with
     the dataset as its first argument. A DataArray has those that take one variable.

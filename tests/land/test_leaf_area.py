@@ -238,10 +238,12 @@ def test_missing_land_cover_and_temperature_are_missing_leaves(emulator, cover, 
     holes = cover.land_cover.copy()
     holes[:, :5] = 255
     holes.attrs["_FillValue"] = np.uint8(255)
+    holes[:, 5, 5:10] = 9  # no flag names it
     cold = climate.copy(deep=True)
     cold["tas"][:, -3:] = np.nan
     made = leaf_area(cover.assign(land_cover=holes), cold, emulator).leaf_area_index.compute()
     assert bool(made[:, :5].isnull().all())
+    assert bool(made[:, 5, 5:10].isnull().all())
     assert bool(made.sel(lat=slice(9, 12)).isnull().all())
     assert bool(made.sel(lat=slice(-5, 3)).notnull().all())
 

@@ -8,9 +8,7 @@ import numpy as np
 import xarray as xr
 
 from xai4land.emulator.inputs import time_name
-from xai4land.emulator.outputs import MISSING_CLASS
 from xai4land.errors import InputError
-from xai4land.grids.flags import fill_codes
 from xai4land.grids.grid import Grid
 from xai4land.grids.time import move_into_bounds
 from xai4land.typing import Ints
@@ -44,7 +42,7 @@ def cover_fractions(data: xr.Dataset, leaves: LeafClasses) -> dict[str, xr.DataA
     Returns
     -------
     dict of str to DataArray
-        By class, (time,) rows, columns; missing where the map is.
+        By class, (time,) rows, columns; missing where the map is, or has a code without a flag.
 
     Raises
     ------
@@ -53,9 +51,9 @@ def cover_fractions(data: xr.Dataset, leaves: LeafClasses) -> dict[str, xr.DataA
     """
     data = move_into_bounds(data)
     known = {name: name for name in (*leaves.coarse_inputs, *leaves.bare)} | dict(leaves.legend)
-    named = {str(n): known[str(n)] for n in data.data_vars if str(n) in known}
-    if set(leaves.coarse_inputs) <= set(named.values()):
-        return _sum_fractions(data, leaves, named)
+    fractions = {str(n): known[str(n)] for n in data.data_vars if str(n) in known}
+    if set(leaves.coarse_inputs) <= set(fractions.values()):
+        return _sum_fractions(data, leaves, fractions)
     maps = [str(n) for n, a in data.data_vars.items() if "flag_meanings" in a.attrs]
     main = [n for n in maps if n == "land_cover"] or [n for n in maps if "_" not in n] or maps
     if len(main) != 1:
@@ -70,9 +68,8 @@ def cover_fractions(data: xr.Dataset, leaves: LeafClasses) -> dict[str, xr.DataA
         likely = hold(data[name])
         parts = {code: likely.sel({dim: code}, drop=True) for code in classes}
     else:
-        missing = [*fill_codes(map_), *([MISSING_CLASS] if map_.dtype.kind == "u" else [])]
-        unknown = map_.isin([c for c in missing if c not in classes]) | map_.isnull()
-        parts = {code: (map_ == code).astype(np.float32).where(~unknown) for code in classes}
+        named = map_.isin([*classes])  # neither missing nor a code that no flag names
+        parts = {code: (map_ == code).astype(np.float32).where(named) for code in classes}
     return {
         name: _total([parts[code] for code, found in classes.items() if found == name], parts)
         for name in leaves.coarse_inputs
