@@ -16,12 +16,11 @@ import numpy.typing as npt
 import torch
 
 from xai4land.emulator.outputs import MISSING_CLASS, ClassMap, flags
-from xai4land.errors import EmulatorError
 from xai4land.grids.cf import Period
 from xai4land.heads.base import TrainingWindow
 from xai4land.heads.choice import choice_weights
 from xai4land.heads.conserve import PURE, conserve
-from xai4land.heads.outputs import CONFIDENCE_STEPS, Dimension, Output
+from xai4land.heads.outputs import CONFIDENCE_STEPS, Dimension, Output, check_finite
 from xai4land.windows.cells import CellLookup, Cells
 from xai4land.windows.features import Pixels
 from xai4land.windows.fields import Field, Stack
@@ -366,11 +365,7 @@ def choose_class(
     """
     weighed = probability if favour is None else probability * favour[:, None, None]
     best = weighed.amax(0)
-    if not bool(best.sum().isfinite()):
-        raise EmulatorError(
-            "the network answered with numbers that are not finite; precision='float32' may help, "
-            "or the emulator's weights are faulty"
-        )
+    check_finite(best)
     count = probability.shape[0]
     rank = torch.arange(count, 0, -1, dtype=best.dtype, device=best.device)[:, None, None]
     # What is not the best falls far below any rank.

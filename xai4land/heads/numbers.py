@@ -12,16 +12,15 @@ import numpy.typing as npt
 import torch
 
 from xai4land.emulator.outputs import Numbers
-from xai4land.errors import EmulatorError
 from xai4land.grids.cf import Period
 from xai4land.heads.base import FirstGuess, TrainingWindow
 from xai4land.heads.conserve import conserve_means
 from xai4land.heads.constant import ConstantGuess
 from xai4land.heads.moments import Moments, round_digits
-from xai4land.heads.outputs import Output
+from xai4land.heads.outputs import Output, check_finite
 from xai4land.windows.cells import CellLookup, Cells
 from xai4land.windows.features import Pixels
-from xai4land.windows.fields import Field, Stack
+from xai4land.windows.fields import Field, Stack, join_layers
 
 __all__ = ["CoarseFields", "NumberHead"]
 
@@ -88,11 +87,7 @@ class NumberHead:
         self, blended: torch.Tensor, values: torch.Tensor, guess: FirstGuess, pixels: Pixels
     ) -> dict[str, torch.Tensor]:
         """Return the variables in their units; see :class:`Head`."""
-        if not bool(blended.sum().isfinite()):
-            raise EmulatorError(
-                "the network answered with numbers that are not finite; precision='float32' may "
-                "help, or the emulator's weights are faulty"
-            )
+        check_finite(blended)
         offset, scale, low, high = (part.to(blended.device) for part in self._constants)
         physical = blended * scale[:, None, None] + offset[:, None, None]
         if self.numbers.conserve:
@@ -168,11 +163,7 @@ class CoarseFields:
     @classmethod
     def of(cls, outputs: Numbers, stacks: Sequence[Stack]) -> CoarseFields:
         """Return the coarse fields that the stacks hold."""
-        names = outputs.coarse_inputs
-        parts = [part for stack in stacks if (part := stack.select_inputs(names))]
-        by_name = {s.name: part.values[k] for part in parts for k, s in enumerate(part.specs)}
-        layers = [by_name[v.coarse] for v in outputs.variables if v.coarse]
-        return cls(outputs, Field(parts[0].grid, parts[0].start, torch.stack(layers)))
+        return cls(outputs, join_layers(stacks, [v.coarse for v in outputs.variables if v.coarse]))
 
     def values(self, pixels: Pixels) -> torch.Tensor:
         """Return the interpolated coarse value of each variable, in units of ``scale``.

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-__all__ = ["CONFIDENCE_STEPS", "Dimension", "Output", "to_dataset", "unpack"]
+from xai4land.errors import EmulatorError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["CONFIDENCE_STEPS", "Dimension", "Output", "check_finite", "to_dataset", "unpack"]
 
 CONFIDENCE_STEPS = 100
 """Probabilities of the chosen class are kept as whole numbers of this part of one."""
@@ -77,6 +82,20 @@ class Output:
     def shape(self) -> tuple[int, ...]:
         """Return the sizes of the leading dimensions."""
         return tuple(len(dimension.values) for dimension in self.leading)
+
+
+def check_finite(values: torch.Tensor) -> None:
+    """Refuse a network's answer that is not finite.
+
+    Raises
+    ------
+    EmulatorError
+    """
+    if not bool(values.sum().isfinite()):
+        raise EmulatorError(
+            "the network answered with numbers that are not finite; precision='float32' may help, "
+            "or the emulator's weights are faulty"
+        )
 
 
 def unpack(values: npt.NDArray[Any], steps: int | None, dtype: str) -> npt.NDArray[Any]:

@@ -18,7 +18,7 @@ from xai4land.typing import Floats, Ints
 from xai4land.windows.buffers import empty_tensor
 from xai4land.windows.chunks import Box
 
-__all__ = ["Field", "Stack", "make_stacks"]
+__all__ = ["Field", "Stack", "join_layers", "make_stacks"]
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,14 @@ class Stack(Field):
     def to(self, device: torch.device) -> Stack:
         """Return the stack on a device."""
         return Stack(self.grid, self.start, upload(self.values, device), self.specs)
+
+
+def join_layers(stacks: Sequence[Stack], names: Sequence[str]) -> Field:
+    """Return some inputs, which lie on one grid, as one field: a layer for each name, in order."""
+    parts = [part for stack in stacks if (part := stack.select_inputs(names))]
+    by_name = {s.name: part.values[k] for part in parts for k, s in enumerate(part.specs)}
+    layers = torch.stack([by_name[name] for name in names])
+    return Field(parts[0].grid, parts[0].start, layers)
 
 
 def _make_resampling(axis: Axis, points: Floats, spacing: float) -> tuple[Ints, Floats | None]:

@@ -12,13 +12,12 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from xai4land.errors import EmulatorError
 from xai4land.grids.cf import Period
 from xai4land.heads.base import TrainingWindow
-from xai4land.heads.outputs import Output
+from xai4land.heads.outputs import Output, check_finite
 from xai4land.windows.cells import CellLookup, Cells
 from xai4land.windows.features import Pixels
-from xai4land.windows.fields import Field, Stack
+from xai4land.windows.fields import Field, Stack, join_layers
 from xai4land_land.leaf.outputs import LAI, LeafClasses
 
 __all__ = ["CoverFractions", "LeafAreaHead"]
@@ -89,11 +88,7 @@ class LeafAreaHead:
     ) -> dict[str, torch.Tensor]:
         """Return leaf area index and its spread."""
         mean, spread = self._mix(blended, values)
-        if not bool(mean.sum().isfinite()):
-            raise EmulatorError(
-                "the network answered with numbers that are not finite; precision='float32' may "
-                "help, or the emulator's weights are faulty"
-            )
+        check_finite(mean)
         spread = spread * self.leaves.spread * (mean > 0)
         return dict(zip(self.leaves.names, (mean, spread), strict=True))
 
@@ -170,10 +165,7 @@ class CoverFractions:
     @classmethod
     def of(cls, leaves: LeafClasses, stacks: Sequence[Stack]) -> CoverFractions:
         """Return the fractions that the stacks hold."""
-        parts = [part for s in stacks if (part := s.select_inputs(leaves.coarse_inputs))]
-        by_name = {s.name: part.values[k] for part in parts for k, s in enumerate(part.specs)}
-        layers = [by_name[name] for name in leaves.coarse_inputs]
-        return cls(Field(parts[0].grid, parts[0].start, torch.stack(layers)))
+        return cls(join_layers(stacks, leaves.coarse_inputs))
 
     def values(self, pixels: Pixels) -> torch.Tensor:
         """Return the fractions on pixels, and a layer of zeros for the spread."""

@@ -124,6 +124,11 @@ class SeasonalCard(AnyCard):
         lon = self.region[2] + (lon - self.region[2]) % 360
         return Grid(Axis(np.array(self.lat)[rows]), Axis(lon, circular=True))
 
+    @property
+    def target_index(self) -> list[int]:
+        """Position of each target among the predictors."""
+        return [[v.name for v in self.predictors].index(name) for name in self.targets]
+
     def mask(self) -> Floats:
         """Return 1 in cells that are forecast, else 0; flat."""
         mask = np.zeros((len(self.lat), len(self.lon)))

@@ -113,8 +113,7 @@ class SeasonalEmulator(AnyEmulator, Forecaster):
         from xai4land_seasonal.emulator.noise import draw_noise
 
         network, card, month = self._network, self.card, season.month - 1
-        names = [v.name for v in card.predictors]
-        scale = network.scale[[names.index(name) for name in card.targets], month]
+        scale = network.scale[card.target_index, month]
         at = card.leads.index(lead)
         sd = (scale * network.noise_sd[at, :, month]).double().numpy()
         sd *= np.array(card.spread)[:, None]

@@ -322,7 +322,7 @@ def _train(
     progress: bool,
 ) -> list[Training]:
     """Fit scales and persistence first, then the networks."""
-    target_index = [[v.name for v in card.predictors].index(target) for target in card.targets]
+    target_index = card.target_index
     too_short = [
         source
         for source, history in zip(card.sources, histories, strict=True)

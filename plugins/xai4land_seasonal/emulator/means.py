@@ -88,7 +88,7 @@ def find_blend(network: Ensemble, card: SeasonalCard, history: History, years: I
     from scipy.optimize import lsq_linear
 
     area = np.sqrt(history.area * card.mask())
-    target_index, scale = _targets(card), network.scale.double().numpy()
+    target_index, scale = card.target_index, network.scale.double().numpy()
     blend = []
     for lead in card.leads:
         normal = np.zeros((len(card.targets), len(METHODS), len(METHODS) + 1))
@@ -113,11 +113,6 @@ def _apply_blend(card: SeasonalCard, terms: Terms, lead: int) -> Floats:
     """Return the means before what is known of their bias, (years, targets, cells)."""
     weights = np.array(card.blend[card.leads.index(lead)])
     return np.asarray(terms.trend + np.einsum("vm,myvc->yvc", weights, terms.departures))
-
-
-def _targets(card: SeasonalCard) -> list[int]:
-    """Return the position of each target among the predictors."""
-    return [[v.name for v in card.predictors].index(name) for name in card.targets]
 
 
 def _compute_terms(
@@ -145,7 +140,7 @@ def _compute_block(
     trend, truth = np.full((2, *shape), np.nan)
     departures = np.zeros((len(METHODS), *shape))
     if inside.any():
-        inputs, target_index = history.inputs(season, lead, years[inside]), _targets(card)
+        inputs, target_index = history.inputs(season, lead, years[inside]), card.target_index
         month, at = season.month - 1, card.leads.index(lead)
         scale = network.scale.double().numpy()[:, month]
         fields = np.zeros((REFIT_INTERVAL, network.channels, shape[-1]))

@@ -54,8 +54,7 @@ def scaled_errors(
     network: Ensemble, card: SeasonalCard, history: History, lead: int, years: Ints
 ) -> Floats:
     """Compute errors over the seasons' scale, (12 months, years, targets, cells)."""
-    target_index = [[v.name for v in card.predictors].index(name) for name in card.targets]
-    scale = network.scale.double().numpy()[target_index]
+    scale = network.scale.double().numpy()[card.target_index]
     return np.stack(
         [
             compute_errors(network, card, history, season, lead, years) / scale[:, season.month - 1]
