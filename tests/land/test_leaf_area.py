@@ -297,3 +297,23 @@ def test_a_lazy_map_is_computed_once_for_all_classes_and_months(emulator, cover,
     assert len(calls) == 3
     whole = leaf_area(year, climate, emulator, precision="float32").leaf_area_index.sel(time="2000")
     xr.testing.assert_allclose(values, whole.compute(), atol=1e-6)
+
+
+def test_climate_by_other_names_and_classes_that_begin_like_rain_are_learned(cover, climate, truth):
+    named = climate.rename(tas="t2m", pr="tp")
+    map_ = cover.land_cover.drop_attrs()
+    woods = xr.Dataset({"primf": (map_ == 1) * 1.0, "cropland": (map_ == 2) * 1.0})
+    emulator = fit_leaf_area(
+        woods,
+        named,
+        truth,
+        bounds={"primf": 8.0, "cropland": 6.0},
+        architecture="months-mlp",
+        window=12,
+        epochs=1,
+        steps=2,
+        batch_size=2,
+        progress=False,
+    )
+    assert emulator.card.climate == ("tas", "pr")
+    assert bool(np.isfinite(leaf_area(woods, named, emulator).leaf_area_index.mean()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable, Iterable
 
 import numpy as np
 import xarray as xr
@@ -14,7 +15,7 @@ from xai4land.grids.time import count_months, move_into_bounds, refuse_lost_boun
 from xai4land.typing import Floats, Ints
 from xai4land.units import convert_units
 
-__all__ = ["CLIMATE", "compute_day_length", "form_lags", "is_lag"]
+__all__ = ["CLIMATE", "compute_day_length", "form_lags", "is_lag", "list_climate"]
 
 CLIMATE = {
     "tas": ("air_temperature", "K"),
@@ -37,6 +38,18 @@ def is_lag(name: str, variable: str | None = None) -> bool:
     """
     match = LAG.fullmatch(name)
     return match is not None and variable in (None, match[1])
+
+
+def list_climate(names: Iterable[Hashable]) -> tuple[str, ...]:
+    """Return the variables of climate among the names of inputs.
+
+    Examples
+    --------
+    >>> list_climate(["primf", "tas_lag_0", "tas_lag_1", "pr_lag_0"])
+    ('tas', 'pr')
+    """
+    found = {match[1] for name in names if (match := LAG.fullmatch(str(name)))}
+    return tuple(variable for variable in CLIMATE if variable in found)
 
 
 def form_lags(climate: xr.Dataset, lags: int, needed: tuple[str, ...] = ("tas",)) -> xr.Dataset:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from xai4land.emulator import Emulator, MapCard
 from xai4land.emulator.build import find_architecture
-from xai4land_land.leaf.climate import is_lag
+from xai4land_land.leaf.climate import is_lag, list_climate
 from xai4land_land.leaf.head import LeafAreaHead
 from xai4land_land.leaf.outputs import LeafClasses
 
@@ -40,8 +40,7 @@ class LeafAreaCard(MapCard):
     @property
     def climate(self) -> tuple[str, ...]:
         """Names of the variables of climate that it reads."""
-        first = (s.name.removesuffix("_lag_0") for s in self.inputs if s.name.endswith("_lag_0"))
-        return tuple(first)
+        return list_climate(s.name for s in self.inputs)
 
     @cached_property
     def others(self) -> tuple[int, ...]:

@@ -15,10 +15,10 @@ from xai4land.grids.grid import Grid
 from xai4land.grids.time import count_months
 from xai4land.settings import resolve_settings
 from xai4land.training.settings import MapSettings
-from xai4land_land.leaf.climate import CLIMATE
+from xai4land_land.leaf.climate import list_climate
 from xai4land_land.leaf.cover import CROSSWALK
 from xai4land_land.leaf.emulator import LeafArea, LeafAreaEmulator
-from xai4land_land.leaf.inputs import form_inputs
+from xai4land_land.leaf.inputs import form_inputs, mask_climate
 from xai4land_land.leaf.observed import read_leaf_area
 from xai4land_land.leaf.outputs import GrowingClass
 from xai4land_land.legends import LEGENDS, flag_meanings
@@ -123,14 +123,11 @@ def fit_leaf_area(
     training = resolve_settings(MapSettings, settings, changes, parameters=_PARAMETERS)
     observed = read_leaf_area(truth)
     leaves = describe_classes(data, bounds, lags)
-    variables = tuple(v for v in CLIMATE if v in climate)
-    formed = form_inputs(data, climate, leaves, variables)
+    formed = form_inputs(data, climate, leaves)
     formed, observed = _match_months(formed, observed)
     regions = [Region(formed, [observed], static)]
-    if optional := [v for v in variables if v != "tas"]:
-        absent = {n: formed[n] * np.nan for n in formed if str(n).startswith(tuple(optional))}
-        without = formed.assign({n: a.assign_attrs(formed[n].attrs) for n, a in absent.items()})
-        regions.append(Region(without.chunk(), [observed], static))
+    if optional := [v for v in list_climate(formed) if v != "tas"]:
+        regions.append(Region(mask_climate(formed, optional), [observed], static))
     named = [str(n) for n in formed.data_vars if str(n) not in leaves.coarse_inputs]
     emulator = fit_maps(
         regions,

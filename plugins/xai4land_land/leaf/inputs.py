@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import dask.array as da
 import numpy as np
 import xarray as xr
@@ -9,18 +11,21 @@ import xarray as xr
 from xai4land.emulator.inputs import time_name
 from xai4land.grids.grid import Grid
 from xai4land.grids.time import count_months
-from xai4land_land.leaf.climate import CLIMATE, form_lags
+from xai4land_land.leaf.climate import CLIMATE, form_lags, is_lag
 from xai4land_land.leaf.cover import cover_fractions, select_months, spread_over_months
 from xai4land_land.leaf.outputs import LeafClasses
 
-__all__ = ["CLIMATE_DIMS", "form_inputs"]
+__all__ = ["CLIMATE_DIMS", "form_inputs", "mask_climate"]
 
 CLIMATE_DIMS = ("lat_climate", "lon_climate")
 """Names of the climate's rows and columns, beside those of the land cover."""
 
 
 def form_inputs(
-    data: xr.Dataset, climate: xr.Dataset, leaves: LeafClasses, variables: tuple[str, ...]
+    data: xr.Dataset,
+    climate: xr.Dataset,
+    leaves: LeafClasses,
+    variables: tuple[str, ...] | None = None,
 ) -> xr.Dataset:
     """Form fractions and climate of all months that both tell something of; lazily.
 
@@ -31,8 +36,9 @@ def form_inputs(
     climate : Dataset
         See :func:`xai4land_land.leaf.climate.form_lags`.
     leaves : LeafClasses
-    variables : tuple of str
+    variables : tuple of str, optional
         Variables of the climate that the emulator reads; but for temperature they may be absent.
+        By default all that are there.
 
     Returns
     -------
@@ -45,7 +51,8 @@ def form_inputs(
         If land cover or climate are not what they should be.
     """
     formed = form_lags(climate, leaves.lags)
-    formed = _add_absent(formed, leaves.lags, variables)
+    if variables is not None:
+        formed = _add_absent(formed, leaves.lags, variables)
     grid = Grid.of(formed["tas_lag_0"])
     dim = str(time_name(formed["tas_lag_0"]))
     formed = formed.rename({**dict(zip(grid.names, CLIMATE_DIMS, strict=True)), dim: "time"})
@@ -59,6 +66,12 @@ def form_inputs(
         for name, array in cover.items()
     }
     return formed.assign(spread)
+
+
+def mask_climate(formed: xr.Dataset, variables: Sequence[str]) -> xr.Dataset:
+    """Return inputs with some variables of climate missing everywhere; lazily."""
+    lost = [n for n in formed for variable in variables if is_lag(str(n), variable)]
+    return formed.assign({n: formed[n].chunk().where(False) for n in lost})
 
 
 def _add_absent(formed: xr.Dataset, lags: int, variables: tuple[str, ...]) -> xr.Dataset:
