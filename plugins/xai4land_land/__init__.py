@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from xai4land_land.luh2 import states_from_luh2
     from xai4land_land.luh2_files import open_luh2
     from xai4land_land.oracles import place_by_truth, place_randomly
-    from xai4land_land.plots import plot, plot_change, plot_scores
+    from xai4land_land.plots import plot, plot_calibration, plot_change, plot_scores
     from xai4land_land.scores import evaluate, summarise
     from xai4land_land.yearly import plot_years, score_years
 
@@ -43,6 +43,7 @@ __all__ = [
     "place_by_truth",
     "place_randomly",
     "plot",
+    "plot_calibration",
     "plot_change",
     "plot_scores",
     "plot_years",
@@ -73,6 +74,7 @@ __getattr__, __dir__ = import_lazily(
         "place_by_truth": ".oracles",
         "place_randomly": ".oracles",
         "plot": ".plots",
+        "plot_calibration": ".plots",
         "plot_change": ".plots",
         "plot_scores": ".plots",
         "plot_years": ".yearly",

@@ -23,6 +23,7 @@ class LandAccessor(Accessor):
     form_hilda_states = Method(lambda: land.form_hilda_states)
     leaf_area = Method(lambda: land.leaf_area)
     plot = Method(lambda: land.plot, arrays="convert")
+    plot_calibration = Method(lambda: land.plot_calibration)
     plot_change = Method(lambda: land.plot_change, arrays="convert")
     plot_scores = Method(lambda: land.plot_scores)
     plot_years = Method(lambda: land.plot_years)

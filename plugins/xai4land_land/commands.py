@@ -77,6 +77,7 @@ HOW_TO_RECONSTRUCT = add_options(
         "--land", help="A land mask for all maps: a file, or an input that is known on land alone."
     ),
     click.option("--probabilities", is_flag=True, help="Give the probability of every class too."),
+    click.option("--uncertainty", is_flag=True, help="Give entropy and margin of these, too."),
     click.option("--baselines/--no-baselines", default=True, help="Give the baselines' maps too."),
     RUNNING,
 )
@@ -84,6 +85,18 @@ HOW_TO_RECONSTRUCT = add_options(
 
 def _open(path: Path | None) -> xr.Dataset | None:
     return None if path is None else xai4land.open_store(path)
+
+
+def _open_variable(path: Path | None) -> xr.DataArray | None:
+    """Return the one variable of a file."""
+    if path is None:
+        return None
+    data = xai4land.open_store(path)
+    maps = [v for v in data.data_vars.values() if v.ndim >= 2 and v.dims[-1] != "bnds"]
+    if len(maps) != 1:
+        names = ", ".join(str(v.name) for v in maps) or "none"
+        raise InputError(f"{path.name} has variables {names}, expected one; select it into a file")
+    return maps[0]
 
 
 def _list_paths(how: dict[str, Any]) -> list[Path]:
@@ -226,11 +239,15 @@ def fit(
 @click.option("--prior", type=EXISTING, help="The map of an earlier or later year: score change.")
 @click.option("--factors", type=COUNTS, default="1", help="Windows of change in pixels, as 1,3,9.")
 @click.option("--blocks", type=float, help="Degrees of the blocks that intervals are from.")
+@click.option("--where", type=EXISTING, help="A mask, true where pixels are to be compared.")
+@click.option("--weights", type=EXISTING, help="Weights of pixels, by default their areas.")
+@click.option("--regions", type=EXISTING, help="Codes of regions, to score each by itself.")
 @click.option("--plot", type=WRITTEN, help="Save a picture of the scores.")
 def evaluate(data: Path, truth: Path, prior: Path | None, plot: Path | None, **how: Any) -> None:
     """Score the map in DATA, and the maps beside it, against TRUTH."""
     if plot is not None:
         check_picture(plot)
+    how |= {name: _open_variable(how[name]) for name in ("where", "weights", "regions")}
     scores = xai4land_land.evaluate(
         xai4land.open_store(data), xai4land.open_store(truth), prior=_open(prior), **how
     ).compute()

@@ -13,8 +13,10 @@ import xarray as xr
 from xai4land.adapters.xarray import is_in_memory
 from xai4land.emulator.inputs import scalar_dates, time_name
 from xai4land.errors import InputError
+from xai4land.grids.axis import Axis
 from xai4land.grids.grid import Grid
 from xai4land_land.legends import Legend, flag_meanings, match_classes
+from xai4land_land.regions import place_mask, place_weights
 from xai4land_land.truth import (
     NO_CLASS,
     UNKNOWN,
@@ -25,9 +27,21 @@ from xai4land_land.truth import (
     match_years,
 )
 
-__all__ = ["Comparison", "Prior", "compare_maps", "find_positions", "find_sources", "select_year"]
+__all__ = [
+    "CHOSEN",
+    "Comparison",
+    "Prior",
+    "compare_maps",
+    "find_positions",
+    "find_probabilities",
+    "find_sources",
+    "select_year",
+]
 
 Prior = xr.Dataset | xr.DataArray | int | None
+
+CHOSEN = "chosen class"
+"""Event that the class of the map is that of the truth."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,10 @@ class Comparison:
     prior : DataArray or None
         Of the shape of the truth.
     grid : Grid
+    weights : DataArray, shape (lat,) or (lat, lon)
+        Area of a pixel, in any unit, or its weight.
+    probabilities : mapping from str to DataArray, shape (..., lat, lon)
+        What the map says of the chosen class (:data:`CHOSEN`) and of each class, where it does.
     """
 
     classes: list[str]
@@ -53,11 +71,26 @@ class Comparison:
     truth: xr.DataArray
     prior: xr.DataArray | None
     grid: Grid
+    weights: xr.DataArray
+    probabilities: Mapping[str, xr.DataArray]
 
-    @property
-    def weights(self) -> xr.DataArray:
-        """Area of a pixel by row, in any unit: the cosine of latitude."""
-        return xr.DataArray(np.cos(np.deg2rad(self.grid.lat.values)), dims=self.grid.names[0])
+    def select(self, mask: xr.DataArray) -> Comparison:
+        """Return the part of the maps around what a mask on the pixels leaves."""
+        places, axes = {}, []
+        for name, axis in zip(self.grid.names, (self.grid.lat, self.grid.lon), strict=True):
+            [other] = set(self.grid.names) - {name}
+            numbers = np.flatnonzero(mask.any(other).values)
+            # One row or column has no spacing, by which windows and blocks are counted.
+            first = max(min(int(numbers[0]), len(axis) - 2), 0)
+            places[name] = slice(first, max(int(numbers[-1]) + 1, first + 2))
+            axes.append(Axis(axis.values[places[name]], circular=axis.circular))
+        truth = self.truth.where(mask, UNKNOWN)
+        prior = None if self.prior is None else self.prior.isel(places)
+        weights = self.weights.isel({n: s for n, s in places.items() if n in self.weights.dims})
+        sources = {source: made.isel(places) for source, made in self.sources.items()}
+        likely = {event: value.isel(places) for event, value in self.probabilities.items()}
+        grid = Grid(axes[0], axes[1], self.grid.names)
+        return Comparison(self.classes, sources, truth.isel(places), prior, grid, weights, likely)
 
     def maps(self, source: str) -> list[xr.DataArray]:
         """Return the prior, if there is one, the truth and a source's map."""
@@ -97,13 +130,17 @@ def compare_maps(
     prior: Prior = None,
     name: str = "land_cover",
     legend: str | Legend | None = None,
+    where: xr.DataArray | None = None,
+    weights: xr.DataArray | None = None,
 ) -> Comparison:
     """Bring a map, what is beside it, a truth and a prior to the same classes, pixels and years.
+
+    The truth is missing where ``where`` is false.
 
     Raises
     ------
     InputError
-        Listing what cannot be compared: grids, years or classes.
+        Listing what cannot be compared: grids, years or classes, masks or weights.
     """
     if name not in data:
         raise InputError(
@@ -127,6 +164,16 @@ def compare_maps(
         right = find_positions(reference, classes, "the truth", legend)
     except InputError as error:
         problems += error.problems
+    area = xr.DataArray(np.cos(np.deg2rad(grid.lat.values)), dims=grid.names[0])
+    mask: xr.DataArray | None = None
+    try:
+        area = area if weights is None else place_weights(weights, grid)
+    except InputError as error:
+        problems += error.problems
+    try:
+        mask = None if where is None else place_mask(where, grid)
+    except InputError as error:
+        problems += error.problems
     InputError.raise_if(problems)
     assert right is not None
     sources = {
@@ -143,7 +190,14 @@ def compare_maps(
     right = right.transpose(*made.dims)
     for variable in sources.values():
         right = right.where(variable != UNKNOWN, UNKNOWN)
-    return Comparison(classes, sources, right, old, grid)
+    if mask is not None:
+        right = right.where(mask, UNKNOWN)
+    likely = {
+        event: _drop_year(drop_single(values, event), year).transpose(*made.dims)
+        for event, values in find_probabilities(data, name).items()
+    }
+    likely = {event: values.drop_vars(list(values.coords)) for event, values in likely.items()}
+    return Comparison(classes, sources, right, old, grid, area, likely)
 
 
 def find_sources(data: xr.Dataset, name: str = "land_cover") -> dict[str, xr.DataArray]:
@@ -164,6 +218,29 @@ def find_sources(data: xr.Dataset, name: str = "land_cover") -> dict[str, xr.Dat
         and set(variable.dims) == set(data[name].dims)
     }
     return {"emulator": data[name], **dict(sorted(beside.items()))}
+
+
+def find_probabilities(data: xr.Dataset, name: str = "land_cover") -> dict[str, xr.DataArray]:
+    """Return the probability of the chosen class (:data:`CHOSEN`), and of each class by name.
+
+    Those that the dataset has.
+
+    Examples
+    --------
+    >>> import xai4land
+    >>> world = xai4land.sample("land", years=[2000]).ai4land.reconstruct()
+    >>> list(find_probabilities(world))
+    ['chosen class']
+    """
+    found = {}
+    if "confidence" in data and set(data["confidence"].dims) == set(data[name].dims):
+        found[CHOSEN] = data["confidence"]
+    every, dim = data.get(f"{name}_probability"), f"{name}_class"
+    if every is not None and dim in every.coords:
+        meanings = flag_meanings(data[name])
+        codes = every[dim].values.tolist()
+        found |= {meanings[c]: every.isel({dim: k}, drop=True) for k, c in enumerate(codes)}
+    return found
 
 
 def select_year(made: xr.DataArray, year: int) -> xr.DataArray:

@@ -41,6 +41,7 @@ def reconstruct(
     exchange: bool = False,
     land: LandMask | None = None,
     probabilities: bool = False,
+    uncertainty: bool = False,
     baselines: bool = True,
     chunks: Chunks = None,
     batch_size: int = 8,
@@ -88,6 +89,9 @@ def reconstruct(
         the land is with baselines that know it, too.
     probabilities : bool
         Whether to give the probability of every class too.
+    uncertainty : bool
+        Whether to give ``entropy`` (Shannon's, as a part of its largest value) and ``margin`` (the
+        largest probability less the second) of the class probabilities too; not between known maps.
     baselines : bool
         Whether to give the two maps that need no emulator, for :func:`evaluate`: the majority
         of the nearest coarse cell, and of the bilinearly interpolated fractions. Not with
@@ -131,11 +135,16 @@ def reconstruct(
         "device": device,
         "precision": precision,
     }
-    options: dict[str, Any] = {"probabilities": probabilities, "baselines": baselines}
+    options: dict[str, Any] = {"probabilities": probabilities, "uncertainty": uncertainty}
     if prior is not None:
         changing, outputs = _choose_change_emulator(emulator, land)
         map_ = as_variable(prior, outputs.name, "the prior map")
         roll = roll_out if len(find_years(map_)) == 1 else roll_between
+        if uncertainty and roll is roll_between:
+            raise InputError(
+                "uncertainty= with several known maps, between which a map is chosen from two; "
+                "give probabilities=True instead"
+            )
         return roll(
             changing,
             _form_states(data, outputs),
@@ -145,10 +154,11 @@ def reconstruct(
             years=years,
             every=every,
             demand=demand,
-            options={"probabilities": probabilities, "exchange": exchange},
+            options={**options, "exchange": exchange},
             **running,
         )
     _refuse_rollout_options(years, every, exchange)
+    options["baselines"] = baselines
     chosen, bound = _choose(data, emulator, static, target)
     from xai4land.inference.apply import apply_bound
 

@@ -12,14 +12,14 @@ from xai4land.emulator.inputs import time_name
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.scores.change import PARTS, UNKNOWN_PART, figure_of_merit, find_parts
-from xai4land_land.comparison import Comparison, compare_maps, select_year
+from xai4land_land.comparison import CHOSEN, Comparison, compare_maps, select_year
 from xai4land_land.legends import LEGENDS, Legend, flag_meanings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot", "plot_change", "plot_scores"]
+__all__ = ["plot", "plot_calibration", "plot_change", "plot_scores"]
 
 MAX_PIXELS = 1600
 MAX_COLUMNS = 4
@@ -115,9 +115,16 @@ def plot_scores(scores: xr.Dataset) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If the scores are of several regions.
     """
     from xai4land.figures import NotebookFigure
 
+    if "region" in scores.dims:
+        raise InputError("scores of several regions; select one: scores.isel(region=0)")
     scores = scores.compute()
     names = [str(c) for c in scores.land_cover_class.values]
     figure = NotebookFigure(figsize=(12, 4.5), layout="constrained")
@@ -144,6 +151,61 @@ def plot_scores(scores: xr.Dataset) -> Figure:
     matrix.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=8)
     matrix.set_yticks(range(len(names)), names, fontsize=8)
     matrix.set(title=f"{sources[0]}: share of each true class", xlabel="map", ylabel="truth")
+    return figure
+
+
+def plot_calibration(scores: xr.Dataset) -> Figure:
+    """Draw how often what a map says with a probability is so, above how often it says it.
+
+    Parameters
+    ----------
+    scores : Dataset
+        From :func:`evaluate` of a map with ``confidence``, or with the probability of every class;
+        computed here.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If the scores hold no reliability.
+
+    Examples
+    --------
+    >>> import xai4land
+    >>> planet = xai4land.sample("land", years=[2000])
+    >>> world = planet.ai4land.reconstruct(probabilities=True)
+    >>> figure = world.ai4land.evaluate(planet.land_cover).ai4land.plot_calibration()
+    >>> len(figure.axes)
+    2
+    """
+    from xai4land.figures import NotebookFigure
+
+    if "reliability_frequency" not in scores or "region" in scores.dims:
+        raise InputError(
+            "no reliability of one map among the scores; evaluate a map with confidence or "
+            "probabilities, and select a region"
+        )
+    scores = scores.compute()
+    figure = NotebookFigure(figsize=(6, 6.5), layout="constrained")
+    above, below = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
+    above.plot([0, 1], [0, 1], color="#888888", linewidth=0.8)
+    events = [str(event) for event in scores.event.values]
+    colours = {CHOSEN: "black", **_choose_colours([e for e in events if e != CHOSEN])}
+    for event in events:
+        part = scores.sel(event=event)
+        style = {"color": colours[event], "linewidth": 2 if event == CHOSEN else 1.2}
+        label = f"{event.replace('_', ' ')}: {float(part.calibration_error):.3f}"
+        likely = part.reliability_probability
+        above.plot(likely, part.reliability_frequency, marker="o", ms=3, label=label, **style)
+        below.plot(part.bin, part.reliability_weight, **style)
+    above.set(ylabel="share of the area where it is so", xlim=(0, 1), ylim=(0, 1))
+    above.legend(title="calibration error", frameon=False, fontsize=8)
+    below.set(xlabel="probability", ylabel="share of the area", yscale="log")
+    for axis in (above, below):
+        axis.spines[["top", "right"]].set_visible(False)
     return figure
 
 

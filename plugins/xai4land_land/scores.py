@@ -14,8 +14,9 @@ import xarray as xr
 from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land.scores.agreement import score_agreement, split_confusion
-from xai4land.scores.areas import joint_areas
+from xai4land.scores.areas import UNKNOWN, joint_areas
 from xai4land.scores.blocks import bootstrap_blocks, sum_blocks
+from xai4land.scores.calibration import describe_calibration, sum_reliability
 from xai4land.scores.change import (
     CLASS_DIMS,
     PARTS,
@@ -24,8 +25,9 @@ from xai4land.scores.change import (
     score_transitions,
 )
 from xai4land.scores.windows import match_in_windows
-from xai4land_land.comparison import Comparison, Prior, compare_maps
+from xai4land_land.comparison import CHOSEN, Comparison, Prior, compare_maps
 from xai4land_land.legends import Legend
+from xai4land_land.regions import find_regions
 
 __all__ = ["evaluate", "summarise"]
 
@@ -55,6 +57,8 @@ LONG_NAMES = {
     "from_class": "class of the prior",
     "to_class": "class after the change",
     "factor": "pixels along a side of a window",
+    "region": "region that is scored",
+    "event": "what is said with a probability: that the map is right, or that a class is there",
 }
 
 
@@ -65,13 +69,16 @@ def evaluate(
     prior: Prior = None,
     factors: Sequence[int] = (1,),
     blocks: float | None = None,
+    where: xr.DataArray | None = None,
+    weights: xr.DataArray | None = None,
+    regions: xr.DataArray | None = None,
     name: str = "land_cover",
     legend: str | Legend | None = None,
 ) -> xr.Dataset:
     """Score a map, and the maps beside it, against a reference map; lazily.
 
     Pixels that all maps know are compared, weighted by the cosine of latitude. Mask the truth to
-    compare a part, e.g. ``truth.where(truth != water)`` for land. Sources are the map
+    leave classes out, e.g. ``truth.where(truth != water)`` for land. Sources are the map
     (``emulator``), each variable beside it whose name begins with its name (the baselines, or your
     own ``land_cover_...``), and with a prior ``persistence``, the prior itself.
 
@@ -90,6 +97,15 @@ def evaluate(
         always scored. Windows are counted from the north pole and 180°W.
     blocks : float, optional
         Degrees along a side of the blocks that are resampled for intervals.
+    where : DataArray of bool, optional
+        Compare these pixels alone. Of this, of ``weights`` and of ``regions``, each (rows,
+        columns) on any grid, a pixel takes the value of the cell that holds its centre: so a mask
+        of coarse cells is one, too.
+    weights : DataArray, optional
+        Weight of each pixel instead of the cosine of its latitude.
+    regions : DataArray of whole numbers, optional
+        Score each region by itself, along a dimension ``region``: codes, named by their flags;
+        missing or negative where there is none. They are read here.
     name : str
         The map's variable.
     legend : str or Legend, optional
@@ -100,11 +116,19 @@ def evaluate(
     Dataset
         ``accuracy``, ``mean_iou``, ``macro_f1``, ``quantity_disagreement``,
         ``allocation_disagreement`` (source), the last two adding up to 1 - accuracy (Pontius and
-        Millones 2011); ``iou``, ``f1`` (source, land_cover_class); ``confusion`` (source,
-        true_class, land_cover_class), in shares of the area compared; ``left_out`` (source), the
+        Millones 2011); ``iou``, ``f1``, ``true_area``, ``map_area`` in shares of the area
+        compared, and ``area_bias`` in percent of the truth's (source, land_cover_class);
+        ``confusion`` (source, true_class, land_cover_class), in shares, too; ``left_out``
+        (source), the
         share of the area where maps are known that is not compared, since no class takes its code
         in one of them. Means are over the classes that the truth has. Lazy where the maps are;
         otherwise a warning names the codes.
+
+        Where the map gives ``confidence``, and the probability of every class: how often they are
+        so, for an ``event`` each (the class of the map is right; a class is there):
+        ``calibration_error`` (event), and ``reliability_probability``,
+        ``reliability_frequency`` and ``reliability_weight`` (event, bin), see
+        :func:`xai4land.scores.calibration.describe_calibration`.
 
         With a prior, in shares of the area too: ``hits``, ``misses``, ``false_alarms``,
         ``wrong_hits``, ``persistence`` and their ``figure_of_merit`` (source, factor), see
@@ -121,7 +145,7 @@ def evaluate(
     Raises
     ------
     InputError
-        If the grids, years or classes cannot be compared.
+        If the grids, years or classes cannot be compared, or masks, weights or regions are none.
 
     Examples
     --------
@@ -142,7 +166,25 @@ def evaluate(
     0.0
     """
     _check_options(factors, blocks)
-    maps = compare_maps(data, truth, prior=prior, name=name, legend=legend)
+    maps = compare_maps(
+        data, truth, prior=prior, name=name, legend=legend, where=where, weights=weights
+    )
+    if regions is None:
+        scores = _score(maps, factors, blocks)
+    else:
+        parts = {
+            region: _score(maps.select(mask), factors, blocks)
+            for region, mask in find_regions(regions, maps.grid)
+        }
+        names = xr.DataArray(list(parts), dims="region", name="region")
+        scores = xr.concat(list(parts.values()), names, combine_attrs="override")
+    _describe(scores)
+    what = f"scores of {name!r}, weighted by area"
+    return scores.assign_attrs(cf.global_attrs(data, "Scores of a map of classes", what, what))
+
+
+def _score(maps: Comparison, factors: Sequence[int], blocks: float | None) -> xr.Dataset:
+    """Return the scores of maps on the same pixels."""
     every = _sum_areas(maps)
     dims = every.dims[1:]
     areas = every.isel(dict.fromkeys(dims, slice(None, -1)))
@@ -159,12 +201,11 @@ def evaluate(
         scores = scores.merge(parts / total).merge(score_transitions(areas / total))
     if blocks is not None:
         scores = scores.merge(_find_intervals(maps, blocks))
+    if maps.probabilities:
+        scores = scores.merge(_find_calibration(maps))
     classes = {dim: maps.classes for dim in scores.dims if str(dim).endswith("_class")}
     scores = scores.assign_coords({"source": list(maps.sources), **classes})
-    scores = scores.rename(map_class="land_cover_class")
-    _describe(scores)
-    what = f"scores of {name!r}, weighted by area"
-    return scores.assign_attrs(cf.global_attrs(data, "Scores of a map of classes", what, what))
+    return scores.rename(map_class="land_cover_class")
 
 
 def summarise(scores: xr.Dataset) -> pd.DataFrame:
@@ -178,10 +219,10 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by ``source``; columns ``accuracy``, ``mean_iou``, ``macro_f1``; with a prior
-        ``figure_of_merit`` and its four parts, of pixels; the bounds of intervals, as
-        ``accuracy_lower`` and ``accuracy_gain_upper``; ``left_out`` if it is not zero; the
-        intersection over union of each class that the truth has, as ``IoU forest``.
+        Indexed by ``source``, or by region and source; columns ``accuracy``, ``mean_iou``,
+        ``macro_f1``; with a prior ``figure_of_merit`` and its four parts, of pixels; the bounds
+        of intervals, as ``accuracy_lower`` and ``accuracy_gain_upper``; ``left_out`` if it is not
+        zero; the intersection over union of each class that the truth has, as ``IoU forest``.
 
     Raises
     ------
@@ -214,11 +255,15 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
     }
     left = [name for name in left if (scores[name] > 0).any()]
     columns = [*means, *change, *bounds, *left]
-    table = scores.assign(bounds)[columns].to_dataframe()[columns]
-    classes = scores.iou.to_pandas().dropna(axis="columns", how="all").add_prefix("IoU ")
+    order = [dim for dim in ("region", "source") if dim in scores.dims]
+    table = scores.assign(bounds)[columns].to_dataframe(dim_order=order)[columns]
+    classes = scores.iou.to_series().unstack("land_cover_class")[scores.land_cover_class.values]
+    classes = classes.dropna(axis="columns", how="all").add_prefix("IoU ")
     table = table.join(classes)
     # Words from a file are Python objects.
-    table.index, table.columns = table.index.astype(str), table.columns.astype(str)
+    levels = [table.index.get_level_values(dim).astype(str) for dim in order]
+    table.index = levels[0] if len(levels) == 1 else pd.MultiIndex.from_arrays(levels)
+    table.columns = table.columns.astype(str)
     return table
 
 
@@ -276,6 +321,19 @@ def _find_intervals(maps: Comparison, size: float) -> xr.Dataset:
     return bootstrap_blocks(areas, _score_areas, scores)
 
 
+def _find_calibration(maps: Comparison) -> xr.Dataset:
+    """Return how often what the map says with a probability is so."""
+    known = (maps.truth < len(maps.classes)) & (maps.sources["emulator"] < len(maps.classes))
+    sums = []
+    for event, probability in maps.probabilities.items():
+        like = maps.sources["emulator"] if event == CHOSEN else maps.classes.index(event)
+        happened = (maps.truth == like).astype(np.uint8).where(known, UNKNOWN)
+        sums.append(sum_reliability(probability, happened, maps.weights))
+    events = [*maps.probabilities]
+    found = xr.DataArray(_stack(sums), dims=("event", "sum", "bin"), coords={"event": events})
+    return describe_calibration(found)
+
+
 def _score_areas(areas: xr.Dataset) -> xr.Dataset:
     return score_agreement(areas).assign(figure_of_merit=figure_of_merit(areas))
 
@@ -297,6 +355,8 @@ def _describe(scores: xr.Dataset) -> None:
             about = f"{score}: 90 % interval of the emulator's gain over the source"
         elif key.endswith("_interval"):
             about = f"{score}: 90 % interval"
-        scores[key].attrs = {"long_name": about} | ({} if key in scores.coords else {"units": "1"})
+        units = str(scores[key].attrs.get("units", "1"))
+        known = {} if key in scores.coords and key != "bin" else {"units": units}
+        scores[key].attrs = {"long_name": about} | known
     if "bound" in scores.coords:
         scores["bound"].attrs = {"long_name": "end of the interval"}

@@ -23,7 +23,10 @@ __all__ = [
     "flags",
 ]
 
-RESERVED_NAMES = ("confidence", "lat", "lon", "latitude", "longitude", "time", "bnds")
+RESERVED_NAMES = (
+    *("confidence", "entropy", "margin"),
+    *("lat", "lon", "latitude", "longitude", "time", "bnds"),
+)
 MISSING_CLASS = 255
 """Stands for a missing class, in maps and in truths."""
 PRIOR_SUFFIX = "_prior"
@@ -124,11 +127,15 @@ class ClassMap(Outputs):
     classes : tuple of OutputClass
     conserve : bool
         Whether class fractions in each coarse cell are made to agree with the states.
+    temperature : float
+        Probabilities are raised to one over it and brought to a sum of one, before they are fitted
+        to the states: above 1 they are less sure than the network said (Guo et al. 2017).
     """
 
     name: VariableName = "land_cover"
     classes: Annotated[tuple[OutputClass, ...], Field(min_length=2)]
     conserve: bool = True
+    temperature: Annotated[float, Field(gt=0)] = 1.0
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -21,15 +21,11 @@ import torch
 from xai4land.emulator.outputs import MISSING_CLASS, Changes
 from xai4land.heads.allocate import allocate
 from xai4land.heads.base import TrainingWindow
-from xai4land.heads.classes import (
-    ClassFractions,
-    ClassHead,
-    choose_class,
-    group_fractions,
-    pack_confidence,
-)
+from xai4land.heads.classes import ClassHead, choose_class
 from xai4land.heads.conserve import conserve
+from xai4land.heads.fractions import ClassFractions, group_fractions
 from xai4land.heads.outputs import CONFIDENCE_STEPS
+from xai4land.heads.uncertainty import find_uncertainty, pack_confidence, soften
 from xai4land.windows.cells import Cells
 from xai4land.windows.features import Pixels
 from xai4land.windows.fields import Field, Stack
@@ -62,6 +58,8 @@ class ChangeHead(ClassHead):
         Whether to give the probability of every class.
     exchange : bool
         Whether classes exchange pixels beyond the net change, too, at the card's threshold.
+    uncertainty : bool
+        Whether to give entropy and margin of the probabilities.
     """
 
     classes: Changes
@@ -71,8 +69,9 @@ class ChangeHead(ClassHead):
         classes: Changes,
         probabilities: bool = False,
         exchange: bool = False,
+        uncertainty: bool = False,
     ) -> None:
-        super().__init__(classes, probabilities)
+        super().__init__(classes, probabilities, uncertainty=uncertainty)
         self.threshold = classes.threshold if exchange else None
 
     @property
@@ -93,6 +92,9 @@ class ChangeHead(ClassHead):
         map_ = torch.where(known, codes[number.clamp(min=0)], missing)
         sure = torch.where(known, torch.tensor(CONFIDENCE_STEPS, dtype=torch.uint8), missing)
         maps = {name: map_, "confidence": sure}
+        if self.uncertainty:
+            none = torch.where(known, torch.zeros_like(missing), missing)
+            maps |= {"entropy": none, "margin": sure}
         if self.probabilities:
             one = torch.nn.functional.one_hot(number.clamp(min=0), count).permute(2, 0, 1).float()
             maps[f"{name}_probability"] = torch.where(known, one, torch.nan)
@@ -147,9 +149,11 @@ class ChangeHead(ClassHead):
         It gives the largest figure of merit of those that cost little of the accuracy that the
         prior map itself has.
         """
-        groups = self._constants[2]
+        learned = super().tune(raw, guess, windows)
+        assert isinstance(learned, Changes)
+        groups, tuned = self._constants[2], self._replace(temperature=learned.temperature)
         likely = [
-            self.probabilities_of(one[None], values[None], [window])[0].cpu()
+            tuned.probabilities_of(one[None], values[None], [window])[0].cpu()
             for one, values, window in zip(raw, guess, windows, strict=True)
         ]
         scores = []
@@ -162,8 +166,6 @@ class ChangeHead(ClassHead):
         allowed = [merit for merit, loss in scores if loss <= MOST_ACCURACY_LOST]
         best = max(allowed, default=scores[0][0])
         chosen = THRESHOLDS[[merit for merit, _ in scores].index(best)]
-        learned = super().tune(raw, guess, windows)
-        assert isinstance(learned, Changes)
         return learned.model_copy(update={"threshold": chosen})
 
     def finish(
@@ -171,6 +173,7 @@ class ChangeHead(ClassHead):
     ) -> dict[str, torch.Tensor]:
         """Return the map with the least change and how likely it is; see :class:`Head`."""
         assert isinstance(guess, ExpectedChange)
+        blended = soften(blended, self.classes.temperature)
         _, favour, groups = (part.to(blended.device) for part in self._constants)
         prior, cells = guess.prior_classes(pixels), guess.cells(pixels)
         if not self.classes.conserve:
@@ -191,6 +194,8 @@ class ChangeHead(ClassHead):
             name: codes[chosen],
             "confidence": pack_confidence(likely),
         }
+        if self.uncertainty:
+            maps |= {kind: pack_confidence(v) for kind, v in find_uncertainty(probability).items()}
         return maps | ({f"{name}_probability": probability} if self.probabilities else {})
 
 

@@ -6,10 +6,10 @@ gives these. The probabilities are then fitted to the fractions in each coarse c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from copy import copy
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,17 +19,24 @@ from xai4land.emulator.outputs import MISSING_CLASS, ClassMap, flags
 from xai4land.grids.cf import Period
 from xai4land.heads.base import TrainingWindow
 from xai4land.heads.choice import choice_weights
-from xai4land.heads.conserve import PURE, conserve
+from xai4land.heads.conserve import conserve
+from xai4land.heads.fractions import FRACTION_FLOOR, ClassFractions
 from xai4land.heads.outputs import CONFIDENCE_STEPS, Dimension, Output, check_finite
-from xai4land.windows.cells import CellLookup, Cells
+from xai4land.heads.uncertainty import (
+    UNCERTAINTY_NAMES,
+    find_uncertainty,
+    pack_confidence,
+    soften,
+)
 from xai4land.windows.features import Pixels
-from xai4land.windows.fields import Field, Stack
+from xai4land.windows.fields import Stack
 from xai4land.windows.masks import Mask
 
-__all__ = ["ClassFractions", "ClassHead", "choose_class", "group_fractions", "pack_confidence"]
+__all__ = ["ClassHead", "choose_class"]
 
-FRACTION_FLOOR = 1e-3
-"""Added to a class fraction before its logarithm, so that no class is ruled out."""
+TEMPERATURES = (1.0, 0.8, 0.9, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
+LEAST_GAIN = 0.005
+"""Part of the loss that a temperature must save."""
 TRAINING_ROUNDS = 5
 """Fitting rounds in the loss; fewer than at inference, since gradients flow through them."""
 
@@ -45,6 +52,8 @@ class ClassHead:
         Whether to give the probability of every class.
     baselines : bool
         Whether to give the maps that the fractions alone suggest.
+    uncertainty : bool
+        Whether to give entropy and margin of the probabilities.
     domain : Mask, optional
         Pixels where the class ``outside`` is never chosen, by no map; all others are of it.
     outside : str
@@ -59,10 +68,12 @@ class ClassHead:
         classes: ClassMap,
         probabilities: bool = False,
         baselines: bool = False,
+        uncertainty: bool = False,
         domain: Mask | None = None,
         outside: str = "",
     ) -> None:
         self.classes, self.probabilities, self.baselines = classes, probabilities, baselines
+        self.uncertainty = uncertainty
         self.domain, self.outside = domain, outside
 
     @property
@@ -101,6 +112,19 @@ class ClassHead:
                     ("bilinear", "majority of the bilinearly interpolated fractions"),
                 )
             ]
+        if self.uncertainty:
+            found += [
+                Output(
+                    kind,
+                    "float32",
+                    {"long_name": text, "units": "1"},
+                    np.int8(-128),
+                    (),
+                    CONFIDENCE_STEPS,
+                    packing,
+                )
+                for kind, text in UNCERTAINTY_NAMES.items()
+            ]
         if self.probabilities:
             values = tuple(legend["flag_values"])
             dimension = Dimension(
@@ -131,6 +155,7 @@ class ClassHead:
         name = self.classes.name
         codes, favour, groups = (part.to(blended.device) for part in self._constants)
         inside = None if self.domain is None else self.domain.on(pixels, blended.device)
+        blended = soften(blended, self.classes.temperature)
         probability, values = (self._restrict(part, inside) for part in (blended, values))
         if self.classes.conserve:
             probability = conserve(probability, guess.cells(pixels), groups)
@@ -140,6 +165,8 @@ class ClassHead:
             name: codes[chosen],
             "confidence": pack_confidence(likely),
         }
+        if self.uncertainty:
+            maps |= {kind: pack_confidence(v) for kind, v in find_uncertainty(probability).items()}
         if self.baselines:
             maps[f"{name}_bilinear"] = codes[choose_class(values)[0]]
             own = guess.majority(pixels)
@@ -195,7 +222,7 @@ class ClassHead:
         self, raw: torch.Tensor, guess: torch.Tensor, windows: Sequence[TrainingWindow]
     ) -> torch.Tensor:
         """Return the probabilities of a batch of training windows, fitted to their cells."""
-        likely = self.answer(raw, self.start(guess))
+        likely = soften(self.answer(raw, self.start(guess)), self.classes.temperature)
         if not self.classes.conserve:
             return likely
         groups = self._constants[2].to(raw.device)
@@ -226,10 +253,11 @@ class ClassHead:
         guess: Sequence[torch.Tensor],
         windows: Sequence[TrainingWindow],
     ) -> ClassMap:
-        """Return the classes with the factors of the choice that suit validation windows."""
+        """Return the classes with temperature and factors that suit validation windows."""
+        tuned = self._replace(temperature=self._find_temperature(raw, guess, windows))
         probability, truth, area = [], [], []
         for one, values, window in zip(raw, guess, windows, strict=True):
-            fitted = self.probabilities_of(one[None], values[None], [window])[0].cpu()
+            fitted = tuned.probabilities_of(one[None], values[None], [window])[0].cpu()
             codes = window.truth[0].cpu()
             known = codes != MISSING_CLASS
             probability.append(fitted[:, known].numpy())
@@ -242,117 +270,31 @@ class ClassHead:
             one.model_copy(update={"weight": weight})
             for one, weight in zip(self.classes.classes, weights, strict=True)
         ]
-        return self.classes.model_copy(update={"classes": tuple(classes)})
+        return tuned.classes.model_copy(update={"classes": tuple(classes)})
 
+    def _replace(self, **changes: Any) -> Self:
+        """Return the head with other classes."""
+        head = copy(self)
+        head.classes = self.classes.model_copy(update=changes)
+        return head
 
-@dataclass(frozen=True)
-class ClassFractions:
-    """What the coarse states say of the classes, around a place.
-
-    Attributes
-    ----------
-    outputs : ClassMap
-    groups : Field
-        Fraction of each group of classes in each coarse cell; NaN where a state is missing.
-    classes : Field
-        Fraction of each class.
-    unknown : Tensor, shape (classes,)
-        Fractions where no state is known nearby: the rest of the cell is all of it.
-    """
-
-    outputs: ClassMap
-    groups: Field
-    classes: Field
-    unknown: torch.Tensor
-
-    @classmethod
-    def of(cls, outputs: ClassMap, stacks: Sequence[Stack]) -> ClassFractions:
-        """Return the fractions in the coarse cells that the stacks hold."""
-        states = [part for stack in stacks if (part := stack.select_inputs(outputs.states))]
-        by_name = {s.name: part.values[k] for part in states for k, s in enumerate(part.specs)}
-        place = (states or [s for s in stacks if not s.coded] or list(stacks))[0]
-        groups = group_fractions(outputs, by_name, place.values[0])
-        members = torch.tensor(outputs.class_groups, device=groups.device)
-        shares = torch.tensor([c.share for c in outputs.classes], device=groups.device)
-        classes = groups[members] * shares[:, None, None]
-        rest = torch.tensor([not c.states for c in outputs.classes], device=groups.device)
-        return cls(
-            outputs,
-            Field(place.grid, place.start, groups),
-            Field(place.grid, place.start, classes),
-            torch.where(rest, shares, 0.0),
-        )
-
-    def values(self, pixels: Pixels) -> torch.Tensor:
-        """Return the interpolated fraction of each class, which sum to one."""
-        values, weight = self.classes.interpolate(*pixels)
-        if weight is not None:
-            values = torch.where(weight > 0, values, self.unknown[:, None, None])
-        total = values.sum(0)
-        if weight is None and bool((total > PURE).all() and (total < 2 - PURE).all()):
-            return values
-        return values / total.clamp(min=1e-6)
-
-    def fill_channels(self, channels: torch.Tensor, values: torch.Tensor, pixels: Pixels) -> None:
-        """Write the logarithm of the fractions, and how far the cell's own ones differ."""
-        count = len(self.outputs.classes)
-        own = self._lookup.on_pixels(self.classes, pixels)
-        channels[count:] = torch.sub(own, values).mul_(4)
-        channels[:count] = torch.log(values + FRACTION_FLOOR).mul_(0.25)
-
-    def is_trivial(self, pixels: Pixels) -> bool:
-        """Return whether all cells are missing or, if fractions are conserved, of one class."""
-        largest = self._lookup.values(self.classes, pixels).amax(0)
-        known = torch.isfinite(largest)
-        conserved = self.outputs.conserve
-        return not bool((known & (largest <= PURE) if conserved else known).any())
-
-    def cells(self, pixels: Pixels) -> Cells:
-        """Return the fraction of each group in the coarse cells under a box of pixels."""
-        return self._lookup.cells(self.groups, pixels)
-
-    def majority(self, pixels: Pixels) -> torch.Tensor:
-        """Return the class with the largest fraction in the cell that holds the pixel."""
-        cells = self._lookup.cells(self.classes, pixels)
-        largest = torch.nan_to_num(cells.values).argmax(0)
-        return largest.index_select(0, cells.rows).index_select(1, cells.columns)
-
-    def own(self, pixels: Pixels) -> torch.Tensor:
-        """Return the fractions in the cell that holds the pixel, (classes, rows, columns)."""
-        return self._lookup.on_pixels(self.classes, pixels)
-
-    def undecided(self, pixels: Pixels) -> torch.Tensor:
-        """Return the pixels whose class their coarse cell leaves open."""
-        cells = self.cells(pixels)
-        members = torch.tensor(self.outputs.class_groups)
-        several = torch.bincount(members, minlength=len(self.outputs.groups)) > 1
-        mixed = cells.values.amax(0) < PURE
-        return cells.spread(mixed | (cells.values[several] > 1 - PURE).any(0))
-
-    @cached_property
-    def _lookup(self) -> CellLookup:
-        return CellLookup(self.groups.grid, self.groups.values.device)
-
-
-def group_fractions(
-    outputs: ClassMap, by_name: Mapping[str, torch.Tensor], like: torch.Tensor
-) -> torch.Tensor:
-    """Return the fraction of each group of classes; a group without states takes the rest."""
-    named = [
-        torch.stack([by_name[name] for name in group]).sum(0) if group else None
-        for group in outputs.groups
-    ]
-    total = torch.zeros(like.shape, device=like.device)
-    for part in named:
-        total = total if part is None else total + part
-    rest = (1 - total).clamp(min=0)
-    groups = torch.stack([rest if part is None else part for part in named])
-    return torch.where(torch.isfinite(total), groups, torch.nan)
-
-
-def pack_confidence(likely: torch.Tensor) -> torch.Tensor:
-    """Return probabilities as blocks keep them, in steps of ``1 / CONFIDENCE_STEPS``."""
-    return likely.clamp(0, 1).mul(CONFIDENCE_STEPS).round().to(torch.uint8)
+    def _find_temperature(
+        self,
+        raw: Sequence[torch.Tensor],
+        guess: Sequence[torch.Tensor],
+        windows: Sequence[TrainingWindow],
+    ) -> float:
+        """Return the temperature of the least loss on validation windows, 1 where little is won."""
+        losses = {}
+        for temperature in TEMPERATURES:
+            head = self._replace(temperature=temperature)
+            parts = [
+                float(head.loss(one[None], values[None], [window]) * window.area.sum())
+                for one, values, window in zip(raw, guess, windows, strict=True)
+            ]
+            losses[temperature] = sum(parts)
+        best = min(losses, key=lambda temperature: losses[temperature])
+        return best if losses[best] < (1 - LEAST_GAIN) * losses[1.0] else 1.0
 
 
 def choose_class(

@@ -14,6 +14,9 @@ LONG_NAMES = {
     "quantity_disagreement": "share of the area that disagrees in the amounts of classes",
     "allocation_disagreement": "share of the area that disagrees in the places of classes",
     "iou": "intersection over union",
+    "true_area": "share of the area that the class has in the truth",
+    "map_area": "share of the area that the class has in the map",
+    "area_bias": "area of the class in the map less that in the truth, in percent of the latter",
     "f1": "F1 score",
 }
 
@@ -61,7 +64,8 @@ def score_agreement(areas: xr.Dataset) -> xr.Dataset:
     Dataset
         ``accuracy``, ``mean_iou``, ``macro_f1``, ``quantity_disagreement``,
         ``allocation_disagreement`` (...); ``iou``, ``f1`` (..., map_class), missing for classes
-        that the truth lacks, and means are over the others.
+        that the truth lacks, and means are over the others; ``true_area``, ``map_area`` and, in
+        percent, ``area_bias`` (..., map_class), missing likewise.
 
     Examples
     --------
@@ -71,12 +75,14 @@ def score_agreement(areas: xr.Dataset) -> xr.Dataset:
     (0.875, array([0.75, 0.8 ]))
     >>> float(scores.quantity_disagreement), float(scores.allocation_disagreement)
     (0.125, 0.0)
+    >>> scores.area_bias.values
+    array([-25.,  25.])
     """
     right, true, chosen = areas.right, areas.true, areas.chosen
     total = true.sum("map_class").where(lambda area: area > 0)
     there = true > 0
-    iou = (right / (true + chosen - right)).where(there)
-    f1 = (2 * right / (true + chosen)).where(there)
+    iou = right / (true + chosen - right).where(there)
+    f1 = 2 * right / (true + chosen).where(there)
     least = np.minimum(true, chosen).sum("map_class")
     scores = xr.Dataset(
         {
@@ -87,8 +93,11 @@ def score_agreement(areas: xr.Dataset) -> xr.Dataset:
             "allocation_disagreement": (least - right.sum("map_class")) / total,
             "iou": iou,
             "f1": f1,
+            "true_area": true / total,
+            "map_area": chosen / total,
+            "area_bias": 100 * (chosen - true) / true.where(there),
         }
     )
     for name, about in LONG_NAMES.items():
-        scores[name].attrs = {"long_name": about, "units": "1"}
+        scores[name].attrs = {"long_name": about, "units": "%" if name == "area_bias" else "1"}
     return scores

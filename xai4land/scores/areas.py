@@ -12,7 +12,7 @@ import xarray as xr
 
 from xai4land.typing import Booleans, Floats
 
-__all__ = ["UNKNOWN", "Codes", "find_known", "joint_areas", "sum_over_chunks"]
+__all__ = ["UNKNOWN", "Codes", "find_known", "joint_areas", "spread_weights", "sum_over_chunks"]
 
 Codes = npt.NDArray[np.uint8]
 
@@ -27,8 +27,8 @@ def joint_areas(maps: Sequence[xr.DataArray], weights: xr.DataArray, classes: in
     ----------
     maps : sequence of DataArray, shape (..., lat, lon)
         Codes from 0 to ``classes`` - 1, or :data:`UNKNOWN`, on one grid.
-    weights : DataArray, shape (lat,)
-        Area of a pixel.
+    weights : DataArray, shape (lat,) or (lat, lon)
+        Area of a pixel, or its weight.
     classes : int
 
     Returns
@@ -54,9 +54,14 @@ def _count_areas(*arrays: npt.NDArray[Any], classes: int) -> Floats:
     place = np.zeros(np.count_nonzero(known), np.int64)
     for codes in maps:
         place = place * classes + codes[known]
-    area = np.broadcast_to(weights[:, None], known.shape)[known]
+    area = spread_weights(weights, known.shape)[known]
     found = np.bincount(place, weights=area, minlength=classes ** len(maps))
     return found.astype(np.float64).reshape((classes,) * len(maps))
+
+
+def spread_weights(weights: Floats, shape: tuple[int, ...]) -> Floats:
+    """Return the weight of each pixel, from those of rows, or of rows and columns."""
+    return np.broadcast_to(weights[:, None] if weights.ndim == 1 else weights, shape)
 
 
 def find_known(maps: Sequence[npt.NDArray[Any]], limit: int) -> Booleans:

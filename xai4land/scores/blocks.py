@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xai4land.scores.areas import find_known, sum_over_chunks
+from xai4land.scores.areas import find_known, spread_weights, sum_over_chunks
 from xai4land.scores.change import PARTS, find_parts
 from xai4land.typing import Floats, Ints
 
@@ -40,8 +40,8 @@ def sum_blocks(
     maps : sequence of DataArray, shape (..., lat, lon)
         Codes of truth and map, or of prior, truth and map; pixels where one is not below
         ``classes`` are left out.
-    weights : DataArray, shape (lat,)
-        Area of a pixel.
+    weights : DataArray, shape (lat,) or (lat, lon)
+        Area of a pixel, or its weight.
     blocks : tuple of DataArray, shapes (lat,) and (lon,)
         Number of the block that a row, and a column, is in, from 0.
     classes : int
@@ -65,7 +65,7 @@ def _count_blocks(
     codes, (weights, rows, columns) = arrays[:maps], arrays[maps:]
     known = find_known(codes, classes)
     block = np.broadcast_to(rows[:, None] * shape[1] + columns, known.shape)[known]
-    area = np.broadcast_to(weights[:, None], known.shape)[known]
+    area = spread_weights(weights, known.shape)[known]
     *prior, truth, made = (one[known] for one in codes)
 
     def count(places: Ints, size: int, area: Floats) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xai4land.scores.areas import Codes, find_known, sum_over_chunks
+from xai4land.scores.areas import Codes, find_known, spread_weights, sum_over_chunks
 from xai4land.typing import Floats, Ints
 
 __all__ = ["match_in_windows"]
@@ -36,8 +36,8 @@ def match_in_windows(
     ----------
     maps : sequence of DataArray, shape (..., lat, lon)
         Codes of prior, truth and map; pixels where one is not below ``classes`` are left out.
-    weights : DataArray, shape (lat,)
-        Area of a pixel.
+    weights : DataArray, shape (lat,) or (lat, lon)
+        Area of a pixel, or its weight.
     windows : tuple of DataArray, shapes (lat,) and (lon,)
         Number of the window that a row, and a column, is in, in ascending or descending order.
     classes : int
@@ -94,7 +94,8 @@ def _match(
     window = (rows[row] - rows.min()) * (np.ptp(columns) + 1) + columns[column] - columns.min()
     if step:
         window += step[0] * (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
-    area, before = weights[row], window * classes + prior[changed]
+    area = spread_weights(weights, changed.shape)[changed]
+    before = window * classes + prior[changed]
     groups, group = np.unique(before, return_inverse=True)
     transitions, sums = _sum_transitions(
         group, (truth[changed], made[changed]), prior[changed], area, classes

@@ -100,7 +100,7 @@ def _settle_step(
     import torch
 
     from xai4land.heads.allocate import allocate
-    from xai4land.heads.classes import pack_confidence
+    from xai4land.heads.uncertainty import pack_confidence
     from xai4land.windows.cells import Cells
 
     first = torch.from_numpy(np.where(forward < 0, backward, forward))
