@@ -146,7 +146,11 @@ def reconstruct(
 @click.argument("data", type=EXISTING)
 @click.argument("climate", type=EXISTING)
 @click.argument("out", type=WRITTEN)
-@add_options(GRID, RUNNING, OVERWRITE, ZARR_FORMAT, QUIET)
+@add_options(GRID)
+@click.option(
+    "--lapse-rate", type=float, help="K/km that temperature falls with elevation, as 6.5."
+)
+@add_options(RUNNING, OVERWRITE, ZARR_FORMAT, QUIET)
 def leaf_area(
     data: Path,
     climate: Path,

@@ -317,3 +317,70 @@ def test_climate_by_other_names_and_classes_that_begin_like_rain_are_learned(cov
     )
     assert emulator.card.climate == ("tas", "pr")
     assert bool(np.isfinite(leaf_area(woods, named, emulator).leaf_area_index.mean()))
+
+
+def make_mountains(cover: xr.Dataset) -> xr.Dataset:
+    rng = np.random.default_rng(2)
+    height = rng.uniform(0, 3000, (ROWS, ROWS)).astype("f4")
+    place = {name: cover[name] for name in ("lat", "lon")}
+    return xr.Dataset({"elevation": (("lat", "lon"), height, {"units": "m"})}, place)
+
+
+@pytest.fixture(scope="module")
+def climbing(climate, cover):
+    """An emulator that sees elevation."""
+    return fit_leaf_area(
+        cover,
+        climate,
+        law(cover, climate),
+        static=make_mountains(cover),
+        inputs=["elevation"],
+        epochs=1,
+        steps=2,
+        batch_size=2,
+        progress=False,
+    )
+
+
+def test_temperature_falls_with_the_elevation_of_the_pixel(climbing, climate, cover):
+    """As if the climate had been given on the pixels, at their own elevation."""
+    mountains, rate = make_mountains(cover), 6.5
+    made = leaf_area(
+        cover,
+        climate.assign(orog=0 * climate.tas[0].drop_attrs() + 500),
+        climbing,
+        static=mountains,
+        lapse_rate=rate,
+        precision="float32",
+    )
+    fine = climate.interp(lat=cover.lat, lon=cover.lon)
+    colder = fine.tas - rate / 1000 * (mountains.elevation - 500)
+    by_hand = fine.assign(tas=colder.transpose(*fine.tas.dims).assign_attrs(climate.tas.attrs))
+    for name in ("lat", "lon"):
+        by_hand[name].attrs = cover[name].attrs
+    expected = leaf_area(cover, by_hand, climbing, static=mountains, precision="float32")
+    np.testing.assert_allclose(made.leaf_area_index, expected.leaf_area_index, atol=2e-4)
+    flat = leaf_area(cover, climate, climbing, static=mountains, precision="float32")
+    assert float(abs(made.leaf_area_index - flat.leaf_area_index).max()) > 0.01
+
+
+def test_without_its_own_elevation_a_cell_of_the_climate_has_the_mean_of_its_pixels(
+    climbing, climate, cover
+):
+    mountains = make_mountains(cover)
+    mean = mountains.elevation.coarsen(lat=4, lon=4).mean()
+    part = climate.interp(lat=mean.lat, lon=mean.lon)
+    for name in ("lat", "lon"):
+        part[name].attrs = cover[name].attrs
+    how = {"static": mountains, "lapse_rate": 6.5, "precision": "float32"}
+    own = leaf_area(cover, part.assign(orog=mean.drop_attrs()), climbing, **how)
+    found = leaf_area(cover, part, climbing, **how)
+    np.testing.assert_allclose(found.leaf_area_index, own.leaf_area_index, atol=2e-3)
+
+
+def test_a_lapse_rate_needs_elevation(climbing, emulator, climate, cover):
+    with pytest.raises(InputError, match="expected K/km") as error:
+        leaf_area(cover, climate, emulator, lapse_rate=-1)
+    assert "no input 'elevation'" in str(error.value)
+    with pytest.raises(InputError, match="orog"):
+        leaf_area(cover, climate, climbing, lapse_rate=6.5)

@@ -12,6 +12,7 @@ from xai4land.emulator.outputs import Changes, Classes, Numbers, Outputs
 from xai4land.emulator.schema import Name, Schema
 
 __all__ = [
+    "ELEVATION",
     "AnyCard",
     "Architecture",
     "Card",
@@ -22,6 +23,9 @@ __all__ = [
 ]
 
 Role = Literal["dynamic", "static", "categorical", "prior"]
+
+ELEVATION = "elevation"
+"""Name of the input by which others may be corrected, in metres."""
 
 
 class Input(Schema):
@@ -43,6 +47,9 @@ class Input(Schema):
         output missing.
     codes : tuple of int
         The codes that a categorical input or a prior map may have.
+    elevation_slope : float
+        What is added for each metre of the input ``elevation`` at the pixel, to values that are
+        brought to sea level.
     """
 
     name: Name
@@ -55,6 +62,7 @@ class Input(Schema):
     scale: Annotated[float, Field(gt=0)] = 1.0
     fill: float | None = None
     codes: tuple[int, ...] = ()
+    elevation_slope: float = 0.0
 
     @property
     def fillable(self) -> bool:
@@ -193,6 +201,8 @@ class MapCard(AnyCard):
             raise ValueError(f"outputs name coarse inputs that are no numbers: {unknown}")
         if any(spec.coded and not spec.codes for spec in self.inputs):
             raise ValueError("a categorical input has no codes")
+        if ELEVATION not in numbers and any(spec.elevation_slope for spec in self.inputs):
+            raise ValueError(f"an input has a slope with {ELEVATION}, which is no input")
         priors = [spec.name for spec in self.of_role("prior")]
         if priors != list(self.outputs.fine_inputs):
             raise ValueError(f"outputs need prior maps {self.outputs.fine_inputs}, found {priors}")

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 
-from xai4land.emulator.card import MapCard
+from xai4land.emulator.card import ELEVATION, MapCard
 from xai4land.grids.grid import Grid
 from xai4land.typing import Floats, Ints
 from xai4land.windows.fields import Field, Stack
@@ -85,6 +85,7 @@ def make_features(
     guess_values = guess.values(pixels)
     device = guess_values.device
     continuous = torch.empty((card.channels, *pixels.shape), dtype=dtype, device=device)
+    height = _interpolate_elevation(card, stacks, pixels)
     codes: dict[str, torch.Tensor] = {}
     for stack in stacks:
         if stack.coded:
@@ -94,7 +95,10 @@ def make_features(
         values, weight = stack.interpolate(*pixels)
         for k, spec in enumerate(stack.specs):
             channel = card.slots[spec.name]
-            scaled = torch.sub(values[k], spec.offset).div_(spec.scale)
+            scaled = torch.sub(values[k], spec.offset)
+            if height is not None and spec.elevation_slope:
+                scaled.add_(height, alpha=spec.elevation_slope)
+            scaled.div_(spec.scale)
             if weight is not None and spec.fill is not None:
                 filled = (spec.fill - spec.offset) / spec.scale
                 scaled.mul_(weight[k]).add_((1 - weight[k]) * filled)
@@ -105,6 +109,18 @@ def make_features(
     chosen = [codes[spec.name] for spec in card.coded]
     no_codes = torch.zeros((0, *pixels.shape), dtype=torch.long, device=device)
     return Features(continuous, torch.stack(chosen) if chosen else no_codes, guess_values)
+
+
+def _interpolate_elevation(
+    card: MapCard, stacks: Sequence[Stack], pixels: Pixels
+) -> torch.Tensor | None:
+    """Return the elevation of the pixels, (rows, columns); None if no input depends on it."""
+    if not any(spec.elevation_slope for spec in card.inputs):
+        return None
+    [stack] = [part for one in stacks if (part := one.select_inputs([ELEVATION]))]
+    values, weight = stack.interpolate(*pixels)
+    fill = stack.specs[0].fill or 0.0
+    return values[0] if weight is None else values[0] * weight[0] + (1 - weight[0]) * fill
 
 
 def missing_pixels(grids: Sequence[Grid], stacks: Sequence[Stack], pixels: Pixels) -> torch.Tensor:

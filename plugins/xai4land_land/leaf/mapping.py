@@ -12,6 +12,7 @@ from xai4land.errors import InputError
 from xai4land.grids.grid import Target
 from xai4land_land.leaf.emulator import LeafAreaEmulator
 from xai4land_land.leaf.inputs import form_inputs
+from xai4land_land.leaf.lapse import bring_to_sea_level, follow_elevation
 
 if TYPE_CHECKING:
     from xai4land.device import Precision
@@ -30,6 +31,7 @@ def leaf_area(
     *,
     static: xr.Dataset | None = None,
     target: Target = None,
+    lapse_rate: float | None = None,
     chunks: Chunks = None,
     batch_size: int = 8,
     device: str = "auto",
@@ -53,6 +55,10 @@ def leaf_area(
     target : float, Dataset or DataArray, optional
         Resolution in degrees, or a dataset on the wanted grid. By default the finest grid among
         the inputs, over the domain of the land cover.
+    lapse_rate : float, optional
+        K/km by which temperature falls with the elevation of each pixel (6.5 in the standard
+        atmosphere), from that at the climate's own elevation (``orog``), or at the mean of the
+        emulator's ``elevation`` over the climate's cell. By default temperature is taken as it is.
     chunks, batch_size, device, precision
         As of :func:`reconstruct`.
 
@@ -87,6 +93,9 @@ def leaf_area(
             f"emulator {found.card.name!r} gives {found.card.gives}, expected leaf area; leave "
             "emulator= out, or train one: ds.ai4land.fit_leaf_area(climate, truth)"
         )
+    if lapse_rate is not None:
+        found = follow_elevation(found, lapse_rate)
+        climate = bring_to_sea_level(climate, lapse_rate, static, data)
     inputs = form_inputs(data, climate, found.card.outputs, found.card.climate)
     features = [s.name for s in found.card.of_role("static") if s.name in data]
     inputs = inputs.assign({name: data[name] for name in features})
