@@ -235,6 +235,50 @@ def fit(
     click.echo(repr(made))
 
 
+@click.command("fit-leaf-area")
+@click.argument("data", type=EXISTING)
+@click.argument("climate", type=EXISTING)
+@click.argument("truth", type=EXISTING)
+@click.argument("out", type=WRITTEN)
+@add_options(STATIC)
+@click.option("--bounds", type=MAPPING, help="Largest leaf area of each class, as JSON.")
+@click.option("--inputs", type=NAMES, default=(), help="Static features to learn from.")
+@click.option("--lags", default=12, show_default=True, help="Months of climate that it sees.")
+@click.option("--name", default="my-leaf-area", show_default=True)
+@click.option("--title", default="", help="Title for the card.")
+@click.option("--licence", default="", help="Licence of the data, for the card.")
+@click.option("--architecture", default="months-rnn", show_default=True)
+@click.option("--parameters", type=MAPPING, help="Of the architecture, as JSON.")
+@click.option("--window", default=32, show_default=True, help="Pixels along a side of a window.")
+@click.option("--validation", default=0.15, show_default=True, help="Share of the blocks.")
+@add_options(*settings_options(MapSettings), DEVICE, QUIET)
+def fit_leaf_area(
+    data: Path,
+    climate: Path,
+    truth: Path,
+    out: Path,
+    static: Path | None,
+    quiet: bool,
+    **how: Any,
+) -> None:
+    """Train an emulator of TRUTH on land cover in DATA and CLIMATE, into OUT (.safetensors)."""
+    if out.suffix != ".safetensors":
+        raise InputError(f"{out} is no emulator's name; end it in .safetensors")
+    check_output(out, data, climate, truth, static)
+    command = f"xai4land fit-leaf-area {data.name} {climate.name} {truth.name} {out.name}"
+    made = xai4land_land.fit_leaf_area(
+        xai4land.open_store(data),
+        xai4land.open_store(climate),
+        xai4land.open_store(truth),
+        static=_open(static),
+        progress=not quiet,
+        command=command + (f" --static {static.name}" if static else ""),
+        **drop_missing(how),
+    )
+    made.save(out)
+    click.echo(repr(made))
+
+
 @click.command()
 @click.argument("data", type=EXISTING)
 @click.argument("truth", type=EXISTING)
@@ -261,4 +305,4 @@ def evaluate(data: Path, truth: Path, prior: Path | None, plot: Path | None, **h
         click.echo(f"wrote {plot}")
 
 
-COMMANDS = [reconstruct, leaf_area, explain, fit, evaluate]
+COMMANDS = [reconstruct, leaf_area, explain, fit, fit_leaf_area, evaluate]

@@ -47,6 +47,14 @@ TWINS = {
         SAVES,
         xai4land_land.MapSettings,
     ),
+    "fit-leaf-area": Twin(
+        xai4land_land,
+        "fit_leaf_area",
+        ("data.nc", "obs.nc", "obs.nc", "out.safetensors"),
+        {"out", "quiet"},
+        SAVES | {"training_data": "files have titles"},
+        xai4land_land.MapSettings,
+    ),
     "evaluate": Twin(xai4land_land, "evaluate", ("data.nc", "obs.nc"), {"plot"}),
     "forecast": Twin(xai4land_seasonal, "forecast", ("data.nc", "out.nc"), {*WRITES, "plot"}),
     "fit-seasonal": Twin(
