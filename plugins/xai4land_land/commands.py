@@ -10,6 +10,7 @@ import click
 import xai4land
 import xai4land_land
 from xai4land.commands.arguments import (
+    AREAS,
     CHUNKS,
     COUNTS,
     DEVICE,
@@ -77,6 +78,9 @@ HOW_TO_RECONSTRUCT = add_options(
         "--land", help="A land mask for all maps: a file, or an input that is known on land alone."
     ),
     click.option("--probabilities", is_flag=True, help="Give the probability of every class too."),
+    click.option(
+        "--areas", type=AREAS, default="free", help="free, exact, or by how much they differ."
+    ),
     click.option("--uncertainty", is_flag=True, help="Give entropy and margin of these, too."),
     click.option("--baselines/--no-baselines", default=True, help="Give the baselines' maps too."),
     RUNNING,

@@ -16,10 +16,12 @@ from xai4land_land.change.between import roll_between
 from xai4land_land.change.demand import CLIPPED, Demand
 from xai4land_land.change.prior import encode_prior, find_years
 from xai4land_land.change.rollout import Years, pair_years, roll_out
+from xai4land_land.exact_areas import check_exact_areas, describe_areas
 from xai4land_land.truth import as_variable
 
 if TYPE_CHECKING:
     from xai4land.device import Precision
+    from xai4land.heads.areas import Areas
     from xai4land.inference.predict import Chunks
     from xai4land_land.masks import LandMask
 
@@ -42,6 +44,7 @@ def reconstruct(
     land: LandMask | None = None,
     probabilities: bool = False,
     uncertainty: bool = False,
+    areas: Areas = "free",
     baselines: bool = True,
     chunks: Chunks = None,
     batch_size: int = 8,
@@ -92,6 +95,12 @@ def reconstruct(
     uncertainty : bool
         Whether to give ``entropy`` (Shannon's, as a part of its largest value) and ``margin`` (the
         largest probability less the second) of the class probabilities too; not between known maps.
+    areas : {"free", "exact"} or float
+        The areas of the map's classes in each coarse cell: ``"free"``, of the most likely class of
+        each pixel; ``"exact"``, as many pixels as the states' fractions come to (by largest
+        remainder); or a number, the largest difference from these as a share of the cell. Of such
+        maps it is the most probable one. Classes that share states share their area. With
+        ``prior``, areas follow from ``demand`` and are exact anyway.
     baselines : bool
         Whether to give the two maps that need no emulator, for :func:`evaluate`: the majority
         of the nearest coarse cell, and of the bilinearly interpolated fractions. Not with
@@ -145,6 +154,11 @@ def reconstruct(
                 "uncertainty= with several known maps, between which a map is chosen from two; "
                 "give probabilities=True instead"
             )
+        if areas not in ("free", "exact"):
+            raise InputError(
+                f"areas={areas!r} with prior=, whose maps agree with the demand in whole pixels; "
+                "leave areas= out"
+            )
         return roll(
             changing,
             _form_states(data, outputs),
@@ -158,17 +172,24 @@ def reconstruct(
             **running,
         )
     _refuse_rollout_options(years, every, exchange)
-    options["baselines"] = baselines
+    options |= {"baselines": baselines, "areas": areas}
     chosen, bound = _choose(data, emulator, static, target)
+    from xai4land.heads.areas import check_areas
     from xai4land.inference.apply import apply_bound
 
+    classes = chosen.card.outputs
+    assert isinstance(classes, Classes)  # _choose has seen to it
     if land is not None:
         from xai4land_land.masks import find_sea_class, make_mask
 
-        classes = chosen.card.outputs
-        assert isinstance(classes, Classes)  # _choose has seen to it
         options |= {"domain": make_mask(land, data, static), "outside": find_sea_class(classes)}
-    return apply_bound(chosen, bound, data, options, **running)
+    tolerance = check_areas(areas)
+    if tolerance is not None:
+        check_exact_areas(classes, bound)
+    made = apply_bound(chosen, bound, data, options, **running)
+    if tolerance is not None:
+        made[classes.name].attrs["areas"] = describe_areas(tolerance, bound)
+    return made
 
 
 def form_demand(

@@ -14,6 +14,7 @@ from xai4land.errors import InputError, StoreError
 from xai4land.files import local_path
 
 __all__ = [
+    "AREAS",
     "CHUNKS",
     "COUNTS",
     "DEVICE",
@@ -107,6 +108,10 @@ def _target(text: str) -> float | tuple[float, ...] | Path:
     return steps if len(steps) == 2 else float(steps[0])
 
 
+def _areas(text: str) -> str | float:
+    return text if text in ("free", "exact") else float(text)
+
+
 def _mapping(text: str) -> dict[str, Any]:
     found = json.loads(text)
     if not isinstance(found, dict):
@@ -116,6 +121,7 @@ def _mapping(text: str) -> dict[str, Any]:
 
 EXISTING = _Text("path", _existing, "a file or store that exists, or a group in one")
 WRITTEN = _Text("path", local_path, "a path on this machine")
+AREAS = _Text("areas", _areas, "free, exact, or a number")
 NAMES = _Text("names", _list_of(str), "names with commas between them")
 COUNTS = _Text("counts", _list_of(int), "whole numbers with commas between them")
 PATHS = _Text("files", _list_of(_existing), "files that exist, with commas between them")

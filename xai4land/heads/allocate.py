@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from xai4land.heads.assign import IMPOSSIBLE, assign, count_groups, to_steps
 from xai4land.heads.conserve import members_of_cells
 from xai4land.windows.cells import Cells
 
@@ -13,11 +14,6 @@ HYSTERESIS = 0.2
 """Part of a pixel by which a class that has the pixel already is favoured in rounding."""
 ROUNDING = 1e-3
 """Part of a pixel that fractions in single precision may lack."""
-SCORE_STEPS = 2.0**14
-"""Values and scores are rounded to this part of a unit."""
-PRICE_ROUNDS = 4
-NO_DEMAND = 100.0
-"""Price of a group that a cell has none of; more than any probability or its logarithm."""
 SMALLEST_PROBABILITY = 1e-7
 """Less than this counts as this."""
 
@@ -72,7 +68,7 @@ def allocate(
     old = layout.to_cells(prior[None] + 1)[0] - 1  # places without a pixel: -1
     pixels = layout.to_cells(torch.ones_like(prior[None]))[0].sum(0)
     own_group = torch.where(old >= 0, groups[old.clamp(min=0)], -1)
-    counts = _count(own_group, wanted.shape[0])
+    counts = count_groups(own_group, wanted.shape[0])
     losses, gains = demanded_changes(wanted, counts, pixels)
     known = torch.isfinite(wanted).all(0) & (counts.sum(0) == pixels)
     chosen = (known & (losses.sum(0) > 0)).nonzero()[:, 0]
@@ -87,19 +83,10 @@ def allocate(
     else:
         value = _value_exchange(own_group, likely, threshold)
     demand = counts[:, chosen] + gains - losses
-    new_group = _choose(own_group, value, demand)
-    if threshold is None:
-        new_group = _take_back(own_group, new_group, value, losses, gains)
-    lacking = demand - _count(new_group, wanted.shape[0])
-    new_group = _move(new_group, likely, (-lacking).clamp(min=0), lacking.clamp(min=0))
+    new_group = assign(value, own_group >= 0, demand, demand)
     moved = member.gather(0, new_group.clamp(min=0)[None])[0]
     new = torch.where(new_group == own_group, part, moved)
     return layout.to_pixels(old.index_copy(1, chosen, new)[None])[0]
-
-
-def _count(group: torch.Tensor, groups: int) -> torch.Tensor:
-    """Count the pixels of each group in each cell, shape (groups, cells)."""
-    return torch.stack([(group == k).sum(0) for k in range(groups)])
 
 
 def demanded_changes(
@@ -162,10 +149,10 @@ def _value_moves(
     No group is possible beside its own for a pixel of a group that does not lose, nor any that
     does not gain.
     """
-    score = _round(torch.log(likely.clamp(min=SMALLEST_PROBABILITY)))
+    score = to_steps(torch.log(likely.clamp(min=SMALLEST_PROBABILITY)))
     leaves = losses.gather(0, own_group.clamp(min=0)) > 0
     own = _own(own_group, likely.shape[0])
-    return torch.where(own | (leaves & (gains > 0)[:, None]), score, -torch.inf)
+    return torch.where(own | (leaves & (gains > 0)[:, None]), score, IMPOSSIBLE)
 
 
 def _value_exchange(
@@ -176,96 +163,9 @@ def _value_exchange(
     With the threshold at the figure of merit that is reached, the expected figure of merit of the
     map with the largest sum is the largest (as Dinkelbach 1967 maximises a ratio).
     """
-    return _round(torch.where(_own(own_group, likely.shape[0]), likely * threshold, likely))
-
-
-def _round(values: torch.Tensor) -> torch.Tensor:
-    """Round values so that rounding errors decide no tie, and their sums are exact."""
-    return torch.round(values * SCORE_STEPS) / SCORE_STEPS
+    return to_steps(torch.where(_own(own_group, likely.shape[0]), likely * threshold, likely))
 
 
 def _own(group: torch.Tensor, groups: int) -> torch.Tensor:
     """Return whether a pixel is of each group, shape (groups, pixels of a cell, cells)."""
     return torch.nn.functional.one_hot(group.clamp(min=0), groups).permute(2, 0, 1) > 0
-
-
-def _choose(own_group: torch.Tensor, value: torch.Tensor, demand: torch.Tensor) -> torch.Tensor:
-    """Return the group of each pixel that has the largest value, at prices that meet the demand.
-
-    Each group has a price in each cell, the dual of its demand in this transport problem; the
-    prices are found one after another, so that as many pixels choose the group as are demanded
-    (coordinate descent). What is left to the demand after some rounds is for :func:`_move`.
-    """
-    places = own_group >= 0
-    prices = torch.zeros(demand.shape, dtype=value.dtype, device=value.device)
-    last = (demand - 1).clamp(min=0)
-    after = torch.minimum(demand, places.sum(0) - 1)
-    for _ in range(PRICE_ROUNDS):
-        for k in range(value.shape[0]):
-            offers = value + prices[:, None]
-            offers[k] = -torch.inf
-            margin = torch.where(places, value[k] - offers.amax(0), -torch.inf)
-            margin = margin.nan_to_num(-NO_DEMAND).clamp(-NO_DEMAND, NO_DEMAND)
-            ranked = margin.sort(dim=0, descending=True).values
-            edge = (ranked.gather(0, last[k][None]) + ranked.gather(0, after[k][None]))[0] / 2
-            # Nobody is to choose a group without demand; all do if it is all of the cell.
-            prices[k] = torch.where(demand[k] > 0, -edge, -NO_DEMAND)
-    best = (value + prices[:, None]).argmax(0)
-    return torch.where(places, best, -1)
-
-
-def _take_back(
-    own_group: torch.Tensor,
-    new_group: torch.Tensor,
-    value: torch.Tensor,
-    losses: torch.Tensor,
-    gains: torch.Tensor,
-) -> torch.Tensor:
-    """Return the groups without the moves of least value that exceed what is lost or gained."""
-    own, new = own_group.clamp(min=0), new_group.clamp(min=0)
-    moved = own_group != new_group
-    score = (value.gather(0, new[None]) - value.gather(0, own[None]))[0]
-    ranked = torch.where(moved, score, -torch.inf).argsort(dim=0, descending=True, stable=True)
-    kept = moved.gather(0, ranked)
-    for group, most in ((new, gains), (own, losses)):
-        number = group.gather(0, ranked)
-        kept &= _number_within(number, kept, most.shape[0]) <= most.gather(0, number)
-    return torch.where(torch.zeros_like(moved).scatter(0, ranked, kept), new_group, own_group)
-
-
-def _number_within(group: torch.Tensor, counted: torch.Tensor, groups: int) -> torch.Tensor:
-    """Return how many pixels of its group there are up to each, in order, in each cell."""
-    within = torch.zeros_like(group)
-    for k in range(groups):
-        here = (group == k) & counted
-        within = torch.where(here, here.cumsum(0), within)
-    return within
-
-
-def _move(
-    group: torch.Tensor, likely: torch.Tensor, losses: torch.Tensor, gains: torch.Tensor
-) -> torch.Tensor:
-    """Return the group of each pixel, shape (pixels of a cell, cells), after all moves."""
-    own = likely.gather(0, group.clamp(min=0)[None])[0]
-    new, left, free = group.clone(), losses.clone(), group >= 0
-    # Of each cell by itself, so that no other cell matters.
-    order = gains.argsort(dim=0, descending=True, stable=True)
-    for taker in order:
-        wanted = gains.gather(0, taker[None])[0]
-        if not bool(wanted.any()):
-            break
-        candidate = free & (group != taker) & (left.gather(0, group.clamp(min=0)) > 0)
-        chance = likely.gather(0, taker.expand(1, *group.shape))[0]
-        score = torch.round((chance - own) * SCORE_STEPS)
-        ranked = torch.where(candidate, score, -torch.inf).argsort(
-            dim=0, descending=True, stable=True
-        )
-        source, allowed = group.gather(0, ranked), candidate.gather(0, ranked)
-        within = _number_within(source, allowed, left.shape[0])
-        allowed &= within <= left.gather(0, source.clamp(min=0))
-        allowed &= allowed.cumsum(0) <= wanted
-        moved = torch.zeros_like(allowed).scatter(0, ranked, allowed)
-        new = torch.where(moved, taker, new)
-        free &= ~moved
-        left = left - _count(torch.where(moved, group, -1), left.shape[0])
-    return new

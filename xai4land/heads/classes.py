@@ -17,6 +17,7 @@ import torch
 
 from xai4land.emulator.outputs import MISSING_CLASS, ClassMap, flags
 from xai4land.grids.cf import Period
+from xai4land.heads.areas import Areas, check_areas, choose_within_areas, leave_out, log_score
 from xai4land.heads.base import TrainingWindow
 from xai4land.heads.choice import choice_weights
 from xai4land.heads.conserve import conserve
@@ -28,6 +29,7 @@ from xai4land.heads.uncertainty import (
     pack_confidence,
     soften,
 )
+from xai4land.windows.cells import Cells
 from xai4land.windows.features import Pixels
 from xai4land.windows.fields import Stack
 from xai4land.windows.masks import Mask
@@ -54,6 +56,8 @@ class ClassHead:
         Whether to give the maps that the fractions alone suggest.
     uncertainty : bool
         Whether to give entropy and margin of the probabilities.
+    areas : {"free", "exact"} or float
+        Whether the areas of the chosen classes in each coarse cell agree with the states.
     domain : Mask, optional
         Pixels where the class ``outside`` is never chosen, by no map; all others are of it.
     outside : str
@@ -69,11 +73,13 @@ class ClassHead:
         probabilities: bool = False,
         baselines: bool = False,
         uncertainty: bool = False,
+        areas: Areas = "free",
         domain: Mask | None = None,
         outside: str = "",
     ) -> None:
         self.classes, self.probabilities, self.baselines = classes, probabilities, baselines
         self.uncertainty = uncertainty
+        self.tolerance = check_areas(areas)
         self.domain, self.outside = domain, outside
 
     @property
@@ -154,13 +160,18 @@ class ClassHead:
         """Return maps of the most likely class and how likely it is; see :class:`Head`."""
         name = self.classes.name
         codes, favour, groups = (part.to(blended.device) for part in self._constants)
+        cells = guess.cells(pixels)
         inside = None if self.domain is None else self.domain.on(pixels, blended.device)
         blended = soften(blended, self.classes.temperature)
         probability, values = (self._restrict(part, inside) for part in (blended, values))
         if self.classes.conserve:
-            probability = conserve(probability, guess.cells(pixels), groups)
+            probability = conserve(probability, cells, groups)
             probability = self._restrict(probability, inside)
         chosen, likely = choose_class(probability, favour)
+        if self.tolerance is not None:
+            score = log_score(probability) + torch.log(favour)[:, None, None]
+            chosen = self._choose_within_areas(score, cells, groups, inside)
+            likely = probability.gather(0, chosen[None])[0]
         maps = {
             name: codes[chosen],
             "confidence": pack_confidence(likely),
@@ -174,6 +185,22 @@ class ClassHead:
                 own = choose_class(self._restrict(guess.own(pixels), inside))[0]
             maps[f"{name}_nearest"] = codes[own]
         return maps | ({f"{name}_probability": probability} if self.probabilities else {})
+
+    def _choose_within_areas(
+        self,
+        score: torch.Tensor,
+        cells: Cells,
+        groups: torch.Tensor,
+        inside: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Return the classes whose areas agree with the states; outside, the class of that."""
+        assert self.tolerance is not None
+        if inside is None:
+            return choose_within_areas(score, cells, groups, self.tolerance)
+        outside = [c.name for c in self.classes.classes].index(self.outside)
+        cells = leave_out(cells, inside, int(groups[outside]))
+        chosen = choose_within_areas(score, cells, groups, self.tolerance, inside)
+        return torch.where(inside, chosen, outside)
 
     def _restrict(self, probability: torch.Tensor, inside: torch.Tensor | None) -> torch.Tensor:
         """Take the class outside of the domain from what is inside, and give it all else.
