@@ -81,6 +81,8 @@ HOW_TO_RECONSTRUCT = add_options(
     click.option(
         "--areas", type=AREAS, default="free", help="free, exact, or by how much they differ."
     ),
+    click.option("--members", type=int, help="Draw so many maps, in place of the most likely one."),
+    click.option("--seed", default=0, show_default=True, help="Of the maps that are drawn."),
     click.option("--uncertainty", is_flag=True, help="Give entropy and margin of these, too."),
     click.option("--baselines/--no-baselines", default=True, help="Give the baselines' maps too."),
     RUNNING,
@@ -291,6 +293,7 @@ def fit_leaf_area(
 @click.option("--prior", type=EXISTING, help="The map of an earlier or later year: score change.")
 @click.option("--factors", type=COUNTS, default="1", help="Windows of change in pixels, as 1,3,9.")
 @click.option("--blocks", type=float, help="Degrees of the blocks that intervals are from.")
+@click.option("--cells", type=float, help="Degrees of the coarse cells: score texture.")
 @click.option("--where", type=EXISTING, help="A mask, true where pixels are to be compared.")
 @click.option("--weights", type=EXISTING, help="Weights of pixels, by default their areas.")
 @click.option("--regions", type=EXISTING, help="Codes of regions, to score each by itself.")

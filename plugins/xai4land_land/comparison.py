@@ -107,6 +107,13 @@ class Comparison:
             rows = rows[::-1]
         return self._by_axis((top + rows) // size, (left + columns) // size)
 
+    def cells(self, coarse: Grid) -> tuple[xr.DataArray, xr.DataArray]:
+        """Return the number of the coarse cell that each row and column is in."""
+        return self._by_axis(
+            coarse.lat.cell_index(self.grid.lat.centres),
+            coarse.lon.cell_index(self.grid.lon.centres),
+        )
+
     def blocks(self, size: float) -> tuple[xr.DataArray, xr.DataArray]:
         """Return the block of each row and column: so many degrees, counted on the globe."""
         degrees = (self.grid.lat.values + 90, (self.grid.lon.values + 180) % 360)

@@ -16,6 +16,7 @@ from xai4land_land.change.between import roll_between
 from xai4land_land.change.demand import CLIPPED, Demand
 from xai4land_land.change.prior import encode_prior, find_years
 from xai4land_land.change.rollout import Years, pair_years, roll_out
+from xai4land_land.drawing import check_drawing, join_members
 from xai4land_land.exact_areas import check_exact_areas, describe_areas
 from xai4land_land.truth import as_variable
 
@@ -45,6 +46,8 @@ def reconstruct(
     probabilities: bool = False,
     uncertainty: bool = False,
     areas: Areas = "free",
+    members: int | None = None,
+    seed: int = 0,
     baselines: bool = True,
     chunks: Chunks = None,
     batch_size: int = 8,
@@ -101,6 +104,13 @@ def reconstruct(
         remainder); or a number, the largest difference from these as a share of the cell. Of such
         maps it is the most probable one. Classes that share states share their area. With
         ``prior``, areas follow from ``demand`` and are exact anyway.
+    members : int, optional
+        Draw so many maps, along ``realization``, in place of the most likely one. Each pixel has
+        each class with its probability (but for ``areas``), and neighbours are alike. The years of
+        a member have the same noise, so that maps change as the probabilities do; with ``prior``
+        each member goes on from its own map.
+    seed : int
+        Other seeds draw other maps. A draw depends on place, member and seed alone.
     baselines : bool
         Whether to give the two maps that need no emulator, for :func:`evaluate`: the majority
         of the nearest coarse cell, and of the bilinearly interpolated fractions. Not with
@@ -145,6 +155,7 @@ def reconstruct(
         "precision": precision,
     }
     options: dict[str, Any] = {"probabilities": probabilities, "uncertainty": uncertainty}
+    tolerance = check_drawing(areas, members, seed)
     if prior is not None:
         changing, outputs = _choose_change_emulator(emulator, land)
         map_ = as_variable(prior, outputs.name, "the prior map")
@@ -159,22 +170,29 @@ def reconstruct(
                 f"areas={areas!r} with prior=, whose maps agree with the demand in whole pixels; "
                 "leave areas= out"
             )
-        return roll(
-            changing,
-            _form_states(data, outputs),
-            prior,
-            static=static,
-            target=target,
-            years=years,
-            every=every,
-            demand=demand,
-            options={**options, "exchange": exchange},
-            **running,
-        )
+        if members is not None and roll is roll_between:
+            raise InputError(
+                "members= with several known maps, between which a map is chosen from two; give one"
+            )
+        rolled = [
+            roll(
+                changing,
+                _form_states(data, outputs),
+                prior,
+                static=static,
+                target=target,
+                years=years,
+                every=every,
+                demand=demand,
+                options={**options, "exchange": exchange, **drawn},
+                **running,
+            )
+            for drawn in _list_members(members, seed)
+        ]
+        return rolled[0] if members is None else join_members(rolled)
     _refuse_rollout_options(years, every, exchange)
-    options |= {"baselines": baselines, "areas": areas}
+    options |= {"baselines": baselines, "areas": areas, "members": members, "seed": seed}
     chosen, bound = _choose(data, emulator, static, target)
-    from xai4land.heads.areas import check_areas
     from xai4land.inference.apply import apply_bound
 
     classes = chosen.card.outputs
@@ -183,7 +201,6 @@ def reconstruct(
         from xai4land_land.masks import find_sea_class, make_mask
 
         options |= {"domain": make_mask(land, data, static), "outside": find_sea_class(classes)}
-    tolerance = check_areas(areas)
     if tolerance is not None:
         check_exact_areas(classes, bound)
     made = apply_bound(chosen, bound, data, options, **running)
@@ -234,6 +251,11 @@ def form_demand(
     formed = _form_states(data, outputs)
     pairs, _ = pair_years(outputs, formed, map_, years, every, demand)
     return pairs[[*outputs.states, CLIPPED]]
+
+
+def _list_members(members: int | None, seed: int) -> list[dict[str, int]]:
+    """Return the options of each member of a rollout."""
+    return [{}] if members is None else [{"member": m, "seed": seed} for m in range(members)]
 
 
 def _refuse_rollout_options(years: Years, every: int, exchange: bool) -> None:

@@ -13,6 +13,7 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids import cf
+from xai4land.grids.grid import Grid, global_grid
 from xai4land.scores.agreement import score_agreement, split_confusion
 from xai4land.scores.areas import UNKNOWN, joint_areas
 from xai4land.scores.blocks import bootstrap_blocks, sum_blocks
@@ -24,6 +25,8 @@ from xai4land.scores.change import (
     figure_of_merit,
     score_transitions,
 )
+from xai4land.scores.texture import LONG_NAMES as TEXTURE_NAMES
+from xai4land.scores.texture import count_neighbours, score_texture, sum_misplaced
 from xai4land.scores.windows import match_in_windows
 from xai4land_land.comparison import CHOSEN, Comparison, Prior, compare_maps
 from xai4land_land.legends import Legend
@@ -33,7 +36,7 @@ __all__ = ["evaluate", "summarise"]
 
 CHANGED = PARTS[:4]
 
-LONG_NAMES = {
+LONG_NAMES = TEXTURE_NAMES | {
     "confusion": "share of the area by true class and class of the map",
     "left_out": "share of the known area that is left out, since no class takes its code",
     "figure_of_merit": "hits by the union of observed and simulated change",
@@ -69,6 +72,7 @@ def evaluate(
     prior: Prior = None,
     factors: Sequence[int] = (1,),
     blocks: float | None = None,
+    cells: float | xr.Dataset | xr.DataArray | None = None,
     where: xr.DataArray | None = None,
     weights: xr.DataArray | None = None,
     regions: xr.DataArray | None = None,
@@ -97,6 +101,8 @@ def evaluate(
         always scored. Windows are counted from the north pole and 180°W.
     blocks : float, optional
         Degrees along a side of the blocks that are resampled for intervals.
+    cells : float, Dataset or DataArray, optional
+        Degrees of the coarse cells that the map was made from, or data on them: score its texture.
     where : DataArray of bool, optional
         Compare these pixels alone. Of this, of ``weights`` and of ``regions``, each (rows,
         columns) on any grid, a pixel takes the value of the cell that holds its centre: so a mask
@@ -129,6 +135,11 @@ def evaluate(
         ``calibration_error`` (event), and ``reliability_probability``,
         ``reliability_frequency`` and ``reliability_weight`` (event, bin), see
         :func:`xai4land.scores.calibration.describe_calibration`.
+
+        With ``cells``: ``boundary_density`` (source), the share of neighbouring pixels that
+        differ, ``border_ratio`` (source), how much more often they do across borders of coarse
+        cells than inside, both for the truth as ``true_...``, too, and ``misplaced_area``
+        (source), the share of the area that is in another coarse cell than in the truth.
 
         With a prior, in shares of the area too: ``hits``, ``misses``, ``false_alarms``,
         ``wrong_hits``, ``persistence`` and their ``figure_of_merit`` (source, factor), see
@@ -165,15 +176,15 @@ def evaluate(
     >>> float(change.figure_of_merit.sel(source="persistence", factor=1))
     0.0
     """
-    _check_options(factors, blocks)
+    coarse = _check_options(factors, blocks, cells)
     maps = compare_maps(
         data, truth, prior=prior, name=name, legend=legend, where=where, weights=weights
     )
     if regions is None:
-        scores = _score(maps, factors, blocks)
+        scores = _score(maps, factors, blocks, coarse)
     else:
         parts = {
-            region: _score(maps.select(mask), factors, blocks)
+            region: _score(maps.select(mask), factors, blocks, coarse)
             for region, mask in find_regions(regions, maps.grid)
         }
         names = xr.DataArray(list(parts), dims="region", name="region")
@@ -183,7 +194,9 @@ def evaluate(
     return scores.assign_attrs(cf.global_attrs(data, "Scores of a map of classes", what, what))
 
 
-def _score(maps: Comparison, factors: Sequence[int], blocks: float | None) -> xr.Dataset:
+def _score(
+    maps: Comparison, factors: Sequence[int], blocks: float | None, coarse: Grid | None
+) -> xr.Dataset:
     """Return the scores of maps on the same pixels."""
     every = _sum_areas(maps)
     dims = every.dims[1:]
@@ -201,6 +214,8 @@ def _score(maps: Comparison, factors: Sequence[int], blocks: float | None) -> xr
         scores = scores.merge(parts / total).merge(score_transitions(areas / total))
     if blocks is not None:
         scores = scores.merge(_find_intervals(maps, blocks))
+    if coarse is not None:
+        scores = scores.merge(_find_texture(maps, coarse))
     if maps.probabilities:
         scores = scores.merge(_find_calibration(maps))
     classes = {dim: maps.classes for dim in scores.dims if str(dim).endswith("_class")}
@@ -267,13 +282,28 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
     return table
 
 
-def _check_options(factors: Sequence[int], blocks: float | None) -> None:
-    problems = []
+def _check_options(
+    factors: Sequence[int], blocks: float | None, cells: float | xr.Dataset | xr.DataArray | None
+) -> Grid | None:
+    """Return the grid of the coarse cells, if there are any."""
+    problems: list[str] = []
+    coarse = None
+    if isinstance(cells, xr.Dataset | xr.DataArray):
+        try:
+            coarse = Grid.of(cells, "cells")
+        except InputError as error:
+            problems += error.problems
+    elif cells is not None:
+        if not isinstance(cells, bool) and 0 < cells < 90:
+            coarse = global_grid(float(cells))
+        else:
+            problems.append(f"cells={cells!r}, expected degrees of coarse cells, as cells=0.25")
     if isinstance(factors, int) or any(factor != int(factor) or factor < 1 for factor in factors):
         problems.append(f"factors={factors!r}, expected numbers of pixels, as factors=(1, 3, 9)")
     if blocks is not None and not blocks > 0:
         problems.append(f"blocks={blocks!r}, expected degrees along a side, as blocks=1.0")
     InputError.raise_if(problems)
+    return coarse
 
 
 def _sum_areas(maps: Comparison) -> xr.DataArray:
@@ -319,6 +349,22 @@ def _find_intervals(maps: Comparison, size: float) -> xr.Dataset:
     ]
     areas = xr.DataArray(_stack(sums), dims=("source", "block", "area"))
     return bootstrap_blocks(areas, _score_areas, scores)
+
+
+def _find_texture(maps: Comparison, coarse: Grid) -> xr.Dataset:
+    """Return boundaries, and what the coarse cells leave in the maps."""
+    sources, count = list(maps.sources.values()), len(maps.classes)
+    cells = maps.cells(coarse)
+    pairs = count_neighbours([maps.truth, *sources], cells, count)
+    found = xr.DataArray(pairs, dims=("source", "where", "kind"))
+    scores = score_texture(found.isel(source=slice(1, None)))
+    true = score_texture(found.isel(source=0))
+    scores = scores.assign({f"true_{name}": true[name] for name in true.data_vars})
+    sums = [sum_misplaced(maps.truth, made, maps.weights, cells, count) for made in sources]
+    misplaced = xr.DataArray(_stack(sums), dims=("source", "kind"))
+    total = misplaced.isel(kind=1)
+    scores["misplaced_area"] = misplaced.isel(kind=0) / total.where(total > 0)
+    return scores
 
 
 def _find_calibration(maps: Comparison) -> xr.Dataset:

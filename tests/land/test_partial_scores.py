@@ -236,3 +236,40 @@ def test_a_temperature_in_the_card_makes_a_map_less_sure(planet):
     means = [one.land_cover_probability.mean(("time", "lat", "lon")) for one in (soft, plain)]
     sums = [np.bincount(groups, mean) for mean in means]
     np.testing.assert_allclose(*sums, atol=2e-3)
+
+
+def test_texture_is_that_of_a_plain_count(data, truth, rng):
+    """Boundaries of cells of 5 pixels, and what lies in other cells than in the truth."""
+    scores = evaluate(data, truth, cells=5.0, weights=on_grid(np.ones(SHAPE))).sel(
+        source="emulator"
+    )
+    made, known = data.land_cover.values, truth.values != 255
+    inside, across = [], []
+    for row, column in np.ndindex(SHAPE):
+        for down, right in ((1, 0), (0, 1)):
+            other = row + down, column + right
+            if other[0] >= SHAPE[0] or other[1] >= SHAPE[1]:
+                continue
+            if not (known[row, column] and known[other]):
+                continue
+            border = (other[0] // 5, other[1] // 5) != (row // 5, column // 5)
+            (across if border else inside).append(made[row, column] != made[other])
+    assert float(scores.boundary_density) == pytest.approx(np.mean(inside + across))
+    assert float(scores.border_ratio) == pytest.approx(np.mean(across) / np.mean(inside))
+    misplaced = 0.0
+    for place in np.ndindex(4, 6):
+        cell = np.s_[5 * place[0] : 5 * place[0] + 5, 5 * place[1] : 5 * place[1] + 5]
+        for k in range(3):
+            counts = [((one == k) & known)[cell].sum() for one in (made, truth.values)]
+            misplaced += abs(counts[0] - counts[1]) / 2
+    assert float(scores.misplaced_area) == pytest.approx(misplaced / known.sum())
+
+
+def test_texture_depends_on_no_chunks(data, truth):
+    plain = evaluate(data, truth, cells=5.0)
+    lazy = evaluate(data.chunk(lat=7, lon=4), truth.chunk(lat=3), cells=5.0)
+    for name in ("boundary_density", "border_ratio", "misplaced_area", "true_border_ratio"):
+        assert lazy[name].chunks is not None
+        np.testing.assert_allclose(lazy[name].values, plain[name].values)
+    with pytest.raises(InputError, match=r"cells=0\.25"):
+        evaluate(data, truth, cells=-1)

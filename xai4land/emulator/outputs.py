@@ -130,12 +130,16 @@ class ClassMap(Outputs):
     temperature : float
         Probabilities are raised to one over it and brought to a sum of one, before they are fitted
         to the states: above 1 they are less sure than the network said (Guo et al. 2017).
+    patch : float
+        How far drawn maps are alike: standard deviation, in pixels, of the kernel that smooths
+        their noise.
     """
 
     name: VariableName = "land_cover"
     classes: Annotated[tuple[OutputClass, ...], Field(min_length=2)]
     conserve: bool = True
     temperature: Annotated[float, Field(gt=0)] = 1.0
+    patch: Annotated[float, Field(ge=0, le=64)] = 1.0
 
     @model_validator(mode="after")
     def _check(self) -> Self:

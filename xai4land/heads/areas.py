@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
@@ -24,6 +23,8 @@ __all__ = [
 
 Areas = Literal["free", "exact"] | float
 
+SMALLEST = 1e-37
+"""Less than this counts as this, of a probability."""
 ROUNDING = 1e-3
 """Part of a pixel that fractions in single precision may lack."""
 
@@ -153,7 +154,7 @@ def choose_within_areas(
     return layout.to_pixels(torch.where(places, chosen, -1)[None])[0]
 
 
-def leave_out(cells: Cells, inside: torch.Tensor, outside: int) -> Cells:
+def leave_out(cells: Cells, inside: torch.Tensor, outside: int, alone: bool) -> Cells:
     """Return the fractions of the pixels inside a domain, all others being of one group.
 
     Parameters
@@ -163,6 +164,8 @@ def leave_out(cells: Cells, inside: torch.Tensor, outside: int) -> Cells:
     inside : Tensor of bool, shape (rows, columns)
     outside : int
         Group of the pixels that are not inside.
+    alone : bool
+        Whether no class inside is of that group.
 
     Examples
     --------
@@ -170,7 +173,7 @@ def leave_out(cells: Cells, inside: torch.Tensor, outside: int) -> Cells:
 
     >>> cells = Cells(torch.zeros(1, dtype=int), torch.zeros(2, dtype=int),
     ...               torch.tensor([0.5, 0.1, 0.4])[:, None, None])
-    >>> leave_out(cells, torch.tensor([[True, False]]), 0).values.ravel()
+    >>> leave_out(cells, torch.tensor([[True, False]]), 0, False).values.ravel()
     tensor([0.0000, 0.1000, 0.4000])
     """
     rows, columns, values = cells
@@ -180,7 +183,9 @@ def leave_out(cells: Cells, inside: torch.Tensor, outside: int) -> Cells:
     lost = torch.bincount(number, weights=(~inside).ravel().double(), minlength=size.numel())
     share = (lost / pixels.clamp(min=1)).reshape(size).to(values.dtype)
     left = values.clone()
-    left[outside] = (left[outside] - share).clamp(min=0)
+    known = torch.isfinite(left[outside])
+    rest = torch.zeros_like(share) if alone else (left[outside] - share).clamp(min=0)
+    left[outside] = torch.where(known, rest, torch.nan)
     return cells._replace(values=left)
 
 
@@ -198,4 +203,4 @@ def _best_of_groups(
 
 def log_score(probability: torch.Tensor) -> torch.Tensor:
     """Return the logarithm of probabilities, none of which is impossible."""
-    return torch.log(probability.clamp(min=math.exp(-16)))
+    return torch.log(probability.clamp(min=SMALLEST))

@@ -20,10 +20,12 @@ import torch
 
 from xai4land.emulator.outputs import MISSING_CLASS, Changes
 from xai4land.heads.allocate import allocate
+from xai4land.heads.areas import log_score
 from xai4land.heads.base import TrainingWindow
 from xai4land.heads.classes import ClassHead, choose_class
 from xai4land.heads.conserve import conserve
 from xai4land.heads.fractions import ClassFractions, group_fractions
+from xai4land.heads.noise import draw_gumbel
 from xai4land.heads.outputs import CONFIDENCE_STEPS
 from xai4land.heads.uncertainty import find_uncertainty, pack_confidence, soften
 from xai4land.windows.cells import Cells
@@ -60,6 +62,10 @@ class ChangeHead(ClassHead):
         Whether classes exchange pixels beyond the net change, too, at the card's threshold.
     uncertainty : bool
         Whether to give entropy and margin of the probabilities.
+    member : int, optional
+        Number of the map to draw, in place of the most likely one.
+    seed : int
+        Of the maps that are drawn.
     """
 
     classes: Changes
@@ -70,8 +76,11 @@ class ChangeHead(ClassHead):
         probabilities: bool = False,
         exchange: bool = False,
         uncertainty: bool = False,
+        member: int | None = None,
+        seed: int = 0,
     ) -> None:
-        super().__init__(classes, probabilities, uncertainty=uncertainty)
+        super().__init__(classes, probabilities, uncertainty=uncertainty, seed=seed)
+        self.member = member
         self.threshold = classes.threshold if exchange else None
 
     @property
@@ -183,8 +192,17 @@ class ChangeHead(ClassHead):
         if bool((prior < 0).any()):
             filled = torch.where(prior >= 0, prior, choose_class(probability, favour)[0].long())
         cells = guess.open_partial_cells(cells, prior, filled, groups, pixels)
-        chosen = allocate(filled, probability, cells, groups, self.threshold)
+        likely = probability if self.member is None else self._perturb(probability, pixels)
+        chosen = allocate(filled, likely, cells, groups, self.threshold)
         return self._pack(probability, chosen)
+
+    def _perturb(self, probability: torch.Tensor, pixels: Pixels) -> torch.Tensor:
+        """Return probabilities with the noise of a member, of which the largest is drawn."""
+        assert self.member is not None
+        noise = draw_gumbel(
+            pixels, len(probability), seed=self.seed, member=self.member, length=self.classes.patch
+        )
+        return torch.softmax(log_score(probability) + noise.to(probability), 0)
 
     def _pack(self, probability: torch.Tensor, chosen: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the outputs from the number of each pixel's class."""

@@ -20,9 +20,11 @@ from xai4land.grids.cf import Period
 from xai4land.heads.areas import Areas, check_areas, choose_within_areas, leave_out, log_score
 from xai4land.heads.base import TrainingWindow
 from xai4land.heads.choice import choice_weights
-from xai4land.heads.conserve import conserve
+from xai4land.heads.conserve import PURE, conserve
 from xai4land.heads.fractions import FRACTION_FLOOR, ClassFractions
+from xai4land.heads.noise import draw_gumbel, realizations
 from xai4land.heads.outputs import CONFIDENCE_STEPS, Dimension, Output, check_finite
+from xai4land.heads.patches import fit_patch
 from xai4land.heads.uncertainty import (
     UNCERTAINTY_NAMES,
     find_uncertainty,
@@ -58,6 +60,10 @@ class ClassHead:
         Whether to give entropy and margin of the probabilities.
     areas : {"free", "exact"} or float
         Whether the areas of the chosen classes in each coarse cell agree with the states.
+    members : int, optional
+        Maps to draw, in place of the most likely one.
+    seed : int
+        Of the maps that are drawn.
     domain : Mask, optional
         Pixels where the class ``outside`` is never chosen, by no map; all others are of it.
     outside : str
@@ -74,12 +80,15 @@ class ClassHead:
         baselines: bool = False,
         uncertainty: bool = False,
         areas: Areas = "free",
+        members: int | None = None,
+        seed: int = 0,
         domain: Mask | None = None,
         outside: str = "",
     ) -> None:
         self.classes, self.probabilities, self.baselines = classes, probabilities, baselines
         self.uncertainty = uncertainty
         self.tolerance = check_areas(areas)
+        self.members, self.seed = members, seed
         self.domain, self.outside = domain, outside
 
     @property
@@ -101,9 +110,10 @@ class ClassHead:
         }
         sure = {"long_name": f"probability of the {title} class", "units": "1"}
         packing = {"dtype": "int8", "scale_factor": np.float32(0.01)}
+        drawn = () if self.members is None else (realizations(self.members),)
         found = [
-            Output(name, "uint8", main, np.uint8(MISSING_CLASS)),
-            Output("confidence", "float32", sure, np.int8(-128), (), CONFIDENCE_STEPS, packing),
+            Output(name, "uint8", main, np.uint8(MISSING_CLASS), drawn),
+            Output("confidence", "float32", sure, np.int8(-128), drawn, CONFIDENCE_STEPS, packing),
         ]
         if self.baselines:
             found += [
@@ -167,11 +177,14 @@ class ClassHead:
         if self.classes.conserve:
             probability = conserve(probability, cells, groups)
             probability = self._restrict(probability, inside)
-        chosen, likely = choose_class(probability, favour)
-        if self.tolerance is not None:
+        if self.members is not None:
+            chosen, likely = self._draw(probability, cells, groups, inside, pixels)
+        elif self.tolerance is not None:
             score = log_score(probability) + torch.log(favour)[:, None, None]
             chosen = self._choose_within_areas(score, cells, groups, inside)
             likely = probability.gather(0, chosen[None])[0]
+        else:
+            chosen, likely = choose_class(probability, favour)
         maps = {
             name: codes[chosen],
             "confidence": pack_confidence(likely),
@@ -186,6 +199,34 @@ class ClassHead:
             maps[f"{name}_nearest"] = codes[own]
         return maps | ({f"{name}_probability": probability} if self.probabilities else {})
 
+    def _draw(
+        self,
+        probability: torch.Tensor,
+        cells: Cells,
+        groups: torch.Tensor,
+        inside: torch.Tensor | None,
+        pixels: Pixels,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return drawn classes and their probabilities, (members, rows, columns)."""
+        assert self.members is not None
+        certain = probability.amax(0) >= PURE
+        if bool(certain.all()):
+            likely, chosen = probability.max(0)
+            return chosen.expand(self.members, -1, -1), likely.expand(self.members, -1, -1)
+        score = log_score(probability)
+        maps = []
+        for member in range(self.members):
+            noise = draw_gumbel(
+                pixels, len(score), seed=self.seed, member=member, length=self.classes.patch
+            )
+            drawn = score + noise.to(score)
+            if self.tolerance is None:
+                maps.append(drawn.argmax(0))
+            else:
+                maps.append(self._choose_within_areas(drawn, cells, groups, inside))
+        chosen = torch.stack(maps)
+        return chosen, probability.gather(0, chosen)
+
     def _choose_within_areas(
         self,
         score: torch.Tensor,
@@ -198,7 +239,8 @@ class ClassHead:
         if inside is None:
             return choose_within_areas(score, cells, groups, self.tolerance)
         outside = [c.name for c in self.classes.classes].index(self.outside)
-        cells = leave_out(cells, inside, int(groups[outside]))
+        group = int(groups[outside])
+        cells = leave_out(cells, inside, group, int((groups == group).sum()) == 1)
         chosen = choose_within_areas(score, cells, groups, self.tolerance, inside)
         return torch.where(inside, chosen, outside)
 
@@ -282,13 +324,14 @@ class ClassHead:
     ) -> ClassMap:
         """Return the classes with temperature and factors that suit validation windows."""
         tuned = self._replace(temperature=self._find_temperature(raw, guess, windows))
-        probability, truth, area = [], [], []
+        probability, truth, area, fields = [], [], [], []
         for one, values, window in zip(raw, guess, windows, strict=True):
             fitted = tuned.probabilities_of(one[None], values[None], [window])[0].cpu()
             codes = window.truth[0].cpu()
             known = codes != MISSING_CLASS
             probability.append(fitted[:, known].numpy())
             truth.append(codes[known].long().numpy())
+            fields.append((fitted, codes))
             area.append(window.area.cpu()[known].numpy())
         weights = choice_weights(
             np.concatenate(probability, 1), np.concatenate(truth), np.concatenate(area)
@@ -297,7 +340,8 @@ class ClassHead:
             one.model_copy(update={"weight": weight})
             for one, weight in zip(self.classes.classes, weights, strict=True)
         ]
-        return tuned.classes.model_copy(update={"classes": tuple(classes)})
+        found = {"classes": tuple(classes), "patch": fit_patch(fields)}
+        return tuned.classes.model_copy(update=found)
 
     def _replace(self, **changes: Any) -> Self:
         """Return the head with other classes."""

@@ -13,7 +13,7 @@ import xarray as xr
 from xai4land.scores.areas import Codes, find_known, spread_weights, sum_over_chunks
 from xai4land.typing import Floats, Ints
 
-__all__ = ["match_in_windows"]
+__all__ = ["align_chunks", "match_in_windows"]
 
 
 def match_in_windows(
@@ -60,12 +60,12 @@ def match_in_windows(
     [0. 1. 1. 0.]
     [1. 0. 0. 0.]
     """
-    aligned = [_align_chunks(array, windows) for array in maps]
+    aligned = [align_chunks(array, windows) for array in maps]
     match = partial(_match, classes=classes)
     return sum_over_chunks(match, [*aligned, weights, *windows], (4,))
 
 
-def _align_chunks(array: xr.DataArray, windows: tuple[xr.DataArray, xr.DataArray]) -> xr.DataArray:
+def align_chunks(array: xr.DataArray, windows: tuple[xr.DataArray, xr.DataArray]) -> xr.DataArray:
     """Move the edges of chunks to the next edges of windows."""
     if array.chunks is None:
         return array
