@@ -210,6 +210,9 @@ def explain(states: Path, **how: Any) -> None:
 @click.option("--parameters", type=MAPPING, help="Of the architecture, as JSON.")
 @click.option("--window", type=int, help="Pixels along a side of a window.")
 @click.option("--conserve/--no-conserve", default=True, help="Keep the states' fractions.")
+@click.option(
+    "--smooth", default=0.0, show_default=True, help="Part of that across cells' borders."
+)
 @click.option("--validation", default=0.15, show_default=True, help="Share of the blocks.")
 @add_options(*settings_options(MapSettings), DEVICE, QUIET)
 def fit(

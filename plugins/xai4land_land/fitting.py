@@ -44,6 +44,7 @@ def fit(
     parameters: dict[str, Any] | None = None,
     window: int | None = None,
     conserve: bool = True,
+    smooth: float = 0.0,
     validation: float = 0.15,
     settings: MapSettings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     device: str = "auto",
@@ -91,6 +92,9 @@ def fit(
         Pixels along a side of a window. By default 32 coarse cells, from 32 to 160 pixels.
     conserve : bool
         Whether the class fractions of the map are fitted to the states in each coarse cell.
+    smooth : float
+        Part of that fit, from 0 to 1, that goes on smoothly across borders of coarse cells, so
+        that these show less in the map: .3 takes most of their traces from a map of MODIS.
     validation : float
         Share of the blocks that are held out.
     settings : MapSettings, dict or path-like, optional
@@ -128,12 +132,14 @@ def fit(
 
     if rollouts < 0 or (rollouts and prior is None):
         raise InputError(f"rollouts={rollouts}, expected 0 or, with prior=, how often")
+    if not 0 <= smooth <= 1 or (smooth and prior is not None):
+        raise InputError(f"smooth={smooth!r}, expected 0 to 1, and 0 with prior=")
     training = resolve_settings(MapSettings, settings, changes, parameters=_PARAMETERS)
     reference = as_variable(truth)
     chosen = find_legend(reference, legend)
     data = move_into_bounds(_drop_truth(data, reference))
     classes = chosen.output_classes(data)
-    outputs: ClassMap = Classes(classes=classes, conserve=conserve)
+    outputs: ClassMap = Classes(classes=classes, conserve=conserve, smooth=smooth)
     resolution = Grid.of(reference, "the truth").resolution
     chosen_pairs: list[tuple[int, int]] = []
     if prior is None:

@@ -130,6 +130,9 @@ class ClassMap(Outputs):
     temperature : float
         Probabilities are raised to one over it and brought to a sum of one, before they are fitted
         to the states: above 1 they are less sure than the network said (Guo et al. 2017).
+    smooth : float
+        Part of the factors of probabilities that goes on smoothly across borders of coarse cells,
+        before the rest is found cell by cell; so that the cells show less in the map.
     patch : float
         How far drawn maps are alike: standard deviation, in pixels, of the kernel that smooths
         their noise.
@@ -139,6 +142,7 @@ class ClassMap(Outputs):
     classes: Annotated[tuple[OutputClass, ...], Field(min_length=2)]
     conserve: bool = True
     temperature: Annotated[float, Field(gt=0)] = 1.0
+    smooth: Annotated[float, Field(ge=0, le=1)] = 0.0
     patch: Annotated[float, Field(ge=0, le=64)] = 1.0
 
     @model_validator(mode="after")

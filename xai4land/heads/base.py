@@ -110,6 +110,19 @@ class Head(Protocol):
         """Return what the network's answer is added to, from the values of the first guess."""
         ...
 
+    def refine(self, raw: torch.Tensor, guess: Any, pixels: Pixels) -> torch.Tensor:
+        """Return the network's answer in a window, with what the window as a whole adds to it.
+
+        Parameters
+        ----------
+        raw : Tensor, shape (layers, size, size)
+        guess : FirstGuess
+            As :meth:`first_guess` made it.
+        pixels : Pixels
+            The window.
+        """
+        ...
+
     def answer(self, raw: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
         """Return what windows are blended from; shapes are (..., layers, rows, columns)."""
         ...

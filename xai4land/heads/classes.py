@@ -25,6 +25,7 @@ from xai4land.heads.fractions import FRACTION_FLOOR, ClassFractions
 from xai4land.heads.noise import draw_gumbel, realizations
 from xai4land.heads.outputs import CONFIDENCE_STEPS, Dimension, Output, check_finite
 from xai4land.heads.patches import fit_patch
+from xai4land.heads.smooth import find_smooth_factors
 from xai4land.heads.uncertainty import (
     UNCERTAINTY_NAMES,
     find_uncertainty,
@@ -160,6 +161,18 @@ class ClassHead:
         """Return the logarithm of the fractions."""
         return torch.log(guess + FRACTION_FLOOR)
 
+    def refine(self, raw: torch.Tensor, guess: ClassFractions, pixels: Pixels) -> torch.Tensor:
+        """Return the answer of a window with the smooth part of what fits it to the states."""
+        if not (self.classes.smooth and self.classes.conserve):
+            return raw
+        found = self._smooth(raw.float(), guess.values(pixels), guess.cells(pixels))
+        return found.to(raw.dtype)
+
+    def _smooth(self, raw: torch.Tensor, values: torch.Tensor, cells: Cells) -> torch.Tensor:
+        groups = self._constants[2].to(raw.device)
+        likely = self.answer(raw, self.start(values))
+        return raw + self.classes.smooth * find_smooth_factors(likely, cells, groups)
+
     def answer(self, raw: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
         """Return probabilities."""
         return torch.softmax(raw + start, -3)
@@ -291,6 +304,9 @@ class ClassHead:
         self, raw: torch.Tensor, guess: torch.Tensor, windows: Sequence[TrainingWindow]
     ) -> torch.Tensor:
         """Return the probabilities of a batch of training windows, fitted to their cells."""
+        if self.classes.smooth and self.classes.conserve:
+            parts = zip(raw, guess, windows, strict=True)
+            raw = torch.stack([self._smooth(one, values, w.cells) for one, values, w in parts])
         likely = soften(self.answer(raw, self.start(guess)), self.classes.temperature)
         if not self.classes.conserve:
             return likely

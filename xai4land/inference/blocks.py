@@ -170,7 +170,10 @@ class Block:
 
         def job(batch: list[WindowCorner]) -> list[torch.Tensor]:
             with torch.inference_mode():
-                answers = plan.forward(batch, features)
+                answers = [
+                    plan.head.refine(answer, guess, self._pixels(corner))
+                    for corner, answer in zip(batch, plan.forward(batch, features), strict=True)
+                ]
             if cpu:
                 self._set_results(batch, futures, answers)
             return answers

@@ -59,6 +59,10 @@ class ShareHead:
         """Return the first guess, which is the logit of one half."""
         return guess
 
+    def refine(self, raw: torch.Tensor, guess: Any, pixels: Pixels) -> torch.Tensor:
+        """Return the network's answer as it is."""
+        return raw
+
     def answer(self, raw: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
         """Return the share that is blended."""
         return torch.sigmoid(raw + start)

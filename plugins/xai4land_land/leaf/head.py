@@ -79,6 +79,10 @@ class LeafAreaHead:
         """Return zero: half of what a class can have."""
         return torch.zeros_like(guess)
 
+    def refine(self, raw: torch.Tensor, guess: Any, pixels: Pixels) -> torch.Tensor:
+        """Return the network's answer as it is."""
+        return raw
+
     def answer(self, raw: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
         """Return the network's answer, which windows are blended from."""
         return raw + start
