@@ -22,6 +22,7 @@ from xai4land.commands.tables import format_table
 TABLES = (
     "imports",
     "planet",
+    "areas",
     "graph",
     "speed",
     "memory",
