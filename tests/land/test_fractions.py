@@ -57,7 +57,7 @@ def test_fractions_are_the_plain_weighted_mean_and_missing_pixels_do_not_count()
 
 def test_probabilities_of_a_conserving_emulator_give_the_states_back():
     planet = xai4land.sample("land", years=[2000]).isel(
-        lat=slice(30, 60), lon=slice(180, 260), lat_fine=slice(120, 240), lon_fine=slice(720, 1040)
+        lat=slice(30, 60), lon=slice(60, 120), lat_fine=slice(120, 240), lon_fine=slice(240, 480)
     )
     maps = planet.ai4land.reconstruct(probabilities=True, baselines=False)
     coarse = maps.ai4land.fractions(planet[["urban"]])
