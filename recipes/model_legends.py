@@ -2,8 +2,8 @@
 
     python recipes/model_legends.py IGBP.nc KOPPEN.nc legends.png
 
-IGBP.nc holds ``land_cover`` in the classes of IGBP (MCD12C1), KOPPEN.nc ``koppen`` (Beck et al. 2023).
-No monthly climate is read, so the types of plants follow Köppen's classes.
+IGBP.nc holds ``land_cover`` in the classes of IGBP, 1 to 17 (MCD12C1), KOPPEN.nc ``koppen``
+(Rubel et al. 2017). No monthly climate is read, so the types of plants follow Köppen's classes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from matplotlib.colors import ListedColormap
 
 import xai4land  # noqa: F401 (registers the accessor)
 from xai4land_land import check_clm_surface, check_ifs_cover
-from xai4land_land.crosswalks.classes import get_legend
+from xai4land_land.crosswalks.classes import class_names, get_legend
 
 
 def draw_classes(axes, codes, legend: str, title: str) -> None:
@@ -34,16 +34,29 @@ def draw_classes(axes, codes, legend: str, title: str) -> None:
     axes.imshow(numbered, extent=(-180, 180, -90, 90), cmap=colours, interpolation="nearest",
                 vmin=-0.5, vmax=len(present) - 0.5)  # fmt: skip
     handles = [
-        plt.Rectangle((0, 0), 1, 1, color=classes[k].colour, label=classes[k].name.replace("_", " "))
+        plt.Rectangle(
+            (0, 0), 1, 1, color=classes[k].colour, label=classes[k].name.replace("_", " ")
+        )
         for k in present
     ]
-    axes.legend(handles=handles, fontsize=5.5, ncols=4, loc="upper center",
-                bbox_to_anchor=(0.5, -0.02), frameon=False)  # fmt: skip
+    axes.legend(
+        handles=handles,
+        fontsize=5.5,
+        ncols=4,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.02),
+        frameon=False,
+        handlelength=1.2,
+        columnspacing=1,
+    )
     axes.set_title(title, fontsize=9)
 
 
 def main(igbp: str, koppen: str, out: str) -> None:
-    cover = xr.open_dataset(igbp)[["land_cover"]].squeeze(drop=True)
+    cover = xr.open_dataset(igbp)[["land_cover"]].fillna(0).astype("uint8") % 17  # 17 is water
+    names = {"flag_values": np.arange(17, dtype="u1")}
+    names["flag_meanings"] = " ".join(class_names("igbp"))
+    cover["land_cover"].attrs = names
     zones = xr.open_dataset(koppen).koppen
     coarse = cover.ai4land.fractions(1.0).compute()
     types = coarse.ai4land.to_legend("clm5", koppen=zones)
@@ -57,10 +70,14 @@ def main(igbp: str, koppen: str, out: str) -> None:
     for k, one in enumerate(get_legend("clm5").classes[:15]):
         share = area * surface.PCT_NATVEG * surface.PCT_NAT_PFT.sel(natpft=k) / 1e4
         print(f"  {one.name}: {float(share.sum()):.2f}")
+    land = (zones != 32).astype(float).ai4land.regrid(1.0, engine="xarray-regrid") > 0.02
+    vegetation = vegetation.where(land)
     figure, ((upper, right), (lower, last)) = plt.subplots(2, 2, figsize=(11, 7.6))
     fractions = types.land_cover_fraction
     largest = fractions.fillna(-1).argmax("land_cover_class")
-    code = fractions.land_cover_class[largest].where(fractions.notnull().all("land_cover_class"))
+    code = fractions.land_cover_class[largest].where(
+        land & fractions.notnull().all("land_cover_class")
+    )
     draw_classes(upper, code, "clm5", "largest class of CLM5")
     grass = fractions.sel(land_cover_class=[12, 13, 14])
     share = (grass.sel(land_cover_class=14) / grass.sum("land_cover_class")).where(

@@ -98,8 +98,8 @@ def test_c4_grass_takes_the_months_of_growth_that_are_warm(tas, pr, expected):
 
 @pytest.mark.parametrize(
     ("code", "tas", "pr"),
-    [(1, 26, 100), (4, 28, 30), (15, 11 + 7 * SEASON, 60), (27, -5 + 22 * SEASON, 40),
-     (29, -20 + 26 * SEASON, 20)],
+    [(1, 26, 100), (7, 28, 30), (10, 11 + 7 * SEASON, 60), (20, -5 + 22 * SEASON, 40),
+     (31, -20 + 26 * SEASON, 20)],
 )  # fmt: skip
 def test_koppens_classes_agree_with_the_months_of_typical_places(code, tas, pr):
     names = ["tree", "shrub", "grass", "crop"]
@@ -109,11 +109,24 @@ def test_koppens_classes_agree_with_the_months_of_typical_places(code, tas, pr):
     )
     by_class = to_legend(cover, "clm5", koppen=koppen)
     by_month = to_legend(cover, "clm5", climate=make_climate(tas, pr, NORTH))
-    if code != 4:  # a desert's coldest month is warmer here than its class asks for
+    if code != 7:  # a desert's coldest month is warmer here than its class asks for
         assert shares_of(by_class) == shares_of(by_month)
     assert shares_of(by_class).get("c4_grass") == shares_of(by_month).get("c4_grass")
     assert "Köppen" in by_class.land_cover_fraction.attrs["climate_rule"]
     assert "Bonan et al. 2002" in by_month.land_cover_fraction.attrs["climate_rule"]
+
+
+def test_classes_of_koppen_with_names_may_have_other_codes():
+    cover = make_cover(["tree", "grass"], [0.5, 0.5], NORTH)
+    coords = {"lat": list(NORTH), "lon": [0.0, 10.0]}
+    ours = xr.DataArray(np.full((2, 2), 20, np.uint8), coords, ("lat", "lon"))  # Dfc
+    flags = {"flag_values": np.uint8([1, 27]), "flag_meanings": "Af Dfc"}
+    theirs = xr.DataArray(np.full((2, 2), 27, np.uint8), coords, ("lat", "lon"), attrs=flags)
+    found = [shares_of(to_legend(cover, "clm5", koppen=k)) for k in (ours, theirs)]
+    assert found[0] == found[1]
+    flags["flag_meanings"] = "wet cold"
+    with pytest.raises(InputError, match="are called wet, cold, expected Af"):
+        to_legend(cover, "clm5", koppen=theirs.assign_attrs(flags))
 
 
 def test_without_a_climate_plants_are_missing_and_the_rest_is_known():

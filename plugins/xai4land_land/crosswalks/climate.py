@@ -6,15 +6,18 @@ import csv
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 
 from xai4land.emulator.inputs import time_name
 from xai4land.errors import InputError
+from xai4land.grids.flags import has_flags
 from xai4land.grids.grid import Grid
 from xai4land.regridding import regrid
 from xai4land_land.leaf.climate import find_climate
+from xai4land_land.legends import flag_meanings
 
 __all__ = ["PlantClimate", "climate_of_koppen", "climate_of_months"]
 
@@ -69,7 +72,7 @@ class PlantClimate:
 
 
 def climate_of_months(climate: xr.Dataset, like: xr.DataArray) -> PlantClimate:
-    """Find the limits from monthly temperature and rain, at the nearest cell; lazily.
+    """Find the limits from monthly temperature and rain, means over pixels; lazily.
 
     Bonan et al. (2002), Table 4, with Tc the coldest month and GDD degree days above 5 degC:
     tropical trees Tc > 15.5; boreal needleleaf trees and shrubs Tc <= -19 or GDD <= 1200; boreal
@@ -91,7 +94,8 @@ def climate_of_months(climate: xr.Dataset, like: xr.DataArray) -> PlantClimate:
     tas = _twelve_months(climate, "tas") - 273.15
     pr = _twelve_months(climate, "pr")
     days = xr.DataArray(np.array(DAYS), {"month": np.arange(1, 13)}, "month")
-    fields = _place(xr.Dataset({"tas": tas, "pr": pr * SECONDS * days}), like)
+    months = xr.Dataset({"tas": tas, "pr": pr * SECONDS * days}).astype(np.float32)
+    fields = _place(months, like, "conservative")
     tas, pr = fields.tas, fields.pr
     coldest = tas.min("month", skipna=False)
     degree_days = ((tas - GROWTH).clip(0) * days).sum("month", skipna=False)
@@ -117,19 +121,34 @@ def climate_of_months(climate: xr.Dataset, like: xr.DataArray) -> PlantClimate:
 
 
 def climate_of_koppen(koppen: xr.DataArray, like: xr.DataArray) -> PlantClimate:
-    """Find the limits from classes of Köppen as of Beck et al. (2023), 1 to 30; lazily.
+    """Find the limits from classes of Köppen; lazily.
 
-    A fallback where no months are given; ``koppen.csv`` says what each class stands for.
+    A fallback where no months are given; ``koppen.csv`` says what each class stands for. Codes are
+    those of the emulators' static features (Rubel et al. 2017: 1 to 31 in the order of the
+    alphabet, 32 the sea), unless flags name the classes (``Af Am ...``), as of other products.
     """
-    codes = _place(koppen.to_dataset(name="koppen"), like).koppen
+    names = flag_meanings(koppen) if has_flags(koppen) else {}
     table = _koppen_table()
+    by_name = {row["class"]: row for row in table}
+    rows = {int(row["code"]): row for row in table}
+    if names:
+        rows = {code: by_name[name] for code, name in names.items() if name in by_name}
+    if not rows:
+        raise InputError(
+            f"the classes of Köppen are called {', '.join(names.values())}, expected "
+            f"{', '.join(by_name)}; rename them in flag_meanings"
+        )
+    classes = koppen.where(koppen.isin([*rows]), 0).astype(np.uint8)
+    classes = classes.assign_attrs(flag_values=np.array([*rows], np.uint8))
+    classes.encoding = {"_FillValue": 0}
+    codes = _place(classes.to_dataset(name="koppen"), like, "majority").koppen
+    none = xr.zeros_like(codes, dtype=np.float64)
     found = {
-        name: xr.zeros_like(codes, dtype=np.float64)
-        + sum(share * (codes == code) for code, share in of.items())
-        for name, of in table.items()
+        limit: sum((float(row[limit]) * (codes == code) for code, row in rows.items()), start=none)
+        for limit in ("tropical", "boreal", "arctic", "evergreen_shrub", "wet", "c4")
     }
     return PlantClimate(
-        known=codes.isin([*table["c4"]]),
+        known=codes.isin([*rows]),
         tropical=found["tropical"] > 0,
         boreal=found["boreal"] > 0,
         cold=found["boreal"] > 0,
@@ -142,13 +161,11 @@ def climate_of_koppen(koppen: xr.DataArray, like: xr.DataArray) -> PlantClimate:
 
 
 @cache
-def _koppen_table() -> dict[str, dict[int, float]]:
-    """Return what each code stands for, by column."""
+def _koppen_table() -> list[dict[str, str]]:
+    """Return what each class stands for."""
     path = Path(__file__).parent / "data" / "koppen.csv"
     lines = path.read_text(encoding="utf-8").splitlines()
-    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
-    columns = [name for name in rows[0] if name not in ("code", "class")]
-    return {name: {int(row["code"]): float(row[name]) for row in rows} for name in columns}
+    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
 
 
 def _twelve_months(climate: xr.Dataset, name: str) -> xr.DataArray:
@@ -169,11 +186,15 @@ def _twelve_months(climate: xr.Dataset, name: str) -> xr.DataArray:
     return means.drop_attrs()
 
 
-def _place(data: xr.Dataset, like: xr.DataArray) -> xr.Dataset:
-    """Bring fields to the map's pixels, from the nearest cell."""
+def _place(
+    data: xr.Dataset, like: xr.DataArray, method: Literal["conservative", "majority"]
+) -> xr.Dataset:
+    """Bring fields to the map's pixels: of the part of each pixel that is known, however small."""
     grid = Grid.of(like)
     target = xr.Dataset(coords={name: like[name] for name in grid.names})
-    placed = regrid(data, target, "nearest")
+    if like.chunks is not None:
+        data = data.chunk()  # so that nothing is computed now
+    placed = regrid(data, target, method, engine="xarray-regrid", min_coverage=0)
     own = Grid.of(next(iter(placed.data_vars.values()))).names
     placed = placed.rename({o: n for o, n in zip(own, grid.names, strict=True) if o != n})
     # The same coordinates to the last bit, so that xarray aligns nothing.

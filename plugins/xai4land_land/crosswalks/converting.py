@@ -49,7 +49,8 @@ def to_legend(
         Monthly ``tas`` and ``pr``, for ``"clm5"``, which tells tropical, temperate and boreal
         plants and C3 and C4 grass apart.
     koppen : Dataset or DataArray, optional
-        Classes of Köppen (1 to 30, Beck et al. 2023) instead, an approximation.
+        Classes of Köppen instead, an approximation: codes of the emulators' static features
+        (Rubel et al. 2017: 1 to 31 from Af to ET), or any with flags that name them.
 
     Returns
     -------
