@@ -62,7 +62,7 @@ def test_a_map_gets_the_codes_of_the_other_legend_and_missing_pixels_stay_missin
 
 def test_a_map_whose_classes_would_be_divided_is_refused_with_the_way_out():
     map_ = igbp_map([[0, 1, 8], [12, 13, 14]]).to_dataset()
-    with pytest.raises(InputError, match=r"cropland_natural_mosaic become several.*fractions"):
+    with pytest.raises(InputError, match=r"divides cropland_natural_mosaic; bring fractions"):
         to_legend(map_, "hilda8")
     with pytest.raises(InputError, match=r"cannot be brought to 'clm5'.*fractions"):
         to_legend(map_, "clm5")

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from legend_covers import make_climate, make_cover
 
+import xai4land
+from compliance import complaints
 from xai4land import InputError
 from xai4land_land import (
     check_clm_surface,
@@ -221,3 +223,12 @@ def test_the_checker_of_ifs_finds_what_is_wrong(name, value, said):
 def test_the_checker_of_ifs_says_what_is_missing():
     cover = to_ifs_cover(cover_of(c3_crop=1.0))
     assert [one.split()[0] for one in check_ifs_cover(cover[["cvl"]])] == ["cvh", "tvl", "tvh"]
+
+
+def test_fractions_and_maps_in_other_legends_follow_cf(tmp_path):
+    planet = xai4land.sample("land", years=[2000])
+    coarse = planet.ai4land.fractions(10.0)
+    plants = coarse.ai4land.to_legend("clm5", climate=xai4land.sample("land_climate", years=[2000]))
+    for name, made in (("plants", plants), ("ipcc", planet.ai4land.to_legend("ipcc"))):
+        path = made.ai4land.write(tmp_path / f"{name}.nc", progress=False)
+        assert complaints(path, "lenient") == ""

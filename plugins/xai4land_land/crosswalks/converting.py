@@ -113,10 +113,10 @@ def _check_classes(
             "one"
         )
     if cover is None and (splits or not way.is_whole):
-        divided = [name for name in names if len(way.shares()[name]) > 1]
+        divided = [name for name in names if len(way.shares()[name]) > 1] or ["plants"]
         raise InputError(
-            f"a map cannot be brought to {wanted!r}, since {', '.join(divided) or 'grass'} become "
-            "several classes; bring fractions: ds.ai4land.fractions(0.5).ai4land.to_legend(...), "
+            f"a map cannot be brought to {wanted!r}, which divides {', '.join(divided)}; "
+            "bring fractions: ds.ai4land.fractions(0.5).ai4land.to_legend(...), "
             "or reconstruct(probabilities=True)"
         )
 
