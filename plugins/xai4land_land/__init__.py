@@ -9,6 +9,9 @@ from xai4land.lazy import import_lazily
 if TYPE_CHECKING:
     from xai4land.training.settings import MapSettings
     from xai4land_land.change.references import change_reference
+    from xai4land_land.crosswalks.areas import fractions
+    from xai4land_land.crosswalks.converting import to_legend
+    from xai4land_land.crosswalks.table import Crosswalk, CrosswalkRow
     from xai4land_land.fitting import fit
     from xai4land_land.flips import flip_rates
     from xai4land_land.hilda import form_hilda_states
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from xai4land_land.legends import HILDA, LAND_STATES, Legend
     from xai4land_land.luh2 import states_from_luh2
     from xai4land_land.luh2_files import open_luh2
+    from xai4land_land.models.clm import check_clm_surface, to_clm_surface
+    from xai4land_land.models.ifs import check_ifs_cover, to_ifs_cover
     from xai4land_land.oracles import place_by_truth, place_randomly
     from xai4land_land.plots import plot, plot_calibration, plot_change, plot_scores
     from xai4land_land.scores import evaluate, summarise
@@ -28,15 +33,20 @@ if TYPE_CHECKING:
 __all__ = [
     "HILDA",
     "LAND_STATES",
+    "Crosswalk",
+    "CrosswalkRow",
     "Legend",
     "MapSettings",
     "change_reference",
+    "check_clm_surface",
+    "check_ifs_cover",
     "evaluate",
     "fit",
     "fit_leaf_area",
     "flip_rates",
     "form_demand",
     "form_hilda_states",
+    "fractions",
     "leaf_area",
     "leaf_area_reference",
     "open_luh2",
@@ -52,22 +62,30 @@ __all__ = [
     "score_years",
     "states_from_luh2",
     "summarise",
+    "to_clm_surface",
+    "to_ifs_cover",
+    "to_legend",
 ]
 
 __getattr__, __dir__ = import_lazily(
     __name__,
     {
+        "Crosswalk": ".crosswalks.table",
         "HILDA": ".legends",
         "LAND_STATES": ".legends",
         "Legend": ".legends",
         "MapSettings": "xai4land.training.settings",
+        "CrosswalkRow": ".crosswalks.table",
         "change_reference": ".change.references",
+        "check_clm_surface": ".models.clm",
+        "check_ifs_cover": ".models.ifs",
         "evaluate": ".scores",
         "fit": ".fitting",
         "fit_leaf_area": ".leaf.fitting",
         "flip_rates": ".flips",
         "form_demand": ".landcover",
         "form_hilda_states": ".hilda",
+        "fractions": ".crosswalks.areas",
         "leaf_area": ".leaf.mapping",
         "leaf_area_reference": ".leaf.references",
         "open_luh2": ".luh2_files",
@@ -83,5 +101,8 @@ __getattr__, __dir__ = import_lazily(
         "score_years": ".yearly",
         "states_from_luh2": ".luh2",
         "summarise": ".scores",
+        "to_clm_surface": ".models.clm",
+        "to_ifs_cover": ".models.ifs",
+        "to_legend": ".crosswalks.converting",
     },
 )

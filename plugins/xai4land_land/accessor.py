@@ -15,12 +15,15 @@ class LandAccessor(Accessor):
     dataset as its first argument. A DataArray has those that take one variable.
     """
 
+    check_clm_surface = Method(lambda: land.check_clm_surface)
+    check_ifs_cover = Method(lambda: land.check_ifs_cover)
     evaluate = Method(lambda: land.evaluate, arrays="convert")
     fit = Method(lambda: land.fit)
     fit_leaf_area = Method(lambda: land.fit_leaf_area)
     flip_rates = Method(lambda: land.flip_rates, arrays="convert")
     form_demand = Method(lambda: land.form_demand)
     form_hilda_states = Method(lambda: land.form_hilda_states)
+    fractions = Method(lambda: land.fractions, arrays="convert")
     leaf_area = Method(lambda: land.leaf_area)
     plot = Method(lambda: land.plot, arrays="convert")
     plot_calibration = Method(lambda: land.plot_calibration)
@@ -32,3 +35,6 @@ class LandAccessor(Accessor):
     score_years = Method(lambda: land.score_years, arrays="convert")
     states_from_luh2 = Method(lambda: land.states_from_luh2)
     summarise = Method(lambda: land.summarise)
+    to_clm_surface = Method(lambda: land.to_clm_surface)
+    to_ifs_cover = Method(lambda: land.to_ifs_cover)
+    to_legend = Method(lambda: land.to_legend, arrays="convert")

@@ -315,4 +315,68 @@ def evaluate(data: Path, truth: Path, prior: Path | None, plot: Path | None, **h
         click.echo(f"wrote {plot}")
 
 
-COMMANDS = [reconstruct, leaf_area, explain, fit, fit_leaf_area, evaluate]
+@click.command()
+@click.argument("data", type=EXISTING)
+@click.argument("target", type=TARGET)
+@click.argument("out", type=WRITTEN)
+@click.option(
+    "--min-coverage", default=0.5, show_default=True, help="Share of a cell that must be known."
+)
+@add_options(OVERWRITE, ZARR_FORMAT, QUIET)
+def fractions(
+    data: Path,
+    target: float | Path,
+    out: Path,
+    min_coverage: float,
+    overwrite: bool,
+    zarr_format: Literal[2, 3],
+    quiet: bool,
+) -> None:
+    """Compute the area fractions of classes in DATA on the grid TARGET into OUT (.zarr or .nc)."""
+    check_output(out, data, target if isinstance(target, Path) else None)
+    grid = xai4land.open_store(target) if isinstance(target, Path) else target
+    made = xai4land_land.fractions(xai4land.open_store(data), grid, min_coverage=min_coverage)
+    written = xai4land.write(
+        made, out, overwrite=overwrite, zarr_format=zarr_format, progress=not quiet
+    )
+    click.echo(f"wrote {written}")
+
+
+@click.command("to-legend")
+@click.argument("data", type=EXISTING)
+@click.argument("legend")
+@click.argument("out", type=WRITTEN)
+@click.option("--climate", type=EXISTING, help="Monthly tas and pr, for clm5.")
+@click.option("--koppen", type=EXISTING, help="Classes of Köppen instead of a climate.")
+@add_options(OVERWRITE, ZARR_FORMAT, QUIET)
+def to_legend(
+    data: Path,
+    legend: str,
+    out: Path,
+    climate: Path | None,
+    koppen: Path | None,
+    overwrite: bool,
+    zarr_format: Literal[2, 3],
+    quiet: bool,
+) -> None:
+    """Bring DATA to LEGEND (hilda8, igbp, ipcc, clm5, my.csv) into OUT (.zarr or .nc)."""
+    check_output(out, data, climate, koppen)
+    made = xai4land_land.to_legend(
+        xai4land.open_store(data), legend, climate=_open(climate), koppen=_open(koppen)
+    )
+    written = xai4land.write(
+        made, out, overwrite=overwrite, zarr_format=zarr_format, progress=not quiet
+    )
+    click.echo(f"wrote {written}")
+
+
+COMMANDS = [
+    reconstruct,
+    leaf_area,
+    explain,
+    fit,
+    fit_leaf_area,
+    evaluate,
+    fractions,
+    to_legend,
+]

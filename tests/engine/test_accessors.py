@@ -62,10 +62,12 @@ def test_an_array_has_the_methods_that_take_one_variable(tmp_path):
         "evaluate",
         "explain",
         "flip_rates",
+        "fractions",
         "plot",
         "plot_change",
         "score_years",
         "regrid",
+        "to_legend",
         "write",
     }
     assert not hasattr(cover.ai4land, "fit")

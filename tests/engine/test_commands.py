@@ -56,6 +56,8 @@ TWINS = {
         xai4land_land.MapSettings,
     ),
     "evaluate": Twin(xai4land_land, "evaluate", ("data.nc", "obs.nc"), {"plot"}),
+    "fractions": Twin(xai4land_land, "fractions", ("data.nc", "1.0", "out.nc"), WRITES),
+    "to-legend": Twin(xai4land_land, "to_legend", ("data.nc", "ipcc", "out.nc"), WRITES),
     "forecast": Twin(xai4land_seasonal, "forecast", ("data.nc", "out.nc"), {*WRITES, "plot"}),
     "fit-seasonal": Twin(
         xai4land_seasonal,

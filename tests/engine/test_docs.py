@@ -118,7 +118,16 @@ def test_commands_on_the_pages_are_known(page, tmp_path, monkeypatch):
     from xai4land.cli import cli
 
     monkeypatch.chdir(tmp_path)
-    given = ("states.nc", "static.nc", "truth.nc", "obs.nc", "prior.nc", "maps.nc", "climate.nc")
+    given = (
+        "states.nc",
+        "static.nc",
+        "truth.nc",
+        "obs.nc",
+        "prior.nc",
+        "maps.nc",
+        "climate.nc",
+        "coarse.nc",
+    )
     for name in given:
         Path(name).touch()
     for name, *arguments in commands(page):

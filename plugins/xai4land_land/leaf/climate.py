@@ -15,14 +15,7 @@ from xai4land.grids.time import count_months, move_into_bounds, refuse_lost_boun
 from xai4land.typing import Floats, Ints
 from xai4land.units import convert_units
 
-__all__ = [
-    "CLIMATE",
-    "compute_day_length",
-    "find_variable",
-    "form_lags",
-    "is_lag",
-    "list_climate",
-]
+__all__ = ["CLIMATE", "compute_day_length", "find_climate", "form_lags", "is_lag", "list_climate"]
 
 CLIMATE = {
     "tas": ("air_temperature", "K"),
@@ -101,7 +94,7 @@ def form_lags(climate: xr.Dataset, lags: int, needed: tuple[str, ...] = ("tas",)
     found: dict[str, xr.DataArray] = {}
     for name in CLIMATE:
         try:
-            array = find_variable(climate, name)
+            array = find_climate(climate, name)
             if array is not None:
                 found[name] = array
             elif name in needed:
@@ -165,7 +158,7 @@ def compute_day_length(lat: Floats, months: Ints) -> Floats:
     return np.asarray(24 / np.pi * np.arccos(product.clip(-1, 1)))
 
 
-def find_variable(climate: xr.Dataset, name: str) -> xr.DataArray | None:
+def find_climate(climate: xr.Dataset, name: str) -> xr.DataArray | None:
     """Return a variable by name, alias or standard name, in the wanted units; None without it."""
     standard, units = CLIMATE[name]
     named = [n for n in (name, *ALIASES[name]) if n in climate]

@@ -7,7 +7,7 @@ import xarray as xr
 from xai4land.emulator.card import ELEVATION
 from xai4land.errors import InputError
 from xai4land.units import convert_units
-from xai4land_land.leaf.climate import find_variable, is_lag
+from xai4land_land.leaf.climate import find_climate, is_lag
 from xai4land_land.leaf.emulator import LeafAreaEmulator
 
 __all__ = ["bring_to_sea_level", "follow_elevation"]
@@ -73,7 +73,7 @@ def bring_to_sea_level(
     """
     from xai4land.regridding.fields import regrid
 
-    tas = find_variable(climate, "tas")
+    tas = find_climate(climate, "tas")
     if tas is None:
         return climate  # what lacks is said with all other faults
     own = [

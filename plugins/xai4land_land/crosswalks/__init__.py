@@ -1,0 +1,1 @@
+"""Cross-walks between legends, and what needs a climate to be told apart."""

@@ -1,0 +1,1 @@
+"""Land cover as climate models read it, each with a checker."""
