@@ -66,7 +66,8 @@ for code, place in codes.items():
     own = own.where(shown != code, place)
 maps = {"truth": own}
 for name, variable in (("most likely", "land_cover"), ("drawn", "land_cover_drawn_free")):
-    maps[name] = world[variable].isel(time=0, drop=True).where(own != 255, 255).astype(np.uint8)
+    made = world[variable].isel(time=0, drop=True)
+    maps[name] = own.copy(data=np.where(own != 255, made, 255).astype(np.uint8))
 from xai4land.scores.structure import measure_patches, variogram  # noqa: E402
 
 figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.6), layout="constrained")

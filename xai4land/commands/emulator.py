@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from xai4land.commands.arguments import WRITTEN
 from xai4land.commands.groups import Group
 from xai4land.commands.tables import format_table
 
@@ -50,6 +52,22 @@ def verify(names: tuple[str, ...]) -> None:
     from xai4land.emulator.names import verify
 
     _print(verify(names))
+
+
+@emulators.command()
+@click.argument("name")
+@click.argument("out", type=WRITTEN)
+@click.option("--cells", type=int, help="Coarse cells along a window; by default the emulator's.")
+def export(name: str, out: Path, cells: int | None) -> None:
+    """Export the emulator NAME as ONNX into OUT (.onnx), compared with torch first."""
+    import xai4land
+    from xai4land.coupling import export
+
+    found = export(xai4land.load_emulator(name), out, cells=cells)
+    click.echo(
+        f"wrote {out}; ONNX Runtime and torch differ by {found['difference']:.1e} in probability, "
+        f"and in the class of {1 - found['agreement']:.3%} of the pixels"
+    )
 
 
 def _print(table: pd.DataFrame) -> None:

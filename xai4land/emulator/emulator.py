@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Mapping
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -193,6 +194,21 @@ class Emulator(AnyEmulator):
         from xai4land.emulator.inputs import bind
 
         bind(self.card, data, static, target)
+
+    def export(self, path: str | os.PathLike[str], *, cells: int | None = None) -> dict[str, float]:
+        """Write features, network and map of a window as ONNX.
+
+        See :func:`xai4land.coupling.export`.
+
+        Raises
+        ------
+        InputError
+            If the emulator cannot be exported, or ``xai4land[onnx]`` is not installed.
+        """
+        # By name, since the floors below know nothing of coupling.
+        export = import_module("xai4land.coupling").export
+        found: dict[str, float] = export(self, path, cells=cells)
+        return found
 
     def network(self, device: str = "cpu", dtype: torch.dtype | None = None) -> torch.nn.Module:
         """Return the network in evaluation mode; one per process, device and precision.

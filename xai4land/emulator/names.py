@@ -31,7 +31,8 @@ def load_emulator(name: str | os.PathLike[str] | AnyEmulator) -> Any:
     Parameters
     ----------
     name : str, path-like or emulator
-        The name of a bundled emulator; the path of a ``.safetensors`` file;
+        The name of a bundled emulator; the path of a ``.safetensors``
+        file, or of an ``.onnx`` file that was exported;
         ``https://…#sha256=…``; or ``name``, ``name@version`` or ``registry:name@version`` of a
         registry (see :class:`xai4land.set_options`), by default the newest version. What is not
         here is downloaded, after its card is printed. An emulator is returned as it is.
@@ -65,7 +66,7 @@ def load_emulator(name: str | os.PathLike[str] | AnyEmulator) -> Any:
         url, digits = split_sha256(str(name))
         again = f"xai4land emulators pull '{redact(url)}#sha256={digits}'"
         return _load_file(fetch(url, digits, command=again), digits)
-    if Path(name).suffix == ".safetensors":
+    if Path(name).suffix in (".safetensors", ".onnx"):
         return _load_file(Path(name))
     offer = find(str(name))
     offer.get()
@@ -73,6 +74,10 @@ def load_emulator(name: str | os.PathLike[str] | AnyEmulator) -> Any:
 
 
 def _load_file(path: Path, sha256: str | None = None) -> AnyEmulator:
+    if path.suffix == ".onnx":
+        from xai4land.emulator.onnx_file import OnnxEmulator
+
+        return OnnxEmulator.load(path, sha256)
     kind = read_card(path).kind
     found: type[AnyEmulator] = Emulator if kind == "map" else discovery.load("kinds", kind)
     return found.load(path, sha256)
