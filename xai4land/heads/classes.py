@@ -21,6 +21,7 @@ from xai4land.heads.base import TrainingWindow
 from xai4land.heads.choice import choice_weights
 from xai4land.heads.conserve import conserve
 from xai4land.heads.fractions import FRACTION_FLOOR, ClassFractions
+from xai4land.heads.loss import Loss
 from xai4land.heads.outputs import CONFIDENCE_STEPS, Dimension, Output, check_finite
 from xai4land.heads.uncertainty import (
     UNCERTAINTY_NAMES,
@@ -220,7 +221,7 @@ class ClassHead:
 
     def probabilities_of(
         self, raw: torch.Tensor, guess: torch.Tensor, windows: Sequence[TrainingWindow]
-    ) -> torch.Tensor:
+    ) -> Loss:
         """Return the probabilities of a batch of training windows, fitted to their cells."""
         likely = soften(self.answer(raw, self.start(guess)), self.classes.temperature)
         if not self.classes.conserve:
@@ -234,7 +235,7 @@ class ClassHead:
 
     def loss(
         self, raw: torch.Tensor, guess: torch.Tensor, windows: Sequence[TrainingWindow]
-    ) -> torch.Tensor:
+    ) -> Loss:
         """Return the area-weighted cross-entropy after fitting to the coarse fractions.
 
         It is a proper score, so that ``confidence`` stays calibrated.
@@ -245,7 +246,7 @@ class ClassHead:
         last = len(self.classes.classes) - 1
         likely = probability.gather(1, truth.clamp(max=last)[:, None])[:, 0]
         losses = -torch.log(likely.clamp(min=1e-6))
-        return (losses * area).sum() / area.sum().clamp(min=1)
+        return Loss((losses * area).sum(), area.sum())
 
     def tune(
         self,
@@ -289,7 +290,7 @@ class ClassHead:
         for temperature in TEMPERATURES:
             head = self._replace(temperature=temperature)
             parts = [
-                float(head.loss(one[None], values[None], [window]) * window.area.sum())
+                float(head.loss(one[None], values[None], [window]).mean * window.area.sum())
                 for one, values, window in zip(raw, guess, windows, strict=True)
             ]
             losses[temperature] = sum(parts)
