@@ -46,17 +46,19 @@ class World:
     device: str = "cpu"
 
     def add(self, values: torch.Tensor) -> torch.Tensor:
-        """Sum a tensor over all processes, in place.
+        """Return the sum of a tensor over all processes, on this one's device.
 
         Raises
         ------
         Xai4landError
             If another process is no longer there.
         """
-        if self.size > 1:
-            with _explain_lost_processes():
-                dist.all_reduce(values)
-        return values
+        if self.size == 1:
+            return values
+        total = values.to(self.device)
+        with _explain_lost_processes():
+            dist.all_reduce(total)
+        return total
 
     def gather(self, values: torch.Tensor) -> torch.Tensor:
         """Return the tensors of all processes, which have one shape, along a first dimension."""

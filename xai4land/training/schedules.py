@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
-__all__ = ["Schedule", "make_schedule"]
+from xai4land.training.settings import Schedule
 
-Schedule = Literal["one-cycle", "cosine"]
+__all__ = ["make_schedule"]
+
 WARM_UP = 0.15
 """Share of the steps in which the learning rate rises."""
 

@@ -1,0 +1,51 @@
+"""A short training as a program, to be started, killed and started again: ``python training_runs.py
+OUT KEY=VALUE ...``."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+
+from conftest import small_world
+from land_training import train
+from xai4land.training.distributed import is_first_process
+
+THREADS = {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "PYTHONPATH": str(Path(__file__).parent)}
+LIMIT = 120
+"""Seconds that no run here needs."""
+
+
+def kill_after(steps: int, rank: str | None = None, code: int = signal.SIGKILL) -> None:
+    """Let this process kill itself in the step after some steps."""
+    from xai4land.training import trainer
+
+    done = 0
+    take = trainer.Trainer._take_step
+
+    def count(self, parts):
+        nonlocal done
+        if done == steps and rank in (None, os.environ.get("RANK")):
+            os.kill(os.getpid(), code)
+        done += 1
+        return take(self, parts)
+
+    trainer.Trainer._take_step = count
+
+
+def main(out: str, *given: str) -> None:
+    torch.set_num_threads(1)
+    how = {k: json.loads(v) for k, v in (word.split("=", 1) for word in given)}
+    if (steps := how.pop("kill_after", None)) is not None:
+        kill_after(steps, how.pop("kill_rank", None))
+    emulator = train(small_world(times=1), **how)
+    if is_first_process():
+        emulator.save(out)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
