@@ -1,5 +1,6 @@
 """A short training as a program, to be started, killed and started again: ``python training_runs.py
-OUT KEY=VALUE ...``."""
+OUT KEY=VALUE ...``.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +16,11 @@ from conftest import small_world
 from land_training import train
 from xai4land.training.distributed import is_first_process
 
-THREADS = {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "PYTHONPATH": str(Path(__file__).parent)}
+THREADS = {
+    "OMP_NUM_THREADS": "1",
+    "MASTER_ADDR": "127.0.0.1",
+    "PYTHONPATH": str(Path(__file__).parent),
+}
 LIMIT = 120
 """Seconds that no run here needs."""
 

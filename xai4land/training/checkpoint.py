@@ -15,11 +15,12 @@ import torch
 from xai4land.errors import EmulatorFileError, InputError, StoreError
 from xai4land.files import translate_os_errors, write_file
 
-__all__ = ["Checkpoint", "digest_tensors"]
+__all__ = ["Checkpoint", "State", "digest_tensors"]
 
 KEY = "xai4land-checkpoint"
 """Of the metadata of safetensors: JSON with what is no tensor."""
 State = tuple[dict[str, torch.Tensor], dict[str, Any]]
+"""Tensors, and facts that are JSON."""
 
 
 @dataclass(frozen=True, eq=False)

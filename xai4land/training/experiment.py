@@ -15,7 +15,7 @@ import torch
 from xai4land.errors import StoreError
 from xai4land.files import translate_os_errors, write_file
 from xai4land.training.distributed import World
-from xai4land.training.loop import Training
+from xai4land.training.objective import Training
 from xai4land.training.settings import MapSettings
 
 __all__ = ["Estimate", "StepTimer", "write_log"]

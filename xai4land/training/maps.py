@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -23,7 +22,8 @@ from xai4land.training.batch_norm import share_batch_norm
 from xai4land.training.checkpoint import Checkpoint, digest_tensors
 from xai4land.training.distributed import World, join_world
 from xai4land.training.experiment import StepTimer, write_log
-from xai4land.training.loop import Training, optimise, seeded
+from xai4land.training.loop import optimise, seeded
+from xai4land.training.objective import Training
 from xai4land.training.prefetch import prefetch
 from xai4land.training.regions import Regions
 from xai4land.training.samples import Corner, Sample
@@ -206,7 +206,7 @@ class Batch(NamedTuple):
 
 
 class MapObjective:
-    """The loss of an emulator of maps; see :class:`xai4land.training.loop.Objective`."""
+    """The loss of an emulator of maps; see :class:`xai4land.training.objective.Objective`."""
 
     def __init__(
         self,

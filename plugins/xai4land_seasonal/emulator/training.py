@@ -9,7 +9,8 @@ import torch
 from xai4land.device import choose_device
 from xai4land.heads.loss import Loss
 from xai4land.progress import progress_bar
-from xai4land.training.loop import Training, optimise
+from xai4land.training.loop import optimise
+from xai4land.training.objective import Training
 from xai4land.typing import Floats
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.seasons import SEASON_OF_MONTH
@@ -131,7 +132,7 @@ class CvaeObjective:
 
     It is the negative log-likelihood of the season given z from the posterior, plus the divergence
     of the posterior from the prior; and the negative log-likelihood given the prior's mean, as in
-    forecasts (their hybrid objective). See :class:`xai4land.training.loop.Objective`.
+    forecasts (their hybrid objective). See :class:`xai4land.training.objective.Objective`.
     """
 
     def __init__(
