@@ -33,6 +33,8 @@ TABLES = (
     "catalogs",
     "seasonal",
     "verification",
+    "training",
+    "gpu",
 )
 PACKAGES = (
     "xai4land",
