@@ -21,7 +21,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         wide = x.float()
         count = wide.new_full((1,), wide.numel() / wide.shape[1])
         sums = torch.cat([wide.sum((0, 2, 3)), wide.square().sum((0, 2, 3)), count])
-        first, second, number = _Sum.apply(sums).split([x.shape[1], x.shape[1], 1])
+        first, second, number = _add(sums).split([x.shape[1], x.shape[1], 1])
         mean = first / number
         variance = (second / number - mean.square()).clamp(min=0)
         with torch.no_grad():
@@ -34,7 +34,8 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
             self.running_var.lerp_(variance * number / (number - 1).clamp(min=1), rate)
         scale = torch.rsqrt(variance + self.eps) * self.weight
         shift = self.bias - mean * scale
-        return (wide * scale[:, None, None] + shift[:, None, None]).to(x.dtype)
+        normal: torch.Tensor = wide * scale[:, None, None] + shift[:, None, None]
+        return normal.to(x.dtype)
 
 
 class _Sum(torch.autograd.Function):
@@ -47,10 +48,15 @@ class _Sum(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
         total = gradient.clone()
         dist.all_reduce(total)
         return total
+
+
+def _add(values: torch.Tensor) -> torch.Tensor:
+    total: torch.Tensor = _Sum.apply(values)  # type: ignore[no-untyped-call]
+    return total
 
 
 def share_batch_norm(network: nn.Module) -> None:

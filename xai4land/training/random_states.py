@@ -21,6 +21,7 @@ def restore_random_states(world: World, states: dict[str, torch.Tensor]) -> None
     """Restore this process's states; that of a process that was not there stays as it is."""
     if world.rank >= len(states["cpu"]):
         return
-    torch.set_rng_state(states["cpu"][world.rank])
+    # Copies, since torch reads a state from the beginning of its storage.
+    torch.set_rng_state(states["cpu"][world.rank].clone())
     if world.device.startswith("cuda") and "device" in states:
-        torch.cuda.set_rng_state(states["device"][world.rank], world.device)
+        torch.cuda.set_rng_state(states["device"][world.rank].clone(), world.device)
