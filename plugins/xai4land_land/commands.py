@@ -206,6 +206,7 @@ def explain(states: Path, **how: Any) -> None:
 @click.pass_context
 def fit(
     ctx: click.Context,
+    /,
     states: Path,
     truth: Path,
     out: Path,

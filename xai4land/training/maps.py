@@ -152,7 +152,7 @@ def _prepare_network(
     if weights is not None:
         network.load_state_dict(weights)
     network = network.to(world.device)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if world.size > 1:
         share_batch_norm(network)
     if world.rank:  # each process drops channels of its own

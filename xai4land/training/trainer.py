@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import torch
 from torch.optim.swa_utils import AveragedModel
@@ -96,7 +96,7 @@ class Trainer(Generic[Module, B]):
         losses = []
         for part in parts:
             loss = self.objective.loss(self.network, part)
-            (loss.mean if alone else loss.total).backward()  # type: ignore[no-untyped-call]
+            (loss.mean if alone else loss.total).backward()
             losses.append(Loss(loss.total.detach(), loss.weight.detach()))
         if alone:
             return float(losses[0].mean), save
@@ -115,13 +115,13 @@ class Trainer(Generic[Module, B]):
         return float(mean[0]), bool(joined[2] > 0)
 
     def _end_epoch(self) -> None:
-        network = self.network if self.averaged is None else self.averaged.module
+        network = self.network if self.averaged is None else cast("Module", self.averaged.module)
         network.eval()
         with torch.no_grad():
             validation = self.objective.validate(network)
         training, loss = self.training, self.loss / self.steps
         training.losses.append(loss)
-        training.rates.append(self.schedule.get_last_lr()[0])
+        training.rates.append(float(self.schedule.get_last_lr()[0]))
         training.norms.append(self.norm / self.steps)
         if validation is not None:
             training.validation.append(round(validation, 5))
