@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import errno
+import json
 import signal
 import warnings
 from pathlib import Path
 
+import click
 import pytest
 import torch
+from click.testing import CliRunner
 
 from conftest import small_world
-from land_training import train
+from land_training import WOOD, train
 from training_runs import start
+from xai4land import load_emulator
+from xai4land.cli import cli
 from xai4land.errors import EmulatorError, EmulatorFileError, InputError, StoreError
 from xai4land.training import checkpoint as module
 from xai4land.training.trainer import Trainer
@@ -144,3 +149,24 @@ def test_a_dry_run_takes_two_steps_and_says_what_a_training_takes(tmp_path, caps
     assert "30 epochs of 100 steps" in told
     assert "MB in each process" in told
     assert not state.exists()
+
+
+def test_the_card_keeps_a_run_that_can_be_repeated(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fine = [name for name in WORLD.variables if "lat_fine" in WORLD[name].dims]
+    WORLD.drop_vars(fine).to_netcdf("states.nc")
+    WORLD[["height", "zone"]].to_netcdf("static.nc")
+    WORLD[["truth"]].to_netcdf("truth.nc")
+    given = "states.nc truth.nc one.safetensors --static static.nc --window 24 --epochs 1 --steps 2"
+    more = ["--parameters", '{"widths": [8, 16]}', "--quiet"]
+    legend = "xai4land_land.fitting.find_legend"
+    monkeypatch.setattr(legend, lambda reference, chosen: WOOD)
+    main = cli.get_command(click.Context(cli), "fit")
+    assert main is not None
+    run = CliRunner().invoke(main, [*given.split(), *more], catch_exceptions=False)
+    assert run.exit_code == 0, run.output
+    one = load_emulator("one.safetensors")
+    Path("run.json").write_text(json.dumps(one.card.training["run"]))
+    again = ["--settings", "run.json", "--quiet"]
+    assert CliRunner().invoke(main, again, catch_exceptions=False).exit_code == 0
+    assert load_emulator("one.safetensors").sha256 == one.sha256

@@ -196,7 +196,7 @@ def describe_run(ctx: click.Context) -> dict[str, Any]:
     default = click.core.ParameterSource.DEFAULT
     given = {n: v for n, v in ctx.params.items() if ctx.get_parameter_source(n) != default}
     run = {**(given.pop("settings", None) or {}), **drop_missing(given)}
-    return {n: _as_json(v) for n, v in run.items() if n not in ("quiet", "dry_run")}
+    return {n: _as_json(run[n]) for n in sorted(run) if n not in ("quiet", "dry_run")}
 
 
 def _as_json(value: Any) -> Any:
