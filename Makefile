@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test lint bench lowest prerelease clean
+.PHONY: demo test long lint bench lowest prerelease clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -14,6 +14,10 @@ demo: .venv/installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n auto
+
+# What takes minutes and needs programs of its own: a training on a SLURM of one node.
+long: .venv/installed
+	XAI4LAND_LONG=1 $(BIN)/python -m pytest tests/engine/test_slurm.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .

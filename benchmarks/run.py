@@ -34,6 +34,8 @@ TABLES = (
     "catalogs",
     "seasonal",
     "verification",
+    "training",
+    "gpu",
 )
 PACKAGES = (
     "xai4land",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from xai4land.errors import InputError
 
-__all__ = ["resolve_settings"]
+__all__ = ["list_unknown", "read_settings", "resolve_settings"]
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ def resolve_settings(
 
     known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     given = _as_dict(kind, settings) | dict(changes or {})
-    problems = [_unknown(name, known, parameters) for name in given if name not in known]
+    problems = list_unknown(given, known, parameters)
     values = {name: value for name, value in given.items() if name in known}
     try:
         found: T = TypeAdapter(kind).validate_python(values)
@@ -87,15 +87,20 @@ def _as_dict(
     if isinstance(settings, Mapping):
         return {str(name): value for name, value in settings.items()}
     if isinstance(settings, str | os.PathLike):
-        return _read_file(Path(settings))
+        return read_settings(Path(settings))
     raise InputError(
         f"settings={settings!r}, expected {kind.__name__}(...), a dictionary, or the path of a "
         "JSON or TOML file"
     )
 
 
-def _read_file(path: Path) -> dict[str, Any]:
-    """Return the table that a JSON or TOML file holds."""
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return the names and values that a JSON or TOML file holds.
+
+    Raises
+    ------
+    InputError
+    """
     readers = {".json": json.loads, ".toml": tomllib.loads}
     if path.suffix not in readers:
         raise InputError(f"settings={str(path)!r}, expected a file that ends in .json or .toml")
@@ -110,7 +115,21 @@ def _read_file(path: Path) -> dict[str, Any]:
     return values
 
 
-def _unknown(name: str, known: list[str], parameters: Iterable[str]) -> str:
+def list_unknown(
+    given: Iterable[str], known: Sequence[str], parameters: Iterable[str] = ()
+) -> list[str]:
+    """Return a sentence for each name that is not known, with the closest one that is.
+
+    Examples
+    --------
+    >>> list_unknown(["epoch"], ["epochs", "seed"])
+    ["no setting 'epoch' (is it 'epochs'?); there are epochs, seed"]
+    """
+    others = list(parameters)
+    return [_unknown(name, known, others) for name in given if name not in known]
+
+
+def _unknown(name: str, known: Sequence[str], parameters: Iterable[str]) -> str:
     close = get_close_matches(name, [*known, *parameters], 1)
     hint = f" (is it {close[0]!r}?)" if close else ""
     return f"no setting {name!r}{hint}; there are {', '.join(known)}"

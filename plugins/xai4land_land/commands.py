@@ -27,6 +27,7 @@ from xai4land.commands.arguments import (
     add_options,
     check_output,
     check_picture,
+    describe_run,
     drop_missing,
     settings_options,
 )
@@ -215,7 +216,10 @@ def explain(states: Path, **how: Any) -> None:
 )
 @click.option("--validation", default=0.15, show_default=True, help="Share of the blocks.")
 @add_options(*settings_options(MapSettings), DEVICE, QUIET)
+@click.pass_context
 def fit(
+    ctx: click.Context,
+    /,
     states: Path,
     truth: Path,
     out: Path,
@@ -240,6 +244,12 @@ def fit(
         command=command,
         **drop_missing(how),
     )
+    from xai4land.training.distributed import is_first_process
+
+    if how["dry_run"] or not is_first_process():
+        return
+    record = {**made.card.training, "run": describe_run(ctx)}
+    made = type(made)(made.card.with_(training=record), made.weights)
     made.save(out)
     click.echo(repr(made))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 
 import click
 import pytest
@@ -236,3 +237,26 @@ def test_text_that_cannot_be_read_is_a_fault_of_typing(name, option, text, expec
     result = CliRunner().invoke(command(name), arguments)
     assert result.exit_code == 2
     assert expected in " ".join(result.output.replace("│", " ").split())
+
+
+def test_a_file_of_settings_gives_arguments_options_and_settings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    xr.Dataset({"tas": 1.0}).to_netcdf("data.nc")
+    given = {}
+
+    def record(data, truth, **kwargs):
+        given.update(kwargs)
+        raise Stop
+
+    monkeypatch.setattr(xai4land_land, "fit", record)
+    names = 'states = "data.nc"\ntruth = "data.nc"\nout = "a.safetensors"\n'
+    more = "window = 32\nepochs = 3\nseed = 4\n[parameters]\nwidths = [8, 16]\n"
+    Path("run.toml").write_text(names + more)
+    result = CliRunner().invoke(command("fit"), ["--settings", "run.toml", "--seed", "5"])
+    assert isinstance(result.exception, Stop), result.output
+    assert (given["window"], given["parameters"]) == (32, {"widths": [8, 16]})
+    assert (given["settings"], given["seed"]) == ({"epochs": 3, "seed": 4}, 5)
+    Path("run.toml").write_text(names + "epoch = 3\nwindows = 3\n")
+    result = CliRunner().invoke(command("fit"), ["--settings", "run.toml"])
+    assert "is it 'epochs'?" in str(result.exception)
+    assert "is it 'window'?" in str(result.exception)

@@ -15,6 +15,7 @@ import torch
 
 from conftest import small_world
 from land_training import train
+from xai4land.heads.loss import Loss
 from xai4land.training.loop import optimise
 from xai4land.training.prefetch import prefetch
 
@@ -74,11 +75,11 @@ class Noise:
     def __init__(self, validation):
         self.validation = iter(validation)
 
-    def batches(self, epoch):
-        return [torch.full((1, 1), float(epoch))]
+    def batches(self, epoch, first=0):
+        return [[torch.full((1, 1), float(epoch))]]
 
     def loss(self, network, batch):
-        return (network(batch) - batch).square().mean()
+        return Loss((network(batch) - batch).square().sum(), torch.tensor(1.0))
 
     def validate(self, network):
         return next(self.validation)

@@ -12,6 +12,7 @@ import click
 
 from xai4land.errors import InputError, StoreError
 from xai4land.files import local_path
+from xai4land.settings import list_unknown, read_settings
 
 __all__ = [
     "AREAS",
@@ -34,6 +35,7 @@ __all__ = [
     "check_folder",
     "check_output",
     "check_picture",
+    "describe_run",
     "drop_missing",
     "settings_options",
 ]
@@ -152,22 +154,61 @@ def add_options(*options: Option) -> Callable[[F], F]:
 
 
 def settings_options(kind: type) -> list[Option]:
-    """Return an option for each single setting, and one for a file of settings.
+    """Return an option for each single setting, and one for a file of a whole run.
+
+    The file may give any argument and option of the command by its name; what is typed overrides
+    it. Settings go to the function as they are, which checks them.
 
     Parameters
     ----------
     kind : type
         A dataclass of settings whose fields have defaults.
     """
-    single = [
-        click.option(
-            f"--{field.name.replace('_', '-')}",
-            type=type(field.default),
-            help=f"By default {field.default}.",
-        )
-        for field in fields(kind)
-    ]
-    return [click.option("--settings", type=EXISTING, help="JSON or TOML file."), *single]
+    names = [field.name for field in fields(kind)]
+
+    def read(ctx: click.Context, option: click.Parameter, path: Path | None) -> Any:
+        if path is None:
+            return None
+        given = read_settings(path)
+        others = [str(p.name) for p in ctx.command.params if p.name not in (*names, "settings")]
+        InputError.raise_if(list_unknown(given, [*others, *names]))
+        ctx.default_map = {name: value for name, value in given.items() if name in others}
+        return {name: value for name, value in given.items() if name in names} or None
+
+    file = click.option(
+        "--settings",
+        type=EXISTING,
+        is_eager=True,
+        callback=read,
+        help="JSON or TOML file of arguments, options and settings.",
+    )
+    return [file, *(_settings_option(field.name, field.default) for field in fields(kind))]
+
+
+def _settings_option(name: str, default: Any) -> Option:
+    option = f"--{name.replace('_', '-')}"
+    if isinstance(default, bool):
+        return click.option(option, is_flag=True, default=None)
+    if default == "":
+        return click.option(option, type=WRITTEN)
+    return click.option(option, type=type(default), help=f"By default {default}.")
+
+
+def describe_run(ctx: click.Context) -> dict[str, Any]:
+    """Return what was given to a command, as a file of settings that repeats the run.
+
+    Files are named without their folders, which say nothing elsewhere.
+    """
+    default = click.core.ParameterSource.DEFAULT
+    given = {n: v for n, v in ctx.params.items() if ctx.get_parameter_source(n) != default}
+    run = {**(given.pop("settings", None) or {}), **drop_missing(given)}
+    return {n: _as_json(run[n]) for n in sorted(run) if n not in ("quiet", "dry_run")}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Path):
+        return value.name
+    return [_as_json(one) for one in value] if isinstance(value, tuple) else value
 
 
 def drop_missing(options: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import torch
 
 from xai4land.emulator.outputs import Outputs
 from xai4land.grids.cf import Period
+from xai4land.heads.loss import Loss
 from xai4land.heads.outputs import Output
 from xai4land.windows.cells import Cells
 from xai4land.windows.features import GuessChannels, Pixels
@@ -157,8 +158,8 @@ class Head(Protocol):
 
     def loss(
         self, raw: torch.Tensor, guess: torch.Tensor, windows: Sequence[TrainingWindow]
-    ) -> torch.Tensor:
-        """Return the loss of a batch, on the device of its tensors."""
+    ) -> Loss:
+        """Return the loss of a batch and its weight, on the device of its tensors."""
         ...
 
     def tune(

@@ -25,6 +25,7 @@ from xai4land.heads.base import TrainingWindow
 from xai4land.heads.classes import ClassHead, choose_class
 from xai4land.heads.conserve import conserve
 from xai4land.heads.fractions import ClassFractions, group_fractions
+from xai4land.heads.loss import Loss
 from xai4land.heads.noise import draw_gumbel
 from xai4land.heads.outputs import CONFIDENCE_STEPS
 from xai4land.heads.uncertainty import find_uncertainty, pack_confidence, soften
@@ -142,7 +143,7 @@ class ChangeHead(ClassHead):
 
     def loss(
         self, raw: torch.Tensor, guess: torch.Tensor, windows: Sequence[TrainingWindow]
-    ) -> torch.Tensor:
+    ) -> Loss:
         """Return the cross-entropy after fitting, in cells that the window's edge does not cut."""
         whole = [replace(w, area=w.area * known_cells(w)) for w in windows]
         return super().loss(raw, guess, whole)

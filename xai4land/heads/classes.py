@@ -22,6 +22,7 @@ from xai4land.heads.base import TrainingWindow
 from xai4land.heads.choice import choice_weights
 from xai4land.heads.conserve import PURE, conserve
 from xai4land.heads.fractions import FRACTION_FLOOR, ClassFractions
+from xai4land.heads.loss import Loss
 from xai4land.heads.noise import draw_gumbel, realizations
 from xai4land.heads.outputs import CONFIDENCE_STEPS, Dimension, Output, check_finite
 from xai4land.heads.patches import fit_patch
@@ -319,7 +320,7 @@ class ClassHead:
 
     def loss(
         self, raw: torch.Tensor, guess: torch.Tensor, windows: Sequence[TrainingWindow]
-    ) -> torch.Tensor:
+    ) -> Loss:
         """Return the area-weighted cross-entropy after fitting to the coarse fractions.
 
         It is a proper score, so that ``confidence`` stays calibrated.
@@ -330,7 +331,7 @@ class ClassHead:
         last = len(self.classes.classes) - 1
         likely = probability.gather(1, truth.clamp(max=last)[:, None])[:, 0]
         losses = -torch.log(likely.clamp(min=1e-6))
-        return (losses * area).sum() / area.sum().clamp(min=1)
+        return Loss((losses * area).sum(), area.sum())
 
     def tune(
         self,
@@ -376,7 +377,7 @@ class ClassHead:
         for temperature in TEMPERATURES:
             head = self._replace(temperature=temperature)
             parts = [
-                float(head.loss(one[None], values[None], [window]) * window.area.sum())
+                float(head.loss(one[None], values[None], [window]).total)
                 for one, values, window in zip(raw, guess, windows, strict=True)
             ]
             losses[temperature] = sum(parts)

@@ -16,6 +16,7 @@ from xai4land.grids.cf import Period
 from xai4land.heads.base import FirstGuess, TrainingWindow
 from xai4land.heads.conserve import conserve_means
 from xai4land.heads.constant import ConstantGuess
+from xai4land.heads.loss import Loss
 from xai4land.heads.moments import Moments, round_digits
 from xai4land.heads.outputs import Output, check_finite
 from xai4land.windows.cells import CellLookup, Cells
@@ -128,7 +129,7 @@ class NumberHead:
 
     def loss(
         self, raw: torch.Tensor, guess: torch.Tensor, windows: Sequence[TrainingWindow]
-    ) -> torch.Tensor:
+    ) -> Loss:
         """Return the area-weighted Huber loss in units of ``scale``, robust to outliers."""
         offset, scale = (part.to(raw.device)[:, None, None] for part in self._constants[:2])
         truth = (torch.stack([window.truth for window in windows]) - offset) / scale
@@ -138,7 +139,7 @@ class NumberHead:
         losses = torch.nn.functional.huber_loss(
             answer, torch.where(known, truth, answer.detach()), reduction="none"
         )
-        return (losses * area).sum() / area.sum().clamp(min=1)
+        return Loss((losses * area).sum(), area.sum())
 
     def tune(
         self,

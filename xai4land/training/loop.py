@@ -1,66 +1,27 @@
-"""The trainer of all networks: best weights, a rate that rises and falls once, Ctrl-C."""
+"""The trainer of all networks: epochs, the best weights, Ctrl-C."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-import numpy as np
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-__all__ = ["Objective", "Training", "optimise", "seeded"]
+from xai4land.errors import EmulatorError
+from xai4land.training.checkpoint import Checkpoint
+from xai4land.training.distributed import World
+from xai4land.training.objective import Objective, Training
+from xai4land.training.schedules import make_schedule
+from xai4land.training.settings import Schedule
+from xai4land.training.trainer import Trainer
+
+__all__ = ["optimise", "seeded"]
 
 B = TypeVar("B")
-N = TypeVar("N", bound=torch.nn.Module, contravariant=True)
 Module = TypeVar("Module", bound=torch.nn.Module)
-WARM_UP = 0.15
-"""Share of the steps in which the learning rate rises."""
-LARGEST_GRADIENT = 1.0
-
-
-class Objective(Protocol[N, B]):
-    """What a network is trained for."""
-
-    def batches(self, epoch: int) -> Iterable[B]:
-        """Return the batches of an epoch, one after another."""
-        ...
-
-    def loss(self, network: N, batch: B) -> torch.Tensor:
-        """Return the loss of a batch, on the network's device."""
-        ...
-
-    def validate(self, network: N) -> float | None:
-        """Return the loss on what is kept out of the training; None where nothing is."""
-        ...
-
-
-@dataclass
-class Training:
-    """What a training gave.
-
-    Attributes
-    ----------
-    weights : dict of Tensor
-        Of the best epoch by validation, or of the last where nothing is kept for it; on the CPU.
-    best : float
-        Loss of the best epoch.
-    losses, validation : list of float
-        Mean training loss, and validation loss, of each epoch.
-    interrupted : bool
-        Whether Ctrl-C ended it.
-    facts : dict
-        What else the objective tells of it.
-    """
-
-    weights: dict[str, torch.Tensor] = field(default_factory=dict)
-    best: float = np.inf
-    losses: list[float] = field(default_factory=list)
-    validation: list[float] = field(default_factory=list)
-    interrupted: bool = False
-    facts: dict[str, float] = field(default_factory=dict)
 
 
 def optimise(
@@ -71,14 +32,18 @@ def optimise(
     steps: int,
     learning_rate: float,
     weight_decay: float,
+    schedule: Schedule = "one-cycle",
+    clip: float = 1.0,
+    ema: float = 0.0,
+    world: World | None = None,
+    checkpoint: Checkpoint | None = None,
     on_step: Callable[[], None] | None = None,
     on_epoch: Callable[[Training], None] | None = None,
 ) -> Training:
     """Train a network in place, on the device that it is on.
 
-    AdamW (Loshchilov and Hutter 2019) with one cycle of the learning rate (Smith 2018); gradients
-    are clipped to a norm of 1. Ctrl-C ends the training with a warning; what the best epoch gave
-    is returned.
+    AdamW (Loshchilov and Hutter 2019), with clipped gradients. Ctrl-C ends the training with a
+    warning, and so does a loss that is not finite; what the best epoch gave is returned.
 
     Parameters
     ----------
@@ -87,6 +52,17 @@ def optimise(
     epochs, steps : int
         Epochs, and batches in each.
     learning_rate, weight_decay : float
+    schedule : {"one-cycle", "cosine"}
+        How the rate changes, see :func:`xai4land.training.schedules.make_schedule`.
+    clip : float
+        Largest norm of the gradients of a step.
+    ema : float
+        Decay of the exponential moving average of the weights, which is then what is validated and
+        returned (Polyak and Juditsky 1992); 0 for the weights themselves.
+    world : World, optional
+        The processes that each compute a part of every batch; alone by default.
+    checkpoint : Checkpoint, optional
+        Where the state is written; where there is one, the training goes on from it.
     on_step, on_epoch : callable, optional
         Called after each step, and after each epoch with the training so far.
 
@@ -96,16 +72,17 @@ def optimise(
 
     Raises
     ------
-    KeyboardInterrupt
+    KeyboardInterrupt, EmulatorError
         If no epoch was finished.
 
     Examples
     --------
+    >>> from xai4land.heads.loss import Loss
     >>> class Line:
-    ...     def batches(self, epoch):
-    ...         return [torch.linspace(0, 1, 8)[:, None]] * 100
+    ...     def batches(self, epoch, first=0):
+    ...         return [[torch.linspace(0, 1, 8)[:, None]]] * (100 - first)
     ...     def loss(self, network, x):
-    ...         return ((network(x) - 3 * x) ** 2).mean()
+    ...         return Loss(((network(x) - 3 * x) ** 2).sum(), torch.tensor(8.0))
     ...     def validate(self, network):
     ...         return None
     >>> network = torch.nn.Linear(1, 1)
@@ -114,55 +91,31 @@ def optimise(
     3.0
     """
     optimiser = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, learning_rate, total_steps=epochs * steps + 1, pct_start=WARM_UP
+    course = make_schedule(schedule, optimiser, learning_rate, epochs * steps)
+    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(ema)) if ema else None
+    trainer = Trainer(
+        network, objective, optimiser, course, averaged, clip, steps, world or World(), checkpoint
     )
-    training = Training()
+    trainer.resume()
+    training = trainer.training
     try:
-        for epoch in range(epochs):
-            network.train()
-            total = 0.0
-            for batch in objective.batches(epoch):
-                loss = objective.loss(network, batch)
-                optimiser.zero_grad()
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
-                optimiser.step()
-                schedule.step()
-                total += float(loss.detach())
-                if on_step:
-                    on_step()
-            _end_epoch(network, objective, training, total / steps)
+        while trainer.epoch < epochs:
+            trainer.run_epoch(on_step)
             if on_epoch:
                 on_epoch(training)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EmulatorError) as error:
         if not training.weights:
             raise
         training.interrupted = True
+        what = "was interrupted" if isinstance(error, KeyboardInterrupt) else f"ended: {error};"
         warnings.warn(
-            f"fit was interrupted after {len(training.losses)} of {epochs} epochs; "
+            f"fit {what} after {len(training.losses)} of {epochs} epochs; "
             "the best weights so far are returned",
             stacklevel=2,
         )
     network.load_state_dict(training.weights)
     network.eval()
     return training
-
-
-def _end_epoch(
-    network: Module, objective: Objective[Module, B], training: Training, loss: float
-) -> None:
-    """Look at what was kept out, and keep the weights if they are the best so far."""
-    network.eval()
-    with torch.no_grad():
-        validation = objective.validate(network)
-    training.losses.append(loss)
-    if validation is not None:
-        training.validation.append(round(validation, 5))
-    if validation is None or validation < training.best:
-        training.best = loss if validation is None else validation
-        state = network.state_dict()
-        training.weights = {name: value.detach().cpu().clone() for name, value in state.items()}
 
 
 @contextmanager

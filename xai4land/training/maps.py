@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
-from xai4land.device import bfloat16_pays, choose_device
+from xai4land.device import choose_device, choose_precision
 from xai4land.emulator.build import build
 from xai4land.emulator.card import MapCard
 from xai4land.emulator.outputs import Outputs
 from xai4land.errors import InputError
+from xai4land.files import local_path
 from xai4land.heads.base import Head
+from xai4land.heads.loss import Loss
 from xai4land.progress import progress_bar
-from xai4land.training.loop import Training, optimise, seeded
+from xai4land.training.batch_norm import share_batch_norm
+from xai4land.training.checkpoint import Checkpoint, digest_tensors
+from xai4land.training.distributed import World, join_world
+from xai4land.training.experiment import StepTimer, write_log
+from xai4land.training.loop import optimise, seeded
+from xai4land.training.objective import Training
 from xai4land.training.prefetch import prefetch
 from xai4land.training.regions import Regions
 from xai4land.training.samples import Corner, Sample
@@ -70,19 +77,29 @@ def train(
         If a split holds nothing to learn from.
     """
     check_splits(training, validation)
-    device = choose_device(device)
-    with seeded(settings.seed, device), progress_bar(progress) as bar:
-        network = build(card)
-        if weights is not None:
-            network.load_state_dict(weights)
-        network = network.to(device)
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        objective = MapObjective(training, validation, settings, device, mirrored)
+    world = join_world(choose_device(device))
+    _check_batches(settings, world)
+    plan, timer = settings, StepTimer()
+    if settings.dry_run:
+        settings = replace(settings, epochs=1, steps=2, checkpoint="", log="")
+    show = progress and world.rank == 0
+    with seeded(settings.seed, world.device), progress_bar(show) as bar:
+        network = _prepare_network(card, weights, settings, world)
+        objective = MapObjective(training, validation, settings, world.device, mirrored, world)
+        checkpoint = _find_checkpoint(objective, network, world)
         task = bar.add_task("fit", total=settings.epochs * settings.steps, note="")
 
-        def show(run: Training) -> None:
+        def advance() -> None:
+            timer.take()
+            bar.advance(task)
+
+        def report(run: Training) -> None:
+            timer.take()
+            done = len(run.losses) * settings.steps
             note = f"validation {run.validation[-1]:.4f}, best {run.best:.4f}"
-            bar.update(task, note=note)
+            bar.update(task, completed=done, note=note)
+            if settings.log and world.rank == 0:
+                write_log(local_path(settings.log), run)
 
         run = optimise(
             network,
@@ -91,17 +108,80 @@ def train(
             steps=settings.steps,
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,
-            on_step=lambda: bar.advance(task),
-            on_epoch=show,
+            schedule=settings.schedule,
+            clip=settings.clip,
+            ema=settings.ema,
+            world=world,
+            checkpoint=checkpoint,
+            on_step=advance,
+            on_epoch=report,
         )
         outputs = objective.tune(network)
-    record = {**asdict(settings), "mirrored": mirrored, "validation_loss": run.validation}
+    record = {**plan.record(), "mirrored": mirrored, "validation_loss": run.validation}
+    if settings.dry_run:
+        estimate = timer.estimate(network, run, plan, world)
+        record["dry_run"] = str(estimate)
+        if world.rank == 0:
+            print(estimate)
     card = card.with_(
         outputs=outputs.model_dump(),
         training={**card.training, **record},
         metrics={**card.metrics, "validation_loss": round(run.best, 5)},
     )
     return kind(card, run.weights)
+
+
+def _check_batches(settings: MapSettings, world: World) -> None:
+    """Refuse batches that leave a process, or a part of its batch, without windows."""
+    parts = settings.accumulate * world.size
+    if settings.batch_size < parts:
+        raise InputError(
+            f"batch_size={settings.batch_size} is less than the {world.size} processes times "
+            f"accumulate={settings.accumulate}; give batch_size={parts} at least"
+        )
+
+
+def _prepare_network(
+    card: MapCard,
+    weights: Mapping[str, torch.Tensor] | None,
+    settings: MapSettings,
+    world: World,
+) -> torch.nn.Module:
+    """Build the network on its device; from the same weights in each process."""
+    network = build(card)
+    if weights is not None:
+        network.load_state_dict(weights)
+    network = network.to(world.device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if world.size > 1:
+        share_batch_norm(network)
+    if world.rank:  # each process drops channels of its own
+        torch.manual_seed(settings.seed + world.rank)
+    if settings.compile:
+        network.compile()
+    return network
+
+
+def _find_checkpoint(
+    objective: MapObjective, network: torch.nn.Module, world: World
+) -> Checkpoint | None:
+    """Return where the state is written, if it is; all processes must train the same."""
+    settings = objective.settings
+    if not settings.checkpoint and world.size == 1:
+        return None
+    data, initial = objective.digest(), digest_tensors(network.state_dict())
+    world.check_same(digest_tensors({"both": torch.tensor([*(data + initial).encode()])}))
+    if not settings.checkpoint:
+        return None
+    path = local_path(settings.checkpoint)
+    if path.suffix != ".safetensors" or not path.parent.is_dir():
+        raise InputError(
+            f"checkpoint={str(path)!r}, expected a file that ends in .safetensors, in a folder "
+            "that exists"
+        )
+    about = {k: v for k, v in settings.record().items() if k != "workers"}
+    about |= {"data": data, "network": initial}
+    return Checkpoint(path, about, objective.rng, settings.minutes)
 
 
 def check_splits(training: Regions, validation: Regions) -> None:
@@ -118,8 +198,15 @@ def check_splits(training: Regions, validation: Regions) -> None:
     )
 
 
+class Batch(NamedTuple):
+    """Windows, each with its place, and how all of them are turned."""
+
+    windows: list[tuple[Corner, Sample]]
+    turn: Turn
+
+
 class MapObjective:
-    """The loss of an emulator of maps; see :class:`xai4land.training.loop.Objective`."""
+    """The loss of an emulator of maps; see :class:`xai4land.training.objective.Objective`."""
 
     def __init__(
         self,
@@ -128,26 +215,35 @@ class MapObjective:
         settings: MapSettings,
         device: str,
         mirrored: bool,
+        world: World | None = None,
     ) -> None:
         self.training, self.settings, self.mirrored = training, settings, mirrored
-        self.device = torch.device(device)
-        self.autocast = bfloat16_pays(device)
+        self.device, self.world = torch.device(device), world or World()
+        self.autocast = choose_precision(settings.precision, device) == torch.bfloat16
         self.head: Head = training.head
         self.rng = np.random.default_rng(settings.seed)
         self.masks = bool(training.parts[0].card.outputs.fine_inputs)
         corners = validation.cover(VALIDATION_WINDOWS, np.random.default_rng(settings.seed))
         (self.held,) = prefetch(validation.at, [corners], settings.workers)
 
-    def batches(self, epoch: int) -> Iterator[list[Sample]]:
-        """Return windows drawn at random; made in threads."""
-        keys = (
-            [
-                self._mask(corner, epoch)
-                for corner in self.training.draw(self.settings.batch_size, self.rng)
-            ]
-            for _ in range(self.settings.steps)
-        )
-        return prefetch(self.training.at, keys, self.settings.workers)
+    def batches(self, epoch: int, first: int = 0) -> Iterator[list[Batch]]:
+        """Return this process's windows of batches drawn at random; made in threads."""
+        settings, world = self.settings, self.world
+
+        def draw(step: int) -> list[Corner]:
+            corners = self.training.draw(settings.batch_size, self.rng)
+            masked = [self._mask(corner, epoch) for corner in corners]
+            return masked[world.rank :: world.size] if step >= first else []
+
+        made = prefetch(self._make, map(draw, range(settings.steps)), settings.workers)
+        for step, windows in enumerate(made):
+            turn = self._turn()  # of all processes alike
+            if step >= first:
+                cut = np.array_split(np.arange(len(windows)), settings.accumulate)
+                yield [Batch([windows[i] for i in part], turn) for part in cut]
+
+    def _make(self, corner: Corner) -> tuple[Corner, Sample]:
+        return corner, self.training.at(corner)
 
     def _mask(self, corner: Corner, epoch: int) -> Corner:
         """Give some of the windows holes in their prior map."""
@@ -159,15 +255,35 @@ class MapObjective:
         masked, seed = self.rng.random() < share, int(self.rng.integers(2**32))
         return corner._replace(mask=seed if masked else None)
 
-    def loss(self, network: torch.nn.Module, batch: Sequence[Sample]) -> torch.Tensor:
+    def loss(self, network: torch.nn.Module, part: Batch) -> Loss:
         """Return the head's loss; the network sees the windows turned."""
-        return self._loss(network, batch, self._turn())
+        return self._loss(network, [sample for _, sample in part.windows], part.turn)
+
+    def name(self, part: Batch) -> str:
+        """Name the windows by the position of their north-western pixels."""
+        return "windows at (time, row, column) " + ", ".join(
+            str((*corner[:3],)) + (f" of region {corner.region}" if corner.region else "")
+            for corner, _ in part.windows
+        )
+
+    def digest(self) -> str:
+        """Return a hash of the validation windows, which are of the data and its statistics."""
+        return digest_tensors(
+            {
+                f"{number}/{name}": value
+                for number, sample in enumerate(self.held)
+                for name, value in (*sample.features._asdict().items(), ("t", sample.window.truth))
+            }
+        )
 
     @torch.no_grad()
     def validate(self, network: torch.nn.Module) -> float:
-        """Return the mean loss of the validation windows."""
-        parts = _batches(self.held, self.settings.batch_size)
-        return float(np.mean([float(self._loss(network, part)) for part in parts]))
+        """Return the mean loss of the validation windows; each process computes some of them."""
+        parts, world = _batches(self.held, self.settings.batch_size), self.world
+        means = torch.zeros(len(parts), dtype=torch.float64)
+        for number in range(world.rank, len(parts), world.size):
+            means[number] = float(self._loss(network, parts[number]).mean)
+        return float(np.mean(world.add(means).cpu().numpy()))
 
     @torch.no_grad()
     def tune(self, network: torch.nn.Module) -> Outputs:
@@ -183,7 +299,7 @@ class MapObjective:
         network: torch.nn.Module,
         batch: Sequence[Sample],
         turn: Turn = (False, False, False),
-    ) -> torch.Tensor:
+    ) -> Loss:
         features = Features.batch([sample.features for sample in batch])
         raw = self._forward(network, features, turn)
         windows = [sample.window.to(self.device) for sample in batch]

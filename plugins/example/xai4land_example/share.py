@@ -15,6 +15,7 @@ import torch
 from xai4land.emulator import Emulator, MapCard, Outputs
 from xai4land.heads.base import TrainingWindow
 from xai4land.heads.constant import ConstantGuess
+from xai4land.heads.loss import Loss
 from xai4land.heads.outputs import Output
 from xai4land.windows.features import Pixels
 from xai4land.windows.fields import Stack
@@ -79,7 +80,7 @@ class ShareHead:
 
     def loss(
         self, raw: torch.Tensor, guess: torch.Tensor, windows: Sequence[TrainingWindow]
-    ) -> torch.Tensor:
+    ) -> Loss:
         """Return the area-weighted binary cross-entropy."""
         truth = torch.stack([window.truth for window in windows]).float()
         known = torch.isfinite(truth)
@@ -87,7 +88,7 @@ class ShareHead:
         losses = torch.nn.functional.binary_cross_entropy_with_logits(
             raw + guess, torch.where(known, truth, 0.5), reduction="none"
         )
-        return (losses * area).sum() / area.sum().clamp(min=1)
+        return Loss((losses * area).sum(), area.sum())
 
     def tune(self, raw: Any, guess: Any, windows: Any) -> Share:
         """Return the outputs as they are."""

@@ -6,7 +6,6 @@ Nothing of LightGBM is stored or needed to apply them: its trees become plain te
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -117,7 +116,7 @@ def train_trees(
         objective = MapObjective(training, validation, settings, device, mirrored)
         loss = objective.validate(network)
         tuned = objective.tune(network)
-    record = {**asdict(settings), "rounds": booster.best_iteration, "validation_loss": [loss]}
+    record = {**settings.record(), "rounds": booster.best_iteration, "validation_loss": [loss]}
     card = card.with_(
         outputs=tuned.model_dump(),
         training={**card.training, **record},

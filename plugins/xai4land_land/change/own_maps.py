@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import xarray as xr
 
@@ -79,7 +80,7 @@ def train_on_own_maps(
             stacklevel=3,
         )
         return emulator
-    for _ in range(rollouts):
+    for number in range(1, rollouts + 1):
         own = [
             make_own_pairs(
                 emulator, data, truth, prior, *way, static=static, legend=legend, device=device
@@ -87,10 +88,22 @@ def train_on_own_maps(
             for way in rolled
         ]
         emulator = train_on(
-            emulator, [region, *own], settings=settings, device=device, progress=progress
+            emulator,
+            [region, *own],
+            settings=_name_files(settings, number),
+            device=device,
+            progress=progress,
         )
     record = {**emulator.card.training, "rollouts": rollouts}
     return type(emulator)(emulator.card.with_(training=record), emulator.weights)
+
+
+def _name_files(settings: MapSettings, number: int) -> MapSettings:
+    """Return the settings of a rollout, which has a checkpoint and a log of its own."""
+    files = {"checkpoint": settings.checkpoint, "log": settings.log}
+    paths = {name: Path(file) for name, file in files.items() if file}
+    named = {n: p.with_name(f"{p.stem}-rollout-{number}{p.suffix}") for n, p in paths.items()}
+    return replace(settings, **named)
 
 
 def make_own_pairs(

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from xai4land.grids.cf import Period
 from xai4land.heads.base import TrainingWindow
+from xai4land.heads.loss import Loss
 from xai4land.heads.outputs import Output, check_finite
 from xai4land.windows.cells import CellLookup, Cells
 from xai4land.windows.features import Pixels
@@ -102,7 +103,7 @@ class LeafAreaHead:
 
     def loss(
         self, raw: torch.Tensor, guess: torch.Tensor, windows: Sequence[TrainingWindow]
-    ) -> torch.Tensor:
+    ) -> Loss:
         """Return the area-weighted loss of mean and spread.
 
         Huber's loss of the mean, robust to clouds; and the negative log-likelihood of its errors,
@@ -112,7 +113,7 @@ class LeafAreaHead:
         size = error.abs().detach()
         nats = size / spread + spread.log()
         losses = F.huber_loss(error, torch.zeros_like(error), reduction="none") + 0.1 * nats
-        return (losses * area).sum() / area.sum().clamp(min=1e-6)
+        return Loss((losses * area).sum(), area.sum())
 
     def tune(
         self,

@@ -18,7 +18,8 @@ from xai4land.emulator.build import build
 from xai4land.errors import InputError
 from xai4land.grids.grid import Target
 from xai4land.settings import resolve_settings
-from xai4land.training.loop import Training, seeded
+from xai4land.training.loop import seeded
+from xai4land.training.objective import Training
 from xai4land.typing import Ints
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.regions import Region, find_region

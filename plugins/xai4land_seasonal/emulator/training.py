@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from xai4land.device import choose_device
+from xai4land.heads.loss import Loss
 from xai4land.progress import progress_bar
-from xai4land.training.loop import Training, optimise
+from xai4land.training.loop import optimise
+from xai4land.training.objective import Training
 from xai4land.typing import Floats
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.seasons import SEASON_OF_MONTH
@@ -130,7 +132,7 @@ class CvaeObjective:
 
     It is the negative log-likelihood of the season given z from the posterior, plus the divergence
     of the posterior from the prior; and the negative log-likelihood given the prior's mean, as in
-    forecasts (their hybrid objective). See :class:`xai4land.training.loop.Objective`.
+    forecasts (their hybrid objective). See :class:`xai4land.training.objective.Objective`.
     """
 
     def __init__(
@@ -155,22 +157,27 @@ class CvaeObjective:
         self.beta = 0.0
         self.divergence, self.active = 0.0, 0
 
-    def batches(self, epoch: int) -> Iterator[Cases]:
+    def batches(self, epoch: int, first: int = 0) -> Iterator[list[Cases]]:
         """Return the cases in random order; a few are left over."""
         self.beta = self.settings.beta * min(1.0, epoch / max(self.settings.epochs / 3, 1))
         order = torch.randperm(len(self.cases.weight), generator=self.generator)
         self._nats = 0.0
-        for first in range(0, self.steps * self.size, self.size):
-            yield self.cases.take(order[first : first + self.size]).to(self.device)
+        for start in range(first * self.size, self.steps * self.size, self.size):
+            yield [self.cases.take(order[start : start + self.size]).to(self.device)]
 
-    def loss(self, network: CVAE, batch: Cases) -> torch.Tensor:
-        """Return the loss, in nats a cell."""
+    def name(self, batch: Cases) -> str:
+        """Name the months and leads of a batch."""
+        months, leads = batch.condition.month + 1, batch.condition.lead
+        return f"cases of months {sorted({*months.tolist()})}, leads {sorted({*leads.tolist()})}"
+
+    def loss(self, network: CVAE, batch: Cases) -> Loss:
+        """Return the loss, in nats a cell; cases are weighted within a batch."""
         loss, divergence = _loss(network, batch, self.area, self.beta, self.settings)
         dims = divergence.detach()
         self._nats += float(dims.sum())
         self.divergence = self._nats / self.steps
         self.active = int((dims > FREE_NATS).sum())
-        return loss
+        return Loss(loss, torch.ones_like(loss.detach()))
 
     def validate(self, network: CVAE) -> float | None:
         """Return the negative log-likelihood given the prior's mean, in nats a cell."""
