@@ -131,6 +131,8 @@ def test_commands_on_the_pages_are_known(page, tmp_path, monkeypatch):
     )
     for name in given:
         Path(name).touch()
+    run = 'states = "states.nc"\ntruth = "truth.nc"\nout = "mine.safetensors"\n'
+    Path("run.toml").write_text(run)
     for name, *arguments in commands(page):
         command = cli.get_command(click.Context(cli), name)
         assert command is not None, name
