@@ -100,10 +100,16 @@ def train_on_own_maps(
 
 def _name_files(settings: MapSettings, number: int) -> MapSettings:
     """Return the settings of a rollout, which has a checkpoint and a log of its own."""
-    files = {"checkpoint": settings.checkpoint, "log": settings.log}
-    paths = {name: Path(file) for name, file in files.items() if file}
-    named = {n: p.with_name(f"{p.stem}-rollout-{number}{p.suffix}") for n, p in paths.items()}
-    return replace(settings, **named)
+    checkpoint, log = (_number_file(file, number) for file in (settings.checkpoint, settings.log))
+    return replace(settings, checkpoint=checkpoint, log=log)
+
+
+def _number_file(file: str | Path, number: int) -> str | Path:
+    """Return a file of one rollout; none where there is none."""
+    if not file:
+        return file
+    path = Path(file)
+    return path.with_name(f"{path.stem}-rollout-{number}{path.suffix}")
 
 
 def make_own_pairs(

@@ -166,9 +166,12 @@ class CvaeObjective:
             yield [self.cases.take(order[start : start + self.size]).to(self.device)]
 
     def name(self, batch: Cases) -> str:
-        """Name the months and leads of a batch."""
-        months, leads = batch.condition.month + 1, batch.condition.lead
-        return f"cases of months {sorted({*months.tolist()})}, leads {sorted({*leads.tolist()})}"
+        """Name the seasons and leads of a batch."""
+        seasons, leads = batch.condition.season + 1, batch.condition.lead
+        return (
+            f"cases of seasons from months {sorted({*seasons.tolist()})}, "
+            f"leads {sorted({*leads.tolist()})}"
+        )
 
     def loss(self, network: CVAE, batch: Cases) -> Loss:
         """Return the loss, in nats a cell; cases are weighted within a batch."""
