@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 from operator import or_
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +14,8 @@ from xai4land.errors import InputError
 from xai4land.grids import cf
 from xai4land.grids.grid import Grid, global_grid
 from xai4land.scores.agreement import score_agreement, split_confusion
-from xai4land.scores.areas import UNKNOWN, joint_areas
+from xai4land.scores.areas import joint_areas
 from xai4land.scores.blocks import bootstrap_blocks, sum_blocks
-from xai4land.scores.calibration import describe_calibration, sum_reliability
 from xai4land.scores.change import (
     CLASS_DIMS,
     PARTS,
@@ -26,9 +24,9 @@ from xai4land.scores.change import (
     score_transitions,
 )
 from xai4land.scores.texture import LONG_NAMES as TEXTURE_NAMES
-from xai4land.scores.texture import count_neighbours, score_texture, sum_misplaced
 from xai4land.scores.windows import match_in_windows
-from xai4land_land.comparison import CHOSEN, Comparison, Prior, compare_maps
+from xai4land_land.comparison import Comparison, Prior, compare_maps
+from xai4land_land.diagnostics import find_calibration, find_texture, stack
 from xai4land_land.legends import Legend
 from xai4land_land.regions import find_regions
 
@@ -215,9 +213,9 @@ def _score(
     if blocks is not None:
         scores = scores.merge(_find_intervals(maps, blocks))
     if coarse is not None:
-        scores = scores.merge(_find_texture(maps, coarse))
+        scores = scores.merge(find_texture(maps, coarse))
     if maps.probabilities:
-        scores = scores.merge(_find_calibration(maps))
+        scores = scores.merge(find_calibration(maps))
     classes = {dim: maps.classes for dim in scores.dims if str(dim).endswith("_class")}
     scores = scores.assign_coords({"source": list(maps.sources), **classes})
     return scores.rename(map_class="land_cover_class")
@@ -311,7 +309,7 @@ def _sum_areas(maps: Comparison) -> xr.DataArray:
     size = len(maps.classes) + 1
     dims = CLASS_DIMS if maps.prior is not None else CLASS_DIMS[1:]
     areas = [joint_areas(maps.maps(source), maps.weights, size) for source in maps.sources]
-    return xr.DataArray(_stack(areas), dims=("source", *dims))
+    return xr.DataArray(stack(areas), dims=("source", *dims))
 
 
 def _find_left_out(every: xr.DataArray) -> xr.DataArray:
@@ -332,7 +330,7 @@ def _find_parts(maps: Comparison, pixels: xr.Dataset, factors: Sequence[int]) ->
             )
             for source in maps.sources
         ]
-        areas = xr.DataArray(_stack(sums), dims=("source", "part"))
+        areas = xr.DataArray(stack(sums), dims=("source", "part"))
         parts = {name: areas.isel(part=k) for k, name in enumerate(PARTS[:-1])}
         changed = sum(parts.values()) - sum(pixels[name] for name in parts)
         found.append(xr.Dataset({**parts, "persistence": pixels.persistence - changed}))
@@ -347,49 +345,12 @@ def _find_intervals(maps: Comparison, size: float) -> xr.Dataset:
         sum_blocks(maps.maps(source), maps.weights, blocks, len(maps.classes))
         for source in maps.sources
     ]
-    areas = xr.DataArray(_stack(sums), dims=("source", "block", "area"))
+    areas = xr.DataArray(stack(sums), dims=("source", "block", "area"))
     return bootstrap_blocks(areas, _score_areas, scores)
-
-
-def _find_texture(maps: Comparison, coarse: Grid) -> xr.Dataset:
-    """Return boundaries, and what the coarse cells leave in the maps."""
-    sources, count = list(maps.sources.values()), len(maps.classes)
-    cells = maps.cells(coarse)
-    pairs = count_neighbours([maps.truth, *sources], cells, count)
-    found = xr.DataArray(pairs, dims=("source", "where", "kind"))
-    scores = score_texture(found.isel(source=slice(1, None)))
-    true = score_texture(found.isel(source=0))
-    scores = scores.assign({f"true_{name}": true[name] for name in true.data_vars})
-    sums = [sum_misplaced(maps.truth, made, maps.weights, cells, count) for made in sources]
-    misplaced = xr.DataArray(_stack(sums), dims=("source", "kind"))
-    total = misplaced.isel(kind=1)
-    scores["misplaced_area"] = misplaced.isel(kind=0) / total.where(total > 0)
-    return scores
-
-
-def _find_calibration(maps: Comparison) -> xr.Dataset:
-    """Return how often what the map says with a probability is so."""
-    known = (maps.truth < len(maps.classes)) & (maps.sources["emulator"] < len(maps.classes))
-    sums = []
-    for event, probability in maps.probabilities.items():
-        like = maps.sources["emulator"] if event == CHOSEN else maps.classes.index(event)
-        happened = (maps.truth == like).astype(np.uint8).where(known, UNKNOWN)
-        sums.append(sum_reliability(probability, happened, maps.weights))
-    events = [*maps.probabilities]
-    found = xr.DataArray(_stack(sums), dims=("event", "sum", "bin"), coords={"event": events})
-    return describe_calibration(found)
 
 
 def _score_areas(areas: xr.Dataset) -> xr.Dataset:
     return score_agreement(areas).assign(figure_of_merit=figure_of_merit(areas))
-
-
-def _stack(items: list[Any]) -> Any:
-    if any(not isinstance(item, np.ndarray) for item in items):
-        import dask.array as da
-
-        return da.stack(items)
-    return np.stack(items)
 
 
 def _describe(scores: xr.Dataset) -> None:

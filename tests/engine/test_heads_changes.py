@@ -7,7 +7,7 @@ import xarray as xr
 
 from xai4land.emulator import Changes, OutputClass
 from xai4land.grids.grid import Grid
-from xai4land.heads.changes import CHANGE_FLOOR, GROSS_PER_ROOT, ExpectedChange
+from xai4land.heads.expected import CHANGE_FLOOR, GROSS_PER_ROOT, ExpectedChange
 from xai4land.training.regions import Regions
 from xai4land.training.samples import Corner
 from xai4land.windows.features import Pixels

@@ -28,7 +28,9 @@ from xai4land.heads.outputs import CONFIDENCE_STEPS, Dimension, Output, check_fi
 from xai4land.heads.patches import fit_patch
 from xai4land.heads.smooth import find_smooth_factors
 from xai4land.heads.uncertainty import (
+    TEMPERATURES,
     UNCERTAINTY_NAMES,
+    choose_temperature,
     find_uncertainty,
     pack_confidence,
     soften,
@@ -40,9 +42,6 @@ from xai4land.windows.masks import Mask
 
 __all__ = ["ClassHead", "choose_class"]
 
-TEMPERATURES = (1.0, 0.8, 0.9, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
-LEAST_GAIN = 0.005
-"""Part of the loss that a temperature must save."""
 TRAINING_ROUNDS = 5
 """Fitting rounds in the loss; fewer than at inference, since gradients flow through them."""
 
@@ -340,7 +339,14 @@ class ClassHead:
         windows: Sequence[TrainingWindow],
     ) -> ClassMap:
         """Return the classes with temperature and factors that suit validation windows."""
-        tuned = self._replace(temperature=self._find_temperature(raw, guess, windows))
+        losses = {}
+        for temperature in TEMPERATURES:
+            head = self._replace(temperature=temperature)
+            parts = zip(raw, guess, windows, strict=True)
+            losses[temperature] = sum(
+                float(head.loss(r[None], g[None], [w]).total) for r, g, w in parts
+            )
+        tuned = self._replace(temperature=choose_temperature(losses))
         probability, truth, area, fields = [], [], [], []
         for one, values, window in zip(raw, guess, windows, strict=True):
             fitted = tuned.probabilities_of(one[None], values[None], [window])[0].cpu()
@@ -365,24 +371,6 @@ class ClassHead:
         head = copy(self)
         head.classes = self.classes.model_copy(update=changes)
         return head
-
-    def _find_temperature(
-        self,
-        raw: Sequence[torch.Tensor],
-        guess: Sequence[torch.Tensor],
-        windows: Sequence[TrainingWindow],
-    ) -> float:
-        """Return the temperature of the least loss on validation windows, 1 where little is won."""
-        losses = {}
-        for temperature in TEMPERATURES:
-            head = self._replace(temperature=temperature)
-            parts = [
-                float(head.loss(one[None], values[None], [window]).total)
-                for one, values, window in zip(raw, guess, windows, strict=True)
-            ]
-            losses[temperature] = sum(parts)
-        best = min(losses, key=lambda temperature: losses[temperature])
-        return best if losses[best] < (1 - LEAST_GAIN) * losses[1.0] else 1.0
 
 
 def choose_class(

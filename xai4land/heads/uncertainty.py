@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 
 from xai4land.heads.outputs import CONFIDENCE_STEPS
 
-__all__ = ["UNCERTAINTY_NAMES", "find_uncertainty", "pack_confidence", "soften"]
+__all__ = [
+    "TEMPERATURES",
+    "UNCERTAINTY_NAMES",
+    "choose_temperature",
+    "find_uncertainty",
+    "pack_confidence",
+    "soften",
+]
 
+TEMPERATURES = (1.0, 0.8, 0.9, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
+LEAST_GAIN = 0.005
+"""Part of the loss that a temperature must save."""
 UNCERTAINTY_NAMES = {
     "entropy": "Shannon entropy of the class probabilities, as a part of its largest value",
     "margin": "probability of the most likely class less that of the second",
@@ -35,6 +46,18 @@ def soften(probability: torch.Tensor, temperature: float) -> torch.Tensor:
         return probability
     raised = probability.clamp(min=1e-12) ** (1 / temperature)
     return raised / raised.sum(-3, keepdim=True)
+
+
+def choose_temperature(losses: Mapping[float, float]) -> float:
+    """Return the temperature of the least loss, 1 where little is won.
+
+    Examples
+    --------
+    >>> choose_temperature({1.0: 100.0, 1.5: 90.0}), choose_temperature({1.0: 100.0, 1.5: 99.9})
+    (1.5, 1.0)
+    """
+    best = min(losses, key=lambda temperature: losses[temperature])
+    return best if losses[best] < (1 - LEAST_GAIN) * losses[1.0] else 1.0
 
 
 def find_uncertainty(probability: torch.Tensor) -> dict[str, torch.Tensor]:
