@@ -13,9 +13,11 @@ from scipy.stats import gumbel_r, kstest
 import xai4land
 from conftest import random_emulator, small_card, small_world
 from xai4land import InputError, open_store, write
+from xai4land.heads.classes import ClassHead
 from xai4land.heads.noise import draw_gumbel
 from xai4land.heads.patches import count_boundaries, fit_patch
 from xai4land.scores.structure import boundary_density, measure_patches, variogram
+from xai4land.windows.cells import Cells
 from xai4land.windows.features import Pixels
 from xai4land_land import reconstruct
 from xai4land_land.change.references import change_reference
@@ -95,6 +97,24 @@ def test_draws_depend_on_neither_chunks_nor_domain(small, drawing):
     target = xr.Dataset(coords={"lat": part.lat, "lon": part.lon})
     cut = reconstruct(small, drawing, target=target, **how).compute()
     np.testing.assert_array_equal(part.land_cover, cut.land_cover)
+
+
+def test_draws_do_not_depend_on_what_else_is_in_a_tile():
+    """A pixel that is all but certain, in a tile of such and beside one that is open."""
+    head = ClassHead(small_card().outputs, members=60)
+    pixels = box(range(256), range(256), spacing=0.05)
+    certain = torch.zeros(CLASSES, *pixels.shape)
+    certain[0], certain[1] = 1 - 8e-7, 8e-7
+    beside = certain.clone()
+    beside[:, 0, 0] = 1 / CLASSES
+    cells = torch.empty(0), torch.empty(0), torch.empty(0)
+    groups = torch.arange(CLASSES)
+    alone, other = (
+        head._draw(likely, Cells(*cells), groups, None, pixels)[0] for likely in (certain, beside)
+    )
+    assert (other[:, 0, 0] != 0).any()
+    other[:, 0, 0] = alone[:, 0, 0]
+    assert torch.equal(alone, other)
 
 
 def test_draws_keep_areas_where_these_are_exact(small, drawing):

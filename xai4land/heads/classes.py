@@ -232,7 +232,8 @@ class ClassHead:
             noise = draw_gumbel(
                 pixels, len(score), seed=self.seed, member=member, length=self.classes.patch
             )
-            drawn = score + noise.to(score)
+            # Without noise where nothing is open, or a tile without open pixels would differ.
+            drawn = score + noise.to(score).masked_fill_(certain, 0.0)
             if self.tolerance is None:
                 maps.append(drawn.argmax(0))
             else:
