@@ -12,12 +12,17 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from hypothesis import settings
 
 import xai4land
 from xai4land.emulator import Architecture, Card, Emulator, Input, OutputClass, Resolution, Window
 from xai4land.emulator.build import build
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+# No test is one of time, least of all on a busy machine.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -126,6 +126,7 @@ def test_commands_on_the_pages_are_known(page, tmp_path, monkeypatch):
         "obs.nc",
         "prior.nc",
         "maps.nc",
+        "observed.nc",
         "climate.nc",
         "coarse.nc",
     )

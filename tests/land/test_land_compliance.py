@@ -49,7 +49,7 @@ def test_scores_say_what_they_are(outputs):
     assert scores.attrs["Conventions"].startswith("CF-1.")
     for name, array in scores.data_vars.items():
         assert set(array.attrs) == {"long_name", "units"}, name
-        assert array.attrs["units"] == "1"
+        assert array.attrs["units"] == ("%" if name == "area_bias" else "1")
     for name, coord in scores.coords.items():
         assert "long_name" in coord.attrs, name
     assert np.isfinite(scores.accuracy).all()
