@@ -6,6 +6,7 @@ heavy is imported at first use.
 
 from __future__ import annotations
 
+import logging
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,13 @@ from xai4land.errors import (
     EmulatorError,
     EmulatorFileError,
     InputError,
+    InputWarning,
     PluginError,
     StoreError,
+    StoreWarning,
+    TrainingWarning,
+    Xai4landError,
+    Xai4landWarning,
 )
 from xai4land.lazy import import_lazily
 from xai4land.options import set_options
@@ -32,14 +38,22 @@ if TYPE_CHECKING:
 
 __version__ = version("xai4land")
 
+# Quiet until the user sets up logging, as libraries should be.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
 __all__ = [
     "DownloadError",
     "Emulator",
     "EmulatorError",
     "EmulatorFileError",
     "InputError",
+    "InputWarning",
     "PluginError",
     "StoreError",
+    "StoreWarning",
+    "TrainingWarning",
+    "Xai4landError",
+    "Xai4landWarning",
     "emulators",
     "explain",
     "load_emulator",

@@ -12,6 +12,7 @@ with its reason; it never breaks ``import xai4land``.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from importlib.metadata import EntryPoint, entry_points
@@ -24,6 +25,8 @@ import xarray as xr
 from xai4land.errors import InputError, PluginError
 
 __all__ = ["emulator_files", "load", "names", "plugins", "register_accessors"]
+
+logger = logging.getLogger(__name__)
 
 GROUPS = ("accessors", "architectures", "kinds", "emulators", "catalogs", "commands", "demos")
 
@@ -150,5 +153,6 @@ def emulator_files() -> tuple[dict[str, Path], dict[str, str]]:
                     broken[name] = f"two plugins bundle an emulator {name!r}: {files[name]}, {path}"
                 files[name] = Path(path)
         except PluginError as error:
+            logger.info("%s", error)
             broken[plugin] = str(error)
     return files, broken
