@@ -266,6 +266,20 @@ def test_sdist_and_wheel_hold_all_data(built):
         assert name.removeprefix("plugins/").removeprefix("catalogs/") in held
 
 
+def test_the_wheel_is_small_and_holds_the_same_modules_as_the_checkout(built):
+    [wheel] = built.glob("*.whl")
+    assert wheel.stat().st_size < 10_000_000  # bytes; further emulators come by `emulators pull`
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")}
+    folders = ("", "plugins", "plugins", "catalogs")
+    packages = ("xai4land", "xai4land_land", "xai4land_seasonal", "xai4land_catalogs")
+    expected = {
+        path.relative_to(ROOT / folder).as_posix()
+        for folder, package in zip(folders, packages, strict=True)
+        for path in (ROOT / folder / package).rglob("*.py")
+    }
+    assert held == expected
+
+
 def test_an_installed_wheel_finds_its_catalogs_and_emulators(built, tmp_path):
     [wheel] = built.glob("*.whl")
     options = ["--quiet", "--no-deps", "--no-index", "--target", str(tmp_path)]
