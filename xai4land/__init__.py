@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from xai4land.regridding import regrid
     from xai4land.samples import sample
     from xai4land.store import open_store, write
+    from xai4land.typing import with_accessors
     from xai4land.versions import show_versions
 
 __version__ = version("xai4land")
@@ -64,6 +65,7 @@ __all__ = [
     "sample",
     "set_options",
     "show_versions",
+    "with_accessors",
     "write",
 ]
 
@@ -79,6 +81,7 @@ __getattr__, __dir__ = import_lazily(
         "regrid": ".regridding",
         "sample": ".samples",
         "show_versions": ".versions",
+        "with_accessors": ".typing",
         "write": ".store",
     },
 )
