@@ -14,7 +14,15 @@ from matplotlib.figure import Figure
 
 from xai4land.errors import InputError
 
-__all__ = ["AxesLike", "NotebookFigure", "cf_label", "map_transform", "root_figure", "use_axes"]
+__all__ = [
+    "AxesLike",
+    "NotebookFigure",
+    "cf_label",
+    "map_transform",
+    "root_figure",
+    "use_axes",
+    "zoom_to",
+]
 
 AxesLike = Axes | Sequence[Axes] | npt.NDArray[np.object_]
 """One axes, or several, as ``plt.subplots`` gives them."""
@@ -93,6 +101,23 @@ def map_transform(ax: Any, middle: float) -> dict[str, Any]:
 
     own = PlateCarree(central_longitude=middle)
     return {} if ax.projection == own else {"transform": own}
+
+
+def zoom_to(ax: Any, extent: tuple[float, float, float, float], transform: Any) -> None:
+    """Let axes of another projection show a region, or the globe.
+
+    Parameters
+    ----------
+    ax : GeoAxes
+    extent : tuple of float
+        West, east, south and north.
+    transform : CRS
+        Of the extent.
+    """
+    if extent[1] - extent[0] >= 359:
+        ax.set_global()
+    else:
+        ax.set_extent(extent, transform)
 
 
 def cf_label(variable: xr.DataArray) -> str:

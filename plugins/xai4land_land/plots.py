@@ -90,7 +90,7 @@ def plot(
         confidence = _select_step(data["confidence"], time)
         image = _show(axes[-1], confidence, "confidence", vmin=0, vmax=1)
         axes[-1].figure.colorbar(image, ax=axes[-1], shrink=0.6)
-    _add_legend(axes, seen, outside=ax is None)
+    _add_legend(axes if ax is None else axes[: len(maps)], seen, outside=ax is None)
     return root_figure(axes[0])
 
 
@@ -352,7 +352,7 @@ def _draw(axis: Axes, variable: xr.DataArray, title: str) -> dict[str, str]:
 
 def _show(axis: Axes, variable: xr.DataArray, title: str, picture: Any = None, **how: Any) -> Any:
     """Show values, or a picture of them, where they lie; in the projection that axes may have."""
-    from xai4land.figures import cf_label, map_transform
+    from xai4land.figures import cf_label, map_transform, zoom_to
 
     grid = Grid.of(variable, "the map")
     dy, dx = (s / 2 for s in grid.spacings)
@@ -365,9 +365,12 @@ def _show(axis: Axes, variable: xr.DataArray, title: str, picture: Any = None, *
         rows, columns = grid.names
         axis.set_ylabel(cf_label(variable[rows]), fontsize=7)
         axis.set_xlabel(cf_label(variable[columns]), fontsize=7)
+    extent = (lon[0] - dx, lon[-1] + dx, lat[-1] - dy, lat[0] + dy)
+    if "transform" in how:  # before: what is shown is brought to the axes' own pixels
+        zoom_to(axis, extent, how["transform"])
     image = axis.imshow(
         variable.values if picture is None else picture,
-        extent=(lon[0] - dx, lon[-1] + dx, lat[-1] - dy, lat[0] + dy),
+        extent=extent,
         interpolation="nearest",
         **how,
     )

@@ -32,6 +32,12 @@ CELLS = {
     "emulator": 'xai4land.load_emulator("sample-landcover")',
     "explanation": "world.ai4land.explain()",
     "progress": 'world.ai4land.write("map.zarr")',
+    "plugins": "xai4land.plugins()",
+    "completion": """
+        complete = get_ipython().Completer.complete
+        for text in ("world.ai4land.plot_ch", "climate.seasonal.fore", "world.land_cover.ai4land."):
+            print(*complete(text)[1])""",
+    "help": "help(world.ai4land.plot_change)",
 }
 
 
@@ -66,6 +72,26 @@ def test_cards_and_explanations_are_tables(outputs, cell):
     [shown] = [o.data for o in outputs[cell] if "data" in o]
     assert shown["text/html"].startswith("<table>")
     assert shown["text/plain"].startswith("<E")
+
+
+def test_plugins_are_a_table(outputs):
+    [shown] = [o.data for o in outputs["plugins"] if "data" in o]
+    assert "<table" in shown["text/html"]
+
+
+def test_accessors_are_completed(outputs):
+    [shown] = outputs["completion"]
+    land, seasons, array = shown.text.splitlines()
+    assert land == "world.ai4land.plot_change"
+    assert seasons == "climate.seasonal.forecast"
+    assert "evaluate" in array
+    assert "reconstruct" not in array  # which takes a dataset
+
+
+def test_help_shows_the_signature(outputs):
+    [shown] = outputs["help"]
+    text = shown.text if "text" in shown else shown.data["text/plain"]
+    assert "plot_change(truth: 'xr.Dataset | xr.DataArray'" in text
 
 
 def test_progress_is_text_without_widgets(outputs):

@@ -372,7 +372,7 @@ def test_the_conda_environment_has_all_that_the_checkout_needs():
     """In the same versions, so that pip, which installs the checkout, has nothing to add."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    optional = [line for name in ("grib", "projected", "xesmf") for line in extras[name]]
+    optional = [line for name in ("grib", "maps", "projected", "xesmf") for line in extras[name]]
     needed = requirements([*project["dependencies"], *optional])
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     *conda, pip = environment["dependencies"]
@@ -394,7 +394,9 @@ def test_exact_versions_are_within_the_bounds():
     versions = {canonicalize_name(n): v for n, _, v in (pin.partition("==") for pin in pins)}
     extras = project["optional-dependencies"]
     optional = [
-        line for name in ("grib", "projected", "dev", "test", "bench") for line in extras[name]
+        line
+        for name in ("grib", "maps", "projected", "dev", "test", "bench")
+        for line in extras[name]
     ]
     for needed in map(Requirement, [*project["dependencies"], *optional]):
         if needed.name != "xai4land":

@@ -100,14 +100,18 @@ def make_map_axes(figure: Figure, rows: int, columns: int, field: xr.DataArray) 
 
 def draw_cells(ax: Any, field: xr.DataArray, **options: Any) -> Any:
     """Draw cells between their true edges, and coastlines, in the projection that axes have."""
+    from xai4land.figures import cf_label, zoom_to
+
     grid = Grid.of(field)
     rows, columns = cell_edges(grid, field)
     order = np.argsort(grid.lat.values)
     lat = np.append(rows[order, 0], rows[order[-1], 1])
     lon = to_axes_longitude(ax, grid, np.append(columns[:, 0], columns[-1, 1]))
     values = field.transpose(*grid.names).values[order]
-    shown = ax.pcolormesh(lon, lat, values, **map_options(ax, grid), **options)
-    if map_options(ax, grid):
+    where = map_options(ax, grid)
+    shown = ax.pcolormesh(lon, lat, values, **where, **options)
+    if where:
+        zoom_to(ax, (lon[0], lon[-1], lat[0], lat[-1]), where["transform"])
         _add_projected_coasts(ax)
         return shown
     x, y = read_coastlines().T
@@ -116,6 +120,10 @@ def draw_cells(ax: Any, field: xr.DataArray, **options: Any) -> Any:
     ax.set(xlim=(lon[0], lon[-1]), ylim=(lat[0], lat[-1]), aspect="equal")
     if hasattr(ax, "gridlines"):
         ax.gridlines(draw_labels=["left", "bottom"], linewidth=0.2)
+    else:
+        row, column = (cf_label(field[name]) for name in grid.names)
+        ax.set_ylabel(row, fontsize=7)
+        ax.set_xlabel(column, fontsize=7, labelpad=1)
     return shown
 
 
