@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -301,7 +302,7 @@ def test_an_installed_wheel_finds_its_catalogs_and_emulators(built, tmp_path):
 def test_the_example_plugin_adds_an_accessor_an_architecture_a_kind_and_a_catalog(tmp_path):
     """Built and installed as a third party would, beside an untouched xai4land."""
     source = tmp_path / "source"
-    subprocess.run(["cp", "-r", str(ROOT / "plugins" / "example"), str(source)], check=True)
+    shutil.copytree(ROOT / "plugins" / "example", source)
     options = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--target"]
     command = [sys.executable, "-m", "pip", "install", *options, str(tmp_path / "site")]
     subprocess.run([*command, str(source)], check=True, timeout=300)
