@@ -139,7 +139,7 @@ def split(climate):
 
 def start(leaves, climate, cover, **how):
     like = climate.isel(time=0, drop=True).rename(lat="lat_c", lon="lon_c")
-    like = like.assign({n: a for n, a in cover_fractions(cover, leaves.card.outputs).items()})
+    like = like.assign(cover_fractions(cover, leaves.card.outputs))
     return Stepper(leaves, like.isel(time=0, drop=True), **how)
 
 
