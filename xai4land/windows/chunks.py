@@ -80,7 +80,7 @@ class Reader:
         self.chunking = Chunking(grid, data.chunks[-2:] if lazy else single)
 
     def read(self, box: Box, time: int, cache: ResultCache) -> np.ndarray:
-        """Return the values in a box, at a time step if they change with time; not to be changed."""
+        """Return the values in a box, at a time step if they change; not to be written to."""
         if not isinstance(self.data, da.Array):
             step = self.data[time] if self.timed else self.data
             (top, bottom), (left, right) = box
