@@ -1,0 +1,2 @@
+program halves
+end program
