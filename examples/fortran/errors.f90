@@ -5,7 +5,7 @@ program errors
   use, intrinsic :: iso_c_binding, only: c_float, c_double, c_int32_t
   use, intrinsic :: ieee_arithmetic, only: ieee_is_nan, ieee_quiet_nan, ieee_value
   use xai4land
-  use land, only: read_states
+  use land, only: argument, read_states
   implicit none
 
   integer(xai4land_model) :: emulator
@@ -21,7 +21,7 @@ program errors
   call tell("opened", xai4land_ok)
   call xai4land_names(emulator, "inputs", names, code)
   call xai4land_shape(emulator, names(1), sizes, code)
-  call read_states(argument(2), sizes(1), sizes(2), size(names), states)
+  call read_states(argument(2), sizes(1), size(names), states)
   call xai4land_shape(emulator, "land_cover", sizes, code)
   allocate (map(sizes(1), sizes(2)), again(sizes(1), sizes(2)), confidence(sizes(1), sizes(2)))
 
@@ -123,14 +123,5 @@ contains
     broken = field
     place = maxloc(field, .not. ieee_is_nan(field))
     broken(place(1), place(2)) = ieee_value(0.0, ieee_quiet_nan)
-  end function
-
-  function argument(number) result(text)
-    integer, intent(in) :: number
-    character(:), allocatable :: text
-    integer :: length
-    call get_command_argument(number, length=length)
-    allocate (character(length) :: text)
-    call get_command_argument(number, text)
   end function
 end program

@@ -15,20 +15,20 @@ import yaml
 import xai4land
 from xai4land.coupling.run_file import RunFile
 
-YEARS = 20
-NORTH, CUT, SOUTH = 54, 28, 2
+YEARS, YEARS_OF_HALVES = 20, 5
+NORTH, CUT, SOUTH = 70, 44, 18
 HALO = 16  # degrees; the emulator's window
-WEST, EAST = -10, 30
+WEST, EAST = -60, -20
 
 
 def make_inputs(folder: Path) -> None:
-    """Write the region as a whole, its two halves with a halo, and one with too thin a halo."""
+    """Write the region as a whole, and its two halves, with a halo and with one too thin."""
     folder.mkdir(parents=True, exist_ok=True)
     planet = xai4land.sample("land", years=[2000])
-    write_domain(cut(planet, NORTH, SOUTH), folder, "run")
-    write_domain(cut(planet, NORTH, CUT - HALO), folder, "half_0")
-    write_domain(cut(planet, CUT + HALO, SOUTH), folder, "half_1")
-    write_domain(cut(planet, CUT + 4, SOUTH), folder, "thin_1")
+    write_domain(cut(planet, NORTH, SOUTH), folder, "run", YEARS)
+    for name, halo in (("half", HALO), ("thin", 4)):
+        write_domain(cut(planet, NORTH, CUT - halo), folder, f"{name}_0", YEARS_OF_HALVES)
+        write_domain(cut(planet, CUT + halo, SOUTH), folder, f"{name}_1", YEARS_OF_HALVES)
     stepper = RunFile.read(folder / "run.yaml").make_stepper()
     region = cut(planet, NORTH, SOUTH)
     states = [region[name].values[0] for name in stepper.inputs]
@@ -41,7 +41,7 @@ def cut(planet: xr.Dataset, north: float, south: float) -> xr.Dataset:
     return planet.sel(lat=lat, lon=lon, lat_fine=lat, lon_fine=lon)
 
 
-def write_domain(data: xr.Dataset, folder: Path, name: str) -> None:
+def write_domain(data: xr.Dataset, folder: Path, name: str, years: int) -> None:
     """Write the grids of the states, the static features and the run file of a domain."""
     xr.Dataset(coords={"lat": data.lat, "lon": data.lon}).to_netcdf(folder / f"{name}_like.nc")
     fine = [n for n in data.data_vars if data[n].dims == ("lat_fine", "lon_fine")]
@@ -51,7 +51,7 @@ def write_domain(data: xr.Dataset, folder: Path, name: str) -> None:
         "like": f"{name}_like.nc",
         "static": f"{name}_static.nc",
         "start": 2001,
-        "end": 2001 + YEARS,
+        "end": 2001 + years,
         "step": "year",
     }
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))

@@ -69,7 +69,7 @@ class Session:
 
     def names(self, kind: str, names: memoryview) -> None:
         """Write the names of the ``"inputs"`` or ``"outputs"``, one a line."""
-        lists = {"inputs": self.stepper.inputs, "outputs": self.stepper.outputs}
+        lists = {"inputs": [*self.stepper.inputs], "outputs": [*self.stepper.outputs]}
         if kind not in lists:
             raise InputError(f"names of {kind!r}, expected those of inputs or outputs")
         _write_text("\n".join(lists[kind]), names)
@@ -187,10 +187,21 @@ class Session:
 SESSIONS: dict[int, Session] = {}
 NUMBERS = count(1)
 VERBS: dict[str, Callable[..., None]] = {
-    verb: getattr(Session, verb)
+    verb.__name__: verb
     for verb in (
-        "names shape coordinates attribute halo steps time set step get checkpoint restore"
-    ).split()
+        Session.names,
+        Session.shape,
+        Session.coordinates,
+        Session.attribute,
+        Session.halo,
+        Session.steps,
+        Session.time,
+        Session.set,
+        Session.step,
+        Session.get,
+        Session.checkpoint,
+        Session.restore,
+    )
 }
 
 
