@@ -1,6 +1,6 @@
 !> What goes wrong is a code and a message, and the program goes on.
 !!
-!! errors run.yaml states.bin
+!! errors errors.yaml states.bin
 program errors
   use, intrinsic :: iso_c_binding, only: c_float, c_double, c_int32_t
   use, intrinsic :: ieee_arithmetic, only: ieee_is_nan, ieee_quiet_nan, ieee_value
@@ -9,10 +9,10 @@ program errors
   implicit none
 
   integer(xai4land_model) :: emulator
-  integer :: code, k
+  integer :: code, i, j, k
   integer, allocatable :: sizes(:)
   integer(c_int32_t), allocatable :: map(:, :), again(:, :)
-  real(c_float), allocatable :: states(:, :, :), confidence(:, :)
+  real(c_float), allocatable :: states(:, :, :), wide(:, :), confidence(:, :), probability(:, :, :)
   character(:), allocatable :: names(:), time, text
 
   call xai4land_open("absent.yaml", emulator, code)
@@ -23,7 +23,7 @@ program errors
   call xai4land_shape(emulator, names(1), sizes, code)
   call read_states(argument(2), sizes(1), size(names), states)
   call xai4land_shape(emulator, "land_cover", sizes, code)
-  allocate (map(sizes(1), sizes(2)), again(sizes(1), sizes(2)), confidence(sizes(1), sizes(2)))
+  allocate (map(sizes(1), sizes(2)), confidence(sizes(1), sizes(2)))
 
   call xai4land_set(emulator, "primv", states(:, :, 1), code)
   call tell("unknown field", xai4land_input)
@@ -46,6 +46,16 @@ program errors
   call tell("reals to integers", xai4land_input)
   call xai4land_get(emulator, "confidence", confidence, code)
   call tell("reals", xai4land_ok)
+  call xai4land_shape(emulator, "land_cover_probability", sizes, code)
+  allocate (probability(sizes(1), sizes(2), sizes(3)))
+  call xai4land_get(emulator, "land_cover_probability", probability, code)
+  call tell("classes", xai4land_ok)
+  do j = 1, size(map, 2)
+    do i = 1, size(map, 1)
+      if (map(i, j) == 255) cycle
+      if (abs(probability(i, j, map(i, j) + 1) - confidence(i, j)) > 0.0051) stop 2
+    end do
+  end do
 
   call set_all()
   k = findloc(names == "primf", .true., 1)
@@ -56,10 +66,17 @@ program errors
   call xai4land_step(emulator, code)
   call tell("out of range", xai4land_input)
   call xai4land_set(emulator, "primf", real(states(:, :, k), c_double), code)
+  k = findloc(names == "secdf", .true., 1)
+  allocate (wide(2*size(states, 1), size(states, 2)), again(2*size(map, 1), size(map, 2)))
+  wide = -1
+  wide(::2, :) = states(:, :, k)
+  call xai4land_set(emulator, "secdf", wide(::2, :), code)
+  wide = -1
   call xai4land_step(emulator, code)
   call tell("mended", xai4land_ok)
-  call xai4land_get(emulator, "land_cover", again, code)
-  print "(a, l1)", "same map of the same states: ", all(map == again)
+  again = -1
+  call xai4land_get(emulator, "land_cover", again(::2, :), code)
+  print "(a, l1)", "same map of the same states: ", all(map == again(::2, :))
   call set_all()
   call xai4land_step(emulator, code, "2002-01-01")
   call tell("the same year", xai4land_input)

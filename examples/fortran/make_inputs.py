@@ -26,6 +26,7 @@ def make_inputs(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     planet = xai4land.sample("land", years=[2000])
     write_domain(cut(planet, NORTH, SOUTH), folder, "run", YEARS)
+    write_domain(cut(planet, NORTH, SOUTH), folder, "errors", YEARS, probabilities=True)
     for name, halo in (("half", HALO), ("thin", 4)):
         write_domain(cut(planet, NORTH, CUT - halo), folder, f"{name}_0", YEARS_OF_HALVES)
         write_domain(cut(planet, CUT + halo, SOUTH), folder, f"{name}_1", YEARS_OF_HALVES)
@@ -41,7 +42,7 @@ def cut(planet: xr.Dataset, north: float, south: float) -> xr.Dataset:
     return planet.sel(lat=lat, lon=lon, lat_fine=lat, lon_fine=lon)
 
 
-def write_domain(data: xr.Dataset, folder: Path, name: str, years: int) -> None:
+def write_domain(data: xr.Dataset, folder: Path, name: str, years: int, **options: bool) -> None:
     """Write the grids of the states, the static features and the run file of a domain."""
     xr.Dataset(coords={"lat": data.lat, "lon": data.lon}).to_netcdf(folder / f"{name}_like.nc")
     fine = [n for n in data.data_vars if data[n].dims == ("lat_fine", "lon_fine")]
@@ -53,6 +54,7 @@ def write_domain(data: xr.Dataset, folder: Path, name: str, years: int) -> None:
         "start": 2001,
         "end": 2001 + years,
         "step": "year",
+        "options": options,
     }
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
 

@@ -92,25 +92,29 @@ def expected(inputs) -> xr.Dataset:
     return xr.concat(years, "year")
 
 
-def test_maps_and_states_are_those_of_python(programs, inputs, expected):
-    text = run(programs / "model", "run.yaml", "states.bin", "maps.bin", folder=inputs)
+@pytest.fixture(scope="module")
+def printed(programs, inputs) -> str:
+    """What the model says of its 20 years."""
+    return run(programs / "model", "run.yaml", "states.bin", "maps.bin", folder=inputs)
+
+
+def test_maps_and_states_are_those_of_python(printed, inputs, expected):
     cells, pixels = expected.states.shape[1:], expected.cover.shape[1:]
     year = np.dtype([("states", "f4", cells), ("cover", "i4", pixels)])
     made = np.fromfile(inputs / "maps.bin", year)
     assert len(made) == 20
     np.testing.assert_array_equal(made["states"], expected.states.values)
     np.testing.assert_array_equal(made["cover"], expected.cover.values)
-    assert "start-up" in text
-    assert "a step" in text
-    assert text.endswith("finalised\n")
+    assert "start-up" in printed
+    assert "a step" in printed
+    assert printed.endswith("finalised\n")
 
 
-def test_maps_are_neither_transposed_nor_upside_down(programs, inputs, expected):
-    text = run(programs / "model", "run.yaml", "states.bin", "again.bin", folder=inputs)
+def test_maps_are_neither_transposed_nor_upside_down(printed, expected):
     last = expected.cover.isel(year=-1)
     for other in (last[::-1], last[:, ::-1], last[::-1, ::-1]):
         assert (other.values == last.values).mean() < 0.7
-    places = re.findall(r"class at (\S+) E (\S+) N: (\d+)", text)
+    places = re.findall(r"class at (\S+) E (\S+) N: (\d+)", printed)
     assert len({place[2] for place in places}) == 3
     for east, north, found in places:
         there = last.sel(lon_fine=float(east), lat_fine=float(north), method="nearest")
@@ -119,7 +123,7 @@ def test_maps_are_neither_transposed_nor_upside_down(programs, inputs, expected)
 
 def test_errors_are_codes_with_messages(programs, inputs):
     """The program itself compares each code with the expected one, and goes on."""
-    text = run(programs / "errors", "run.yaml", "states.bin", folder=inputs)
+    text = run(programs / "errors", "errors.yaml", "states.bin", folder=inputs)
     for message in (
         "no run file        1  settings='absent.yaml' cannot be read",
         "unknown field      1  no input 'primv', expected one of urban, c3ann",
