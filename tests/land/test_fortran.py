@@ -152,6 +152,20 @@ def test_a_python_that_is_not_there_is_an_error(programs, inputs):
     assert "error 5: there is no Python at /absent/python; set the environment" in text
 
 
+def find_block(page: Path, language: str) -> str:
+    found = re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.S)
+    return next(block for block in found if "program model" in block or "main(" in block)
+
+
+def test_the_programs_on_the_pages_compile(programs, tmp_path):
+    page = EXAMPLE.parents[1] / "docs" / "coupling.md"
+    (tmp_path / "page.f90").write_text(find_block(page, "fortran"))
+    (tmp_path / "page.c").write_text(find_block(EXAMPLE / "README.md", "c"))
+    checks = ("-fsyntax-only", "-Wall", "-Werror")
+    run("gfortran", *checks, f"-I{programs}", "page.f90", folder=tmp_path)
+    run("gcc", *checks, f"-I{EXAMPLE}", "page.c", folder=tmp_path)
+
+
 def run_halves(programs: Path, inputs: Path, name: str, status: int = 0) -> str:
     if shutil.which("mpirun") is None or not (programs / "halves").exists():
         pytest.skip("there is no MPI for Fortran with mpirun")
