@@ -21,10 +21,9 @@ HALO = 16  # degrees; the emulator's window
 WEST, EAST = -60, -20
 
 
-def make_inputs(folder: Path) -> None:
+def make_inputs(planet: xr.Dataset, folder: Path) -> None:
     """Write the region as a whole, and its two halves, with a halo and with one too thin."""
     folder.mkdir(parents=True, exist_ok=True)
-    planet = xai4land.sample("land", years=[2000])
     write_domain(cut(planet, NORTH, SOUTH), folder, "run", YEARS)
     write_domain(cut(planet, NORTH, SOUTH), folder, "errors", YEARS, probabilities=True)
     for name, halo in (("half", HALO), ("thin", 4)):
@@ -60,4 +59,4 @@ def write_domain(data: xr.Dataset, folder: Path, name: str, years: int, **option
 
 
 if __name__ == "__main__":
-    make_inputs(Path(sys.argv[1]))
+    make_inputs(xai4land.sample("land", years=[2000]), Path(sys.argv[1]))

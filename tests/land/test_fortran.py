@@ -61,9 +61,14 @@ def programs(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory) -> Path:
+def world() -> xr.Dataset:
+    return xai4land.sample("land", years=[2000])
+
+
+@pytest.fixture(scope="module")
+def inputs(world, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("inputs")
-    runpy.run_path(str(EXAMPLE / "make_inputs.py"))["make_inputs"](folder)
+    runpy.run_path(str(EXAMPLE / "make_inputs.py"))["make_inputs"](world, folder)
     return folder
 
 
@@ -75,12 +80,12 @@ def clear_forest(states: xr.Dataset) -> xr.Dataset:
 
 
 @pytest.fixture(scope="module")
-def expected(inputs) -> xr.Dataset:
+def expected(world, inputs) -> xr.Dataset:
     """The years of Python's own stepper."""
     run_file = RunFile.read(inputs / "run.yaml")
     stepper = run_file.make_stepper()
-    planet = xai4land.sample("land", years=[2000]).isel(time=0, drop=True)
-    states = planet[[*stepper.inputs]].sel(lat=slice(70, 18), lon=slice(-60, -20))
+    states = world.isel(time=0, drop=True)[[*stepper.inputs]]
+    states = states.sel(lat=slice(70, 18), lon=slice(-60, -20))
     years = []
     for step in range(run_file.clock.steps):
         states = clear_forest(states)
@@ -170,6 +175,7 @@ def run_halves(programs: Path, inputs: Path, name: str, status: int = 0) -> str:
     if shutil.which("mpirun") is None or not (programs / "halves").exists():
         pytest.skip("there is no MPI for Fortran with mpirun")
     launcher = ["mpirun", "-n", 2, "--oversubscribe", "--timeout", SECONDS - 20]
+    launcher += ["--mca", "mpi_yield_when_idle", "1"]
     if os.geteuid() == 0:
         launcher.append("--allow-run-as-root")
     command = [*launcher, programs / "halves", name, "states.bin", f"maps_{name}"]
