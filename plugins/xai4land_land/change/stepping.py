@@ -156,7 +156,7 @@ class ChangeInputs(StepInputs):
         """Go on from the map that was made."""
         self.year = int(self._pending["year"][0])
         self._known |= self._pending
-        self._known["map"] = outputs[self.outputs.name]
+        self._known["map"] = outputs[self.outputs.name].copy()  # the model may change what it has
         self._pending = {}
 
     @property
