@@ -6,7 +6,10 @@ Its states follow from what it receives, so that a field of another step changes
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +38,15 @@ def define(settings: dict, run: yac.YAC):
     return fields
 
 
+def take(field) -> np.ndarray:
+    """Wait for a field without keeping a core busy; the emulator may need it."""
+    buffer = np.full((field.collection_size, field.size), np.nan)
+    values, _ = field.get(buffer, asyn=True)
+    while not field.test():
+        time.sleep(0.001)
+    return buffer if values is None else values
+
+
 def begin(cells: int) -> np.ndarray:
     states = np.random.default_rng(0).random((3, cells)) ** 2
     return states / states.sum(0)
@@ -56,10 +68,7 @@ def disturb(states: np.ndarray, failure: str) -> np.ndarray:
     elif failure == "error":
         raise ArithmeticError("the land model has lost its water")
     elif failure == "death":
-        sys.stderr.flush()
-        import os
-
-        os.kill(os.getpid(), 9)
+        os.kill(os.getpid(), signal.SIGKILL)
     return states
 
 
@@ -78,8 +87,7 @@ def main() -> None:
         if not settings["takes_first"]:
             fields["states"].put(sent)
         for name, values in got.items():
-            buffer = np.full((fields[name].collection_size, fields[name].size), np.nan)
-            values.append(fields[name].get(buffer)[0])
+            values.append(take(fields[name]))
         if settings["takes_first"]:
             fields["states"].put(sent)
         given.append(states)

@@ -1,4 +1,4 @@
-"""The emulator of a run coupled by YAC, whose steps are kept: ``yac_recorder.py run.yaml out.npz``."""
+"""The emulator of a run coupled by YAC, its steps kept: ``yac_recorder.py run.yaml out.npz``."""
 
 from __future__ import annotations
 
