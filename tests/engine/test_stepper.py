@@ -9,8 +9,8 @@ import cftime
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import random_emulator, small_card, small_world
 
+from conftest import random_emulator, small_card, small_world
 from xai4land import InputError
 from xai4land.coupling import Stepper
 from xai4land.coupling.dates import read_date

@@ -139,7 +139,7 @@ def split(climate):
 
 def start(leaves, climate, cover, **how):
     like = climate.isel(time=0, drop=True).rename(lat="lat_c", lon="lon_c")
-    like = like.assign({n: a for n, a in cover_fractions(cover, leaves.card.outputs).items()})
+    like = like.assign(cover_fractions(cover, leaves.card.outputs))
     return Stepper(leaves, like.isel(time=0, drop=True), **how)
 
 
@@ -188,3 +188,71 @@ def test_leaf_area_goes_on_from_a_checkpoint(leaves, climate, tmp_path):
     expected, made = one.step(steps[2], "2000-03"), two.step(steps[2], "2000-03")
     for name in expected:
         np.testing.assert_array_equal(made[name], expected[name])
+
+
+def small_region(step, rows, lat, lon):
+    """Return coordinates of a square region."""
+    return {
+        "lat": ("lat", lat - step * (np.arange(rows) + 0.5), {"units": "degrees_north"}),
+        "lon": ("lon", lon + step * (np.arange(rows) + 0.5), {"units": "degrees_east"}),
+    }
+
+
+def test_the_bundled_emulator_of_change_steps(tmp_path):
+    emulator = xai4land.load_emulator("change-landcover")
+    assert emulator.couplings == ("Stepper", "BMI")
+    rng = np.random.default_rng(0)
+    names = ["urban", "crop", "pasture", "forest", "nonforest", "other", "water"]
+    shares = rng.dirichlet(np.ones(7), (2, 4, 4)).astype("f4")
+    shares[1] = 0.95 * shares[0] + 0.05 * shares[1]
+    states = xr.Dataset(
+        {
+            name: (("time", "lat", "lon"), shares[..., k], {"units": "1"})
+            for k, name in enumerate(names)
+        },
+        small_region(0.25, 4, 46.0, 7.0)
+        | {"time": np.array(["2014-07-01", "2015-07-01"], "M8[s]")},
+    ).assign_coords(time=np.array(["2014-07-01", "2015-07-01"], "M8[s]"))
+    classes = emulator.card.outputs.classes
+    codes = rng.choice([c.value for c in classes], (360, 360)).astype("u1")
+    flags = {
+        "flag_values": np.array([c.value for c in classes], "u1"),
+        "flag_meanings": " ".join(c.name for c in classes),
+    }
+    prior = xr.DataArray(codes, small_region(1 / 360, 360, 46.0, 7.0), ("lat", "lon"), attrs=flags)
+    prior = prior.assign_coords(time=np.datetime64("2014-07-01", "s")).rename("land_cover")
+    whole = states.ai4land.reconstruct(prior=prior, precision="float32", chunks=-1).compute()
+    stepper = Stepper(emulator, states, prior=prior)
+    for step in range(2):
+        equal(stepper.step(fields_of(stepper, states, step), 2014 + step), whole, step)
+
+
+def test_the_bundled_emulator_of_leaf_area_steps():
+    emulator = xai4land.load_emulator("leaf-area")
+    assert emulator.couplings == ("Stepper", "BMI")
+    climate = make_climate(years=(1999, 2000), rain=False)
+    rng = np.random.default_rng(0)
+    names = [*emulator.card.outputs.coarse_inputs, "water"]
+    shares = rng.dirichlet(np.ones(len(names)), (40, 40)).astype("f4")
+    cover = xr.Dataset(
+        {n: (("lat", "lon"), shares[..., k], {"units": "1"}) for k, n in enumerate(names)},
+        small_region(0.01, 40, 10.0, 10.0),
+    )
+    height = rng.uniform(0, 900, (40, 40)).astype("f4")
+    static = xr.Dataset({"elevation": (("lat", "lon"), height, {"units": "m"})}, cover.coords)
+    whole = cover.ai4land.leaf_area(
+        climate, static=static, precision="float32", chunks=-1, target=cover
+    ).compute()
+    like = climate.isel(time=0, drop=True).rename(lat="lat_c", lon="lon_c").merge(cover)
+    past = climate.isel(time=slice(0, 11)).rename(lat="lat_c", lon="lon_c")
+    stepper = Stepper(emulator, like, static=static, target=cover, history=past)
+    given = {name: cover[name].values for name in names[:-1]}
+    for step in range(2):
+        fields = given | {"tas": climate.tas.values[11 + step]}
+        equal(stepper.step(fields, climate.time.values[11 + step]), whole, step)
+
+
+def test_cards_say_how_emulators_couple():
+    assert xai4land.load_emulator("sample-landcover").couplings == ("Stepper", "BMI", "ONNX")
+    assert xai4land.load_emulator("seasonal").couplings == ()
+    assert "inside models" in repr(xai4land.load_emulator("leaf-area"))

@@ -17,7 +17,7 @@ from xai4land.emulator.inputs import Bound
 from xai4land.emulator.outputs import PRIOR_SUFFIX
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid, target_grid
-from xai4land_land.change.demand import correct_states, prior_fractions
+from xai4land_land.change.demand import CLIPPED, correct_states, prior_fractions
 from xai4land_land.change.prior import encode_prior, find_years, put_on_target
 from xai4land_land.change.rollout import (
     STEP_YEARS,
@@ -78,7 +78,7 @@ class ChangeInputs(StepInputs):
         """Return the states of a step, and what else of it the emulator reads."""
         fields = {}
         for spec in self.setup.card.of_role("dynamic"):
-            if spec.name == STEP_YEARS or spec.name.endswith(PRIOR_SUFFIX):
+            if spec.name in (STEP_YEARS, CLIPPED) or spec.name.endswith(PRIOR_SUFFIX):
                 continue
             grid = self.setup.find_grid(spec.name)
             fields[spec.name] = StepField.of(spec, grid)
@@ -184,7 +184,7 @@ class ChangeInputs(StepInputs):
             outputs=self.outputs,
             level=self.level,
         )
-        demanded = {f"now.{name}": made[..., k] for k, name in enumerate(names)}
+        demanded = {f"now.{name}": made[..., k] for k, name in enumerate([*names, CLIPPED])}
         others = {f"now.{n}": np.array(v) for n, v in fields.items() if n not in names}
         kept = {"first": first, "states": states, "year": np.array([year])}
         return kept | demanded | others
