@@ -19,23 +19,28 @@ STATES = ("wood", "field", "town")
 
 
 def define(settings: dict, run: yac.YAC):
-    """Define the grid and the fields; return these."""
+    """Define the grid and the fields; return these by name, those that go and those that come."""
     rows, columns = settings["grid"]
+    west, south, east, north = settings["region"]
     component = run.def_comp("land")
     run.def_datetime(*settings["dates"])
-    lat = np.deg2rad(np.linspace(-90, 90, rows + 1))
-    lon = np.deg2rad(np.linspace(0, 360, columns + 1))
-    grid = yac.Reg2dGrid("land_grid", lon[:-1], lat, cyclic=[True, False])
+    lat = np.deg2rad(np.linspace(south, north, rows + 1))
+    lon = np.deg2rad(np.linspace(west, east, columns + 1))
+    around = east - west == 360
+    grid = yac.Reg2dGrid("land_grid", lon[:-1] if around else lon, lat, cyclic=[around, False])
     centres = (lon[1:] + lon[:-1]) / 2, (lat[1:] + lat[:-1]) / 2
     points = grid.def_points(yac.Location.CELL, *centres)
     unit = yac.TimeUnit.ISO_FORMAT
-    fields = {
-        name: yac.Field.create(name, component, points, size, settings["step"], unit)
-        for name, size in (("states", 3), ("cover", 1), ("areas", 3))
-    }
+    gives, takes = (
+        {
+            name: yac.Field.create(name, component, points, size, settings["step"], unit)
+            for name, size in settings[way].items()
+        }
+        for way in ("gives", "takes")
+    )
     run.sync_def()
     run.enddef()
-    return fields
+    return gives, takes
 
 
 def take(field) -> np.ndarray:
@@ -74,26 +79,34 @@ def disturb(states: np.ndarray, failure: str) -> np.ndarray:
 
 def main() -> None:
     settings = json.loads(Path(sys.argv[1]).read_text())
+    prescribed = np.load(settings["prescribed"]) if settings["prescribed"] else {}
     yac.def_calendar(yac.Calendar[settings["calendar"]])
     run = yac.YAC()
-    fields = define(settings, run)
-    states = begin(fields["states"].size)
-    given, got = [], {"cover": [], "areas": []}
+    gives, takes = define(settings, run)
+    given: dict[str, list] = {name: [] for name in gives}
+    got: dict[str, list] = {name: [] for name in takes}
+    states = None if prescribed else begin(gives["states"].size)
     for step in range(settings["steps"]):
         fails = step == settings.get("fails_at")
         if fails and settings["failure"] == "stop":
             break
-        sent = disturb(states, settings["failure"]) if fails else states
         if not settings["takes_first"]:
-            fields["states"].put(sent)
-        for name, values in got.items():
-            values.append(take(fields[name]))
+            give(gives, states, prescribed, step, settings["failure"] if fails else "", given)
+        for name, field in takes.items():
+            got[name].append(take(field))
         if settings["takes_first"]:
-            fields["states"].put(sent)
-        given.append(states)
-        states = update(states, got["areas"][-1], step)
-    np.savez(settings["out"], given=given, **got)
+            give(gives, states, prescribed, step, settings["failure"] if fails else "", given)
+        if not prescribed:
+            states = update(states, got["areas"][-1], step)
+    np.savez(settings["out"], **given, **got)
     run.cleanup()
+
+
+def give(gives, states, prescribed, step, failure, given) -> None:
+    for name, field in gives.items():
+        values = prescribed[name][step] if prescribed else states
+        given[name].append(values)
+        field.put(disturb(values, failure))
 
 
 main()

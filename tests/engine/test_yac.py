@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,43 +22,27 @@ from xai4land.coupling.yac_ports import Vertices, list_inputs, list_outputs
 from xai4land.coupling.yac_settings import YacRunFile, name_calendar
 from xai4land.grids.axis import Axis
 from xai4land.grids.grid import Grid
+from yac_runs import (
+    LIMIT,
+    areas,
+    conserve,
+    couple,
+    edges,
+    long,
+    run,
+    with_yac,
+    words_of,
+    write_couplings,
+)
 
 STATES = ("wood", "field", "town")
 UNITS = {"P1Y": "year", "P1M": "month", "P1D": "day"}
-SCRIPTS = Path(__file__).parents[1]
 LAND = (32, 48)
 """Rows and columns of the land model, whose centres lie on no border between two pixels."""
-CELLS = (18, 36)
-LIMIT = 120
-"""Seconds after which a job is ended and its test fails."""
-ABSENT = [
-    n for n, there in (("yac", find_spec("yac")), ("mpirun", shutil.which("mpirun"))) if not there
-]
-with_yac = pytest.mark.skipif(bool(ABSENT), reason=f"there is no {' and no '.join(ABSENT)}")
-long = pytest.mark.skipif("XAI4LAND_LONG" not in os.environ, reason="for make long")
-
-
-def couple(source, target, field, method, **more):
-    """Return an entry of YAC's list of couplings."""
-    (a, on), (b, to) = source, target
-    return {
-        "source": {"component": a, "grid": on},
-        "target": {"component": b, "grid": to},
-        "field": field,
-        "coupling_period": "P1Y",
-        "interpolation": [method],
-        **more,
-    }
-
-
+LAND_EDGES, CELL_EDGES = edges((0, -90, 360, 90), LAND), edges((-180, -90, 180, 90), (18, 36))
 LAND_GRID = ("land", "land_grid")
 ON_CELLS, ON_PIXELS = ("emulator", "emulator_cells"), ("emulator", "emulator_pixels")
 NEAREST = {"nnn": {"n": 1}}
-
-
-def write_couplings(path, *couples):
-    content = {"timestep_unit": "ISO_format", "coupling": list(couples)}
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
 @pytest.fixture
@@ -109,6 +89,10 @@ def job(tmp_path):
             "calendar": "YEAR_OF_365_DAYS",
             "step": "P1Y",
             "steps": 20,
+            "region": [0, -90, 360, 90],
+            "gives": {"states": 3},
+            "takes": {"cover": 1, "areas": 3},
+            "prescribed": "",
             "takes_first": False,
             "failure": "",
             "out": str(tmp_path / "land.npz"),
@@ -117,49 +101,6 @@ def job(tmp_path):
         return tmp_path
 
     return write
-
-
-def run(folder, recorded=False):
-    """Run both components; return what mpirun returned."""
-    land = [SCRIPTS / "yac_land.py", folder / "land.json"]
-    emulator = ["-m", "xai4land.coupling.yac", folder / "run.yaml"]
-    if recorded:
-        emulator = [SCRIPTS / "yac_recorder.py", folder / "run.yaml", folder / "emulator.npz"]
-    # A process that waits in MPI leaves its core to others.
-    how = ["--allow-run-as-root", "--oversubscribe", "--mca", "mpi_yield_when_idle", "1"]
-    parts = ["-n", "1", sys.executable, *land, ":", "-n", "1", sys.executable, *emulator]
-    return subprocess.run(
-        ["mpirun", *how, *map(str, parts)],
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-
-
-def share(source, target, period=None):
-    """Return the part of each target interval that each source interval covers."""
-    low = np.maximum(source[:-1, None], target[None, :-1])
-    length = (np.minimum(source[1:, None], target[None, 1:]) - low).clip(0)
-    if period:
-        return share(source, target) + sum(share(source + s, target) for s in (-period, period))
-    return length / np.diff(target)
-
-
-def conserve(values, source, target, west):
-    """Remap layers (rows from the south) between global grids by the areas that cells share."""
-    sines = [np.sin(np.deg2rad(np.linspace(-90, 90, rows + 1))) for rows, _ in (source, target)]
-    edges = [
-        w + np.linspace(0, 360, n + 1) for w, (_, n) in zip(west, (source, target), strict=True)
-    ]
-    layers = values.reshape(*values.shape[:-2], *source) if values.ndim > 2 else values
-    return np.einsum("...ij,ir,jc->...rc", layers, share(*sines), share(*edges, period=360))
-
-
-def areas(rows, columns):
-    """Return the areas of the cells of a global grid as parts of the sphere."""
-    sines = np.sin(np.deg2rad(np.linspace(-90, 90, rows + 1)))
-    return np.repeat(np.diff(sines)[:, None] / 2 / columns, columns, 1)
 
 
 def fractions_of(maps):
@@ -179,23 +120,26 @@ def nearest(maps):
 def check_exchange(folder, lag=0, first=None):
     """Check what went between both models against remapping done here; return the maps."""
     land, emulator = np.load(folder / "land.npz"), np.load(folder / "emulator.npz")
-    given = land["given"].reshape(-1, 3, *LAND)
+    given = land["states"].reshape(-1, 3, *LAND)
     received = np.stack([emulator[name] for name in STATES], 1)[..., ::-1, :]
-    expected = conserve(given, LAND, CELLS, (0, -180))
-    np.testing.assert_allclose(received, expected, rtol=0, atol=1e-12)
-    whole = np.einsum("tkrc,rc->tk", given, areas(*LAND))
-    kept = np.einsum("tkrc,rc->tk", received, areas(*CELLS))
-    np.testing.assert_allclose(kept, whole, rtol=1e-12)
+    np.testing.assert_allclose(
+        received, conserve(given, LAND_EDGES, CELL_EDGES), rtol=0, atol=1e-12
+    )
+    check_areas(given, LAND_EDGES, received, CELL_EDGES, 1e-12)
 
     maps = emulator["land_cover"]
     made = maps if not lag else np.concatenate([first[None], maps[:-1]])
-    back = land["areas"].reshape(-1, 3, *LAND)
-    fractions = fractions_of(made)
-    np.testing.assert_allclose(back, conserve(fractions, CELLS, LAND, (-180, 0)), rtol=0, atol=1e-7)
-    whole = np.einsum("tkrc,rc->tk", fractions, areas(*CELLS))
-    np.testing.assert_allclose(np.einsum("tkrc,rc->tk", back, areas(*LAND)), whole, rtol=1e-6)
+    back, fractions = land["areas"].reshape(-1, 3, *LAND), fractions_of(made)
+    np.testing.assert_allclose(back, conserve(fractions, CELL_EDGES, LAND_EDGES), rtol=0, atol=1e-7)
+    check_areas(fractions, CELL_EDGES, back, LAND_EDGES, 1e-6)
     np.testing.assert_array_equal(land["cover"].reshape(-1, *LAND), nearest(made))
     return maps
+
+
+def check_areas(one, on, two, to, tolerance):
+    """Check that fields on two grids cover the same area."""
+    first, second = (np.einsum("tkrc,rc->tk", v, areas(g)) for v, g in ((one, on), (two, to)))
+    np.testing.assert_allclose(first, second, rtol=tolerance)
 
 
 def replay(folder):
@@ -269,7 +213,7 @@ def test_an_error_on_either_side_ends_the_run_and_leaves_the_checkpoint(job, fai
     done = run(folder)
     assert done.returncode != 0
     for words in FAILURES[failure]:
-        assert words in " ".join((done.stdout + done.stderr).split())
+        assert words in words_of(done)
     assert (folder / "state.safetensors").read_bytes() == before
     assert not list(folder.glob("*.draft*"))
 
@@ -296,7 +240,7 @@ def test_runs_that_cannot_be_served_end_before_the_first_step(job, misfit):
     land, coupling, words = MISFITS[misfit]
     done = run(job(land=land, coupling=coupling))
     assert done.returncode != 0
-    assert words in " ".join((done.stdout + done.stderr).split())
+    assert words in words_of(done)
 
 
 CALENDAR = """

@@ -106,11 +106,9 @@ class YacComponent:
         arrived = {}
         for port in self.inputs:
             field = self._fields[port.field]
-            self._check_date(field, port, date)
+            self._check_exchange(field, port, date)
             buffer = np.full((port.size, int(field.size)), np.nan)
-            values, action = field.get(buffer, asyn=True)
-            self._check_action(action, port, date)
-            arrived[port.field] = values
+            arrived[port.field], _ = field.get(buffer, asyn=True)
         made: dict[str, np.ndarray] = {}
         for port in self.inputs:
             self._wait(port, date, "comes")
@@ -128,9 +126,8 @@ class YacComponent:
         for port in self.outputs:
             field = self._fields[port.field]
             self._wait(port, date, "given before is taken")
-            self._check_date(field, port, date)
-            values, known = port.pack(outputs)
-            self._check_action(field.put(values, known), port, date)
+            self._check_exchange(field, port, date)
+            field.put(*port.pack(outputs))
 
     def finish(self) -> None:
         """Wait until all that was given is taken, and leave the coupled run."""
@@ -203,20 +200,18 @@ class YacComponent:
     def _name_grid(self, grid: Grid) -> str:
         return f"{self.settings.grid}_{'pixels' if grid == self._pixels else 'cells'}"
 
-    def _check_date(self, field: Any, port: Port, date: Date) -> None:
-        """Refuse a drift of YAC's dates from ours."""
-        if read_date(field.datetime) != date:
-            raise CouplingError(
-                f"YAC exchanges field {port.field!r} at {field.datetime}, the emulator at {date}; "
-                "leave lags out of the couplings of its fields"
-            )
-
-    def _check_action(self, action: Any, port: Port, date: Date) -> None:
-        actions = self._yac.Action
+    def _check_exchange(self, field: Any, port: Port, date: Date) -> None:
+        """Refuse an exchange that YAC would leave out, or make at another date."""
+        action, actions = field.action, self._yac.Action
         if action == actions.OUT_OF_BOUND:
             raise CouplingError(
                 f"the coupled run ended at {self._run.end_datetime}, and the emulator is at "
                 f"{date}; give both the same end"
+            )
+        if read_date(field.datetime) != date:
+            raise CouplingError(
+                f"YAC exchanges field {port.field!r} at {field.datetime}, the emulator at {date}; "
+                "leave lags out of the couplings of its fields"
             )
         if action not in (actions.COUPLING, actions.GET_FOR_RESTART, actions.PUT_FOR_RESTART):
             raise CouplingError(
