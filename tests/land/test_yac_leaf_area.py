@@ -45,9 +45,7 @@ def folder(tmp_path):
     np.savez(
         tmp_path / "prescribed.npz",
         climate=np.stack([tas, rng.gamma(2, 2e-5, tas.shape)], 1),
-        shares=rng.dirichlet(np.ones(len(shares) + 1), (MONTHS, months[2]))[..., :-1].swapaxes(
-            1, 2
-        ),
+        shares=rng.dirichlet(np.ones(len(shares) + 1), tas.shape)[..., :-1].swapaxes(1, 2),
     )
     settings = {
         "emulator": "leaves.safetensors",
