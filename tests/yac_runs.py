@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,7 +14,15 @@ import numpy as np
 import pytest
 import yaml
 
+from conftest import random_emulator, small_card, small_world
+
 SCRIPTS = Path(__file__).parent
+STATES = ("wood", "field", "town")
+LAND = (32, 48)
+"""Rows and columns of the land model, whose centres lie on no border between two pixels."""
+LAND_GRID = ("land", "land_grid")
+ON_CELLS, ON_PIXELS = ("emulator", "emulator_cells"), ("emulator", "emulator_pixels")
+NEAREST = {"nnn": {"n": 1}}
 LIMIT = 120
 """Seconds after which a job is ended and its test fails."""
 
@@ -48,6 +57,59 @@ def write_couplings(path, *couples):
     """Write YAC's file; the unit of time must come first."""
     content = {"timestep_unit": "ISO_format", "coupling": list(couples)}
     path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def write_job(tmp_path, land=(), coupling=(), couples=None, **changes):
+    """Write the files of a run of 20 years, with some settings changed; return their folder."""
+    world = small_world(times=1).isel(time=0, drop=True)
+    world[[*STATES, "height", "zone"]].to_netcdf(tmp_path / "world.nc")
+    random_emulator(small_card()).save(tmp_path / "small.safetensors")
+    part = {
+        "component": "emulator",
+        "grid": "emulator",
+        "couplings": "couplings.yaml",
+        "inputs": {"states": list(STATES)},
+        "outputs": {"cover": "land_cover", "areas": "cell_fractions"},
+        "timeout": 60,
+    }
+    settings = {
+        "emulator": "small.safetensors",
+        "like": "world.nc",
+        "static": "world.nc",
+        "start": 1850,
+        "end": 1870,
+        "calendar": "365_day",
+        "checkpoint": "state.safetensors",
+        "yac": {**part, **dict(coupling)},
+    }
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump({**settings, **changes}, sort_keys=False))
+    write_couplings(
+        tmp_path / "couplings.yaml",
+        *(
+            couples
+            or (
+                couple(LAND_GRID, ON_CELLS, "states", "conservative"),
+                couple(ON_CELLS, LAND_GRID, "areas", "conservative"),
+                couple(ON_PIXELS, LAND_GRID, "cover", NEAREST),
+            )
+        ),
+    )
+    model = {
+        "grid": LAND,
+        "dates": ["1850-01-01T00:00:00", "1870-01-01T00:00:00"],
+        "calendar": "YEAR_OF_365_DAYS",
+        "step": "P1Y",
+        "steps": 20,
+        "region": [0, -90, 360, 90],
+        "gives": {"states": 3},
+        "takes": {"cover": 1, "areas": 3},
+        "prescribed": "",
+        "takes_first": False,
+        "failure": "",
+        "out": str(tmp_path / "land.npz"),
+    }
+    (tmp_path / "land.json").write_text(json.dumps({**model, **dict(land)}))
+    return tmp_path
 
 
 def run(folder, recorded=False):
@@ -102,3 +164,9 @@ def areas(grid):
     """Return the areas of the cells of a grid as parts of the sphere."""
     lat, lon = grid
     return np.outer(np.diff(np.sin(np.deg2rad(lat))) / 2, np.diff(lon) / 360)
+
+
+def fractions_of(maps):
+    """Return fractions of three classes in coarse cells of 4 x 4 pixels, rows from the south."""
+    blocks = maps.reshape(-1, 18, 4, 36, 4)[:, ::-1]
+    return np.stack([(blocks == code).mean((2, 4)) for code in range(3)], 1)

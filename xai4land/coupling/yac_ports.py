@@ -125,9 +125,10 @@ class Vertices:
         Examples
         --------
         >>> from xai4land.grids.grid import global_grid
-        >>> made = Vertices.of(global_grid(90.0))
-        >>> np.rad2deg(made.lat).tolist(), np.rad2deg(made.lon).tolist(), made.cyclic
-        ([-90.0, 0.0, 90.0], [-180.0, -90.0, 0.0, 90.0], True)
+        >>> made = Vertices.of(global_grid(60.0))
+        >>> lat, lon = (np.rad2deg(edges).round().tolist() for edges in (made.lat, made.lon))
+        >>> lat, lon, made.cyclic
+        ([-90.0, -30.0, 30.0, 90.0], [-180.0, -120.0, -60.0, 0.0, 60.0, 120.0], True)
         """
         known = like if like is not None and set(grid.names) <= set(like.variables) else None
         rows, columns = cell_edges(grid, known)

@@ -53,7 +53,8 @@ class YacSettings:
     at_end : bool
         Whether fields are exchanged at the end date, too, as some components do for a restart.
     timeout : float
-        Seconds after which a component that neither gives nor takes a field ends the run.
+        Seconds that other components may take for a field, for their definitions, and to end
+        after this one; then the run is ended.
     """
 
     component: str = "xai4land"
