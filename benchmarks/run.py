@@ -35,6 +35,7 @@ TABLES = (
     "seasonal",
     "verification",
     "training",
+    "coupling",
     "gpu",
 )
 PACKAGES = (

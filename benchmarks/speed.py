@@ -69,8 +69,8 @@ def _windows(world: World, card: Card, folder: Path) -> int:
     """Count the windows of the lattice that the region touches."""
     grid = Grid.of(world.open(folder)["height"])
     (top, left), (height, width) = grid.lattice_origin, grid.shape
-    touching = Windows(grid.lattice_shape, card.window).touching
-    return len(touching((top, top + height), (left, left + width)))
+    windows = Windows(grid.lattice_shape, card.window)
+    return len(windows.find_corners((top, top + height), (left, left + width)))
 
 
 def _rivals(folder: Path, world: World, card: Card) -> dict[str, partial[Cost]]:

@@ -1,8 +1,9 @@
 """Plugins, found through entry points.
 
-Seven groups are read: ``xai4land.accessors`` (name of the accessor -> class),
+Eight groups are read: ``xai4land.accessors`` (name of the accessor -> class),
 ``xai4land.architectures`` (name -> callable that builds a network),
 ``xai4land.kinds`` (name -> class of emulators with another kind of card),
+``xai4land.step_inputs`` (kind of outputs -> class that forms the inputs of a model's step),
 ``xai4land.emulators`` (any name -> mapping from emulator names to files),
 ``xai4land.catalogs`` (name -> path of a catalog's JSON, or a callable that returns it),
 ``xai4land.commands`` (any name -> list of click commands) and ``xai4land.demos`` (any name ->
@@ -28,7 +29,16 @@ __all__ = ["emulator_files", "load", "names", "plugins", "register_accessors"]
 
 logger = logging.getLogger(__name__)
 
-GROUPS = ("accessors", "architectures", "kinds", "emulators", "catalogs", "commands", "demos")
+GROUPS = (
+    "accessors",
+    "architectures",
+    "kinds",
+    "step_inputs",
+    "emulators",
+    "catalogs",
+    "commands",
+    "demos",
+)
 
 
 @dataclass(frozen=True)

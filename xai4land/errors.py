@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 __all__ = [
+    "CouplingError",
     "DownloadError",
     "EmulatorError",
     "EmulatorFileError",
@@ -69,6 +70,10 @@ class EmulatorFileError(Xai4landError, ValueError):
 
 class EmulatorError(Xai4landError, ArithmeticError):
     """A network whose output is not finite."""
+
+
+class CouplingError(Xai4landError, RuntimeError):
+    """A coupled run that cannot go on, or a file of its state that cannot be read."""
 
 
 class PluginError(Xai4landError, ImportError):

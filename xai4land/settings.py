@@ -33,7 +33,7 @@ def resolve_settings(
         A frozen dataclass whose fields all have a default. Types and bounds are those of its
         annotations, as ``Annotated[int, pydantic.Field(gt=0)]``.
     settings : kind, mapping, path-like or None
-        An instance, a dictionary, or the path of a JSON or TOML file; None for the defaults.
+        An instance, a dictionary, or the path of a JSON, TOML or YAML file; None for the defaults.
     changes : mapping, optional
         Single settings by name; they override those of ``settings``.
     parameters : iterable of str
@@ -90,23 +90,32 @@ def _as_dict(
         return read_settings(Path(settings))
     raise InputError(
         f"settings={settings!r}, expected {kind.__name__}(...), a dictionary, or the path of a "
-        "JSON or TOML file"
+        "JSON, TOML or YAML file"
     )
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """Return the names and values that a JSON or TOML file holds.
+    """Return the names and values that a JSON, TOML or YAML file holds.
 
     Raises
     ------
     InputError
     """
-    readers = {".json": json.loads, ".toml": tomllib.loads}
+    import yaml
+
+    readers = {
+        ".json": json.loads,
+        ".toml": tomllib.loads,
+        ".yaml": yaml.safe_load,
+        ".yml": yaml.safe_load,
+    }
     if path.suffix not in readers:
-        raise InputError(f"settings={str(path)!r}, expected a file that ends in .json or .toml")
+        raise InputError(
+            f"settings={str(path)!r}, expected a file that ends in .json, .toml or .yaml"
+        )
     try:
         values = readers[path.suffix](path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise InputError(f"settings={str(path)!r} cannot be read: {error}") from None
     if not isinstance(values, dict):
         raise InputError(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import xarray as xr
 
+from xai4land.emulator import ClassMap
 from xai4land_land.legends import HILDA
 
-__all__ = ["HILDA_STATES", "form_hilda_states"]
+__all__ = ["HILDA_STATES", "form_hilda_states", "form_own_states"]
 
 HILDA_STATES = {
     "urban": "urban",
@@ -76,3 +77,9 @@ def form_hilda_states(data: xr.Dataset, /) -> xr.Dataset:
         formed[state] = sum(parts[1:], start=parts[0]) if parts else 0 * formed["urban"]
         formed[state].attrs = {"standard_name": "area_fraction", "units": "1"}
     return data.assign(formed)
+
+
+def form_own_states(data: xr.Dataset, outputs: ClassMap) -> xr.Dataset:
+    """Return data with the states of HILDA+'s legend, if an emulator reads these."""
+    own = set(outputs.states) == set(HILDA_STATES.values())
+    return form_hilda_states(data) if own else data

@@ -18,6 +18,7 @@ from xai4land_land.change.prior import encode_prior, find_years
 from xai4land_land.change.rollout import Years, pair_years, roll_out
 from xai4land_land.drawing import check_drawing, join_members
 from xai4land_land.exact_areas import check_exact_areas, describe_areas
+from xai4land_land.hilda import form_own_states
 from xai4land_land.truth import as_variable
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def reconstruct(
         rolled = [
             roll(
                 changing,
-                _form_states(data, outputs),
+                form_own_states(data, outputs),
                 prior,
                 static=static,
                 target=target,
@@ -248,7 +249,7 @@ def form_demand(
     """
     _, outputs = _choose_change_emulator(emulator, None)
     map_ = encode_prior(prior, outputs)
-    formed = _form_states(data, outputs)
+    formed = form_own_states(data, outputs)
     pairs, _ = pair_years(outputs, formed, map_, years, every, demand)
     return pairs[[*outputs.states, CLIPPED]]
 
@@ -282,14 +283,6 @@ def _choose_change_emulator(
             "prior=truth)"
         )
     return found, found.card.outputs
-
-
-def _form_states(data: xr.Dataset, outputs: Changes) -> xr.Dataset:
-    """Return data with the states of HILDA+'s legend, if the emulator reads these."""
-    from xai4land_land.hilda import HILDA_STATES, form_hilda_states
-
-    own = set(outputs.states) == set(HILDA_STATES.values())
-    return form_hilda_states(data) if own else data
 
 
 def _choose(

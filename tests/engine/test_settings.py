@@ -20,14 +20,15 @@ class Settings:
     seed: int = 0
 
 
-@pytest.fixture(params=["class", "dictionary", "json", "toml", "path in words"])
+@pytest.fixture(params=["class", "dictionary", "json", "toml", "yaml", "path in words"])
 def given(request, tmp_path):
     if request.param == "class":
         return Settings(epochs=5)
     if request.param == "dictionary":
         return {"epochs": 5}
-    path = tmp_path / f"mine.{'toml' if request.param == 'toml' else 'json'}"
-    path.write_text("epochs = 5" if request.param == "toml" else json.dumps({"epochs": 5}))
+    texts = {"toml": "epochs = 5", "yaml": "epochs: 5"}
+    path = tmp_path / f"mine.{request.param if request.param in texts else 'json'}"
+    path.write_text(texts.get(request.param, json.dumps({"epochs": 5})))
     return str(path) if request.param == "path in words" else path
 
 
@@ -63,7 +64,7 @@ def test_an_instance_is_checked_too():
 @pytest.mark.parametrize(
     ("name", "text", "match"),
     [
-        ("mine.yaml", "epochs: 5", "ends in .json or .toml"),
+        ("mine.ini", "epochs: 5", "ends in .json, .toml or .yaml"),
         ("mine.json", "{epochs", "cannot be read: Expecting property name"),
         ("mine.json", "[1, 2]", "holds list, expected names and values"),
         ("mine.toml", "epochs", "cannot be read"),

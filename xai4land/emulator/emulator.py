@@ -17,6 +17,7 @@ from xai4land.display import format_html, format_text
 from xai4land.emulator.build import build, fold
 from xai4land.emulator.card import AnyCard, Card, MapCard
 from xai4land.emulator.file import pack, read_bytes, unpack, write_file
+from xai4land.emulator.outputs import Classes
 from xai4land.errors import EmulatorFileError
 
 if TYPE_CHECKING:
@@ -129,6 +130,11 @@ class AnyEmulator:
         return format_html(self._title, self._rows())
 
     @property
+    def couplings(self) -> tuple[str, ...]:
+        """Ways to run it inside of a model; see :mod:`xai4land.coupling`."""
+        return ()
+
+    @property
     def _title(self) -> str:
         return f"<{type(self).__name__} {self.card.name!r}>"
 
@@ -140,6 +146,7 @@ class AnyEmulator:
             ("network", f"{card.architecture.name}, {count:,} parameters"),
             ("gives", card.gives),
             *card.facts,
+            ("inside models", ", ".join(self.couplings)),
             ("learned from", str(card.training.get("data", ""))),
             *((f"{name}", str(value)) for name, value in card.metrics.items()),
             ("licence", card.licence),
@@ -194,6 +201,11 @@ class Emulator(AnyEmulator):
         from xai4land.emulator.inputs import bind
 
         bind(self.card, data, static, target)
+
+    @property
+    def couplings(self) -> tuple[str, ...]:
+        """Ways to run it inside of a model; see :mod:`xai4land.coupling`."""
+        return ("Stepper", "BMI", *(("ONNX",) if type(self.card.outputs) is Classes else ()))
 
     def export(self, path: str | os.PathLike[str], *, cells: int | None = None) -> dict[str, float]:
         """Write features, network and map of a window as ONNX.

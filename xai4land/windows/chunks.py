@@ -80,9 +80,13 @@ class Reader:
         self.chunking = Chunking(grid, data.chunks[-2:] if lazy else single)
 
     def read(self, box: Box, time: int, cache: ResultCache) -> np.ndarray:
-        """Return the values in a box, at a time step if they change with time."""
+        """Return the values in a box, at a time step if they change; not to be written to."""
         if not isinstance(self.data, da.Array):
             step = self.data[time] if self.timed else self.data
+            (top, bottom), (left, right) = box
+            if top >= 0 and left >= 0 and bottom <= step.shape[0] and right <= step.shape[1]:
+                view: np.ndarray = step[top:bottom, left:right]
+                return view
             return self.chunking.assemble(box, lambda _: step)
         return self.chunking.assemble(box, lambda index: self._read_chunk(index, time, cache))
 

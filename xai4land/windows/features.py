@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 
-from xai4land.emulator.card import ELEVATION, MapCard
+from xai4land.emulator.card import ELEVATION, Input, MapCard
 from xai4land.grids.grid import Grid
 from xai4land.typing import Floats, Ints
 from xai4land.windows.fields import Field, Stack
@@ -93,22 +93,38 @@ def make_features(
             codes |= {spec.name: nearest[k] for k, spec in enumerate(stack.specs)}
             continue
         values, weight = stack.interpolate(*pixels)
-        for k, spec in enumerate(stack.specs):
-            channel = card.slots[spec.name]
-            scaled = torch.sub(values[k], spec.offset)
-            if height is not None and spec.elevation_slope:
-                scaled.add_(height, alpha=spec.elevation_slope)
-            scaled.div_(spec.scale)
-            if weight is not None and spec.fill is not None:
-                filled = (spec.fill - spec.offset) / spec.scale
-                scaled.mul_(weight[k]).add_((1 - weight[k]) * filled)
-            continuous[channel] = scaled
-            if spec.fill is not None:
-                continuous[channel + 1] = 1.0 if weight is None else weight[k]
+        scaled = _scale(stack.specs, values, weight, height)
+        continuous[[card.slots[spec.name] for spec in stack.specs]] = scaled.to(dtype)
+        filled = [k for k, spec in enumerate(stack.specs) if spec.fill is not None]
+        flags = [card.slots[stack.specs[k].name] + 1 for k in filled]
+        continuous[flags] = 1.0 if weight is None else weight[filled].to(dtype)
     guess.fill_channels(continuous[guess_start:], guess_values, pixels)
     chosen = [codes[spec.name] for spec in card.coded]
     no_codes = torch.zeros((0, *pixels.shape), dtype=torch.long, device=device)
     return Features(continuous, torch.stack(chosen) if chosen else no_codes, guess_values)
+
+
+def _scale(
+    specs: Sequence[Input],
+    values: torch.Tensor,
+    weight: torch.Tensor | None,
+    height: torch.Tensor | None,
+) -> torch.Tensor:
+    """Return inputs on pixels, (inputs, rows, columns), as the network sees them."""
+    offset, scale = (
+        torch.tensor(numbers, dtype=values.dtype, device=values.device)[:, None, None]
+        for numbers in ([spec.offset for spec in specs], [spec.scale for spec in specs])
+    )
+    scaled = values - offset
+    for k, spec in enumerate(specs):
+        if height is not None and spec.elevation_slope:
+            scaled[k].add_(height, alpha=spec.elevation_slope)
+    scaled.div_(scale)
+    for k, spec in enumerate(specs):
+        if weight is not None and spec.fill is not None:
+            filled = (spec.fill - spec.offset) / spec.scale
+            scaled[k].mul_(weight[k]).add_((1 - weight[k]) * filled)
+    return scaled
 
 
 def _interpolate_elevation(

@@ -16,7 +16,7 @@ from xai4land.grids.grid import Grid
 from xai4land.typing import Booleans, Floats32, Ints
 from xai4land.units import convert_units
 
-__all__ = ["CLIPPED", "Demand", "demand_states", "prior_fractions"]
+__all__ = ["CLIPPED", "Demand", "correct_states", "demand_states", "prior_fractions"]
 
 Demand = Literal["change", "level"]
 CLIPPED = "demand_clipped"
@@ -87,7 +87,7 @@ def demand_states(
     years = states[time].dt.year
     before = {time: list(previous)}
     made: xr.DataArray = xr.apply_ufunc(
-        _correct,
+        correct_states,
         stacked,
         stacked.isel({time: start}, drop=True),
         stacked.isel(before).assign_coords({time: states[time]}),
@@ -100,11 +100,7 @@ def demand_states(
         dask="parallelized",
         output_dtypes=[np.float32],
         dask_gufunc_kwargs={"output_sizes": {"state": len(names) + 1}},
-        kwargs={
-            "names": names,
-            "members": _group_members(outputs),
-            "level": demand == "level",
-        },
+        kwargs={"outputs": outputs, "level": demand == "level"},
     ).transpose("state", time, *grid.names)
     found = {
         name: made.isel(state=k).assign_attrs(array.attrs)
@@ -161,7 +157,7 @@ def _group_members(outputs: ClassMap) -> list[list[int]]:
     return [[outputs.states.index(name) for name in group] for group in outputs.groups]
 
 
-def _correct(
+def correct_states(
     states: Floats32,
     first: Floats32,
     earlier: Floats32,
@@ -169,14 +165,34 @@ def _correct(
     years: Ints,
     earlier_years: Ints,
     *,
-    names: Sequence[str],
-    members: Sequence[Sequence[int]],
+    outputs: ClassMap,
     level: bool,
 ) -> Floats32:
-    """Correct states, (..., states), by what the prior map has of each group, (..., groups).
+    """Correct states by what the prior map has of each group of classes.
 
-    ``first`` are the states at the date of the map, ``earlier`` those of the step before.
+    Parameters
+    ----------
+    states, first, earlier : ndarray of float32, shape (..., states)
+        Of the step itself, of the date of the map, and of the step before.
+    own : ndarray of float32, shape (..., groups)
+        What the prior map has; see :func:`prior_fractions`.
+    years, earlier_years : ndarray of int
+        Of the step, and of the one before; their shapes broadcast to (...).
+    outputs : ClassMap
+    level : bool
+        Whether the states themselves are demanded.
+
+    Returns
+    -------
+    ndarray of float32, shape (..., states + 1)
+        The last one is the share of the cell that was clipped.
+
+    Raises
+    ------
+    InputError
+        If the states are no fractions, or jump.
     """
+    names, members = list(outputs.states), _group_members(outputs)
     _check_fractions(states, names)
     groups, start = _group(states, members), _group(first, members)
     _check_jump(groups, _group(earlier, members), years, earlier_years)

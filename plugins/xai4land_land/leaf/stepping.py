@@ -1,0 +1,175 @@
+"""Leaf area, made month by month inside of a model that gives climate and fractions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from xai4land.coupling import Setup, StepInputs
+from xai4land.coupling.dates import Date
+from xai4land.coupling.fields import StepField
+from xai4land.coupling.inputs import make_placeholder
+from xai4land.errors import InputError
+from xai4land.grids.grid import Grid
+from xai4land_land.class_steps import check_options
+from xai4land_land.leaf.climate import CLIMATE, compute_day_length, is_lag
+from xai4land_land.leaf.cover import cover_fractions
+from xai4land_land.leaf.emulator import LeafAreaCard
+from xai4land_land.leaf.inputs import CLIMATE_DIMS
+
+__all__ = ["LeafInputs"]
+
+DAY_LENGTHS = ("day_length", "day_length_change")
+
+
+class LeafInputs(StepInputs):
+    """Fractions of classes, climate with its months before, and day length, from each month.
+
+    Fractions may be given in the first step alone, and when they change; climate in every step.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        card = setup.card
+        assert isinstance(card, LeafAreaCard)
+        self.card, self.lags = card, card.outputs.lags
+        self.month: int | None = None
+        self._months: dict[str, np.ndarray] = {}
+        self._cover: dict[str, np.ndarray] = {}
+        self._pending: tuple[int, dict[str, np.ndarray], dict[str, np.ndarray]] | None = None
+        super().__init__(setup)
+        self._climate_grid = self.fields["tas"].grid
+
+    def check(self, setup: Setup) -> None:
+        """Refuse a prior map and options."""
+        super().check(setup)
+        check_options(setup, {})
+
+    def list_fields(self) -> dict[str, StepField]:
+        """Return temperature, what other climate the emulator reads, and fractions of classes."""
+        fields = {}
+        for name in self.card.climate:
+            standard, units = CLIMATE[name]
+            grid = self._find_climate_grid(name)
+            main = name == "tas"
+            fields[name] = StepField(name, units, grid, standard, needed=main, fillable=not main)
+        for name in self.card.outputs.coarse_inputs:
+            grid = self._find_cover_grid(name)
+            fields[name] = StepField(name, "1", grid, needed=False)
+        return fields
+
+    def _find_climate_grid(self, name: str) -> Grid:
+        like = self.setup.like
+        return self.setup.find_grid(name if name in like else "tas")
+
+    def _find_cover_grid(self, name: str) -> Grid:
+        like = self.setup.like
+        named = [n for n in (name, "land_cover", *self.card.outputs.coarse_inputs) if n in like]
+        return self.setup.find_grid(named[0] if named else name)
+
+    @property
+    def template(self) -> xr.Dataset:
+        """Inputs of the card that change."""
+        found = {}
+        for spec in self.card.of_role("dynamic"):
+            if spec.name in self.card.outputs.coarse_inputs:
+                found[spec.name] = make_placeholder(spec, self.fields[spec.name].grid)
+            elif is_lag(spec.name) or spec.name in DAY_LENGTHS:
+                grid = self.fields["tas"].grid
+                renamed = Grid(grid.lat, grid.lon, CLIMATE_DIMS)
+                found[spec.name] = make_placeholder(spec, renamed)
+        return xr.Dataset(found)
+
+    def prepare(self, data: xr.Dataset) -> xr.Dataset:
+        """Return a dataset with the fractions of a map, if it has one."""
+        leaves = self.card.outputs
+        there = any(name in data for name in (*leaves.coarse_inputs, *leaves.legend))
+        if not there and not any("flag_meanings" in v.attrs for v in data.data_vars.values()):
+            return data
+        return data.assign(cover_fractions(data, leaves))
+
+    def remember(self, fields: Mapping[str, np.ndarray], date: Date | None) -> None:
+        """Take a month of climate before the first step."""
+        self._pending = self._join(fields, date)
+        self.accept({})
+
+    def form(self, fields: Mapping[str, np.ndarray], date: Date | None) -> dict[str, np.ndarray]:
+        """Return climate of the last months, day length and fractions."""
+        self._pending = month, months, cover = self._join(fields, date)
+        problems = []
+        if (known := len(months["tas"])) < self.lags:
+            problems.append(
+                f"{known} months of climate are known, the step's included, expected {self.lags}; "
+                f"give the {self.lags - known} months before as history="
+            )
+        if absent := [name for name in self.card.outputs.coarse_inputs if name not in cover]:
+            problems.append(
+                f"no fractions {', '.join(absent)}; the first step must have those of all classes"
+            )
+        InputError.raise_if(problems)
+        values = dict(cover)
+        nothing = np.full(self._climate_grid.shape, np.nan, np.float32)
+        for name in self.card.climate:
+            series = months.get(name)
+            for lag in range(self.lags):
+                values[f"{name}_lag_{lag}"] = nothing if series is None else series[-1 - lag]
+        lat = self._climate_grid.lat.values
+        now, before = (compute_day_length(lat, np.array([month - k]))[0] for k in (0, 1))
+        for name, hours in zip(DAY_LENGTHS, (now, now - before), strict=True):
+            column = hours.astype(np.float32)[:, None]
+            values[name] = np.broadcast_to(column, self._climate_grid.shape)
+        wanted = {spec.name for spec in self.card.of_role("dynamic")}
+        return {name: value for name, value in values.items() if name in wanted}
+
+    def accept(self, outputs: Mapping[str, np.ndarray]) -> None:
+        """Go on from the month that was made."""
+        assert self._pending is not None
+        self.month, self._months, self._cover = self._pending
+        self._pending = None
+
+    @property
+    def state(self) -> dict[str, np.ndarray]:
+        """The last months of climate, the fractions, and the month."""
+        found = {f"months.{name}": values for name, values in self._months.items()}
+        found |= {f"cover.{name}": values for name, values in self._cover.items()}
+        return found if self.month is None else found | {"month": np.array([self.month])}
+
+    @state.setter
+    def state(self, values: Mapping[str, np.ndarray]) -> None:
+        parts: dict[str, dict[str, np.ndarray]] = {"months": {}, "cover": {}}
+        for name, array in values.items():
+            part, _, rest = name.partition(".")
+            if rest:
+                parts[part][rest] = array
+        self._months, self._cover = parts["months"], parts["cover"]
+        self.month = int(values["month"][0]) if "month" in values else None
+
+    def _join(
+        self, fields: Mapping[str, np.ndarray], date: Date | None
+    ) -> tuple[int, dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return month, climate and fractions with those of a step; nothing is kept yet."""
+        if date is None:
+            raise InputError("a step without time=, expected the month of the climate")
+        problems = []
+        if self.month is not None and date.months != self.month + 1:
+            year, month = divmod(self.month, 12)
+            problems.append(
+                f"a step of {date.year:04d}-{date.month:02d} after {year:04d}-{month + 1:02d}, "
+                "expected the month after; give every month once"
+            )
+        months = {}
+        for name in self.card.climate:
+            before = self._months.get(name)
+            if name not in fields:
+                if before is not None:
+                    problems.append(f"no field {name!r}, which the steps before had; give it")
+                continue
+            if before is None and self.month is not None:
+                problems.append(f"field {name!r} was not in the steps before; leave it out")
+                continue
+            now = np.array(fields[name])[None]
+            months[name] = now if before is None else np.concatenate([before, now])[-self.lags :]
+        InputError.raise_if(problems)
+        cover = {n: np.array(fields[n]) for n in self.card.outputs.coarse_inputs if n in fields}
+        return date.months, months, {**self._cover, **cover}

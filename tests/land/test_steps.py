@@ -1,0 +1,270 @@
+"""Land cover that follows from a prior map, and leaf area, stepped inside of a model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+from test_leaf_area import make_climate, make_cover
+
+import xai4land
+from xai4land import InputError
+from xai4land.coupling import Stepper
+from xai4land_land import fit_leaf_area
+from xai4land_land.change.references import change_reference
+from xai4land_land.class_steps import ClassInputs
+from xai4land_land.leaf.cover import cover_fractions
+
+YEARS = [1990, 1991, 1992, 1995]
+
+
+@pytest.fixture(scope="module")
+def world():
+    return xai4land.sample("land_history", years=YEARS)
+
+
+@pytest.fixture(scope="module")
+def rule(world):
+    return change_reference("density", world, world.land_cover)
+
+
+def prior_of(world, year):
+    return world.land_cover.sel(time=str(year))
+
+
+def fields_of(stepper, data, step):
+    return {name: data[name].values[step] for name in stepper.inputs}
+
+
+def equal(made, whole, step):
+    for name, values in made.items():
+        np.testing.assert_array_equal(values, whole[name].values[step], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"exchange": True, "probabilities": True}, {"demand": "level"}],
+    ids=["plain", "exchange", "level"],
+)
+def test_years_give_the_maps_of_a_rollout(world, rule, options):
+    prior = prior_of(world, 1990)
+    whole = world.ai4land.reconstruct(
+        rule, prior=prior, precision="float32", device="cpu", chunks=-1, **options
+    ).compute()
+    stepper = Stepper(rule, world, static=world, prior=prior, **options)
+    for step, year in enumerate(YEARS):
+        equal(stepper.step(fields_of(stepper, world, step), year), whole, step)
+
+
+def test_years_go_backward_from_a_history(world, rule):
+    prior = prior_of(world, 1995)
+    whole = world.ai4land.reconstruct(
+        rule, prior=prior, precision="float32", device="cpu", chunks=-1
+    ).compute()
+    stepper = Stepper(rule, world, static=world, prior=prior, history=world.isel(time=[3]))
+    for step in (2, 1, 0):
+        made = stepper.step(world.isel(time=step))
+        equal(made[["land_cover", "confidence"]], whole, step)
+
+
+def test_a_restarted_run_equals_an_uninterrupted_one(world, rule, tmp_path):
+    def begin():
+        return Stepper(rule, world, static=world, prior=prior_of(world, 1990), exchange=True)
+
+    whole, first, second = begin(), begin(), begin()
+    for step in range(2):
+        made = whole.step(world.isel(time=step))
+        first.step(world.isel(time=step))
+    first.checkpoint(tmp_path / "state")
+    second.restore(tmp_path / "state")
+    for step in (2, 3):
+        made = whole.step(world.isel(time=step))
+        xr.testing.assert_equal(second.step(world.isel(time=step)), made)
+
+
+def test_a_model_may_change_the_maps_that_it_was_given(world, rule):
+    def begin():
+        return Stepper(rule, world, static=world, prior=prior_of(world, 1990))
+
+    one, other = begin(), begin()
+    for step, year in enumerate(YEARS[:3]):
+        made = one.step(fields_of(one, world, step), year)
+        expected = other.step(fields_of(other, world, step), year)
+        np.testing.assert_array_equal(made["land_cover"], expected["land_cover"])
+        made["land_cover"][:] = 255
+
+
+def test_steps_that_a_rollout_refuses_are_refused(world, rule):
+    prior = prior_of(world, 1990)
+    with pytest.raises(InputError, match="give prior="):
+        Stepper(rule, world, static=world)
+    stepper = Stepper(rule, world, static=world, prior=prior)
+    with pytest.raises(InputError, match="the first step is of 1991, expected 1990"):
+        stepper.step(world.isel(time=1))
+    stepper.step(world.isel(time=0))
+    with pytest.raises(InputError, match="without time="):
+        stepper.step(fields_of(stepper, world, 1))
+    with pytest.raises(InputError, match=r"steps of 8010 years, expected"):
+        stepper.step(fields_of(stepper, world, 1), 10000)
+    jump = fields_of(stepper, world, 1)
+    jump = {name: np.zeros_like(values) for name, values in jump.items()}
+    jump[next(iter(jump))] += 1
+    with pytest.raises(InputError, match="the states jump from 1990 to 1991"):
+        stepper.step(jump, 1991)
+    assert stepper.time.year == 1990
+    with pytest.raises(InputError, match="goes beyond 1990"):
+        Stepper(rule, world, static=world, prior=prior, history=world.isel(time=[0, 1]))
+    with pytest.raises(InputError, match="unknown options areas"):
+        Stepper(rule, world, static=world, prior=prior, areas="exact")
+
+
+def test_exact_areas_are_those_of_reconstruct(world):
+    planet = xai4land.sample("land", years=[2000]).sel(lat=slice(60, 10), lon=slice(-10, 50))
+    whole = planet.ai4land.reconstruct(
+        "sample-landcover", areas="exact", baselines=False, precision="float32", chunks=-1
+    ).compute()
+    stepper = Stepper("sample-landcover", planet, static=planet, areas="exact")
+    assert isinstance(stepper._inputs, ClassInputs)
+    equal(stepper.step(fields_of(stepper, planet, 0)), whole, 0)
+
+
+@pytest.fixture(scope="module")
+def climate():
+    return make_climate(years=(1999, 2000))
+
+
+@pytest.fixture(scope="module")
+def leaves(climate):
+    cover = make_cover((2000,))
+    fine = climate.tas.interp(lat=cover.lat, lon=cover.lon)
+    truth = (fine.clip(270, 300) / 100).where(cover.land_cover.isel(time=0, drop=True) > 0, 0)
+    truth = truth.sel(time="2000").astype("f4").rename("leaf_area_index").assign_attrs(units="1")
+    return fit_leaf_area(
+        cover, climate, truth, epochs=1, steps=2, batch_size=1, window=8, progress=False
+    )
+
+
+def split(climate):
+    """Return the months before 2000, and those of it."""
+    return climate.sel(time=slice("1999-02", "1999-12")), climate.sel(time="2000")
+
+
+def start(leaves, climate, cover, **how):
+    like = climate.isel(time=0, drop=True).rename(lat="lat_c", lon="lon_c")
+    like = like.assign(cover_fractions(cover, leaves.card.outputs))
+    return Stepper(leaves, like.isel(time=0, drop=True), **how)
+
+
+def test_months_give_the_leaf_area_of_the_graph(leaves, climate):
+    cover = make_cover((2000,))
+    before, year = split(climate)
+    whole = cover.ai4land.leaf_area(
+        climate.sel(time=slice("1999-02", None)), leaves, precision="float32", chunks=-1
+    ).compute()
+    fractions = cover_fractions(cover, leaves.card.outputs)
+    stepper = start(leaves, climate, cover, history=before.rename(lat="lat_c", lon="lon_c"))
+    given = {name: values.values[0] for name, values in fractions.items()}
+    for step in range(12):
+        fields = {name: year[name].values[step] for name in ("tas", "pr")} | given
+        given = {}  # the first step's go on to hold
+        equal(stepper.step(fields, year.time.values[step]), whole, step)
+
+
+def test_months_must_follow_each_other(leaves, climate, tmp_path):
+    cover = make_cover((2000,))
+    before, year = split(climate)
+    stepper = start(leaves, climate, cover)
+    fields = {name: year[name].values[0] for name in ("tas", "pr")}
+    with pytest.raises(InputError, match="1 months of climate are known.*expected 12"):
+        stepper.step(fields, "2000-01")
+    stepper = start(leaves, climate, cover, history=before.rename(lat="lat_c", lon="lon_c"))
+    with pytest.raises(InputError, match="the first step must have those of all classes"):
+        stepper.step(fields, "2000-01")
+    with pytest.raises(InputError, match="a step of 2000-02 after 1999-12"):
+        stepper.step(fields, "2000-02")
+    with pytest.raises(InputError, match="no field 'pr', which the steps before had"):
+        stepper.step({"tas": fields["tas"]}, "2000-01")
+
+
+def test_leaf_area_goes_on_from_a_checkpoint(leaves, climate, tmp_path):
+    cover = make_cover((2000,))
+    before, year = split(climate)
+    given = {n: a.values[0] for n, a in cover_fractions(cover, leaves.card.outputs).items()}
+    one = start(leaves, climate, cover, history=before.rename(lat="lat_c", lon="lon_c"))
+    steps = [{name: year[name].values[k] for name in ("tas", "pr")} for k in range(3)]
+    one.step(steps[0] | given, "2000-01")
+    one.step(steps[1], "2000-02")
+    one.checkpoint(tmp_path / "state")
+    two = start(leaves, climate, cover)
+    two.restore(tmp_path / "state")
+    expected, made = one.step(steps[2], "2000-03"), two.step(steps[2], "2000-03")
+    for name in expected:
+        np.testing.assert_array_equal(made[name], expected[name])
+
+
+def small_region(step, rows, lat, lon):
+    """Return coordinates of a square region."""
+    return {
+        "lat": ("lat", lat - step * (np.arange(rows) + 0.5), {"units": "degrees_north"}),
+        "lon": ("lon", lon + step * (np.arange(rows) + 0.5), {"units": "degrees_east"}),
+    }
+
+
+def test_the_bundled_emulator_of_change_steps(tmp_path):
+    emulator = xai4land.load_emulator("change-landcover")
+    assert emulator.couplings == ("Stepper", "BMI")
+    rng = np.random.default_rng(0)
+    names = ["urban", "crop", "pasture", "forest", "nonforest", "other", "water"]
+    shares = rng.dirichlet(np.ones(7), (2, 4, 4)).astype("f4")
+    shares[1] = 0.95 * shares[0] + 0.05 * shares[1]
+    states = xr.Dataset(
+        {
+            name: (("time", "lat", "lon"), shares[..., k], {"units": "1"})
+            for k, name in enumerate(names)
+        },
+        small_region(0.25, 4, 46.0, 7.0)
+        | {"time": np.array(["2014-07-01", "2015-07-01"], "M8[s]")},
+    ).assign_coords(time=np.array(["2014-07-01", "2015-07-01"], "M8[s]"))
+    classes = emulator.card.outputs.classes
+    codes = rng.choice([c.value for c in classes], (360, 360)).astype("u1")
+    flags = {
+        "flag_values": np.array([c.value for c in classes], "u1"),
+        "flag_meanings": " ".join(c.name for c in classes),
+    }
+    prior = xr.DataArray(codes, small_region(1 / 360, 360, 46.0, 7.0), ("lat", "lon"), attrs=flags)
+    prior = prior.assign_coords(time=np.datetime64("2014-07-01", "s")).rename("land_cover")
+    whole = states.ai4land.reconstruct(prior=prior, precision="float32", chunks=-1).compute()
+    stepper = Stepper(emulator, states, prior=prior)
+    for step in range(2):
+        equal(stepper.step(fields_of(stepper, states, step), 2014 + step), whole, step)
+
+
+def test_the_bundled_emulator_of_leaf_area_steps():
+    emulator = xai4land.load_emulator("leaf-area")
+    assert emulator.couplings == ("Stepper", "BMI")
+    climate = make_climate(years=(1999, 2000), rain=False)
+    rng = np.random.default_rng(0)
+    names = [*emulator.card.outputs.coarse_inputs, "water"]
+    shares = rng.dirichlet(np.ones(len(names)), (40, 40)).astype("f4")
+    cover = xr.Dataset(
+        {n: (("lat", "lon"), shares[..., k], {"units": "1"}) for k, n in enumerate(names)},
+        small_region(0.01, 40, 10.0, 10.0),
+    )
+    height = rng.uniform(0, 900, (40, 40)).astype("f4")
+    static = xr.Dataset({"elevation": (("lat", "lon"), height, {"units": "m"})}, cover.coords)
+    whole = cover.ai4land.leaf_area(
+        climate, static=static, precision="float32", chunks=-1, target=cover
+    ).compute()
+    like = climate.isel(time=0, drop=True).rename(lat="lat_c", lon="lon_c").merge(cover)
+    past = climate.isel(time=slice(0, 11)).rename(lat="lat_c", lon="lon_c")
+    stepper = Stepper(emulator, like, static=static, target=cover, history=past)
+    given = {name: cover[name].values for name in names[:-1]}
+    for step in range(2):
+        fields = given | {"tas": climate.tas.values[11 + step]}
+        equal(stepper.step(fields, climate.time.values[11 + step]), whole, step)
+
+
+def test_cards_say_how_emulators_couple():
+    assert xai4land.load_emulator("sample-landcover").couplings == ("Stepper", "BMI", "ONNX")
+    assert xai4land.load_emulator("seasonal").couplings == ()
+    assert "inside models" in repr(xai4land.load_emulator("leaf-area"))

@@ -1,0 +1,70 @@
+"""Dates of a model's steps, in any calendar."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from xai4land.errors import InputError
+
+__all__ = ["Date", "read_date"]
+
+ISO = re.compile(r"([+-]?\d{1,6})(?:-(\d{1,2}))?(?:-(\d{1,2}))?(?:[T ].*)?")
+
+
+class Date(NamedTuple):
+    """A year, a month and a day; dates are compared without a calendar."""
+
+    year: int
+    month: int = 7
+    day: int = 1
+
+    @property
+    def months(self) -> int:
+        """Months since January of year 0."""
+        return 12 * self.year + self.month - 1
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}-{self.month:02d}-{self.day:02d}"
+
+
+def read_date(time: Any) -> Date:
+    """Return a date that is given as a year, as ISO text, or as a date of any library.
+
+    Parameters
+    ----------
+    time : int, str, datetime64 or object with year, month and day
+        A year alone means its middle.
+
+    Raises
+    ------
+    InputError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> read_date(1850), str(read_date("1850-03"))
+    (Date(year=1850, month=7, day=1), '1850-03-01')
+    >>> read_date(np.datetime64("1850-12-31T18:00"))
+    Date(year=1850, month=12, day=31)
+    """
+    if isinstance(time, np.ndarray) and time.ndim == 0:
+        time = time[()]
+    if isinstance(time, np.datetime64):
+        time = str(time)
+    if isinstance(time, int | np.integer) and not isinstance(time, bool):
+        return Date(int(time))
+    if isinstance(time, str) and (match := ISO.fullmatch(time.strip())):
+        year, month, day = match.groups()
+        date = Date(int(year)) if month is None else Date(int(year), int(month), int(day or 1))
+    elif all(hasattr(time, part) for part in Date._fields):
+        date = Date(int(time.year), int(time.month), int(time.day))
+    else:
+        raise InputError(
+            f"time={time!r}, expected a year, a date, or ISO text such as '1850-07-01'"
+        )
+    if not (1 <= date.month <= 12 and 1 <= date.day <= 31):
+        raise InputError(f"time={time!r} is no date; months are 1 to 12, days 1 to 31")
+    return date
