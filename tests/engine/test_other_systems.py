@@ -7,9 +7,11 @@ import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xai4land.adapters.xarray import find_files
 from xai4land.downloads.urls import safe_file_name
 from xai4land.files import file_url, strip_scheme
 
@@ -78,12 +80,9 @@ def test_addresses_of_files_lead_back_to_them(path, address):
     assert type(path)(strip_scheme(str(path))) == path
 
 
-def test_a_catalog_in_a_folder_with_a_space_is_opened(tmp_path, monkeypatch):
-    import xai4land
-
-    monkeypatch.setenv("XAI4LAND_CACHE", str(tmp_path / "my cache"))
-    catalog = xai4land.open_catalog("sample")
-    found = catalog.search(source_id="SAMPLE-B", table_id="Amon", variable_id="tas")
-    assert found.df.path[0].startswith("file:///")
-    [data] = xai4land.catalogs.open_search(found)
-    assert float(data.tas.isel(time=0).mean()) > 200  # kelvin
+def test_an_address_in_a_folder_with_a_space_is_opened(tmp_path):
+    """As catalogs name stores; an address with %20 would not be found."""
+    path = tmp_path / "my maps" / "a.zarr"
+    xr.Dataset({"tas": 280.0}).to_zarr(path)
+    assert float(xr.open_zarr(file_url(path)).tas) == 280
+    assert find_files(xr.open_zarr(file_url(path))) == {path.resolve()}

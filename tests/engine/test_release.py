@@ -49,7 +49,7 @@ def test_the_recipe_runs_with_the_dependencies_of_the_project():
 
 
 def test_the_recipe_bounds_what_is_optional():
-    names = ("boosting", "cloud", "grib", "maps", "onnx", "projected")
+    names = ("bmi", "boosting", "cloud", "grib", "maps", "onnx", "projected")
     optional = chain.from_iterable(EXTRAS[name] for name in names)
     assert split_recipe(RECIPE["requirements"]["run_constraints"]) == as_conda(optional)
 
