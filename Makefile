@@ -15,9 +15,10 @@ demo: .venv/installed
 test: .venv/installed
 	$(BIN)/python -m pytest -n auto
 
-# What takes minutes and needs programs of its own: a training on a SLURM of one node.
+# What takes minutes and needs programs of its own: a training on a SLURM of one node, runs of YAC.
 long: .venv/installed
-	XAI4LAND_LONG=1 $(BIN)/python -m pytest tests/engine/test_slurm.py
+	XAI4LAND_LONG=1 $(BIN)/python -m pytest tests/engine/test_slurm.py \
+		tests/engine/test_yac.py tests/land/test_yac_leaf_area.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .

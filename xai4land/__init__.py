@@ -6,6 +6,7 @@ heavy is imported at first use.
 
 from __future__ import annotations
 
+import logging
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,13 @@ from xai4land.errors import (
     EmulatorError,
     EmulatorFileError,
     InputError,
+    InputWarning,
     PluginError,
     StoreError,
+    StoreWarning,
+    TrainingWarning,
+    Xai4landError,
+    Xai4landWarning,
 )
 from xai4land.lazy import import_lazily
 from xai4land.options import set_options
@@ -28,9 +34,13 @@ if TYPE_CHECKING:
     from xai4land.regridding import regrid
     from xai4land.samples import sample
     from xai4land.store import open_store, write
+    from xai4land.typing import with_accessors
     from xai4land.versions import show_versions
 
 __version__ = version("xai4land")
+
+# Quiet until the user sets up logging, as libraries should be.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __all__ = [
     "DownloadError",
@@ -38,8 +48,13 @@ __all__ = [
     "EmulatorError",
     "EmulatorFileError",
     "InputError",
+    "InputWarning",
     "PluginError",
     "StoreError",
+    "StoreWarning",
+    "TrainingWarning",
+    "Xai4landError",
+    "Xai4landWarning",
     "emulators",
     "explain",
     "load_emulator",
@@ -50,6 +65,7 @@ __all__ = [
     "sample",
     "set_options",
     "show_versions",
+    "with_accessors",
     "write",
 ]
 
@@ -65,6 +81,7 @@ __getattr__, __dir__ = import_lazily(
         "regrid": ".regridding",
         "sample": ".samples",
         "show_versions": ".versions",
+        "with_accessors": ".typing",
         "write": ".store",
     },
 )

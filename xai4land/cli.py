@@ -17,6 +17,7 @@ from xai4land.commands.arguments import WRITTEN
 from xai4land.commands.emulator import emulators
 from xai4land.commands.groups import Group
 from xai4land.commands.hints import name_options
+from xai4land.commands.messages import show_logs, show_warnings
 from xai4land.commands.prefetching import prefetch
 from xai4land.commands.regrid import regrid
 from xai4land.commands.tables import format_table
@@ -58,8 +59,11 @@ class _Commands(Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="xai4land")
-def cli() -> None:
+@click.option("-v", "--verbose", count=True, help="Log what is done; twice: every detail.")
+@click.pass_context
+def cli(context: click.Context, verbose: int) -> None:
     """Turn coarse climate and land data into useful fields with trained emulators."""
+    context.with_resource(show_logs(verbose))
 
 
 cli.add_command(emulators)
@@ -99,7 +103,8 @@ def versions() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an error that is the input's is one message, not a traceback."""
     try:
-        cli.main(arguments, standalone_mode=False)
+        with show_warnings():
+            cli.main(arguments, standalone_mode=False)
     except click.exceptions.Abort as abort:
         click.echo("\n".join(["interrupted", *_get_notes(abort.__cause__)]), err=True)
         sys.exit(130)

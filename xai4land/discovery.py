@@ -13,6 +13,7 @@ with its reason; it never breaks ``import xai4land``.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from importlib.metadata import EntryPoint, entry_points
@@ -25,6 +26,8 @@ import xarray as xr
 from xai4land.errors import InputError, PluginError
 
 __all__ = ["emulator_files", "load", "names", "plugins", "register_accessors"]
+
+logger = logging.getLogger(__name__)
 
 GROUPS = (
     "accessors",
@@ -160,5 +163,6 @@ def emulator_files() -> tuple[dict[str, Path], dict[str, str]]:
                     broken[name] = f"two plugins bundle an emulator {name!r}: {files[name]}, {path}"
                 files[name] = Path(path)
         except PluginError as error:
+            logger.info("%s", error)
             broken[plugin] = str(error)
     return files, broken

@@ -1,4 +1,4 @@
-"""Exceptions. Their messages say what was seen, what was expected, and how to fix it."""
+"""Exceptions and warnings. Their messages say what was seen, what was expected, and the fix."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ __all__ = [
     "EmulatorError",
     "EmulatorFileError",
     "InputError",
+    "InputWarning",
     "PluginError",
     "StoreError",
+    "StoreWarning",
+    "TrainingWarning",
     "Xai4landError",
+    "Xai4landWarning",
 ]
 
 
@@ -82,3 +86,26 @@ class StoreError(Xai4landError, OSError):
 
 class DownloadError(Xai4landError, OSError):
     """A file that could not be downloaded, or whose contents are not as expected."""
+
+
+class Xai4landWarning(UserWarning):
+    """Base class of every warning that xai4land gives; filters take it and those below.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> with warnings.catch_warnings(action="ignore", category=Xai4landWarning):
+    ...     warnings.warn("codes 77 that no class takes", InputWarning)
+    """
+
+
+class InputWarning(Xai4landWarning):
+    """Input or an option of which a part is left out, has no effect, or may be a mistake."""
+
+
+class TrainingWarning(Xai4landWarning):
+    """A training that ended before its last epoch, and returns its best weights so far."""
+
+
+class StoreWarning(Xai4landWarning):
+    """What could not be written, or protected from another run; the computation goes on."""

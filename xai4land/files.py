@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from uuid import uuid4
 
 from xai4land.errors import InputError, StoreError, Xai4landError
 
 __all__ = [
     "delete",
+    "file_url",
     "local_path",
     "move_into_place",
     "replace_file",
+    "strip_scheme",
     "translate_os_errors",
     "write_file",
 ]
@@ -45,6 +48,30 @@ def local_path(path: str | os.PathLike[str]) -> Path:
             f"xr.open_zarr({text!r}), or write to a folder here and copy it"
         )
     return Path(text).expanduser()
+
+
+def file_url(path: PurePath) -> str:
+    """Return the address of an absolute path on this machine, as fsspec reads it.
+
+    Examples
+    --------
+    >>> from pathlib import PurePosixPath, PureWindowsPath
+    >>> file_url(PurePosixPath("/data/a.zarr")), file_url(PureWindowsPath("C:/data/a.zarr"))
+    ('file:///data/a.zarr', 'file:///C:/data/a.zarr')
+    """
+    text = path.as_posix()
+    return f"file://{text}" if text.startswith("/") else f"file:///{text}"
+
+
+def strip_scheme(address: str) -> str:
+    """Return the path of an address on this machine, or of a path.
+
+    Examples
+    --------
+    >>> strip_scheme("file:///data/a.zarr"), strip_scheme("file:///C:/data/a.zarr")
+    ('/data/a.zarr', 'C:/data/a.zarr')
+    """
+    return re.sub(r"^[a-z0-9]+://(/(?=[A-Za-z]:))?", "", address)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 
 from xai4land.emulator import Classes
 from xai4land.emulator.inputs import Bound
-from xai4land.errors import InputError
+from xai4land.errors import InputError, InputWarning
 from xai4land.grids.grid import Grid
 
 __all__ = ["bound_area_error", "check_exact_areas", "describe_areas"]
@@ -37,6 +37,7 @@ def check_exact_areas(outputs: Classes, bound: Bound) -> None:
             f"a coarse cell has {pixels} pixels for {len(outputs.groups)} kinds of area, so areas "
             f"agree within half a pixel ({50 / max(pixels, 1):.0f} % of a cell) only; a finer "
             "target= holds them better",
+            InputWarning,
             stacklevel=3,
         )
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import xarray as xr
 
-from xai4land.errors import InputError
+from xai4land.errors import InputError, InputWarning
 from xai4land.typing import Booleans, Floats32
 
 __all__ = ["STATES", "find_span", "join_in_time"]
@@ -173,6 +173,7 @@ def _compare(names: list[str], year: int, both: bool, *fields: Floats32) -> Bool
     if np.abs(step).max() > MAX_CHANGE:
         warnings.warn(
             f"{meeting} {name} changes by {where(step)}; do history and scenario fit together?",
+            InputWarning,
             stacklevel=2,
         )
     return np.ones(rest.shape, bool)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from xai4land.figures import AxesLike
+
 __all__ = ["plot", "plot_calibration", "plot_change", "plot_scores"]
 
 MAX_PIXELS = 1600
@@ -41,6 +43,7 @@ def plot(
     time: int = -1,
     years: Sequence[int] | None = None,
     name: str = "land_cover",
+    ax: AxesLike | None = None,
 ) -> Figure:
     """Draw a map in its legend's colours, between the coarse majority and its confidence.
 
@@ -58,6 +61,8 @@ def plot(
         Years of a series to draw side by side.
     name : str
         The map's variable.
+    ax : Axes or sequence of Axes, optional
+        One for each map, and one for the confidence; they may have a projection of cartopy.
 
     Returns
     -------
@@ -72,45 +77,63 @@ def plot(
     >>> len(figure.axes) >= 2
     True
     """
-    from xai4land.figures import NotebookFigure
+    from xai4land.figures import root_figure, use_axes
 
-    if name not in data:
-        raise InputError(f"no variable {name!r} to draw; reconstruct() makes it")
-    if years is not None:
-        maps = {str(year): select_year(data[name], int(year)) for year in years}
-        maps |= beside or {}
-    else:
-        maps = {name.replace("_", " "): data[name], **(beside or {})}
-        if f"{name}_nearest" in data:
-            maps = {"coarse majority": data[f"{name}_nearest"], **maps}
-    panels = len(maps) + (years is None and beside is None and "confidence" in data)
-    columns = min(panels, MAX_COLUMNS)
-    rows = -(-panels // columns)
-    figure = NotebookFigure(
-        figsize=((4.2 if years else 5.0) * columns, 3.8 * rows + 0.6), layout="constrained"
-    )
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis in axes[panels:]:
-        axis.set_axis_off()
+    maps = _choose_maps(data, name, beside, years)
+    confident = years is None and beside is None and "confidence" in data
+    panels = [*maps, *(["confidence"] if confident else [])]
+    axes = _make_axes(len(panels), 4.2 if years else 5.0) if ax is None else use_axes(ax, panels)
     seen: dict[str, str] = {}
     for axis, (title, variable) in zip(axes, maps.items(), strict=False):
         seen |= _draw(axis, _select_step(variable, time), title)
-    if panels > len(maps):
-        image = _show(
-            axes[panels - 1], _select_step(data["confidence"], time), "confidence", vmin=0, vmax=1
-        )
-        figure.colorbar(image, ax=axes[panels - 1], shrink=0.6)
-    _add_legend(figure, seen)
-    return figure
+    if confident:
+        confidence = _select_step(data["confidence"], time)
+        image = _show(axes[-1], confidence, "confidence", vmin=0, vmax=1)
+        axes[-1].figure.colorbar(image, ax=axes[-1], shrink=0.6)
+    _add_legend(axes if ax is None else axes[: len(maps)], seen, outside=ax is None)
+    return root_figure(axes[0])
 
 
-def plot_scores(scores: xr.Dataset) -> Figure:
+def _choose_maps(
+    data: xr.Dataset,
+    name: str,
+    beside: Mapping[str, xr.DataArray] | None,
+    years: Sequence[int] | None,
+) -> dict[str, xr.DataArray]:
+    """Return the maps to draw, by title."""
+    if name not in data:
+        raise InputError(f"no variable {name!r} to draw; reconstruct() makes it")
+    if years is not None:
+        chosen = {str(year): select_year(data[name], int(year)) for year in years}
+        return {**chosen, **(beside or {})}
+    maps = {name.replace("_", " "): data[name], **(beside or {})}
+    if f"{name}_nearest" in data:
+        maps = {"coarse majority": data[f"{name}_nearest"], **maps}
+    return maps
+
+
+def _make_axes(panels: int, width: float) -> list[Axes]:
+    """Make axes for some maps in a figure of their own; width in inches."""
+    from xai4land.figures import NotebookFigure
+
+    columns = min(panels, MAX_COLUMNS)
+    rows = -(-panels // columns)
+    figure = NotebookFigure(figsize=(width * columns, 3.8 * rows + 0.6), layout="constrained")
+    axes: list[Axes] = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for axis in axes[panels:]:
+        axis.set_axis_off()
+    return axes[:panels]
+
+
+def plot_scores(scores: xr.Dataset, *, ax: AxesLike | None = None) -> Figure:
     """Draw the IoU of each class and source as bars, beside the map's confusion matrix.
 
     Parameters
     ----------
     scores : Dataset
         From :func:`evaluate`; computed here.
+    ax : sequence of Axes, optional
+        Two: for the bars, and for the matrix.
 
     Returns
     -------
@@ -121,14 +144,16 @@ def plot_scores(scores: xr.Dataset) -> Figure:
     InputError
         If the scores are of several regions.
     """
-    from xai4land.figures import NotebookFigure
+    from xai4land.figures import NotebookFigure, root_figure, use_axes
 
     if "region" in scores.dims:
         raise InputError("scores of several regions; select one: scores.isel(region=0)")
     scores = scores.compute()
     names = [str(c) for c in scores.land_cover_class.values]
-    figure = NotebookFigure(figsize=(12, 4.5), layout="constrained")
-    bars, matrix = figure.subplots(1, 2, width_ratios=[2, 1])
+    if ax is None:
+        figure = NotebookFigure(figsize=(12, 4.5), layout="constrained")
+        ax = figure.subplots(1, 2, width_ratios=[2, 1])
+    bars, matrix = use_axes(ax, ["IoU of each class", "confusion"])
     sources = [str(m) for m in scores.source.values]
     width = 0.8 / len(sources)
     greys = np.linspace(0.6, 0.85, max(len(sources) - 1, 1)).astype(str)
@@ -151,10 +176,10 @@ def plot_scores(scores: xr.Dataset) -> Figure:
     matrix.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=8)
     matrix.set_yticks(range(len(names)), names, fontsize=8)
     matrix.set(title=f"{sources[0]}: share of each true class", xlabel="map", ylabel="truth")
-    return figure
+    return root_figure(bars)
 
 
-def plot_calibration(scores: xr.Dataset) -> Figure:
+def plot_calibration(scores: xr.Dataset, *, ax: AxesLike | None = None) -> Figure:
     """Draw how often what a map says with a probability is so, above how often it says it.
 
     Parameters
@@ -162,6 +187,8 @@ def plot_calibration(scores: xr.Dataset) -> Figure:
     scores : Dataset
         From :func:`evaluate` of a map with ``confidence``, or with the probability of every class;
         computed here.
+    ax : sequence of Axes, optional
+        Two: for the diagram, and for the shares of the area below it.
 
     Returns
     -------
@@ -181,7 +208,7 @@ def plot_calibration(scores: xr.Dataset) -> Figure:
     >>> len(figure.axes)
     2
     """
-    from xai4land.figures import NotebookFigure
+    from xai4land.figures import NotebookFigure, root_figure, use_axes
 
     if "reliability_frequency" not in scores or "region" in scores.dims:
         raise InputError(
@@ -189,8 +216,10 @@ def plot_calibration(scores: xr.Dataset) -> Figure:
             "probabilities, and select a region"
         )
     scores = scores.compute()
-    figure = NotebookFigure(figsize=(6, 6.5), layout="constrained")
-    above, below = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
+    if ax is None:
+        figure = NotebookFigure(figsize=(6, 6.5), layout="constrained")
+        ax = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
+    above, below = use_axes(ax, ["reliability", "share of the area"])
     above.plot([0, 1], [0, 1], color="#888888", linewidth=0.8)
     events = [str(event) for event in scores.event.values]
     colours = {CHOSEN: "black", **_choose_colours([e for e in events if e != CHOSEN])}
@@ -206,7 +235,7 @@ def plot_calibration(scores: xr.Dataset) -> Figure:
     below.set(xlabel="probability", ylabel="share of the area", yscale="log")
     for axis in (above, below):
         axis.spines[["top", "right"]].set_visible(False)
-    return figure
+    return root_figure(above)
 
 
 def plot_change(
@@ -217,6 +246,7 @@ def plot_change(
     time: int = -1,
     name: str = "land_cover",
     legend: str | Legend | None = None,
+    ax: AxesLike | None = None,
 ) -> Figure:
     """Draw where change is hit, missed, falsely alarmed or of a wrong class.
 
@@ -228,6 +258,8 @@ def plot_change(
         As in :func:`evaluate`.
     time : int
         Position on the time axis.
+    ax : Axes, optional
+        It may have a projection of cartopy.
 
     Returns
     -------
@@ -247,7 +279,7 @@ def plot_change(
     """
     from matplotlib.colors import to_rgb
 
-    from xai4land.figures import NotebookFigure
+    from xai4land.figures import NotebookFigure, root_figure, use_axes
 
     if name not in data:
         raise InputError(f"no variable {name!r} to draw; reconstruct() makes it")
@@ -259,15 +291,16 @@ def plot_change(
         data = data[[name]].isel({step: [time]})
     maps = compare_maps(data, truth, prior=prior, name=name, legend=legend)
     parts, shares = _find_shares(maps)
-    figure = NotebookFigure(figsize=(7, 5), layout="constrained")
+    drawn = NotebookFigure(figsize=(7, 5), layout="constrained").subplots() if ax is None else ax
+    axes = use_axes(drawn, ["change"])
     year = "" if step is None else f" to {int(data[step].dt.year[0])}"
     title = f"change{year}: figure of merit {float(figure_of_merit(shares)):.3f}"
     thinned = _select_step(parts, time)
     colours = np.array([to_rgb(colour) for colour in (*PART_COLOURS.values(), "white")])
-    _show(figure.subplots(), thinned, title, picture=colours[thinned.values])
+    _show(axes[0], thinned, title, picture=colours[thinned.values])
     labels = {f"{p} {100 * float(shares[p]):.2f} %": c for p, c in PART_COLOURS.items()}
-    _add_legend(figure, labels, columns=3)
-    return figure
+    _add_legend(axes, labels, columns=3, outside=ax is None)
+    return root_figure(axes[0])
 
 
 def _find_shares(maps: Comparison) -> tuple[xr.DataArray, xr.Dataset]:
@@ -318,15 +351,27 @@ def _draw(axis: Axes, variable: xr.DataArray, title: str) -> dict[str, str]:
 
 
 def _show(axis: Axes, variable: xr.DataArray, title: str, picture: Any = None, **how: Any) -> Any:
+    """Show values, or a picture of them, where they lie; in the projection that axes may have."""
+    from xai4land.figures import cf_label, map_transform, zoom_to
+
     grid = Grid.of(variable, "the map")
     dy, dx = (s / 2 for s in grid.spacings)
     lat, lon = grid.lat.values, grid.lon.values
+    if hasattr(axis, "projection"):
+        middle = float(lon[0] + lon[-1]) / 2
+        lon, how = lon - middle, {**how, **map_transform(axis, middle)}
+    else:
+        how["aspect"] = 1 / max(float(np.cos(np.deg2rad(lat.mean()))), 0.3)
+        rows, columns = grid.names
+        axis.set_ylabel(cf_label(variable[rows]), fontsize=7)
+        axis.set_xlabel(cf_label(variable[columns]), fontsize=7)
     extent = (lon[0] - dx, lon[-1] + dx, lat[-1] - dy, lat[0] + dy)
+    if "transform" in how:  # before: what is shown is brought to the axes' own pixels
+        zoom_to(axis, extent, how["transform"])
     image = axis.imshow(
         variable.values if picture is None else picture,
         extent=extent,
         interpolation="nearest",
-        aspect=1 / max(float(np.cos(np.deg2rad(lat.mean()))), 0.3),
         **how,
     )
     axis.set_title(title, fontsize=10)
@@ -340,17 +385,23 @@ def _choose_colours(names: list[str]) -> dict[str, str]:
     return {name: known.get(name, spare[k % len(spare)]) for k, name in enumerate(names)}
 
 
-def _add_legend(figure: Figure, colours: Mapping[str, str], columns: int = 4) -> None:
+def _add_legend(
+    axes: Sequence[Axes], colours: Mapping[str, str], columns: int = 4, outside: bool = True
+) -> None:
+    """Add a legend below all axes, or in the last of those that a user brought."""
     from matplotlib.patches import Patch
 
     handles = [
         Patch(facecolor=c, edgecolor="#666666", label=n.replace("_", " "))
         for n, c in colours.items()
     ]
-    figure.legend(
+    if not outside:
+        axes[-1].legend(handles=handles, fontsize=7)
+        return
+    axes[0].figure.legend(
         handles=handles,
         loc="outside lower center",
-        ncols=min(len(handles), columns * min(len(figure.axes), MAX_COLUMNS)),
+        ncols=min(len(handles), columns * min(len(axes), MAX_COLUMNS)),
         fontsize=8,
         frameon=False,
     )

@@ -12,7 +12,7 @@ import xarray as xr
 
 from xai4land.emulator.inputs import DATES, scalar_dates, time_name
 from xai4land.emulator.outputs import MISSING_CLASS
-from xai4land.errors import InputError
+from xai4land.errors import InputError, InputWarning
 from xai4land.grids.flags import fill_codes
 from xai4land.grids.grid import Grid
 from xai4land.grids.time import move_into_bounds
@@ -128,6 +128,7 @@ class Recoding:
             f"{self.what} has codes {some}{', ...' if codes.size > 8 else ''} that no class takes, "
             f"in {left.size / (found != UNKNOWN).sum():.2%} of its known pixels, which are left "
             "out; name them in flag_values and flag_meanings, or mask them as missing",
+            InputWarning,
             stacklevel=2,
         )
 

@@ -19,6 +19,8 @@ from xai4land_land.truth import as_variable
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from xai4land.figures import AxesLike
+
 __all__ = ["plot_years", "score_years"]
 
 STYLES: list[dict[str, Any]] = [
@@ -110,6 +112,8 @@ def plot_years(
     scores: xr.Dataset,
     names: Sequence[str] = ("accuracy", "macro_f1", "figure_of_merit"),
     classes: Sequence[str] = (),
+    *,
+    ax: AxesLike | None = None,
 ) -> Figure:
     """Draw scores against the years from the known map, one line a source.
 
@@ -121,6 +125,8 @@ def plot_years(
         Scores, one panel each.
     classes : sequence of str
         Classes whose IoU is drawn too, one panel each.
+    ax : Axes or sequence of Axes, optional
+        One for each panel.
 
     Returns
     -------
@@ -131,15 +137,17 @@ def plot_years(
     InputError
         If the dataset has no scores by year.
     """
-    from xai4land.figures import NotebookFigure
+    from xai4land.figures import NotebookFigure, root_figure, use_axes
 
     if "lead" not in scores.coords or "source" not in scores.dims:
         raise InputError("no scores by year, expected those of out.ai4land.score_years(...)")
     scores = scores.sel(factor=1, drop=True) if "factor" in scores.dims else scores
     panels = {name.replace("_", " "): scores[name] for name in names}
     panels |= {f"IoU of {one}": scores.iou.sel(land_cover_class=one) for one in classes}
-    figure = NotebookFigure(figsize=(3.6 * len(panels), 3.6), layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    if own := ax is None:
+        figure = NotebookFigure(figsize=(3.6 * len(panels), 3.6), layout="constrained")
+        ax = figure.subplots(1, len(panels), squeeze=False)[0]
+    axes = use_axes(ax, panels)
     sources = scores.source.values.tolist()
     for axis, (title, values) in zip(axes, panels.items(), strict=True):
         values = values.compute()
@@ -148,5 +156,9 @@ def plot_years(
             axis.plot(scores.lead, values.sel(source=source), **style, linewidth=wide, label=source)
         axis.set(title=title, xlabel="years from the known map")
         axis.spines[["top", "right"]].set_visible(False)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
-    return figure
+    if own:
+        lines = axes[0].get_legend_handles_labels()
+        axes[0].figure.legend(*lines, loc="outside lower center", ncols=6)
+    else:
+        axes[-1].legend(fontsize=7)
+    return root_figure(axes[0])

@@ -59,7 +59,7 @@ def script(page: Path) -> str:
 
 def run_page(page: Path, folder: Path) -> str:
     """Run a page's Python in a fresh interpreter, offline, and return what it prints."""
-    path = folder / f"{page.stem}.py"
+    path = folder / f"{page.stem}_page.py"  # "logging.py" would hide Python's
     path.write_text(script(page))
     env = {**os.environ, "XAI4LAND_OFFLINE": "1", "MPLBACKEND": "agg"}
     done = subprocess.run(
@@ -108,7 +108,7 @@ def commands(page: Path) -> Iterator[list[str]]:
     for block in blocks(page):
         if block.language == "bash":
             text = "\n".join(block.lines).replace("\\\n", " ")
-            for match in re.findall(r"^xai4land (.+)$", text, re.M):
+            for match in re.findall(r"^xai4land (?:-\S+ )*(.+)$", text, re.M):
                 yield shlex.split(match, comments=True)
 
 

@@ -21,6 +21,7 @@ from xai4land import DownloadError, EmulatorFileError, InputError
 from xai4land.cli import cli
 from xai4land.downloads import transfer
 from xai4land.emulator.names import pull, show, verify
+from xai4land.emulator.publishing import publish
 from xai4land.emulator.registry import Entry, Registry, locate, read_registry
 from xai4land.options import get_options
 
@@ -379,3 +380,45 @@ def test_the_packages_own_registry_is_a_registry():
     from xai4land.emulator.offers import OWN_REGISTRY
 
     assert isinstance(read_registry(OWN_REGISTRY, download=False), Registry)
+
+
+def test_what_is_published_is_pulled_elsewhere(tmp_path, emulators, site, capsys, monkeypatch):
+    folder = tmp_path / "lab"
+    folder.mkdir()
+    for emulator, version in zip(emulators, ("1.0", "1.10"), strict=True):
+        file = folder / f"small-{version}.safetensors"
+        emulator.save(file)
+        code, out, err = run(
+            capsys, "emulators", "publish", str(file), str(folder / "registry.json"),
+            "--version", version,
+        )  # fmt: skip
+        assert (code, err) == (0, "")
+    place = online(site, folder / "registry.json")
+    assert place.rpartition("#")[2] in out
+    monkeypatch.setenv("XAI4LAND_REGISTRIES", place)
+    code, out, _ = run(capsys, "emulators", "pull", "lab:small@1.0")
+    assert code == 0
+    assert Path(out.strip()).read_bytes() == (folder / "small-1.0.safetensors").read_bytes()
+    assert xai4land.load_emulator("small").sha256 == emulators[1].sha256
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"version": "1.0.0"}, "several entries for small@1.0"),
+        ({"version": "newest"}, "'newest' is no version"),
+        ({"url": "http://host.org/a.safetensors"}, "cannot be used"),
+        ({"name": "other"}, "is the registry 'lab', not 'other'"),
+        ({"file": "elsewhere.safetensors"}, "is not in .*url='https"),
+    ],
+)
+def test_what_cannot_be_published_leaves_the_registry_as_it_was(
+    tmp_path, emulators, changes, message
+):
+    path = registry(tmp_path / "lab", emulators)
+    before = path.read_bytes()
+    emulators[0].save(tmp_path / "elsewhere.safetensors")
+    file = tmp_path / changes.pop("file", "lab/weights/small-1.0.safetensors")
+    with pytest.raises(InputError, match=message):
+        publish(file, path, **{"version": "2.0", **changes})
+    assert path.read_bytes() == before

@@ -32,6 +32,13 @@ CELLS = {
     "emulator": 'xai4land.load_emulator("sample-landcover")',
     "explanation": "world.ai4land.explain()",
     "progress": 'world.ai4land.write("map.zarr")',
+    "plugins": "xai4land.plugins()",
+    "completion": """
+        from IPython.core.completer import provisionalcompleter
+        for text in ("world.ai4land.plot_ch", "climate.seasonal.fore", "world.land_cover.ai4land."):
+            with provisionalcompleter():
+                print(*(c.text for c in get_ipython().Completer.completions(text, len(text))))""",
+    "help": "help(world.ai4land.plot_change)",
 }
 
 
@@ -66,6 +73,25 @@ def test_cards_and_explanations_are_tables(outputs, cell):
     [shown] = [o.data for o in outputs[cell] if "data" in o]
     assert shown["text/html"].startswith("<table>")
     assert shown["text/plain"].startswith("<E")
+
+
+def test_plugins_are_a_table(outputs):
+    [shown] = [o.data for o in outputs["plugins"] if "data" in o]
+    assert "<table" in shown["text/html"]
+
+
+def test_accessors_are_completed(outputs):
+    shown = "".join(o.text for o in outputs["completion"] if o.get("name") == "stdout")
+    land, seasons, array = shown.splitlines()
+    assert land == "plot_change"
+    assert seasons == "forecast"
+    assert "evaluate" in array
+    assert "reconstruct" not in array  # which takes a dataset
+
+
+def test_help_shows_the_signature(outputs):
+    text = "".join(o.get("text", "") for o in outputs["help"])
+    assert "plot_change(truth: 'xr.Dataset | xr.DataArray'" in text
 
 
 def test_progress_is_text_without_widgets(outputs):

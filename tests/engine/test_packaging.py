@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -266,6 +267,20 @@ def test_sdist_and_wheel_hold_all_data(built):
         assert name.removeprefix("plugins/").removeprefix("catalogs/") in held
 
 
+def test_the_wheel_is_small_and_holds_the_same_modules_as_the_checkout(built):
+    [wheel] = built.glob("*.whl")
+    assert wheel.stat().st_size < 10_000_000  # bytes; further emulators come by `emulators pull`
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")}
+    folders = ("", "plugins", "plugins", "catalogs")
+    packages = ("xai4land", "xai4land_land", "xai4land_seasonal", "xai4land_catalogs")
+    expected = {
+        path.relative_to(ROOT / folder).as_posix()
+        for folder, package in zip(folders, packages, strict=True)
+        for path in (ROOT / folder / package).rglob("*.py")
+    }
+    assert held == expected
+
+
 def test_an_installed_wheel_finds_its_catalogs_and_emulators(built, tmp_path):
     [wheel] = built.glob("*.whl")
     options = ["--quiet", "--no-deps", "--no-index", "--target", str(tmp_path)]
@@ -287,7 +302,7 @@ def test_an_installed_wheel_finds_its_catalogs_and_emulators(built, tmp_path):
 def test_the_example_plugin_adds_an_accessor_an_architecture_a_kind_and_a_catalog(tmp_path):
     """Built and installed as a third party would, beside an untouched xai4land."""
     source = tmp_path / "source"
-    subprocess.run(["cp", "-r", str(ROOT / "plugins" / "example"), str(source)], check=True)
+    shutil.copytree(ROOT / "plugins" / "example", source)
     options = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--target"]
     command = [sys.executable, "-m", "pip", "install", *options, str(tmp_path / "site")]
     subprocess.run([*command, str(source)], check=True, timeout=300)
@@ -358,7 +373,7 @@ def test_the_conda_environment_has_all_that_the_checkout_needs():
     """In the same versions, so that pip, which installs the checkout, has nothing to add."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    optional = [line for name in ("grib", "projected", "xesmf") for line in extras[name]]
+    optional = [line for name in ("grib", "maps", "projected", "xesmf") for line in extras[name]]
     needed = requirements([*project["dependencies"], *optional])
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     *conda, pip = environment["dependencies"]
@@ -380,7 +395,9 @@ def test_exact_versions_are_within_the_bounds():
     versions = {canonicalize_name(n): v for n, _, v in (pin.partition("==") for pin in pins)}
     extras = project["optional-dependencies"]
     optional = [
-        line for name in ("grib", "projected", "dev", "test", "bench") for line in extras[name]
+        line
+        for name in ("grib", "maps", "projected", "dev", "test", "bench")
+        for line in extras[name]
     ]
     for needed in map(Requirement, [*project["dependencies"], *optional]):
         if needed.name != "xai4land":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,9 @@ def find_files(data: xr.Dataset) -> set[Path]:
     places = [v.encoding for v in lazy] + ([data.encoding] if lazy else [])
     texts |= {str(place["source"]) for place in places if "source" in place}
     texts -= {text for text in texts if "://" in text and not text.startswith("file://")}
-    return {Path(text.removeprefix("file://")).resolve() for text in texts}
+    # On Windows: file:///C:/...
+    paths = (re.sub(r"^file://(/(?=[A-Za-z]:))?", "", text) for text in texts)
+    return {Path(path).resolve() for path in paths}
 
 
 def _list_sources(values: Any) -> Iterator[str]:

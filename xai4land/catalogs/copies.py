@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from xai4land.files import write_file
+from xai4land.files import file_url, write_file
 from xai4land.options import get_options
 
 __all__ = ["Copy", "choose_copy_path", "find_copy", "list_copies", "record_copy"]
@@ -40,7 +40,7 @@ class Copy:
     @property
     def place(self) -> str:
         """What a catalog calls it."""
-        return f"file://{self.path}"
+        return file_url(self.path)
 
     def holds(self, variables: Collection[str], years: Years = None) -> bool:
         """Tell whether it has variables, and years if any are given.
@@ -101,7 +101,7 @@ def list_copies() -> dict[str, list[Copy]]:
     found: dict[str, list[Copy]] = {}
     for note in sorted(_copies_folder().glob("*.json")):
         try:
-            content = json.loads(note.read_text())
+            content = json.loads(note.read_text("utf-8"))
             years = content["years"] and (int(content["years"][0]), int(content["years"][1]))
             copy = Copy(
                 str(content["address"]),

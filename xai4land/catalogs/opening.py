@@ -141,7 +141,7 @@ def _describe(name: str) -> tuple[dict[str, Any], Path]:
     offered = discovery.load("catalogs", name)
     path = Path(offered() if callable(offered) else offered)
     try:
-        description: dict[str, Any] = json.loads(path.read_text())
+        description: dict[str, Any] = json.loads(path.read_text("utf-8"))
         lacking = {"assets", "catalog_file"} - set(description)
         if lacking:
             raise ValueError(f"it has no {' and no '.join(sorted(lacking))}")

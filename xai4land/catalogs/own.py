@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import tempfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from xai4land.catalogs.access import LOCAL, REMOTE, scheme_of, storage_options
 from xai4land.errors import InputError
+from xai4land.files import strip_scheme
 from xai4land.options import get_options
 
 if TYPE_CHECKING:
@@ -94,7 +96,7 @@ def _is_local(name: str) -> bool:
 
 
 def _local_path(name: str) -> Path:
-    return Path(name.split("://", 1)[-1]).expanduser().absolute()
+    return Path(strip_scheme(name)).expanduser().absolute()
 
 
 def _load_catalog(datastore: Any, name: str, away: bool, how: dict[str, Any]) -> esm_datastore:
@@ -104,11 +106,11 @@ def _load_catalog(datastore: Any, name: str, away: bool, how: dict[str, Any]) ->
     with tempfile.TemporaryDirectory() as folder:
         if table := description.get("catalog_file"):
             table = _locate_table(name, table, away)
-            copy = Path(folder) / PurePosixPath(table).name
+            copy = Path(folder) / re.split(r"[/\\]", table)[-1]
             copy.write_bytes(_read(table, access))
             description["catalog_file"] = str(copy)
         moved = Path(folder) / "catalog.json"
-        moved.write_text(json.dumps(description))
+        moved.write_text(json.dumps(description), "utf-8")
         made: esm_datastore = datastore(str(moved), **how)
         made.df  # noqa: B018 - read before the folder is gone
         return made
@@ -127,7 +129,7 @@ def _read(name: str, access: dict[str, Any]) -> bytes:
 def _locate_table(name: str, table: str, away: bool) -> str:
     """Locate a catalog's table: beside it, if its JSON has a mere name."""
     if _is_local(name) and _is_local(table):
-        return str(_local_path(name).parent / Path(table.split("://")[-1]).expanduser())
+        return str(_local_path(name).parent / Path(strip_scheme(table)).expanduser())
     if "://" not in table:
         table = f"{name.rsplit('/', 1)[0]}/{table}"
     reason = "it lies on this machine" if scheme_of(table) in LOCAL else _reason_to_refuse(table)

@@ -52,7 +52,7 @@ def known_variables() -> tuple[KnownVariable, ...]:
     >>> [v.name for v in known_variables()][:3]
     ['tas', 'pr', 'psl']
     """
-    content = json.loads(Path(__file__).with_name("variables.json").read_text())
+    content = json.loads(Path(__file__).with_name("variables.json").read_text("utf-8"))
     return TypeAdapter(tuple[KnownVariable, ...]).validate_python(content)
 
 

@@ -1,4 +1,4 @@
-"""``xai4land emulators``: list, show, pull, verify."""
+"""``xai4land emulators``: list, show, pull, verify, export, publish."""
 
 from __future__ import annotations
 
@@ -67,6 +67,23 @@ def export(name: str, out: Path, cells: int | None) -> None:
     click.echo(
         f"wrote {out}; ONNX Runtime and torch differ by {found['difference']:.1e} in probability, "
         f"and in the class of {1 - found['agreement']:.3%} of the pixels"
+    )
+
+
+@emulators.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("registry", type=WRITTEN)
+@click.option("--version", required=True, help="As for Python packages, such as 1.0.")
+@click.option("--url", default="", help="Where users get FILE; by default beside the registry.")
+@click.option("--name", default="", help="Of a new registry; by default that of its folder.")
+def publish(file: Path, registry: Path, version: str, url: str, name: str) -> None:
+    """Write the emulator in FILE into REGISTRY (.json), which is made if there is none."""
+    from xai4land.emulator.publishing import publish
+
+    digits = publish(file, registry, version=version, url=url, name=name)
+    click.echo(
+        f"wrote {registry}; upload it with the emulators' files, and tell users its address with "
+        f"#sha256={digits}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from contextvars import ContextVar
@@ -18,6 +19,8 @@ from xai4land.downloads.urls import check_url, parse_hash, redact, safe_file_nam
 from xai4land.errors import DownloadError
 
 __all__ = ["cached_path", "fetch"]
+
+logger = logging.getLogger(__name__)
 
 _OURS = ContextVar("ours", default=False)
 
@@ -81,8 +84,10 @@ def fetch(
     algorithm, digits = parse_hash(known_hash)
     known = f"{algorithm}:{digits}"
     if hash_file(target, algorithm) == digits:
+        logger.debug("%s is here: %s", redact(url), target)
         return target
     refuse_offline(url, target, known, command)
+    logger.info("download %s to %s", redact(url), target)
     with make_work_folder(target) as partial:
         if hash_file(target, algorithm) != digits:  # another process may have got it
             os.replace(_download(url, known, partial, size, command, progress), target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -26,6 +27,8 @@ from xai4land.options import get_options
 from xai4land.progress import byte_progress
 
 __all__ = ["Transfer"]
+
+logger = logging.getLogger(__name__)
 
 PIECE_BYTES = 1 << 20
 MIN_BYTES_PER_SECOND = 1024  # bytes a second, on average over the time that a server may be silent
@@ -90,7 +93,9 @@ class Transfer:
                 reason, in_vain = explain_fault(error)
             if in_vain or attempt == tries:
                 break
-            time.sleep(self._pause_seconds(attempt))
+            pause = self._pause_seconds(attempt)
+            logger.info("%s: %s; again in %g s", redact(self.url), reason, pause)
+            time.sleep(pause)
         # Not chained: the libraries' messages hold the whole address, and what is secret in it.
         times = f", at attempt {attempt} of {tries}" if tries > 1 else ""
         raise self._make_error(f"{reason}{times}")

@@ -114,7 +114,7 @@ def _known_version(target: Path) -> str | None:
     if not _note_path(target).exists():
         return ""
     try:
-        note = json.loads(_note_path(target).read_text())
+        note = json.loads(_note_path(target).read_text("utf-8"))
         return str(note["version"]) if note["sha256"] == seen else None
     except (ValueError, KeyError, TypeError):
         return None

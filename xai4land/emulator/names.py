@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from xai4land.emulator.registry import split_sha256
 from xai4land.errors import EmulatorFileError, Xai4landError
 
 __all__ = ["emulators", "load_emulator", "pull", "show", "verify"]
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = ("name", "version", "source", "here", "kind", "output", "target", "title", "problem")
 BLANK = dict.fromkeys(COLUMNS, "")
@@ -80,6 +83,7 @@ def _load_file(path: Path, sha256: str | None = None) -> AnyEmulator:
         return OnnxEmulator.load(path, sha256)
     kind = read_card(path).kind
     found: type[AnyEmulator] = Emulator if kind == "map" else discovery.load("kinds", kind)
+    logger.info("load the emulator %s", path)
     return found.load(path, sha256)
 
 

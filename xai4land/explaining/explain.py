@@ -227,7 +227,7 @@ def _estimate_memory(
 
 def _resident_bytes() -> int:
     try:
-        with open("/proc/self/statm") as stream:
+        with open("/proc/self/statm", encoding="ascii") as stream:
             return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 500 * 2**20

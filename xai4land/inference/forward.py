@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +17,8 @@ from xai4land.windows.buffers import empty_tensor
 from xai4land.windows.features import Features
 
 __all__ = ["Forward", "run_in_threads"]
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _POOL_LOCK = threading.Lock()
@@ -60,6 +63,7 @@ class Forward:
                 continue
             # Here, outside the call, no reference to the tensors of the batch is left.
             self.batch_size = min(self.batch_size, size // 2)
+            logger.info("memory ran out; batches of %d windows from now on", self.batch_size)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
         return outputs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,8 @@ from xai4land.windows.lattice import Windows
 from xai4land.windows.sources import Sources
 
 __all__ = ["DEFAULT_BLOCK_SIDE", "Chunks", "predict"]
+
+logger = logging.getLogger(__name__)
 
 Chunks = int | tuple[int, int] | Mapping[str, int] | None
 Sizes = tuple[tuple[int, ...], tuple[int, ...]]
@@ -93,6 +96,7 @@ def predict(
         device,
         choose_precision(precision, device),
     )
+    logger.info("%s on %s in %s: %d x %d blocks", card.name, device, plan.dtype, *map(len, sizes))
     token = tokenize(
         plan.layout.target.lat,
         plan.layout.target.lon,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from importlib.util import find_spec
 from typing import Literal
@@ -13,6 +14,8 @@ from xai4land.regridding.projected import Projected, make_projected_operator
 from xai4land.regridding.weights import get_or_make
 
 __all__ = ["Engine", "Kind", "choose_engine", "get_operator"]
+
+logger = logging.getLogger(__name__)
 
 Engine = Literal["auto", "xesmf", "xarray-regrid"]
 Kind = Literal["overlap", "bilinear"]
@@ -56,6 +59,7 @@ def get_operator(engine: str, kind: Kind, source: Horizontal, target: Horizontal
         If the engine cannot regrid between these grids.
     """
     key = engine, kind, source.digest, target.digest
+    logger.debug("regrid %s -> %s: %s by %s", source.shape, target.shape, kind, engine)
     return get_or_make(key, lambda: _make_operator(engine, kind, source, target))
 
 

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar, get_args
 
 import xarray as xr
 
-from xai4land.errors import InputError
+from xai4land.errors import InputError, InputWarning
 from xai4land.grids.flags import has_flags
 from xai4land.regridding import metadata
 from xai4land.regridding.detect import (
@@ -184,6 +184,7 @@ def _report(
         warnings.warn(
             f"left out {', '.join(misfits)}: {'; '.join(problems)} (for classes among numbers, "
             f"give {example})",
+            InputWarning,
             stacklevel=4,
         )
 

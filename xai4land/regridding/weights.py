@@ -8,6 +8,7 @@ for another, and a damaged one is made again. It holds plain arrays, no pickles.
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 import warnings
 import zipfile
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from xai4land.errors import StoreError
+from xai4land.errors import StoreError, StoreWarning
 from xai4land.files import replace_file
 from xai4land.options import get_options
 from xai4land.typing import Floats, Ints
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 __all__ = ["Weights", "get_or_make", "load_or_make"]
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -98,6 +101,7 @@ def load_or_make(contents: Sequence[str], make: Callable[[], Weights]) -> Weight
     path = get_options().cache / "weights" / f"{name}.npz"
     weights = _read(path)
     if weights is None:
+        logger.info("make the weights %s", path)
         weights = make()
         if _write(path, weights):
             weights = replace(weights, path=path)
@@ -170,6 +174,7 @@ def _write(path: Path, weights: Weights) -> bool:
         warnings.warn(
             f"weights could not be saved in {path.parent} ({error.strerror}) and will be made "
             "again; set XAI4LAND_CACHE to a folder that can be written",
+            StoreWarning,
             stacklevel=2,
         )
         return False

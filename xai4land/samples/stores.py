@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from xai4land.errors import StoreError
+from xai4land.files import file_url
 from xai4land.options import get_options
 from xai4land.samples import sample
 
@@ -87,14 +88,14 @@ def _write_catalog(temporary: Path, folder: Path) -> None:
             # As in real archives, most stores have Zarr format 2.
             zarr_format = 2 if row["source_id"] == "SAMPLE-A" else 3
             data.to_zarr(path, zarr_format=zarr_format, consolidated=zarr_format == 2)
-        address = (folder / path.name).as_uri()
+        address = file_url(folder / path.name)
         variables = repr([str(name) for name in data.data_vars])
         rows.append({**row, "variable_id": variables, "path": address, "format": file_format})
-    with (temporary / "sample.csv").open("w", newline="") as stream:
+    with (temporary / "sample.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    (temporary / "sample.json").write_text(json.dumps(_description(), indent=2) + "\n")
+    (temporary / "sample.json").write_text(json.dumps(_description(), indent=2) + "\n", "utf-8")
 
 
 def _description() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from xai4land.errors import StoreError
+from xai4land.errors import StoreError, StoreWarning
 from xai4land.files import translate_os_errors
 from xai4land.store.manifest import DONE, LOCKS, Manifest
 
@@ -51,6 +51,7 @@ def hold_run(folder: Path) -> Iterator[None]:
             warnings.warn(
                 f"the file system of {folder} has no locks ({error.strerror}): nothing keeps a "
                 "second run from writing the same store; start one at a time",
+                StoreWarning,
                 stacklevel=4,
             )
     try:

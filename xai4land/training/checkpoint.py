@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from xai4land.errors import EmulatorFileError, InputError, StoreError
+from xai4land.errors import EmulatorFileError, InputError, StoreError, StoreWarning
 from xai4land.files import translate_os_errors, write_file
 
 __all__ = ["Checkpoint", "State", "digest_tensors"]
@@ -97,7 +97,9 @@ class Checkpoint:
             self.write(tensors, facts)
         except StoreError as error:
             warnings.warn(
-                f"{error}. The training goes on, and the checkpoint before stays", stacklevel=2
+                f"{error}. The training goes on, and the checkpoint before stays",
+                StoreWarning,
+                stacklevel=2,
             )
 
 

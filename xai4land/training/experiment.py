@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from xai4land.errors import StoreError
+from xai4land.errors import StoreError, StoreWarning
 from xai4land.files import translate_os_errors, write_file
 from xai4land.training.distributed import World
 from xai4land.training.objective import Training
@@ -51,7 +51,7 @@ def write_log(path: Path, training: Training) -> None:
         with translate_os_errors(path, "give another log="):
             write_file(path, text.getvalue())
     except StoreError as error:
-        warnings.warn(f"{error}. The training goes on", stacklevel=2)
+        warnings.warn(f"{error}. The training goes on", StoreWarning, stacklevel=2)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from xai4land.errors import EmulatorError
+from xai4land.errors import EmulatorError, TrainingWarning
 from xai4land.training.checkpoint import Checkpoint
 from xai4land.training.distributed import World
 from xai4land.training.objective import Objective, Training
@@ -111,6 +111,7 @@ def optimise(
         warnings.warn(
             f"fit {what} after {len(training.losses)} of {epochs} epochs; "
             "the best weights so far are returned",
+            TrainingWarning,
             stacklevel=2,
         )
     network.load_state_dict(training.weights)

@@ -19,6 +19,7 @@ import xarray as xr
 from xai4land.emulator import Changes, Emulator
 from xai4land.emulator.inputs import time_name
 from xai4land.emulator.outputs import MISSING_CLASS
+from xai4land.errors import InputWarning
 from xai4land.grids.time import move_into_bounds
 from xai4land.training.fit import train_on
 from xai4land.training.regions import Region
@@ -77,6 +78,7 @@ def train_on_own_maps(
         warnings.warn(
             "rollouts= has no effect: it needs pairs that begin in a year that a rollout reaches; "
             "give maps of three years or more",
+            InputWarning,
             stacklevel=3,
         )
         return emulator

@@ -27,6 +27,7 @@ __all__ = [
     "draw_cells",
     "make_figure",
     "make_map_axes",
+    "map_options",
     "middle_longitude",
     "to_axes_longitude",
 ]
@@ -98,20 +99,54 @@ def make_map_axes(figure: Figure, rows: int, columns: int, field: xr.DataArray) 
 
 
 def draw_cells(ax: Any, field: xr.DataArray, **options: Any) -> Any:
-    """Draw cells between their true edges, and coastlines."""
+    """Draw cells between their true edges, and coastlines, in the projection that axes have."""
+    from xai4land.figures import cf_label, zoom_to
+
     grid = Grid.of(field)
     rows, columns = cell_edges(grid, field)
     order = np.argsort(grid.lat.values)
     lat = np.append(rows[order, 0], rows[order[-1], 1])
     lon = to_axes_longitude(ax, grid, np.append(columns[:, 0], columns[-1, 1]))
-    shown = ax.pcolormesh(lon, lat, field.transpose(*grid.names).values[order], **options)
+    values = field.transpose(*grid.names).values[order]
+    where = map_options(ax, grid)
+    shown = ax.pcolormesh(lon, lat, values, **where, **options)
+    if where:
+        zoom_to(ax, (lon[0], lon[-1], lat[0], lat[-1]), where["transform"])
+        _add_projected_coasts(ax)
+        return shown
     x, y = read_coastlines().T
     for shift in (-360, 0, 360, 720) if not ax.lines else ():
         ax.plot(to_axes_longitude(ax, grid, x + shift), y, color="black", linewidth=0.5)
     ax.set(xlim=(lon[0], lon[-1]), ylim=(lat[0], lat[-1]), aspect="equal")
     if hasattr(ax, "gridlines"):
         ax.gridlines(draw_labels=["left", "bottom"], linewidth=0.2)
+    else:
+        row, column = (cf_label(field[name]) for name in grid.names)
+        ax.set_ylabel(row, fontsize=7)
+        ax.set_xlabel(column, fontsize=7, labelpad=1)
     return shown
+
+
+def map_options(ax: Any, grid: Grid) -> dict[str, Any]:
+    """Return what matplotlib needs to know of longitudes from :func:`to_axes_longitude`."""
+    from xai4land.figures import map_transform
+
+    return map_transform(ax, middle_longitude(grid))
+
+
+def _add_projected_coasts(ax: Any) -> None:
+    """Add coastlines to axes of a projection that a user chose, once."""
+    from cartopy.crs import PlateCarree
+    from shapely import LineString
+
+    if getattr(ax, "_xai4land_coasts", False):
+        return
+    points = read_coastlines().astype(float)
+    ends = np.flatnonzero(np.isnan(points[:, 0]))
+    lines = [line[~np.isnan(line[:, 0])] for line in np.split(points, ends)]
+    shapes = [LineString(line) for line in lines if len(line) > 1]
+    ax.add_geometries(shapes, PlateCarree(), facecolor="none", edgecolor="black", linewidth=0.5)
+    ax._xai4land_coasts = True
 
 
 def to_axes_longitude(ax: Any, grid: Grid, lon: np.ndarray) -> np.ndarray:

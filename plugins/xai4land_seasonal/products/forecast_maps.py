@@ -21,6 +21,8 @@ from xai4land_seasonal.verification.matching import check_forecast
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from xai4land.figures import AxesLike
+
 __all__ = ["plot"]
 
 
@@ -33,6 +35,7 @@ def plot(
     terciles: xr.Dataset | None = None,
     time: int = -1,
     variable: str | None = None,
+    ax: AxesLike | None = None,
 ) -> Figure:
     """Draw a forecast: the mean of its members, and the most likely tercile or their spread.
 
@@ -46,6 +49,8 @@ def plot(
         Position on the time axis.
     variable : str, optional
         By default the first of tas, pr, psl and tos, or else by the alphabet.
+    ax : sequence of Axes, optional
+        Two, which may have a projection of cartopy.
 
     Returns
     -------
@@ -60,12 +65,17 @@ def plot(
     >>> [axes.get_title() for axes in plot(made).axes]
     ['mean of the members', 'spread of the members']
     """
+    from xai4land.figures import root_figure, use_axes
+
     check_forecast(forecast)
     name = variable or default_variable(forecast, ("time", "realization"))
     season_forecast = forecast[name].isel(time=time).compute()
     mean = ensemble_mean(season_forecast)
-    figure = make_figure(forecast, 2)
-    left, right = make_map_axes(figure, 1, 2, season_forecast)
+    own = ax is None
+    if ax is None:
+        ax = make_map_axes(make_figure(forecast, 2), 1, 2, season_forecast)
+    left, right = use_axes(ax, ["mean", "spread" if terciles is None else "tercile"])
+    figure = root_figure(left)
     units = season_forecast.attrs.get("units", "1")
     limit = colour_limit(mean)
     shown = draw_cells(left, mean, cmap="RdBu_r", vmin=-limit, vmax=limit)
@@ -79,18 +89,22 @@ def plot(
     else:
         probability = terciles[f"{name}_probability"].isel(time=time).compute()
         _draw_terciles(figure, right, probability)
+    if own:
+        add_title(figure, _describe(forecast, season_forecast, name), fontsize=10)
+    return figure
+
+
+def _describe(forecast: xr.Dataset, season_forecast: xr.DataArray, name: str) -> str:
+    """Say which forecast of which season is drawn."""
     season, year = str(season_forecast["season"].values), int(season_forecast["season_year"])
     reference = season_forecast["forecast_reference_time"].dt.strftime("%Y-%m-%d").item()
     size = forecast.sizes["realization"]
     label = forecast.attrs.get("emulator", "forecast")
     period = str(forecast.attrs.get("climatology_period", "as given"))
     against = period if period.startswith("as ") else f"against {period}"
-    add_title(
-        figure,
-        f"{name}, {season} {year}: {label}, as of {reference}, {size} members; anomalies {against}",
-        fontsize=10,
+    return (
+        f"{name}, {season} {year}: {label}, as of {reference}, {size} members; anomalies {against}"
     )
-    return figure
 
 
 def _draw_terciles(figure: Figure, axes: Any, probability: xr.DataArray) -> None:

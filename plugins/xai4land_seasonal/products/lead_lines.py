@@ -13,6 +13,8 @@ from xai4land_seasonal.products.drawing import LINE_COLOURS, add_title
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from xai4land.figures import AxesLike
+
 __all__ = ["plot_skill_by_lead"]
 
 BESIDE = 0.08
@@ -20,7 +22,11 @@ BESIDE = 0.08
 
 
 def plot_skill_by_lead(
-    scores: xr.Dataset, *, metric: str = "acc", region: str | None = None
+    scores: xr.Dataset,
+    *,
+    metric: str = "acc",
+    region: str | None = None,
+    ax: AxesLike | None = None,
 ) -> Figure:
     """Draw a score against the lead, a line for each forecast, with intervals where there are any.
 
@@ -33,6 +39,8 @@ def plot_skill_by_lead(
         Name of the score.
     region : str, optional
         By default the first, where scores are of regions.
+    ax : Axes or sequence of Axes, optional
+        One for each season; the legend goes into the last one.
 
     Raises
     ------
@@ -47,7 +55,7 @@ def plot_skill_by_lead(
     >>> len(plot_skill_by_lead(scores).axes)
     1
     """
-    from xai4land.figures import NotebookFigure
+    from xai4land.figures import root_figure, use_axes
 
     if "lead" not in scores.dims:
         raise InputError(
@@ -70,23 +78,36 @@ def plot_skill_by_lead(
     some = some.sortby("lead").compute()
     if "season" not in some.dims:
         some = some.drop_vars("season", errors="ignore").expand_dims(season=["all seasons"])
-    columns = min(some.sizes["season"], 4)
-    rows = -(-some.sizes["season"] // columns)
-    figure = NotebookFigure(figsize=(2 + 3.2 * columns, 0.9 + 3 * rows), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(rows, columns, sharex=True, sharey=True)).ravel()
-    for ax, season in zip(axes, some["season"].values, strict=False):
-        _draw_lines(ax, some.sel(season=season), metric)
-        ax.set_title(str(season), fontsize=9)
-    for ax in axes[some.sizes["season"] :]:
-        ax.set_axis_off()
-    figure.supxlabel("lead: whole months before the season", fontsize=9)
+    seasons = some["season"].values.tolist()
+    axes = _make_axes(len(seasons)) if ax is None else use_axes(ax, seasons)
+    for axis, season in zip(axes, seasons, strict=True):
+        _draw_lines(axis, some.sel(season=season), metric)
+        axis.set_title(str(season), fontsize=9)
     axes[0].set_ylabel(scores[metric].attrs.get("long_name", metric), fontsize=9)
+    figure = root_figure(axes[0])
+    if ax is not None:
+        axes[-1].legend(fontsize=7)
+        return figure
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8)
     where = f"{region or some['region'].item()}, " if "region" in some.coords else ""
     what = ", with 90 % intervals" if f"{metric}_interval" in some else ""
+    figure.supxlabel("lead: whole months before the season", fontsize=9)
     add_title(figure, f"{where}{scores.attrs.get('seasons', 'scores')}{what}", fontsize=10)
     return figure
+
+
+def _make_axes(count: int) -> list[Any]:
+    """Make axes for some seasons in a figure of their own."""
+    from xai4land.figures import NotebookFigure
+
+    columns = min(count, 4)
+    rows = -(-count // columns)
+    figure = NotebookFigure(figsize=(2 + 3.2 * columns, 0.9 + 3 * rows), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(rows, columns, sharex=True, sharey=True)).ravel()
+    for axis in axes[count:]:
+        axis.set_axis_off()
+    return list(axes[:count])
 
 
 def _draw_lines(ax: Any, scores: xr.Dataset, metric: str) -> None:

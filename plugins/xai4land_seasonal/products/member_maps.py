@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -22,6 +22,8 @@ from xai4land_seasonal.verification.matching import check_forecast, to_seasons
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from xai4land.figures import AxesLike
+
 __all__ = ["plot_members"]
 
 
@@ -33,6 +35,7 @@ def plot_members(
     count: int = 6,
     climatology: Climatology = None,
     variable: str | None = None,
+    ax: AxesLike | None = None,
 ) -> Figure:
     """Draw members of a forecast above the latest observed seasons, on one scale of colours.
 
@@ -52,6 +55,8 @@ def plot_members(
         Of monthly observations.
     variable : str, optional
         By default the first of tas, pr, psl and tos, or else by the alphabet.
+    ax : sequence of Axes, optional
+        One for each member, and for each observed season; they may have a projection of cartopy.
 
     Raises
     ------
@@ -69,6 +74,8 @@ def plot_members(
     >>> [axes.get_title() for axes in figure.axes if axes.get_title()]
     ['member 0', 'member 1', 'observed 1957', 'observed 1958']
     """
+    from xai4land.figures import root_figure, use_axes
+
     check_forecast(forecast)
     name = variable or default_variable(forecast, ("time", "realization"))
     one = forecast[[name]].isel(time=[time])
@@ -81,19 +88,29 @@ def plot_members(
         raise InputError(f"no {season} was observed before {year}; bring earlier years")
     maps = {f"member {int(m['realization'])}": m for m in members.transpose("realization", ...)}
     years = {f"observed {int(o['season_year'])}": o for o in observed.transpose("time", ...)}
-    columns = max(len(maps), len(years))
-    figure = make_figure(forecast, columns, 2)
-    figure.set_size_inches(3.0 * columns, 0.5 * figure.get_figheight() + 0.8)
-    axes = make_map_axes(figure, 2, columns, members).reshape(2, columns)
+    fields = {**maps, **years}
+    axes = _make_axes(members, len(maps), len(years)) if ax is None else use_axes(ax, fields)
     limit = colour_limit(members)
-    for row, fields in zip(axes, (maps, years), strict=True):
-        for ax in row[len(fields) :]:
-            ax.remove()
-        for ax, (title, field) in zip(row, fields.items(), strict=False):
-            shown = draw_cells(ax, field, cmap="RdBu_r", vmin=-limit, vmax=limit)
-            ax.set_title(title, fontsize=9)
+    for axis, (title, field) in zip(axes, fields.items(), strict=True):
+        shown = draw_cells(axis, field, cmap="RdBu_r", vmin=-limit, vmax=limit)
+        axis.set_title(title, fontsize=9)
     units = members.attrs.get("units", "1")
-    figure.colorbar(shown, ax=figure.axes, label=f"{name} anomaly ({units})", shrink=0.7)
+    figure = root_figure(axes[0])
+    figure.colorbar(shown, ax=axes, label=f"{name} anomaly ({units})", shrink=0.7)
+    if ax is not None:
+        return figure
     label = forecast.attrs.get("emulator", "forecast")
     add_title(figure, f"{name}, {season} {year}: members of {label}, and observed {season}")
     return figure
+
+
+def _make_axes(field: xr.DataArray, above: int, below: int) -> list[Any]:
+    """Make two rows of axes for maps in a figure of their own."""
+    columns = max(above, below)
+    figure = make_figure(field, columns, 2)
+    figure.set_size_inches(3.0 * columns, 0.5 * figure.get_figheight() + 0.8)
+    rows = make_map_axes(figure, 2, columns, field).reshape(2, columns)
+    for row, count in zip(rows, (above, below), strict=True):
+        for axis in row[count:]:
+            axis.remove()
+    return [*rows[0, :above], *rows[1, :below]]

@@ -14,13 +14,20 @@ from xai4land_seasonal.products.drawing import LINE_COLOURS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from xai4land.figures import AxesLike
+
 __all__ = ["plot_reliability"]
 
 MIN_SHARE = 0.002
 """Share of the cases that a bin needs to be drawn."""
 
 
-def plot_reliability(scores: xr.Dataset, *, forecasts: Sequence[str] | None = None) -> Figure:
+def plot_reliability(
+    scores: xr.Dataset,
+    *,
+    forecasts: Sequence[str] | None = None,
+    ax: AxesLike | None = None,
+) -> Figure:
     """Draw reliability diagrams of the outer terciles, and the rank histogram.
 
     Parameters
@@ -30,8 +37,10 @@ def plot_reliability(scores: xr.Dataset, *, forecasts: Sequence[str] | None = No
         ``reliability_above`` or ``rank_histogram`` among its metrics.
     forecasts : sequence of str, optional
         By default the first three.
+    ax : Axes or sequence of Axes, optional
+        One for each diagram that there is, and for the histogram.
     """
-    from xai4land.figures import NotebookFigure
+    from xai4land.figures import NotebookFigure, root_figure, use_axes
 
     kinds = [k for k in ("below", "above") if f"reliability_{k}_weight" in scores]
     ranks = "rank_histogram" in scores
@@ -43,14 +52,16 @@ def plot_reliability(scores: xr.Dataset, *, forecasts: Sequence[str] | None = No
     labels = list(forecasts or scores["forecast"].values[:3])
     wanted = [v for v in scores.data_vars if "bin" in scores[v].dims]
     table = scores[wanted].sel(forecast=labels).compute()
-    count = len(kinds) + ranks
-    figure = NotebookFigure(figsize=(4.2 * count, 4.2), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, count))
-    for kind, ax in zip(kinds, axes, strict=False):
-        _draw_reliability(ax, table, kind)
+    panels = [*kinds, *(["ranks"] if ranks else [])]
+    if ax is None:
+        figure = NotebookFigure(figsize=(4.2 * len(panels), 4.2), layout="constrained")
+        ax = figure.subplots(1, len(panels))
+    axes = use_axes(ax, panels)
+    for kind, axis in zip(kinds, axes, strict=False):
+        _draw_reliability(axis, table, kind)
     if ranks:
         _draw_ranks(axes[-1], table["rank_histogram"])
-    return figure
+    return root_figure(axes[0])
 
 
 def _draw_reliability(ax: Any, table: xr.Dataset, kind: str) -> None:

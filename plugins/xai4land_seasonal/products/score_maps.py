@@ -16,17 +16,25 @@ from xai4land_seasonal.products.drawing import (
     draw_cells,
     make_figure,
     make_map_axes,
+    map_options,
     to_axes_longitude,
 )
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from xai4land.figures import AxesLike
+
 __all__ = ["plot_scores"]
 
 
 def plot_scores(
-    scores: xr.Dataset, *, metric: str = "acc", forecast: str | None = None, alpha: float = 0.1
+    scores: xr.Dataset,
+    *,
+    metric: str = "acc",
+    forecast: str | None = None,
+    alpha: float = 0.1,
+    ax: AxesLike | None = None,
 ) -> Figure:
     """Draw maps of a score, one for each season.
 
@@ -45,12 +53,16 @@ def plot_scores(
         By default the first.
     alpha : float
         False discovery rate.
+    ax : Axes or sequence of Axes, optional
+        One for each season, which may have a projection of cartopy.
 
     Raises
     ------
     InputError
         If the scores have no such metric or forecast, or are no maps.
     """
+    from xai4land.figures import root_figure, use_axes
+
     if metric not in scores:
         raise InputError(f"metric {metric!r}, expected one of {', '.join(map(str, scores))}")
     label = forecast or str(scores["forecast"].values[0])
@@ -60,36 +72,44 @@ def plot_scores(
     if {*field.dims} - {"season"} in (set(), {"region"}):
         raise InputError("scores are means over cells; verify with dim='time' for maps")
     seasons = [str(s) for s in field["season"].values]
-    rows = -(-len(seasons) // 2)
-    columns = min(len(seasons), 2)
-    figure = make_figure(field, columns, rows)
-    axes = make_map_axes(figure, rows, columns, field)
+    if own := ax is None:
+        rows, columns = -(-len(seasons) // 2), min(len(seasons), 2)
+        panels = make_map_axes(make_figure(field, columns, rows), rows, columns, field)
+        for axis in panels[len(seasons) :]:
+            axis.remove()
+        ax = panels[: len(seasons)]
+    axes = use_axes(ax, seasons)
+    for season, axis in zip(seasons, axes, strict=True):
+        shown = _draw_season(axis, scores.sel(forecast=label, season=season), metric, alpha)
+    long_name = scores[metric].attrs.get("long_name", metric)
+    figure = root_figure(axes[0])
+    figure.colorbar(shown, ax=axes, orientation="horizontal", shrink=0.5, label=long_name)
+    if own:
+        add_title(figure, f"{label}: {scores.attrs.get('seasons', '')}", fontsize=10)
+    return figure
+
+
+def _draw_season(axis: Any, scores: xr.Dataset, metric: str, alpha: float) -> Any:
+    """Draw the map of one season, with marks and a title."""
     centre = 0.5 if metric.startswith("roc") else 1.0 if metric == "spread_error" else 0.0
     limit = 0.5 if centre == 0.5 else 1.0
-    pvalues = scores.get(f"{metric}_pvalue")
-    sizes = scores.get("effective_size")
-    for season, ax in zip(seasons, axes, strict=False):
-        part = field.sel(season=season)
-        shown = draw_cells(ax, part, cmap="RdBu_r", vmin=centre - limit, vmax=centre + limit)
-        title = season
-        if pvalues is not None:
-            found = pvalues.sel(forecast=label, season=season).compute()
-            above = control_fdr(found, alpha=alpha)
-            # 1 is the p-value of what cannot be tested.
-            below = control_fdr((1 - found).where(found < 1), alpha=alpha)
-            _mark(ax, above, ".k")
-            _mark(ax, below, "xk")
-            shares = [_share_of_area(where, part.notnull()) for where in (above, below)]
-            title += f": significant in {100 * shares[0]:.0f} % of the area"
-            title += f", below in {100 * shares[1]:.0f} %" if shares[1] >= 0.005 else ""
-        if sizes is not None:
-            size = float(sizes.sel(forecast=label, season=season).median())
-            title += f"; {size:.0f} independent years"
-        ax.set_title(title, fontsize=10)
-    long_name = scores[metric].attrs.get("long_name", metric)
-    figure.colorbar(shown, ax=list(axes), orientation="horizontal", shrink=0.5, label=long_name)
-    add_title(figure, f"{label}: {scores.attrs.get('seasons', '')}", fontsize=10)
-    return figure
+    field = scores[metric].compute()
+    shown = draw_cells(axis, field, cmap="RdBu_r", vmin=centre - limit, vmax=centre + limit)
+    title = str(scores["season"].values)
+    if f"{metric}_pvalue" in scores:
+        found = scores[f"{metric}_pvalue"].compute()
+        above = control_fdr(found, alpha=alpha)
+        # 1 is the p-value of what cannot be tested.
+        below = control_fdr((1 - found).where(found < 1), alpha=alpha)
+        _mark(axis, above, ".k")
+        _mark(axis, below, "xk")
+        shares = [_share_of_area(where, field.notnull()) for where in (above, below)]
+        title += f": significant in {100 * shares[0]:.0f} % of the area"
+        title += f", below in {100 * shares[1]:.0f} %" if shares[1] >= 0.005 else ""
+    if "effective_size" in scores:
+        title += f"; {float(scores['effective_size'].median()):.0f} independent years"
+    axis.set_title(title, fontsize=10)
+    return shown
 
 
 def _share_of_area(where: xr.DataArray, known: xr.DataArray) -> float:
@@ -101,4 +121,5 @@ def _mark(ax: Any, where: xr.DataArray, style: str) -> None:
     grid = Grid.of(where)
     lat, lon = np.nonzero(where.transpose(*grid.names).values)
     lon_values = to_axes_longitude(ax, grid, grid.lon.values[lon])
-    ax.plot(lon_values, grid.lat.values[lat], style, markersize=2)
+    options = map_options(ax, grid)
+    ax.plot(lon_values, grid.lat.values[lat], style, markersize=2, **options)
