@@ -14,7 +14,7 @@ import xarray as xr
 from conftest import small_world
 from xai4land.coupling import Stepper
 from xai4land.coupling.clock import Clock
-from xai4land.coupling.yac_settings import name_calendar
+from xai4land.coupling.yac.settings import name_calendar
 from yac_runs import (
     LAND,
     LIMIT,
