@@ -1,0 +1,107 @@
+"""Objects under an address, by key: the few operations that all object stores have.
+
+There is no renaming, no appending and no lock. What a key holds changes as a whole, and a change may
+ask that nobody else has made one meanwhile; on this the lock of a run (``lease.py``) is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from xai4land.errors import InputError
+from xai4land.store.addresses import scheme_of
+
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
+
+__all__ = ["CLOUD", "WRITABLE", "Entry", "Found", "Objects", "Version", "open_objects"]
+
+CLOUD = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
+WRITABLE = (*CLOUD, "memory")
+
+
+class Version(NamedTuple):
+    """What an object store calls the present content of an object."""
+
+    e_tag: str | None
+    version: str | None = None
+
+
+class Found(NamedTuple):
+    """What an object holds."""
+
+    content: bytes
+    version: Version
+    modified: datetime
+
+
+class Entry(NamedTuple):
+    """What a listing says of an object; the mark changes with its content."""
+
+    mark: str
+    modified: datetime
+
+
+class Objects(Protocol):
+    """The objects under one address; keys are relative to it.
+
+    All methods raise ``StoreError`` where access is refused, or nothing is reached.
+    """
+
+    url: str
+
+    def read(self, key: str) -> Found | None:
+        """Read an object; None if there is none."""
+
+    def write(self, key: str, content: bytes) -> str:
+        """Write an object, and return the mark that listings will have of it."""
+
+    def create(self, key: str, content: bytes) -> Version | None:
+        """Write an object that is not there; None if it is, with other content."""
+
+    def replace(self, key: str, content: bytes, version: Version) -> Version | None:
+        """Write an object if it is still of a version; None if it is not."""
+
+    def list(self, prefix: str) -> dict[str, Entry]:
+        """List the objects in a folder, and in all folders in it."""
+
+    def copy(self, key: str, target: str) -> None:
+        """Copy an object, without moving its content through this machine."""
+
+    def delete(self, keys: Collection[str]) -> None:
+        """Delete objects; those that are not there are passed over."""
+
+    def zarr_store(self, prefix: str) -> Store:
+        """Return what Zarr reads a folder by; it cannot write."""
+
+
+def open_objects(
+    url: str, options: Mapping[str, Any] | None = None, read_only: bool = False
+) -> Objects:
+    """Open the objects under an address.
+
+    Parameters
+    ----------
+    url : str
+        Of the folder.
+    options : mapping, optional
+        How to reach it, in fsspec's names; see :func:`xai4land.store.clouds.open_cloud`.
+    read_only : bool
+
+    Raises
+    ------
+    InputError
+        If objects of such addresses cannot be written, or the options are unknown.
+    """
+    scheme = scheme_of(url)
+    if scheme == "memory":
+        from xai4land.store.memory import MemoryObjects
+
+        if options:
+            raise InputError(f"storage_options={sorted(options)}: memory:// has none; leave it out")
+        return MemoryObjects(url)
+    from xai4land.store.clouds import open_cloud
+
+    return open_cloud(url, options or {}, read_only)
