@@ -85,11 +85,29 @@ class CloudObjects:
                 return None
         return Found(content, _version(meta), meta["last_modified"])
 
-    def write(self, key: str, content: bytes) -> str:
+    def find(self, key: str) -> Entry | None:
+        import obstore
+
+        with self._translate("read"):
+            try:
+                meta = obstore.head(self._store, key)
+            except FileNotFoundError:
+                return None
+        return Entry(_mark(meta["e_tag"]), meta["last_modified"])
+
+    def download(self, key: str, path: Path) -> None:
+        import obstore
+
+        with self._translate("read"), path.open("wb") as file:
+            for piece in obstore.get(self._store, key).stream():
+                file.write(piece)
+
+    def write(self, key: str, content: bytes | Path) -> str:
         import obstore
 
         with self._translate("write"):
-            put = obstore.put(self._store, key, content, use_multipart=False)
+            parts = isinstance(content, Path)
+            put = obstore.put(self._store, key, content, use_multipart=parts, mode="overwrite")
         return _mark(put["e_tag"])
 
     def create(self, key: str, content: bytes) -> Version | None:

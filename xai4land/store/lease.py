@@ -73,7 +73,7 @@ class Lease:
         """Return the age of an object in seconds, by the store's own clock."""
         key = f"{self._key}.{self.token}"
         self._objects.write(key, b"now")
-        now = self._objects.read(key)
+        now = self._objects.find(key)
         self._objects.delete([key])
         return (now.modified - found.modified).total_seconds() if now else 0.0
 

@@ -19,6 +19,7 @@ from xai4land.files import delete, write_file
 __all__ = [
     "DONE",
     "LOCKS",
+    "MANIFEST",
     "ROOTS",
     "STORE",
     "Manifest",

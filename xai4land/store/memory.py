@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 from datetime import datetime
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -38,7 +39,15 @@ class MemoryObjects:
             return None
         return Found(content, Version(_mark(content)), self._modified(f"{self._root}/{key}"))
 
-    def write(self, key: str, content: bytes) -> str:
+    def find(self, key: str) -> Entry | None:
+        found = self.read(key)
+        return found and Entry(_mark(found.content), found.modified)
+
+    def download(self, key: str, path: Path) -> None:
+        path.write_bytes(self._files.cat_file(f"{self._root}/{key}"))
+
+    def write(self, key: str, content: bytes | Path) -> str:
+        content = content.read_bytes() if isinstance(content, Path) else content
         with _CHANGES:
             self._files.pipe_file(f"{self._root}/{key}", content)
         return _mark(content)

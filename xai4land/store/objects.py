@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from xai4land.errors import InputError
@@ -55,7 +56,13 @@ class Objects(Protocol):
     def read(self, key: str) -> Found | None:
         """Read an object; None if there is none."""
 
-    def write(self, key: str, content: bytes) -> str:
+    def find(self, key: str) -> Entry | None:
+        """Find an object without reading it; None if there is none."""
+
+    def download(self, key: str, path: Path) -> None:
+        """Copy an object to a file."""
+
+    def write(self, key: str, content: bytes | Path) -> str:
         """Write an object, and return the mark that listings will have of it."""
 
     def create(self, key: str, content: bytes) -> Version | None:

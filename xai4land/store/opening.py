@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,11 +11,11 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from xai4land.errors import InputError
-from xai4land.files import local_path
 from xai4land.grids.missing import mask_misspelt_fill_values
+from xai4land.store.addresses import parse_path
 from xai4land.store.manifest import LOCKS, ROOTS
 
-__all__ = ["find_container", "open_store"]
+__all__ = ["find_container", "open_file", "open_store"]
 
 GRIB = (".grib", ".grib2", ".grb", ".grb2")
 CLASSIC = (b"CDF\x01", b"CDF\x02")
@@ -31,17 +32,26 @@ class Format(NamedTuple):
     options: dict[str, Any]
 
 
-def open_store(path: str | os.PathLike[str], *, lazy: bool = True) -> xr.Dataset:
+def open_store(
+    path: str | os.PathLike[str],
+    *,
+    lazy: bool = True,
+    storage_options: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
     """Open a Zarr store, a NetCDF or GRIB file, or kerchunk references.
 
     Parameters
     ----------
     path : path-like
-        A folder is taken for a Zarr store; ``.grib``, ``.grib2`` and ``.grb`` for GRIB, which needs
+        Or an address (``s3://``, ``gs://``, ``https://`` and what else fsspec reads); NetCDF and
+        GRIB files are copied from there to the cache folder. A folder is taken for a Zarr store; ``.grib``, ``.grib2`` and ``.grb`` for GRIB, which needs
         cfgrib; ``.json`` and ``.parq`` for references, as kerchunk makes them. A group is named
         like a folder in its file: ``forecast.nc/members``.
     lazy : bool
         Whether values stay on disk, in the file's chunks, until they are computed.
+    storage_options : mapping, optional
+        How to reach an address, by fsspec's names, such as ``anon``, ``key`` and ``secret``;
+        left out, from the environment, or as nobody where that has no credentials.
 
     Returns
     -------
@@ -61,7 +71,18 @@ def open_store(path: str | os.PathLike[str], *, lazy: bool = True) -> xr.Dataset
     ...     open_store(path).land_cover.dims
     ('time', 'lat_fine', 'lon_fine')
     """
-    path = local_path(path)
+    place = parse_path(path)
+    if isinstance(place, str):
+        from xai4land.store.remote import open_remote
+
+        return _tidy(open_remote(place, lazy, storage_options))
+    if storage_options:
+        raise InputError(f"{place} is on this machine, which has no storage_options; leave them out")
+    return _tidy(open_file(place, lazy))
+
+
+def open_file(path: Path, lazy: bool) -> xr.Dataset:
+    """Open a file or store on this machine; see :func:`open_store`."""
     _refuse_unfinished(path)
     file = find_container(path) or path
     found = _find_format(file)
@@ -75,6 +96,11 @@ def open_store(path: str | os.PathLike[str], *, lazy: bool = True) -> xr.Dataset
         raise InputError(f"{path} is shorter than its header says: {CUT_OFF}")
     if not data.variables:
         raise InputError(_describe_empty(path, found))
+    return data
+
+
+def _tidy(data: xr.Dataset) -> xr.Dataset:
+    """Sort variables, take for coordinates what is named as bounds, and mask fill values."""
     data = mask_misspelt_fill_values(data)
     # Zarr lists what it holds in any order.
     data = data[sorted(map(str, data.variables))]

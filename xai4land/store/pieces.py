@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import zarr
     from zarr.abc.store import Store
 
-__all__ = ["encode_part", "find_key", "make_empty", "make_pieces", "open_array"]
+__all__ = ["METADATA", "encode_part", "find_keys", "make_empty", "make_pieces", "open_array"]
 
 METADATA = {*ROOTS, ".zattrs", ".zarray"}
 
@@ -76,9 +76,7 @@ def make_pieces(stored: xr.Dataset) -> tuple[dict[str, str], dict[str, bytes]]:
     return metadata, {k: v for k, v in pieces.items() if k not in metadata}
 
 
-def encode_part(
-    metadata: Mapping[str, str], part: Part, values: np.ndarray
-) -> tuple[str, bytes | None]:
+def encode_part(metadata: Mapping[str, str], part: Part, values: np.ndarray) -> bytes | None:
     """Encode a part as the file that Zarr makes of it.
 
     Parameters
@@ -91,28 +89,31 @@ def encode_part(
 
     Returns
     -------
-    key : str
-    content : bytes or None
+    bytes or None
         None where no value differs from the fill value, for which Zarr writes no file.
     """
     from zarr.storage import MemoryStore
 
     files: dict[str, Any] = {}
     open_array(MemoryStore(files), metadata, part.variable)[part.region] = values
-    key = find_key(metadata, part)
-    others = files.keys() - {key}
-    assert not others, f"{part} is several files: {sorted(others)}"
-    return key, files[key].to_bytes() if key in files else None
+    assert len(files) <= 1, f"{part} is several files: {sorted(files)}"
+    return next((piece.to_bytes() for piece in files.values()), None)
 
 
-def find_key(metadata: Mapping[str, str], part: Part) -> str:
-    """Find the key of the file that a part is written to."""
+def find_keys(metadata: Mapping[str, str], parts: Sequence[Part]) -> list[str]:
+    """Find the keys of the files that parts are written to."""
     from zarr.storage import MemoryStore
 
-    array = open_array(MemoryStore({}), metadata, part.variable)
+    arrays = {
+        name: open_array(MemoryStore(), metadata, name) for name in {p.variable for p in parts}
+    }
+    return [f"{part.variable}/{_encode_place(arrays[part.variable], part)}" for part in parts]
+
+
+def _encode_place(array: zarr.Array[Any], part: Part) -> str:
     sizes = array.shards or array.chunks
     place = tuple(span.start // size for span, size in zip(part.region, sizes, strict=True))
-    return f"{part.variable}/{array.metadata.encode_chunk_key(place)}"
+    return array.metadata.encode_chunk_key(place)
 
 
 def open_array(store: Store, metadata: Mapping[str, str], name: str) -> zarr.Array[Any]:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from statistics import median_low
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import xarray as xr
 
