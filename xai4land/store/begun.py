@@ -19,8 +19,8 @@ __all__ = ["Begun"]
 class Begun:
     """An unfinished store.
 
-    A part is done where a note names its object's mark: then the object is as it was written, whatever
-    a run that is over may have put there meanwhile.
+    A part is done where a note names its object's mark: then the object is as it was written,
+    whatever a run that is over may have put there meanwhile.
 
     Attributes
     ----------

@@ -1,9 +1,10 @@
 """A store that grows in an object store, where nothing can be renamed.
 
-The parts are put where they stay, and the metadata of all variables are held back until the end, the
-root's being the last: until then there is nothing that a reader takes for a store. Beside it, under
-``<name>.partial``, lie the lock, the manifest with the metadata, and a note for each part that is done.
-What must not be seen under its name (a store that replaces another, or becomes NetCDF) grows there, too.
+The parts are put where they stay, and the metadata of all variables are held back until the end,
+the root's being the last: until then there is nothing that a reader takes for a store. Beside it,
+under ``<name>.partial``, lie the lock, the manifest with the metadata, and a note for each part
+that is done. What must not be seen under its name (a store that replaces another, or becomes
+NetCDF) grows there, too.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ from xai4land.store.addresses import relation_of, split_address
 from xai4land.store.begun import Begun
 from xai4land.store.lease import Lease, hold_lease, read_owner
 from xai4land.store.manifest import MANIFEST, ROOTS, STORE, Manifest
-from xai4land.store.objects import Entry, Objects, open_objects
+from xai4land.store.objects import Entry, Objects, find_roots
 from xai4land.store.parts import Part, split_into_parts
 from xai4land.store.pieces import METADATA, encode_part, find_keys, make_pieces, open_array
+from xai4land.store.reaching import open_objects
 from xai4land.store.targets import note_fingerprint, read_fingerprint
 
-__all__ = ["BucketPlace", "find_roots"]
+__all__ = ["BucketPlace"]
 
 LOCK, NOTES, UNFINISHED = "lock.json", "done", "unfinished.txt"
 REQUESTS = 16
@@ -75,6 +77,7 @@ class BucketPlace:
     # What is there
 
     def check(self, data: xr.Dataset) -> None:
+        """Refuse a place that cannot be, or that the dataset is read from."""
         for source in sorted(find_addresses(data)):
             relation = {
                 "same": "is an input of this run, which would be lost",
@@ -85,6 +88,7 @@ class BucketPlace:
                 raise StoreError(f"{self.path} {relation}; choose another name")
 
     def refuse_existing(self, overwrite: bool) -> None:
+        """Refuse to replace a store without ``overwrite``, anything else always."""
         if find_roots(self._objects, self._name):
             if not overwrite:
                 raise StoreError(f"{self.path} exists; choose another name, or overwrite=True")
@@ -98,6 +102,7 @@ class BucketPlace:
             )
 
     def read_finished(self) -> str | None:
+        """Return the fingerprint of the run that has finished the store; None if unknown."""
         if not (roots := find_roots(self._objects, self._name)):
             return None
         begun = self._read_begun()
@@ -106,6 +111,7 @@ class BucketPlace:
         return read_fingerprint(str(self.path), _describe(roots))
 
     def note_finished(self, fingerprint: str) -> None:
+        """Note which run has finished the store."""
         with suppress(OSError):
             roots = find_roots(self._objects, self._name)
             note_fingerprint(str(self.path), _describe(roots), fingerprint)
@@ -121,6 +127,7 @@ class BucketPlace:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
+        """Hold the place for one run."""
         with hold_lease(self._objects, self._beside(LOCK)) as self._lease:
             yield
 
@@ -132,6 +139,7 @@ class BucketPlace:
     def begin(
         self, stored: xr.Dataset, wanted: Manifest, overwrite: bool
     ) -> tuple[str, list[Part]]:
+        """Begin or go on with an unfinished store; return the run's mark, and what is left."""
         self.refuse_existing(overwrite)
         begun = self._read_begun()
         if begun and not overwrite and self._list_notes(begun):
@@ -160,6 +168,7 @@ class BucketPlace:
         return begun
 
     def write_part(self, run: str, part: Part, values: np.ndarray) -> None:
+        """Write a part, and note that it is done; refuse if the run is over."""
         begun = _read_run(self, run)
         content = encode_part(begun.metadata, part, values)
         (key,) = find_keys(begun.metadata, [part])
@@ -173,6 +182,7 @@ class BucketPlace:
         self._objects.write(self._beside(NOTES, begun.id, begun.note_of(part, mark)), b"")
 
     def read_region(self, run: str, variable: str, region: tuple[slice, ...]) -> np.ndarray:
+        """Read a region of a variable of the unfinished store, as it is stored."""
         begun = _read_run(self, run)
         store = self._objects.zarr_store(begun.folder)
         return np.asarray(open_array(store, begun.metadata, variable)[region])
@@ -180,6 +190,7 @@ class BucketPlace:
     # The end of a run
 
     def finish(self, stored: xr.Dataset, overwrite: bool) -> None:
+        """Give the store its name."""
         begun = self._read_begun()
         assert begun is not None, "it was begun"
         parts, entries = split_into_parts(stored), self._objects.list(begun.folder)
@@ -240,14 +251,15 @@ class BucketPlace:
         )
 
     def remove_if_empty(self) -> None:
+        """Remove an unfinished store in which nothing is finished."""
         with suppress(StoreError):
             self._check_lease()
             begun = self._read_begun()
             if begun is not None and self._list_notes(begun):
                 return
-            if begun is not None and begun.folder == self._name:
-                if not find_roots(self._objects, self._name):
-                    self._objects.delete(self._objects.list(self._name))
+            grown = begun is not None and begun.folder == self._name
+            if grown and not find_roots(self._objects, self._name):
+                self._objects.delete(self._objects.list(self._name))
             self._remove()
 
     def _remove(self) -> None:
@@ -262,12 +274,6 @@ class BucketPlace:
         self._objects.delete([self._beside(MANIFEST)])
         keys = self._objects.list(self.partial_name).keys() - {self._beside(LOCK)}
         self._objects.delete(keys)
-
-
-def find_roots(objects: Objects, name: str) -> dict[str, Entry]:
-    """Find what makes a store one: its root metadata, or the file itself."""
-    keys = [f"{name}/{root}" for root in ROOTS] if name.endswith(".zarr") else [name]
-    return {key: found for key in keys if (found := objects.find(key))}
 
 
 def _describe(roots: Mapping[str, Entry]) -> list[list[str]]:

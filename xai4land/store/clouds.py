@@ -75,9 +75,10 @@ class CloudObjects:
         self._store = open_at(url)
 
     def read(self, key: str) -> Found | None:
+        """Read an object; None if there is none."""
         import obstore
 
-        with self._translate("read"):
+        with self._translate("read", key):
             try:
                 found = obstore.get(self._store, key)
                 meta, content = found.meta, bytes(found.bytes())
@@ -86,9 +87,10 @@ class CloudObjects:
         return Found(content, _version(meta), meta["last_modified"])
 
     def find(self, key: str) -> Entry | None:
+        """Find an object without reading it; None if there is none."""
         import obstore
 
-        with self._translate("read"):
+        with self._translate("read", key):
             try:
                 meta = obstore.head(self._store, key)
             except FileNotFoundError:
@@ -96,24 +98,28 @@ class CloudObjects:
         return Entry(_mark(meta["e_tag"]), meta["last_modified"])
 
     def download(self, key: str, path: Path) -> None:
+        """Copy an object to a file."""
         import obstore
 
-        with self._translate("read"), path.open("wb") as file:
+        with self._translate("read", key), path.open("wb") as file:
             for piece in obstore.get(self._store, key).stream():
                 file.write(piece)
 
     def write(self, key: str, content: bytes | Path) -> str:
+        """Write an object, and return the mark that listings will have of it."""
         import obstore
 
-        with self._translate("write"):
+        with self._translate("write", key):
             parts = isinstance(content, Path)
             put = obstore.put(self._store, key, content, use_multipart=parts, mode="overwrite")
         return _mark(put["e_tag"])
 
     def create(self, key: str, content: bytes) -> Version | None:
+        """Write an object that is not there; None if it is, with other content."""
         return self._change(key, content, None)
 
     def replace(self, key: str, content: bytes, version: Version) -> Version | None:
+        """Write an object if it is still of a version; None if it is not."""
         return self._change(key, content, version)
 
     def _change(self, key: str, content: bytes, version: Version | None) -> Version | None:
@@ -121,7 +127,7 @@ class CloudObjects:
         from obstore.exceptions import AlreadyExistsError, GenericError, PreconditionError
 
         for left in reversed(range(CONDITIONAL_TRIES)):
-            with self._translate("write"):
+            with self._translate("write", key):
                 try:
                     return self._put(key, content, version)
                 except (AlreadyExistsError, PreconditionError):
@@ -140,25 +146,29 @@ class CloudObjects:
         import obstore
 
         known = version and {k: v for k, v in version._asdict().items() if v is not None}
-        return _version(obstore.put(self._store, key, content, mode=known or "create"))
+        mode: Any = known or "create"
+        return _version(obstore.put(self._store, key, content, mode=mode))
 
     def list(self, prefix: str) -> dict[str, Entry]:
+        """List the objects in a folder, and in all folders in it."""
         import obstore
 
-        with self._translate("list"):
+        with self._translate("list", prefix):
             found = [meta for some in obstore.list(self._store, prefix) for meta in some]
         return {meta["path"]: Entry(_mark(meta["e_tag"]), meta["last_modified"]) for meta in found}
 
     def copy(self, key: str, target: str) -> None:
+        """Copy an object where it is."""
         import obstore
 
-        with self._translate("write"):
+        with self._translate("write", key):
             obstore.copy(self._store, key, target)
 
     def delete(self, keys: Collection[str]) -> None:
+        """Delete objects; those that are not there are passed over."""
         import obstore
 
-        with self._translate("delete objects of"):
+        with self._translate("delete", min(keys, default="")):
             try:
                 obstore.delete(self._store, list(keys))
             except FileNotFoundError:
@@ -167,18 +177,19 @@ class CloudObjects:
                         obstore.delete(self._store, key)
 
     def zarr_store(self, prefix: str) -> Any:
+        """Return what Zarr reads a folder by; it cannot write."""
         from zarr.storage import ObjectStore
 
         return ObjectStore(self._open_at(f"{self.url}/{prefix}"), read_only=True)
 
     @contextmanager
-    def _translate(self, doing: str) -> Iterator[None]:
+    def _translate(self, doing: str, key: str) -> Iterator[None]:
         try:
             yield
         except Exception as error:
             if reason := explain_refusal(error, self.url):
                 # Without the library's own error, whose text has the server's whole answer.
-                raise StoreError(f"could not {doing} {self.url}: {reason}") from None
+                raise StoreError(f"could not {doing} {self.url}/{key}: {reason}") from None
             raise
 
 
@@ -251,11 +262,12 @@ def open_cloud(url: str, options: Mapping[str, Any], read_only: bool = False) ->
             f"{url} is reached by obstore, which is not installed; run: pip install obstore "
             "(part of xai4land[cloud])"
         )
+    from obstore import store
     from obstore.exceptions import BaseError
-    from obstore.store import from_url
 
     kind = _kind(url)
     config, how = _read_options(kind, options, read_only)
+    from_url: Any = store.from_url  # typed for each cloud by itself
     try:
         return CloudObjects(url, lambda address: from_url(address, config=config, **how))
     except (BaseError, TypeError, ValueError) as error:

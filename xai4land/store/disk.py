@@ -32,20 +32,25 @@ class DiskPlace:
         self.partial_name = self.partial.name
 
     def check(self, data: xr.Dataset) -> None:
+        """Refuse a place that cannot be, or that the dataset is read from."""
         if not self.path.parent.is_dir():
             raise StoreError(f"there is no folder {self.path.parent}; make it first")
         check_target(data, self.path)
 
     def refuse_existing(self, overwrite: bool) -> None:
+        """Refuse to replace a store without ``overwrite``, anything else always."""
         refuse_existing(self.path, overwrite)
 
     def read_finished(self) -> str | None:
+        """Return the fingerprint of the run that has finished the store; None if unknown."""
         return read_finished(self.path)
 
     def note_finished(self, fingerprint: str) -> None:
+        """Note which run has finished the store."""
         note_finished(self.path, fingerprint)
 
     def hold(self) -> AbstractContextManager[None]:
+        """Hold the place for one run."""
         with translate_store_errors(self.partial):
             self.partial.mkdir(exist_ok=True)
         return hold_run(self.partial)
@@ -53,6 +58,7 @@ class DiskPlace:
     def begin(
         self, stored: xr.Dataset, wanted: Manifest, overwrite: bool
     ) -> tuple[str, list[Part]]:
+        """Begin or go on with an unfinished store; return the run's mark, and what is left."""
         with translate_store_errors(self.partial), pause_writers(self.partial):
             return wanted.fingerprint, self._begin(stored, wanted, overwrite)
 
@@ -73,6 +79,7 @@ class DiskPlace:
         return [part for part in split_into_parts(stored) if part.label not in done]
 
     def write_part(self, run: str, part: Part, values: np.ndarray) -> None:
+        """Write a part, and note that it is done; refuse if the run is over."""
         with (
             translate_store_errors(self.partial),
             record_part(self.partial, run, part.label),
@@ -80,10 +87,12 @@ class DiskPlace:
             _open_array(str(self.partial), part.variable, run)[part.region] = values
 
     def read_region(self, run: str, variable: str, region: tuple[slice, ...]) -> np.ndarray:
+        """Read a region of a variable of the unfinished store, as it is stored."""
         with translate_store_errors(self.partial):
             return np.asarray(_open_array(str(self.partial), variable, run)[region])
 
     def finish(self, stored: xr.Dataset, overwrite: bool) -> None:
+        """Give the store its name."""
         with translate_store_errors(self.partial), pause_writers(self.partial):
             manifest.reveal(self.partial)
             whole = self.partial / STORE
@@ -95,6 +104,7 @@ class DiskPlace:
             manifest.remove(self.partial)
 
     def remove_if_empty(self) -> None:
+        """Remove an unfinished store in which nothing is finished."""
         with suppress(OSError), pause_writers(self.partial):
             if not manifest.read_done(self.partial) and manifest.list_foreign(self.partial) == []:
                 manifest.remove(self.partial)

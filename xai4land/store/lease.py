@@ -1,8 +1,8 @@
 """One run at a time where there are no locks: an object that its owner renews.
 
-Whoever finds the object waits: if it changes, its owner lives, and the run is refused; if it has not
-changed for the time of a lease, its owner is gone, and the object is replaced, on the condition that it
-is still the one that was seen. No two clocks are compared: age is that of the store's own times.
+Whoever finds the object waits: if it changes, its owner lives, and the run is refused; if it has
+not changed for the time of a lease, its owner is gone, and the object is replaced, on the condition
+that it is still the one that was seen. No two clocks are compared: age is that of the store's own.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ LEASE_SECONDS = 60.0
 """After so long without a sign of its owner, a lock is another's to take."""
 RENEWALS = 4
 """Signs that an owner gives in that time."""
+TIME_RESOLUTION_SECONDS = 1.0
+"""Of the times that object stores tell."""
 
 
 class Lease:
@@ -57,7 +59,7 @@ class Lease:
         """Wait until an owner has given no sign for the time of a lease; None if the lock went."""
         if _owner(found) is None:
             return found
-        left = LEASE_SECONDS - self._age(found)
+        left = LEASE_SECONDS - max(self._age(found), 0.0)
         end = time.monotonic() + left
         while left > 0:
             time.sleep(min(left, LEASE_SECONDS / RENEWALS / 2))
@@ -75,7 +77,8 @@ class Lease:
         self._objects.write(key, b"now")
         now = self._objects.find(key)
         self._objects.delete([key])
-        return (now.modified - found.modified).total_seconds() if now else 0.0
+        age = (now.modified - found.modified).total_seconds() if now else 0.0
+        return age - TIME_RESOLUTION_SECONDS
 
     def _refuse(self, found: Found) -> None:
         raise StoreError(f"another process is writing {self._name} ({_owner(found)}); wait for it")

@@ -29,6 +29,7 @@ class MemoryObjects:
         self._root = f"/{url.partition('://')[2]}".rstrip("/")
 
     def read(self, key: str) -> Found | None:
+        """Read an object; None if there is none."""
         with _CHANGES:
             return self._read(key)
 
@@ -40,19 +41,23 @@ class MemoryObjects:
         return Found(content, Version(_mark(content)), self._modified(f"{self._root}/{key}"))
 
     def find(self, key: str) -> Entry | None:
+        """Find an object without reading it; None if there is none."""
         found = self.read(key)
         return found and Entry(_mark(found.content), found.modified)
 
     def download(self, key: str, path: Path) -> None:
+        """Copy an object to a file."""
         path.write_bytes(self._files.cat_file(f"{self._root}/{key}"))
 
     def write(self, key: str, content: bytes | Path) -> str:
+        """Write an object, and return the mark that listings will have of it."""
         content = content.read_bytes() if isinstance(content, Path) else content
         with _CHANGES:
             self._files.pipe_file(f"{self._root}/{key}", content)
         return _mark(content)
 
     def create(self, key: str, content: bytes) -> Version | None:
+        """Write an object that is not there; None if it is, with other content."""
         with _CHANGES:
             found = self._read(key)
             if found is None:
@@ -60,6 +65,7 @@ class MemoryObjects:
         return Version(_mark(content)) if found is None or found.content == content else None
 
     def replace(self, key: str, content: bytes, version: Version) -> Version | None:
+        """Write an object if it is still of a version; None if it is not."""
         with _CHANGES:
             found = self._read(key)
             if found is None or found.version != version:
@@ -68,6 +74,7 @@ class MemoryObjects:
         return Version(_mark(content))
 
     def list(self, prefix: str) -> dict[str, Entry]:
+        """List the objects in a folder, and in all folders in it."""
         folder = f"{self._root}/{prefix}".rstrip("/")
         with _CHANGES:
             return {
@@ -78,16 +85,19 @@ class MemoryObjects:
             }
 
     def copy(self, key: str, target: str) -> None:
+        """Copy an object where it is."""
         with _CHANGES:
             self._files.cp_file(f"{self._root}/{key}", f"{self._root}/{target}")
 
     def delete(self, keys: Collection[str]) -> None:
+        """Delete objects; those that are not there are passed over."""
         with _CHANGES:
             for key in keys:
                 if self._files.isfile(f"{self._root}/{key}"):
                     self._files.rm_file(f"{self._root}/{key}")
 
     def zarr_store(self, prefix: str) -> FsspecStore:
+        """Return what Zarr reads a folder by; it cannot write."""
         return FsspecStore.from_url(f"memory:/{self._root}/{prefix}", read_only=True)
 
     def _modified(self, path: str) -> datetime:

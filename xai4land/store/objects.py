@@ -1,26 +1,22 @@
 """Objects under an address, by key: the few operations that all object stores have.
 
-There is no renaming, no appending and no lock. What a key holds changes as a whole, and a change may
-ask that nobody else has made one meanwhile; on this the lock of a run (``lease.py``) is built.
+There is no renaming, no appending and no lock. What a key holds changes as a whole, and a change
+may ask that nobody else has made one meanwhile; on this the lock of a run (``lease.py``) is built.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from xai4land.errors import InputError
-from xai4land.store.addresses import scheme_of
+from xai4land.store.manifest import ROOTS
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
-__all__ = ["CLOUD", "WRITABLE", "Entry", "Found", "Objects", "Version", "open_objects"]
-
-CLOUD = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
-WRITABLE = (*CLOUD, "memory")
+__all__ = ["Entry", "Found", "Objects", "Version", "find_roots"]
 
 
 class Version(NamedTuple):
@@ -84,31 +80,7 @@ class Objects(Protocol):
         """Return what Zarr reads a folder by; it cannot write."""
 
 
-def open_objects(
-    url: str, options: Mapping[str, Any] | None = None, read_only: bool = False
-) -> Objects:
-    """Open the objects under an address.
-
-    Parameters
-    ----------
-    url : str
-        Of the folder.
-    options : mapping, optional
-        How to reach it, in fsspec's names; see :func:`xai4land.store.clouds.open_cloud`.
-    read_only : bool
-
-    Raises
-    ------
-    InputError
-        If objects of such addresses cannot be written, or the options are unknown.
-    """
-    scheme = scheme_of(url)
-    if scheme == "memory":
-        from xai4land.store.memory import MemoryObjects
-
-        if options:
-            raise InputError(f"storage_options={sorted(options)}: memory:// has none; leave it out")
-        return MemoryObjects(url)
-    from xai4land.store.clouds import open_cloud
-
-    return open_cloud(url, options or {}, read_only)
+def find_roots(objects: Objects, name: str) -> dict[str, Entry]:
+    """Find what makes a store one: its root metadata, or the file itself."""
+    keys = [f"{name}/{root}" for root in ROOTS] if name.endswith(".zarr") else [name]
+    return {key: found for key in keys if (found := objects.find(key))}

@@ -13,9 +13,11 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.store.addresses import parse_path, scheme_of
+from xai4land.store.bucket import BucketPlace
+from xai4land.store.disk import DiskPlace
 from xai4land.store.manifest import Manifest
-from xai4land.store.objects import WRITABLE
 from xai4land.store.parts import Part
+from xai4land.store.reaching import WRITABLE
 
 __all__ = ["Place", "find_place"]
 
@@ -26,8 +28,11 @@ class Place(Protocol):
     Workers elsewhere get a copy.
     """
 
-    path: Path | str
     partial_name: str
+
+    @property
+    def path(self) -> Path | str:
+        """Where the finished store is."""
 
     def check(self, data: xr.Dataset) -> None:
         """Refuse a place that cannot be, or that the dataset is read from."""
@@ -84,8 +89,6 @@ def find_place(
     """
     place = parse_path(path)
     if isinstance(place, Path):
-        from xai4land.store.disk import DiskPlace
-
         if storage_options:
             raise InputError(
                 f"{place} is on this machine, which has no storage_options; leave them out"
@@ -96,6 +99,4 @@ def find_place(
             f"{place} cannot be written to, expected a path, or an address of s3://, gs://, az:// "
             "or memory://; write to one of these and copy it"
         )
-    from xai4land.store.bucket import BucketPlace
-
     return BucketPlace(place, storage_options)

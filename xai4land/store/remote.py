@@ -15,7 +15,9 @@ from xai4land.files import replace_file
 from xai4land.options import get_options
 from xai4land.store.addresses import scheme_of, split_address
 from xai4land.store.manifest import MANIFEST
-from xai4land.store.objects import CLOUD, WRITABLE, Objects, open_objects
+from xai4land.store.objects import Objects, find_roots
+from xai4land.store.reaching import CLOUD, WRITABLE, open_objects
+from xai4land.store.reading import open_file
 
 __all__ = ["open_remote"]
 
@@ -32,12 +34,14 @@ def open_remote(url: str, lazy: bool, options: Mapping[str, Any] | None) -> xr.D
         If it cannot be reached or read, or the run that writes it has not ended.
     """
     shown = redact(url)
-    if scheme_of(url) in CLOUD + ("http", "https") and get_options().offline:
+    if scheme_of(url) in (*CLOUD, "http", "https") and get_options().offline:
         raise InputError(f"{shown} is away and xai4land is offline; copy it here")
     try:
         if PurePosixPath(shown).suffix in FILES:
             return _open_copy(url, lazy, options)
         return _open_zarr(url, lazy, options)
+    except InputError:
+        raise
     except StoreError as error:
         raise InputError(str(error)) from None
     except (ImportError, OSError, ValueError) as error:
@@ -58,7 +62,7 @@ def _open_zarr(url: str, lazy: bool, options: Mapping[str, Any] | None) -> xr.Da
     folder, name = split_address(url)
     objects = open_objects(folder, options, read_only=True)
     found = _refuse_unfinished(objects, name, url)
-    store = objects.zarr_store(name)
+    store: Any = objects.zarr_store(name)
     data = xr.open_dataset(store, **{**how, "consolidated": found})
     if not data.variables:
         raise InputError(f"{url} has no variables, expected some; was anything written to it?")
@@ -68,8 +72,6 @@ def _open_zarr(url: str, lazy: bool, options: Mapping[str, Any] | None) -> xr.Da
 
 def _refuse_unfinished(objects: Objects, name: str, url: str) -> bool:
     """Refuse a store that has no root metadata; return whether these list all variables."""
-    from xai4land.store.bucket import find_roots
-
     unfinished = f"{name}.partial/{MANIFEST}"
     inside = ".partial/" in url or url.endswith(".partial")
     if roots := find_roots(objects, name):
@@ -93,8 +95,6 @@ def _refuse_unfinished(objects: Objects, name: str, url: str) -> bool:
 
 def _open_copy(url: str, lazy: bool, options: Mapping[str, Any] | None) -> xr.Dataset:
     """Open a file whose library reads nothing but disks: from a copy in the cache folder."""
-    from xai4land.store.opening import open_file
-
     if scheme_of(url) in ("http", "https") and not options:
         from xai4land.downloads import fetch_unpinned
 

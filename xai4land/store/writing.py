@@ -43,8 +43,9 @@ def write(
     ----------
     data : Dataset
     path : path-like
-        Or an address (``s3://``, ``gs://``, ``az://``, ``memory://``). Ending in ``.zarr`` (the dataset's chunks, in shards where they are more than a thousand)
-        or ``.nc``. A store that the same run has finished before is returned at once.
+        Or an address (``s3://``, ``gs://``, ``az://``, ``memory://``). Ending in ``.zarr`` (the
+        dataset's chunks, in shards where they are more than a thousand) or ``.nc``. A store that
+        the same run has finished before is returned at once.
     overwrite : bool
         Whether an existing store, or an unfinished one of other data, may be replaced; never one
         that the dataset is read from.
