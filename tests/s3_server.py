@@ -13,6 +13,7 @@ from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 KEY, SECRET = "AKIAKNOWN0KEY0000000", "wJalrXUtnFEMI-known-secret-known-secret"
+SIGNED = f"AWS4-HMAC-SHA256 Credential={KEY}/20260101/us-east-1/s3/aws4_request"
 BUCKET, PUBLIC = "bucket", "public"
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Fault = Callable[[App, dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -37,9 +38,8 @@ class S3Server:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
         self.options = {"key": KEY, "secret": SECRET, "endpoint_url": self.endpoint}
-        signed = {"Authorization": f"AWS4-HMAC-SHA256 Credential={KEY}/20260101/us-east-1/s3/x"}
         for bucket in (BUCKET, PUBLIC):
-            requests.put(f"{self.endpoint}/{bucket}", headers=signed, timeout=30)
+            requests.put(f"{self.endpoint}/{bucket}", headers={"Authorization": SIGNED}, timeout=30)
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         request = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
@@ -61,6 +61,8 @@ class S3Server:
         by = environ.get("HTTP_AUTHORIZATION", "")
         reads = environ["REQUEST_METHOD"] in ("GET", "HEAD")
         public = reads and environ["PATH_INFO"].startswith(f"/{PUBLIC}")
+        if public and not by:
+            environ["HTTP_AUTHORIZATION"] = SIGNED  # moto's objects are private
         return f"Credential={KEY}/" in by or (not by and public)
 
     def close(self) -> None:

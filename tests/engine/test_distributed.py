@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import xarray as xr
 from dask.highlevelgraph import HighLevelGraph
-from object_stores import Place, start_s3
 
+from object_stores import Place, start_s3
 from xai4land.cluster import NEIGHBOURS
 from xai4land.store import parts, write
 from xai4land_land import reconstruct

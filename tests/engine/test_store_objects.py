@@ -271,18 +271,18 @@ def test_a_folder_that_is_no_store_is_kept(memory):
 # Several writers
 
 
-def test_a_second_writer_is_refused_while_the_first_lives(place, short_lease):
+def test_a_second_writer_is_refused_while_the_first_lives(memory, short_lease):
     begun, go = threading.Event(), threading.Event()
     slow = call_in(lambda: (begun.set(), go.wait(60)), (1, 1), "slow")
-    first = threading.Thread(target=place.write, args=(slow,))
+    first = threading.Thread(target=memory.write, args=(slow,))
     first.start()
     assert begun.wait(60)
     for overwrite in (False, True):
         with pytest.raises(StoreError, match=r"is writing .*map\.zarr \(process \d+ on .*wait for"):
-            place.write(plain()[0], overwrite=overwrite)
+            memory.write(plain()[0], overwrite=overwrite)
     go.set()
     first.join(60)
-    xr.testing.assert_identical(place.open().load(), slow.compute())
+    xr.testing.assert_identical(memory.open().load(), slow.compute())
 
 
 def test_the_lock_of_a_run_that_is_gone_is_taken_by_one_other(place, short_lease):
@@ -300,7 +300,7 @@ def test_the_lock_of_a_run_that_is_gone_is_taken_by_one_other(place, short_lease
             refused.append(one)
         else:
             taken.append(one)
-            for _ in range(40):  # a sign of life
+            for _ in range(16):  # a sign of life
                 one.renew()
                 threading.Event().wait(0.05)
 
@@ -314,11 +314,11 @@ def test_the_lock_of_a_run_that_is_gone_is_taken_by_one_other(place, short_lease
         gone.renew()
 
 
-def test_a_lock_that_is_renewed_is_not_stale(place, short_lease):
-    with hold_lease(place.objects, "x.partial/lock.json"):
+def test_a_lock_that_is_renewed_is_not_stale(memory, short_lease):
+    with hold_lease(memory.objects, "x.partial/lock.json"):
         threading.Event().wait(3 * lease.LEASE_SECONDS)
         with pytest.raises(StoreError, match="is writing"):
-            Lease(place.objects, "x.partial/lock.json").acquire()
+            Lease(memory.objects, "x.partial/lock.json").acquire()
 
 
 def test_a_run_that_lost_its_lock_writes_nothing_more(place):

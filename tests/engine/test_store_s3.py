@@ -46,12 +46,11 @@ def no_credentials(monkeypatch, tmp_path):
 
 
 def put(server, key, body, **conditions):
-    from s3_server import KEY
+    from s3_server import SIGNED
 
-    signed = {"Authorization": f"AWS4-HMAC-SHA256 Credential={KEY}/20260101/us-east-1/s3/x"}
     headers = {name.replace("_", "-"): value for name, value in conditions.items()}
     url = f"{server.endpoint}/bucket/{key}"
-    return requests.put(url, body, headers={**signed, **headers}, timeout=30)
+    return requests.put(url, body, headers={"Authorization": SIGNED, **headers}, timeout=30)
 
 
 def test_the_server_refuses_writes_whose_condition_fails(server):
@@ -255,8 +254,6 @@ def test_a_file_is_read_from_a_copy_that_is_renewed(place):
     np.testing.assert_array_equal(first.a, np.arange(400).reshape(20, 20) + 1)
     place.write(plain(size=10, name="small")[0], "map.nc", overwrite=True)
     assert place.open("map.nc").sizes["x"] == 10
-    with pytest.raises(StoreError, match="map.nc is an input of this run"):
-        place.write(place.open("map.nc") + 1, "map.nc", overwrite=True)
 
 
 def test_stores_and_files_are_read_from_a_web_server(tmp_path):
@@ -280,11 +277,10 @@ from xai4land.store import lease, open_store, parts, write
 from xai4land.store.reaching import open_objects
 
 folder, options, wanted = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
-lease.LEASE_SECONDS, lease.TIME_RESOLUTION_SECONDS = 0.4, 1.0
-parts.MAX_FILES, parts.MIN_SHARDS = 10, 8
+lease.LEASE_SECONDS, lease.TIME_RESOLUTION_SECONDS = 0.2, 1.0
 
 def slow(block):
-    time.sleep(0.01)
+    time.sleep(0.04)
     return block + 1
 
 def start(name):
@@ -292,7 +288,7 @@ def start(name):
     if child:
         return child
     try:
-        base = da.from_array(np.arange(900, dtype="i4").reshape(30, 30), chunks=5, name="base")
+        base = da.from_array(np.arange(900, dtype="i4").reshape(30, 30), chunks=10, name="base")
         made = da.map_blocks(slow, base, dtype="i4", name="made")
         data = xr.Dataset({"a": (("y", "x"), made), "c": ("y", np.ones(30))})
         write(data, f"{folder}/{name}", progress=False, storage_options=options)
@@ -314,41 +310,40 @@ def kill(name, after):
 child, begun = start("reference.zarr"), time.monotonic()
 assert os.waitpid(child, 0)[1] == 0
 whole = time.monotonic() - begun
-for number in range(wanted):
-    kill(f"{number % 3}.zarr", random.uniform(0, 1.1 * whole))
-    print("killed", flush=True)
-    sys.stdin.readline()
-for number in range(3):
-    child = start(f"{number}.zarr")
-    assert os.waitpid(child, 0)[1] == 0, number
+killed = stores = 0
+while killed < wanted:
+    # At any time of the run, the wait for a lock that is left behind not counted.
+    killed += kill(f"{stores}.zarr", random.uniform(0.1, 1.1) * whole + 0.3 * bool(killed))
+    print(stores, flush=True)
+    stores += sys.stdin.readline() == "whole\\n"
+child = start(f"{stores}.zarr")
+assert os.waitpid(child, 0)[1] == 0
 """
 
 
 def test_runs_killed_at_any_moment_go_on_to_the_same_store(place):
-    kills, done, whole = 9, [], 0
-    command = [sys.executable, "-c", KILLED, place.url, json.dumps(place.options), str(kills)]
+    command = [sys.executable, "-c", KILLED, place.url, json.dumps(place.options), "6"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    done, number = [], "0"
     with subprocess.Popen(command, text=True, **pipes) as run:
-        for number in range(kills):
-            assert run.stdout.readline() == "killed\n", run.stderr.read()
-            name = f"{number % 3}.zarr"
-            done.append(place.done(name))
-            # A reader takes it for a store only if it is whole.
-            try:
-                read = place.open(name)
-            except InputError:
-                pass
-            else:
-                whole += 1
-                np.testing.assert_array_equal(read.a, np.arange(900).reshape(30, 30) + 1)
-            run.stdin.write("\n")
-            run.stdin.flush()
+        for line in run.stdout:
+            number = line.strip()
+            done.append(place.done(f"{number}.zarr"))
+            print(tell_whole(place, f"{number}.zarr"), file=run.stdin, flush=True)
         assert run.wait(120) == 0, run.stderr.read()
     # They did land among the parts, too.
-    assert len(set(done) - {0}) >= 2, (done, whole)
+    assert len(set(done) - {0}) >= 2, done
     reference = place.files("reference.zarr")
-    for number in range(3):
-        assert place.files(f"{number}.zarr") == reference
-        np.testing.assert_array_equal(
-            place.open(f"{number}.zarr").a, np.arange(900).reshape(30, 30) + 1
-        )
+    for k in range(int(number) + 1):
+        assert tell_whole(place, f"{k}.zarr") == "whole"
+        assert place.files(f"{k}.zarr") == reference
+
+
+def tell_whole(place, name):
+    """Tell whether a reader takes a store for one, and check that it is."""
+    try:
+        opened = place.open(name)
+    except InputError:
+        return "not whole"
+    np.testing.assert_array_equal(opened.a, np.arange(900).reshape(30, 30) + 1)
+    return "whole"

@@ -27,8 +27,8 @@ from xai4land.store import netcdf
 from xai4land.store.addresses import relation_of, split_address
 from xai4land.store.begun import Begun
 from xai4land.store.lease import Lease, hold_lease, read_owner
-from xai4land.store.manifest import MANIFEST, ROOTS, STORE, Manifest
-from xai4land.store.objects import Entry, Objects, find_roots
+from xai4land.store.manifest import MANIFEST, STORE, Manifest
+from xai4land.store.objects import GROUPS, Entry, Objects, find_roots
 from xai4land.store.parts import Part, split_into_parts
 from xai4land.store.pieces import METADATA, encode_part, find_keys, make_pieces, open_array
 from xai4land.store.reaching import open_objects
@@ -225,7 +225,7 @@ class BucketPlace:
         """Put the metadata in their place, the root's last."""
         if begun.folder != self._name:
             self._replace_old(begun)
-        roots = [root for root in ROOTS if root in begun.metadata]
+        roots = [root for root in GROUPS if root in begun.metadata]
         inner = [key for key in begun.metadata if key not in roots]
         _at_once(
             lambda key: self._objects.write(f"{self._name}/{key}", begun.metadata[key].encode()),

@@ -168,7 +168,9 @@ class CloudObjects:
         """Delete objects; those that are not there are passed over."""
         import obstore
 
-        with self._translate("delete", min(keys, default="")):
+        if not keys:
+            return
+        with self._translate("delete", min(keys)):
             try:
                 obstore.delete(self._store, list(keys))
             except FileNotFoundError:

@@ -11,12 +11,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from xai4land.store.manifest import ROOTS
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
-__all__ = ["Entry", "Found", "Objects", "Version", "find_roots"]
+__all__ = ["GROUPS", "Entry", "Found", "Objects", "Version", "find_roots"]
+
+GROUPS = ("zarr.json", ".zgroup")
+"""Without one of these (format 3, or 2) there is no store to a reader."""
 
 
 class Version(NamedTuple):
@@ -82,5 +84,5 @@ class Objects(Protocol):
 
 def find_roots(objects: Objects, name: str) -> dict[str, Entry]:
     """Find what makes a store one: its root metadata, or the file itself."""
-    keys = [f"{name}/{root}" for root in ROOTS] if name.endswith(".zarr") else [name]
+    keys = [f"{name}/{root}" for root in GROUPS] if name.endswith(".zarr") else [name]
     return {key: found for key in keys if (found := objects.find(key))}

@@ -74,13 +74,12 @@ def _refuse_unfinished(objects: Objects, name: str, url: str) -> bool:
     """Refuse a store that has no root metadata; return whether these list all variables."""
     unfinished = f"{name}.partial/{MANIFEST}"
     inside = ".partial/" in url or url.endswith(".partial")
-    if roots := find_roots(objects, name):
-        if not inside:
-            root = objects.read(f"{name}/zarr.json") if f"{name}/zarr.json" in roots else None
-            return f"{name}/.zmetadata" in roots or bool(
-                root and b'"consolidated_metadata"' in root.content
-            )
-    elif not inside and not objects.find(unfinished):
+    if (roots := find_roots(objects, name)) and not inside:
+        if f"{name}/zarr.json" not in roots:
+            return objects.find(f"{name}/.zmetadata") is not None
+        root = objects.read(f"{name}/zarr.json")
+        return root is not None and b'"consolidated_metadata"' in root.content
+    if not roots and not inside and not objects.find(unfinished):
         if any(key.endswith(("zarr.json", ".zarray")) for key in objects.list(name)):
             raise InputError(
                 f"{url} is not whole: it has no root metadata, which a store gets last; write it "
