@@ -33,6 +33,7 @@ class S3Server:
         self.changes = threading.Lock()
         self.faults: list[tuple[str, Fault]] = []
         self.asked: list[str] = []
+        self.conditions = True
         self.server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=Silent)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -42,6 +43,9 @@ class S3Server:
             requests.put(f"{self.endpoint}/{bucket}", headers={"Authorization": SIGNED}, timeout=30)
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if not self.conditions:
+            for name in ("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH"):
+                environ.pop(name, None)
         request = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
         self.asked.append(request)
         if not self.may(environ):

@@ -84,6 +84,16 @@ def test_of_several_that_write_at_once_one_succeeds(place):
         assert place.objects.read(f"race{key}").content == str(number).encode()
 
 
+def test_a_server_that_overlooks_conditions_is_told(place, server):
+    server.conditions = False
+    try:
+        with pytest.warns(UserWarning, match="overlooks conditions.*start one at a time"):
+            place.write(plain()[0])
+    finally:
+        server.conditions = True
+    xr.testing.assert_identical(place.open().load(), plain()[0].compute())
+
+
 # A server that is busy, and a network that breaks off
 
 

@@ -12,6 +12,7 @@ import os
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from uuid import uuid4
@@ -54,6 +55,19 @@ class Lease:
             if found is not None and (stale := self._wait_until_stale(found)) is not None:
                 # If another was faster, it is seen in the next round.
                 self._version = self._objects.replace(self._key, self._content(), stale.version)
+        self._check_conditions()
+
+    def _check_conditions(self) -> None:
+        """Warn where an object store overlooks the conditions that locks are made of."""
+        if self._objects.create(self._key, b"{}") is not None:
+            warnings.warn(
+                f"{self._objects.url} overlooks conditions of writes (If-None-Match): nothing keeps "
+                "a second run from writing the same store; start one at a time",
+                stacklevel=2,
+            )
+            self._objects.write(self._key, self._content())
+            found = self._objects.read(self._key)
+            self._version = found and found.version
 
     def _wait_until_stale(self, found: Found) -> Found | None:
         """Wait until an owner has given no sign for the time of a lease; None if the lock went."""

@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
