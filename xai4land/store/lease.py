@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from uuid import uuid4
 
-from xai4land.errors import StoreError
+from xai4land.errors import StoreError, StoreWarning
 from xai4land.store.objects import Found, Objects, Version
 
 __all__ = ["Lease", "hold_lease", "read_owner"]
