@@ -7,7 +7,7 @@ import sys
 import numpy as np
 
 from xai4land.coupling import Stepper
-from xai4land.coupling.yac import main
+from xai4land.coupling.yac.job import main
 
 STEPS: list[tuple[str, dict, dict]] = []
 make = Stepper.step

@@ -44,8 +44,8 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     scheme, sign, _ = text.partition("://")
     if sign and scheme.isalnum():
         raise InputError(
-            f"{text} is not on this machine, expected a local path; open data from there with "
-            f"xr.open_zarr({text!r}), or write to a folder here and copy it"
+            f"{text} is not on this machine, expected a local path; in Python, xai4land.open_store "
+            "and xai4land.write take addresses, too"
         )
     return Path(text).expanduser()
 

@@ -14,6 +14,7 @@ import pytest
 import xarray as xr
 from dask.highlevelgraph import HighLevelGraph
 
+from object_stores import Place, start_s3
 from xai4land.cluster import NEIGHBOURS
 from xai4land.store import parts, write
 from xai4land_land import reconstruct
@@ -89,6 +90,15 @@ def test_workers_give_the_same_map_and_store(client, world, emulator, tmp_path):
     np.testing.assert_allclose(on_threads.confidence, on_workers.confidence, atol=0.011)
     stored = xr.open_zarr(tmp_path / "map.zarr", chunks=None, mask_and_scale=False)
     np.testing.assert_array_equal(stored.land_cover, on_workers.land_cover)
+
+
+def test_workers_write_to_an_object_store(client):
+    """They get its address, and how it is reached, by the tasks."""
+    data = xr.Dataset({"a": (("y", "x"), da.arange(400, chunks=200).reshape(20, 20))})
+    with start_s3() as server:
+        place = Place("s3://bucket", server.options)
+        place.write(data.chunk(x=10))
+        np.testing.assert_array_equal(place.open().a, np.arange(400).reshape(20, 20))
 
 
 def count_windows():

@@ -131,6 +131,8 @@ def test_an_error_is_a_code_and_fields_are_still_there_after_it(number, world, m
         (call("checkpoint", number, "/absent/state"), 3, "could not write"),
         (call("step", number + 99, ""), 1, f"no emulator {number + 99} is open"),
         (call("open", 0, "/absent.yaml", memoryview(bytearray(8))), 1, "cannot be read"),
+        (call("time", number, memoryview(b"")), 1, "0 bytes for a text of 1"),
+        (call("halo", number, memoryview(bytearray(7))), 1, "no array of f8"),
         (call("leap", number), 6, "KeyError"),
     ):
         assert answer[0] == code

@@ -406,15 +406,20 @@ def test_exact_versions_are_within_the_bounds():
 
 @pytest.mark.parametrize(
     ("package", "extra", "needs"),
-    [("gcsfs", "cloud", "gs"), ("s3fs", "cloud", "s3"), ("cfgrib", "grib", "a.grib")],
+    [
+        ("gcsfs", "cloud", "gs"),
+        ("s3fs", "cloud", "s3"),
+        ("obstore", "cloud", "s3://bucket/a.zarr"),
+        ("cfgrib", "grib", "a.grib"),
+    ],
 )
 def test_what_is_optional_names_its_extra(package, extra, needs, tmp_path, monkeypatch):
     from xai4land.catalogs import access
-    from xai4land.store import opening
+    from xai4land.store import clouds, reading
 
-    for module in (access, opening):
+    for module in (access, clouds, reading):
         monkeypatch.setattr(module, "find_spec", lambda name: None)
     (tmp_path / "a.grib").touch()
-    use = xai4land.open_store if extra == "grib" else access.storage_options
+    use = xai4land.open_store if "." in needs else access.storage_options
     with pytest.raises(xai4land.InputError, match=rf"pip install {package} .*xai4land\[{extra}\]"):
         use(tmp_path / needs if extra == "grib" else needs)

@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 
 from xai4land import InputError, StoreError
 from xai4land.cli import main
-from xai4land.store import graph, netcdf, open_store, parts, write
+from xai4land.store import disk, graph, netcdf, open_store, parts, write
 from xai4land.store.locks import pause_writers, record_part
 from xai4land.store.manifest import Manifest
 from xai4land_land import reconstruct
@@ -456,7 +456,7 @@ def test_runs_killed_at_any_moment_go_on_to_the_same_store(tmp_path, ending, sha
 def test_what_is_finished_is_not_computed_again(few_files, tmp_path):
     path = tmp_path / "map.zarr"
     data, seen = plain()
-    array, fails = graph._open_array, iter([False] * 3 + [True])
+    array, fails = disk._open_array, iter([False] * 3 + [True])
 
     def full(*which):
         if next(fails):
@@ -465,7 +465,7 @@ def test_what_is_finished_is_not_computed_again(few_files, tmp_path):
 
     with dask.config.set(scheduler="synchronous"):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(graph, "_open_array", full)
+            patch.setattr(disk, "_open_array", full)
             with pytest.raises(StoreError, match="No space left"):
                 write(data, path, progress=False)
         first = set(seen)
@@ -480,7 +480,7 @@ def test_what_is_finished_is_not_computed_again(few_files, tmp_path):
 @pytest.mark.parametrize(("code", "hint"), [(errno.ENOSPC, "MB free"), (errno.EROFS, "not whole")])
 def test_a_disk_that_refuses_is_told_and_what_was_finished_stays(tmp_path, monkeypatch, code, hint):
     path, data = tmp_path / "map.zarr", plain()[0]
-    array = graph._open_array
+    array = disk._open_array
     calls = iter(range(100))
 
     def refusing(*which):
@@ -488,7 +488,7 @@ def test_a_disk_that_refuses_is_told_and_what_was_finished_stays(tmp_path, monke
             raise OSError(code, os.strerror(code))
         return array(*which)
 
-    monkeypatch.setattr(graph, "_open_array", refusing)
+    monkeypatch.setattr(disk, "_open_array", refusing)
     refused = f"could not write .*map.zarr: .*{hint}.*run the same"
     with dask.config.set(scheduler="synchronous"), pytest.raises(StoreError, match=refused):
         write(data, path, progress=False)

@@ -13,12 +13,12 @@ from conftest import random_emulator, small_card, small_world
 from xai4land import InputError
 from xai4land.coupling import Stepper
 from xai4land.coupling.clock import Clock
-from xai4land.coupling.yac import YacJob, main
-from xai4land.coupling.yac_component import import_yac
-from xai4land.coupling.yac_couplings import step_fits
-from xai4land.coupling.yac_lag import read_initial
-from xai4land.coupling.yac_ports import Vertices, list_inputs, list_outputs
-from xai4land.coupling.yac_settings import YacRunFile
+from xai4land.coupling.yac.component import import_yac
+from xai4land.coupling.yac.couplings import step_fits
+from xai4land.coupling.yac.job import YacJob, main
+from xai4land.coupling.yac.lag import read_initial
+from xai4land.coupling.yac.ports import Vertices, list_inputs, list_outputs
+from xai4land.coupling.yac.settings import YacRunFile
 from xai4land.grids.axis import Axis
 from xai4land.grids.grid import Grid
 from yac_runs import (

@@ -9,7 +9,7 @@ from typing import Any
 
 import xarray as xr
 
-__all__ = ["find_files", "is_in_memory"]
+__all__ = ["find_addresses", "find_files", "is_in_memory"]
 
 
 def is_in_memory(array: xr.DataArray) -> bool:
@@ -35,14 +35,33 @@ def find_files(data: xr.Dataset) -> set[Path]:
     >>> find_files(xr.Dataset({"tas": 1.5}))
     set()
     """
-    texts = {text for v in data.variables.values() for text in _list_sources(v._data)}
-    lazy = [v for v in data.variables.values() if not v._in_memory]
-    places = [v.encoding for v in lazy] + ([data.encoding] if lazy else [])
-    texts |= {str(place["source"]) for place in places if "source" in place}
-    texts -= {text for text in texts if "://" in text and not text.startswith("file://")}
+    texts = {text for text in _find_sources(data) if not _is_address(text)}
     # On Windows: file:///C:/...
     paths = (re.sub(r"^file://(/(?=[A-Za-z]:))?", "", text) for text in texts)
     return {Path(path).resolve() for path in paths}
+
+
+def find_addresses(data: xr.Dataset) -> set[str]:
+    """Find the addresses elsewhere that a dataset's lazy values are read from.
+
+    Examples
+    --------
+    >>> find_addresses(xr.Dataset({"tas": 1.5}))
+    set()
+    """
+    return set(filter(_is_address, _find_sources(data)))
+
+
+def _is_address(text: str) -> bool:
+    return "://" in text and not text.startswith("file://")
+
+
+def _find_sources(data: xr.Dataset) -> set[str]:
+    """Find all that lazy values are read from: paths and addresses."""
+    texts = {text for v in data.variables.values() for text in _list_sources(v._data)}
+    lazy = [v for v in data.variables.values() if not v._in_memory]
+    places = [v.encoding for v in lazy] + ([data.encoding] if lazy else [])
+    return texts | {str(place["source"]) for place in places if "source" in place}
 
 
 def _list_sources(values: Any) -> Iterator[str]:
@@ -63,7 +82,22 @@ def _list_sources(values: Any) -> Iterator[str]:
     store = getattr(getattr(values, "_array", None), "store", None)
     if root := getattr(store, "root", None):
         yield str(root)
+    yield from _list_addressed(store)
     yield from _list_referenced(getattr(store, "fs", None))
+
+
+def _list_addressed(store: Any) -> Iterator[str]:
+    """List the address of a Zarr store that fsspec or obstore reads."""
+    if files := getattr(store, "fs", None):
+        protocol = getattr(getattr(files, "sync_fs", files), "protocol", "")
+        protocol = protocol if isinstance(protocol, str) else protocol[0]
+        path = str(getattr(store, "path", ""))
+        if protocol not in ("", "file", "local", "reference"):
+            yield path if "://" in path else f"{protocol}://{path.lstrip('/')}"
+    config = getattr(getattr(store, "store", None), "config", {})
+    if bucket := isinstance(config, dict) and config.get("bucket"):
+        scheme = {"S3Store": "s3", "GCSStore": "gs"}.get(type(store.store).__name__, "az")
+        yield f"{scheme}://{bucket}/{store.store.prefix or ''}"
 
 
 def _list_referenced(files: Any) -> Iterator[str]:

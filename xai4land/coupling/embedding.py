@@ -277,4 +277,7 @@ def _write_text(text: str, room: memoryview) -> None:
 
 def _view(memory: memoryview, dtype: str) -> npt.NDArray[Any]:
     """Return the host's memory as an array, without a copy."""
-    return np.frombuffer(memory, dtype)
+    try:
+        return np.frombuffer(memory, dtype)
+    except ValueError as error:
+        raise InputError(f"memory that is no array of {dtype}: {error}") from None

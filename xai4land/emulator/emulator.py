@@ -205,7 +205,8 @@ class Emulator(AnyEmulator):
     @property
     def couplings(self) -> tuple[str, ...]:
         """Ways to run it inside of a model; see :mod:`xai4land.coupling`."""
-        return ("Stepper", "BMI", *(("ONNX",) if type(self.card.outputs) is Classes else ()))
+        graph = ("ONNX",) if type(self.card.outputs) is Classes else ()
+        return ("Python (Stepper)", "BMI", "YAC", "Fortran and C", *graph)
 
     def export(self, path: str | os.PathLike[str], *, cells: int | None = None) -> dict[str, float]:
         """Write features, network and map of a window as ONNX.

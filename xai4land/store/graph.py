@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from inspect import ismethod
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -23,9 +21,8 @@ from dask.highlevelgraph import HighLevelGraph
 from xai4land.adapters.dask import find_failed_key
 from xai4land.cluster import persist
 from xai4land.errors import Xai4landError
-from xai4land.store.locks import record_part, translate_store_errors
-from xai4land.store.manifest import STORE
 from xai4land.store.parts import Part
+from xai4land.store.places import Place
 
 __all__ = ["make_read_task", "write_parts"]
 
@@ -35,8 +32,8 @@ OnDone = Callable[[Part], None]
 def write_parts(
     arrays: Mapping[str, da.Array],
     parts: Sequence[Part],
-    folder: Path,
-    fingerprint: str,
+    place: Place,
+    run: str,
     done: OnDone,
 ) -> None:
     """Compute parts and write them into an unfinished store.
@@ -46,10 +43,10 @@ def write_parts(
     arrays : mapping to dask array
         By variable, as encoded for the store.
     parts : sequence of Part
-    folder : Path
-        The unfinished store; absolute, for workers elsewhere.
-    fingerprint : str
-        What the store's manifest must say.
+    place : Place
+        Of the unfinished store.
+    run : str
+        The mark of the run.
     done : callable
         Called with each part that was written.
 
@@ -60,7 +57,7 @@ def write_parts(
     Exception
         What a task raised, with a note that names the parts that need the task.
     """
-    writes = _make_graph(arrays, parts, folder, fingerprint)
+    writes = _make_graph(arrays, parts, place, run)
     if ismethod(get_scheduler(collections=[writes])):  # a client's
         _follow(persist(writes), parts, done)
         return
@@ -71,7 +68,7 @@ def write_parts(
 
 
 def _make_graph(
-    arrays: Mapping[str, da.Array], parts: Sequence[Part], folder: Path, fingerprint: str
+    arrays: Mapping[str, da.Array], parts: Sequence[Part], place: Place, run: str
 ) -> da.Array:
     """Make an array of one value a part, and one more; to compute a value is to write its part.
 
@@ -83,7 +80,7 @@ def _make_graph(
     after: list[Any] = []
     for k, part in enumerate(parts):
         keys = _chunk_keys(arrays[part.variable].name, part)
-        graph[name, k] = (_write_part, keys, str(folder), fingerprint, part)
+        graph[name, k] = (_write_part, keys, place, run, part)
         graph[f"{name}-after", k] = (_join, [(name, k), *after])
         after = [(f"{name}-after", k)]
     graph[name, len(parts)] = (_join, after)
@@ -109,37 +106,22 @@ def _chunk_keys(name: str, part: Part) -> Any:
     return nested(())
 
 
-def _write_part(values: Any, folder: str, fingerprint: str, part: Part) -> np.ndarray:
+def _write_part(values: Any, place: Place, run: str, part: Part) -> np.ndarray:
     """Write one part, then note that it is done."""
     whole = np.block(values) if isinstance(values, list) else values
-    with (
-        translate_store_errors(Path(folder)),
-        record_part(Path(folder), fingerprint, part.label),
-    ):
-        _open_array(folder, part.variable, fingerprint)[part.region] = whole
+    place.write_part(run, part, whole)
     return np.ones(1, bool)
 
 
 def make_read_task(
-    folder: Path, fingerprint: str, variable: str, region: tuple[slice, ...]
+    place: Place, run: str, variable: str, region: tuple[slice, ...]
 ) -> tuple[Any, ...]:
     """Make the task that reads a region of a variable from an unfinished store, as it is stored."""
-    return _read_region, str(folder), fingerprint, variable, region
+    return _read_region, place, run, variable, region
 
 
-def _read_region(
-    folder: str, fingerprint: str, variable: str, region: tuple[slice, ...]
-) -> np.ndarray:
-    with translate_store_errors(Path(folder)):
-        return np.asarray(_open_array(folder, variable, fingerprint)[region])
-
-
-@lru_cache(maxsize=64)
-def _open_array(folder: str, name: str, _fingerprint: str) -> Any:
-    """Open a variable once a process; the fingerprint stands for its layout."""
-    import zarr
-
-    return zarr.open_array(f"{folder}/{STORE}/{name}", mode="r+")
+def _read_region(place: Place, run: str, variable: str, region: tuple[slice, ...]) -> np.ndarray:
+    return place.read_region(run, variable, region)
 
 
 def _make_callbacks(name: str, parts: Sequence[Part], done: OnDone) -> tuple[Any, ...]:

@@ -19,6 +19,7 @@ from xai4land.files import delete, write_file
 __all__ = [
     "DONE",
     "LOCKS",
+    "MANIFEST",
     "ROOTS",
     "STORE",
     "Manifest",
@@ -60,6 +61,19 @@ class Manifest:
             return cls(**json.loads((folder / MANIFEST).read_text()))
         except (OSError, ValueError, TypeError):
             return None
+
+    def refuse_other(self, wanted: Manifest, partial: object) -> None:
+        """Refuse to go on with other data than those of an unfinished store.
+
+        Raises
+        ------
+        StoreError
+        """
+        if self != wanted:
+            raise StoreError(
+                f"{partial} is an unfinished store of other data ({self.title or 'untitled'}: "
+                "other inputs, emulator or chunks); finish that run, delete it, or overwrite=True"
+            )
 
     def write(self, folder: Path) -> None:
         """Write it whole or not at all."""

@@ -49,7 +49,7 @@ def check(stored: xr.Dataset, path: Path) -> None:
         ) from error
 
 
-def to_netcdf(stored: xr.Dataset, store: Path, path: Path) -> None:
+def to_netcdf(stored: xr.Dataset, store: Any, path: Path) -> None:
     """Copy a Zarr store into a file, chunk by chunk, as it is encoded.
 
     Attributes come from the dataset: Zarr keeps them as JSON, without their types.
@@ -58,8 +58,10 @@ def to_netcdf(stored: xr.Dataset, store: Path, path: Path) -> None:
     ----------
     stored : Dataset
         As it was encoded for the store.
-    store, path : Path
-        From, to.
+    store : Path, or a store of Zarr's
+        From where.
+    path : Path
+        To where.
 
     Raises
     ------

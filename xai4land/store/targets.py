@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -18,7 +19,9 @@ from xai4land.store.manifest import ROOTS
 
 __all__ = [
     "check_target",
+    "note_fingerprint",
     "note_finished",
+    "read_fingerprint",
     "read_finished",
     "refuse_existing",
     "refuse_inputs",
@@ -98,22 +101,41 @@ def note_finished(path: Path, fingerprint: str) -> None:
     Without a cache folder that can be written, the same run is refused like any other.
     """
     with suppress(OSError):
-        note = _note_of(path)
-        note.parent.mkdir(parents=True, exist_ok=True)
-        write_file(note, json.dumps({"fingerprint": fingerprint, "mark": _mark(path)}))
+        note_fingerprint(str(path.resolve()), _mark(path), fingerprint)
 
 
 def read_finished(path: Path) -> str | None:
     """Return the fingerprint of the run that has finished this very store; None if unknown."""
     try:
-        note = json.loads(_note_of(path).read_text())
-        return str(note["fingerprint"]) if note["mark"] == _mark(path) else None
-    except (OSError, ValueError, KeyError, IndexError):
+        return read_fingerprint(str(path.resolve()), _mark(path))
+    except (OSError, IndexError):
         return None
 
 
-def _note_of(path: Path) -> Path:
-    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
+def note_fingerprint(place: str, mark: Any, fingerprint: str) -> None:
+    """Note a fingerprint of what lies at a place, and a mark that another store would not have.
+
+    Raises
+    ------
+    OSError
+        If nothing can be written in the cache folder.
+    """
+    note = _note_of(place)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    write_file(note, json.dumps({"fingerprint": fingerprint, "mark": mark}))
+
+
+def read_fingerprint(place: str, mark: Any) -> str | None:
+    """Read the fingerprint that was noted of a place with this mark; None if there is none."""
+    try:
+        note = json.loads(_note_of(place).read_text())
+        return str(note["fingerprint"]) if note["mark"] == mark else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _note_of(place: str) -> Path:
+    name = hashlib.sha256(place.encode()).hexdigest()[:32]
     return get_options().cache / "stores" / f"{name}.json"
 
 

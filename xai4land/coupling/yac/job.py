@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xai4land.coupling.yac_component import YacComponent, import_yac
-from xai4land.coupling.yac_couplings import check_couplings
-from xai4land.coupling.yac_lag import keep_last, read_initial, remove_others, restore_last
-from xai4land.coupling.yac_ports import find_cells, list_inputs, list_outputs
-from xai4land.coupling.yac_settings import YacRunFile
+from xai4land.coupling.yac.component import YacComponent, import_yac
+from xai4land.coupling.yac.couplings import check_couplings
+from xai4land.coupling.yac.lag import keep_last, read_initial, remove_others, restore_last
+from xai4land.coupling.yac.ports import find_cells, list_inputs, list_outputs
+from xai4land.coupling.yac.settings import YacRunFile
 from xai4land.errors import InputError, Xai4landError
 
 __all__ = ["YacJob", "main"]
@@ -150,7 +150,3 @@ def _set_alarm(seconds: float, why: str = "") -> None:
     if why:
         print(f"xai4land: {why}, {seconds:g} s at most", file=sys.stderr, flush=True)
     signal.setitimer(signal.ITIMER_REAL, seconds)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

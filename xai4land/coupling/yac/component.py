@@ -12,9 +12,9 @@ import xarray as xr
 
 from xai4land.coupling.clock import Clock
 from xai4land.coupling.dates import Date, read_date
-from xai4land.coupling.yac_couplings import ISO_STEPS, step_fits
-from xai4land.coupling.yac_ports import Port, Vertices
-from xai4land.coupling.yac_settings import YacSettings, name_calendar
+from xai4land.coupling.yac.couplings import ISO_STEPS, step_fits
+from xai4land.coupling.yac.ports import Port, Vertices
+from xai4land.coupling.yac.settings import YacSettings, name_calendar
 from xai4land.errors import CouplingError, InputError
 from xai4land.grids.grid import Grid
 

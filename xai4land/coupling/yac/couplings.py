@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xai4land.coupling.clock import Clock
-from xai4land.coupling.yac_ports import Port
+from xai4land.coupling.yac.ports import Port
 from xai4land.errors import InputError
 from xai4land.settings import read_settings
 

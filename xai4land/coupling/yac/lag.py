@@ -10,7 +10,7 @@ import xarray as xr
 
 from xai4land.coupling.dates import Date
 from xai4land.coupling.state import read_state, write_state
-from xai4land.coupling.yac_ports import Port
+from xai4land.coupling.yac.ports import Port
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.heads.outputs import Output

@@ -1,0 +1,1 @@
+"""Emulators as components of YAC, the coupler of ICON."""

@@ -1,0 +1,91 @@
+"""Addresses of stores: on this machine, or elsewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from xai4land.downloads.urls import redact
+from xai4land.errors import InputError
+
+__all__ = ["parse_path", "relation_of", "scheme_of", "split_address"]
+
+
+def scheme_of(address: str | os.PathLike[str]) -> str:
+    """Return the scheme of an address; empty for a path on this machine.
+
+    Examples
+    --------
+    >>> scheme_of("s3://bucket/map.zarr"), scheme_of("map.zarr"), scheme_of("file:///map.zarr")
+    ('s3', '', '')
+    """
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)(?:::.*)?://", os.fspath(address))
+    scheme = found[1].lower() if found else ""
+    return "" if scheme in ("file", "local") else scheme
+
+
+def parse_path(path: str | os.PathLike[str]) -> Path | str:
+    """Return a path on this machine as such (``~`` is the user's home), an address as it is.
+
+    Raises
+    ------
+    InputError
+        If an address has credentials in it, which would be stored with it.
+
+    Examples
+    --------
+    >>> parse_path("s3://bucket/map.zarr/")
+    's3://bucket/map.zarr'
+    >>> parse_path("file:///data/map.zarr")
+    PosixPath('/data/map.zarr')
+    """
+    text = os.fspath(path)
+    if not scheme_of(text):
+        return Path(re.sub(r"^(file|local)://", "", text)).expanduser()
+    # An address of Azure names its container there: abfs://container@account/...
+    user = text.partition("://")[2].partition("/")[0].rpartition("@")[0]
+    if ":" in user or (user and not text.startswith(("abfs", "az"))):
+        raise InputError(
+            f"{redact(text)} was given with credentials, which do not belong in an address; give "
+            "them by the environment, or as storage_options"
+        )
+    return text.rstrip("/")
+
+
+def split_address(url: str) -> tuple[str, str]:
+    """Split an address into that of its folder, and its name.
+
+    Raises
+    ------
+    InputError
+        If it is but a bucket.
+
+    Examples
+    --------
+    >>> split_address("s3://bucket/maps/world.zarr")
+    ('s3://bucket/maps', 'world.zarr')
+    """
+    scheme, _, rest = url.partition("://")
+    folder, slash, name = rest.rpartition("/")
+    if not slash and scheme == "memory":
+        return "memory://", name
+    if not slash or not name:
+        raise InputError(f"{url} has no name of a store, expected such as {url}/map.zarr")
+    return f"{scheme}://{folder}", name
+
+
+def relation_of(target: str, source: str) -> str:
+    """Say how an address relates to another: the same, inside or around; empty if not at all.
+
+    Examples
+    --------
+    >>> relation_of("s3://b/in.zarr/x", "s3://b/in.zarr"), relation_of("s3://b/x", "s3://b/y")
+    ('inside', '')
+    """
+    target, source = (f"{text.rstrip('/')}/" for text in (target, source))
+    if target == source:
+        return "same"
+    if target.startswith(source):
+        return "inside"
+    return "around" if source.startswith(target) else ""

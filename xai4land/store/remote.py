@@ -1,0 +1,136 @@
+"""Open what lies elsewhere; what is not complete is refused there, too."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import xarray as xr
+
+from xai4land.downloads.urls import redact, safe_file_name
+from xai4land.errors import InputError, StoreError
+from xai4land.files import replace_file
+from xai4land.options import get_options
+from xai4land.store.addresses import scheme_of, split_address
+from xai4land.store.manifest import MANIFEST
+from xai4land.store.objects import Objects, find_roots
+from xai4land.store.reaching import CLOUD, WRITABLE, open_objects
+from xai4land.store.reading import open_file
+
+__all__ = ["open_remote"]
+
+FILES = (".nc", ".nc4", ".cdf", ".h5", ".grib", ".grib2", ".grb", ".grb2")
+REFERENCES = (".json", ".parq", ".parquet")
+
+
+def open_remote(url: str, lazy: bool, options: Mapping[str, Any] | None) -> xr.Dataset:
+    """Open a store or a file at an address; see :func:`xai4land.open_store`.
+
+    Raises
+    ------
+    InputError
+        If it cannot be reached or read, or the run that writes it has not ended.
+    """
+    shown = redact(url)
+    if scheme_of(url) in (*CLOUD, "http", "https") and get_options().offline:
+        raise InputError(f"{shown} is away and xai4land is offline; copy it here")
+    try:
+        if PurePosixPath(shown).suffix in FILES:
+            return _open_copy(url, lazy, options)
+        return _open_zarr(url, lazy, options)
+    except InputError:
+        raise
+    except StoreError as error:
+        raise InputError(str(error)) from None
+    except (ImportError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0].replace(url, shown) if str(error) else type(error)
+        raise InputError(
+            f"cannot read {shown}: {reason}; check the address, and storage_options"
+        ) from None
+
+
+def _open_zarr(url: str, lazy: bool, options: Mapping[str, Any] | None) -> xr.Dataset:
+    """Open a Zarr store, or references to one."""
+    how: dict[str, Any] = {"engine": "zarr", "consolidated": False, "chunks": {} if lazy else None}
+    if PurePosixPath(redact(url)).suffix in REFERENCES:
+        access = {"fo": url, "target_options": dict(options or {})}
+        return xr.open_dataset("reference://", backend_kwargs={"storage_options": access}, **how)
+    if scheme_of(url) not in WRITABLE:
+        return xr.open_dataset(url, backend_kwargs={"storage_options": dict(options or {})}, **how)
+    folder, name = split_address(url)
+    objects = open_objects(folder, options, read_only=True)
+    found = _refuse_unfinished(objects, name, url)
+    store: Any = objects.zarr_store(name)
+    data = xr.open_dataset(store, **{**how, "consolidated": found})
+    if not data.variables:
+        raise InputError(f"{url} has no variables, expected some; was anything written to it?")
+    data.encoding["source"] = url
+    return data
+
+
+def _refuse_unfinished(objects: Objects, name: str, url: str) -> bool:
+    """Refuse a store that has no root metadata; return whether these list all variables."""
+    unfinished = f"{name}.partial/{MANIFEST}"
+    inside = ".partial/" in url or url.endswith(".partial")
+    if (roots := find_roots(objects, name)) and not inside:
+        if f"{name}/zarr.json" not in roots:
+            return objects.find(f"{name}/.zmetadata") is not None
+        root = objects.read(f"{name}/zarr.json")
+        return root is not None and b'"consolidated_metadata"' in root.content
+    if not roots and not inside and not objects.find(unfinished):
+        if any(key.endswith(("zarr.json", ".zarray")) for key in objects.list(name)):
+            raise InputError(
+                f"{url} is not whole: it has no root metadata, which a store gets last; write it "
+                "again"
+            )
+        raise InputError(f"cannot read {url} as a Zarr store: there is none; check the address")
+    raise InputError(
+        f"{url} is not whole: the run that writes it has not ended; let it end, or run the same "
+        "again to go on"
+    )
+
+
+def _open_copy(url: str, lazy: bool, options: Mapping[str, Any] | None) -> xr.Dataset:
+    """Open a file whose library reads nothing but disks: from a copy in the cache folder."""
+    if scheme_of(url) in ("http", "https") and not options:
+        from xai4land.downloads import fetch_unpinned
+
+        return open_file(fetch_unpinned(url, refresh=True), lazy)
+    if scheme_of(url) in WRITABLE:
+        copy = _copy_object(url, options)
+    else:
+        copy = _copy_by_fsspec(url, options)
+    return open_file(copy, lazy)
+
+
+def _copy_object(url: str, options: Mapping[str, Any] | None) -> Path:
+    folder, name = split_address(url)
+    objects = open_objects(folder, options, read_only=True)
+    if (found := objects.find(name)) is None:
+        raise InputError(f"there is no {url}; check the address")
+    copy = _copy_of(url, found.mark)
+    if not copy.exists():
+        with replace_file(copy) as draft:
+            objects.download(name, draft)
+    return copy
+
+
+def _copy_by_fsspec(url: str, options: Mapping[str, Any] | None) -> Path:
+    import fsspec
+
+    files, path = fsspec.core.url_to_fs(url, **(options or {}))
+    copy = _copy_of(url, str(files.ukey(path)))
+    if not copy.exists():
+        with replace_file(copy) as draft:
+            files.get_file(path, str(draft))
+    return copy
+
+
+def _copy_of(url: str, mark: str) -> Path:
+    """Return the path of a file's copy in the cache; another version has another."""
+    digest = hashlib.sha256(f"{url} {mark}".encode()).hexdigest()[:16]
+    copy = get_options().cache / "copies" / f"{digest}-{safe_file_name(url)}"
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    return copy
