@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from itertools import chain
@@ -124,3 +125,16 @@ def test_only_the_jobs_that_publish_may_write():
         ("release", "pypi"): {"id-token"},
         ("release", "notes"): {"contents"},
     }
+
+
+def test_no_file_is_unpickled_as_the_security_page_promises():
+    packages = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    sources = [path for package in packages for path in (ROOT / package).rglob("*.py")]
+    assert len(sources) > 300
+    for path in sources:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("pickle.load", "pickle.loads", "torch.load"), path
+                pickled = {ast.unparse(k.value) for k in node.keywords if k.arg == "allow_pickle"}
+                assert pickled <= {"False"}, path
