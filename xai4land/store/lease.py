@@ -61,8 +61,8 @@ class Lease:
         """Warn where an object store overlooks the conditions that locks are made of."""
         if self._objects.create(self._key, b"{}") is not None:
             warnings.warn(
-                f"{self._objects.url} overlooks conditions of writes (If-None-Match): nothing keeps "
-                "a second run from writing the same store; start one at a time",
+                f"{self._objects.url} overlooks conditions of writes (If-None-Match): nothing "
+                "keeps a second run from writing the same store; start one at a time",
                 stacklevel=2,
             )
             self._objects.write(self._key, self._content())
