@@ -321,7 +321,8 @@ def test_a_lock_that_is_renewed_is_not_stale(memory, short_lease):
             Lease(memory.objects, "x.partial/lock.json").acquire()
 
 
-def test_a_run_that_lost_its_lock_writes_nothing_more(place):
+@pytest.mark.parametrize("where", [(0, 0), (1, 0)])
+def test_a_run_that_lost_its_lock_writes_nothing_more(place, where):
     """Another took it for gone, since its machine slept; what is the other's stays."""
     other = json.dumps({"owner": "process 1 on other", "token": "other"}).encode()
     seen = []
@@ -331,7 +332,7 @@ def test_a_run_that_lost_its_lock_writes_nothing_more(place):
         seen.append(set(place.objects.list("")))
 
     with dask.config.set(scheduler="synchronous"), pytest.raises(StoreError, match="became anoth"):
-        place.write(call_in(overtake, (1, 0)))
+        place.write(call_in(overtake, where))
     assert set(place.objects.list("")) == seen[0]
     assert place.objects.read("map.zarr.partial/lock.json").content == other
 

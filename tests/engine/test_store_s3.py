@@ -17,6 +17,7 @@ import xai4land
 from folder_server import Folder
 from object_stores import Place, plain, start_s3
 from xai4land import InputError, StoreError, open_store, set_options, write
+from xai4land.store import lease
 
 SIGNS = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ENDPOINT_URL")
 
@@ -117,10 +118,11 @@ def test_a_busy_server_and_a_broken_network_only_take_time(place, server):
 
 
 @pytest.mark.parametrize("key", ["map.zarr.partial/lock.json", "map.zarr/zarr.json"])
-def test_an_answer_that_is_lost_is_no_other_writer(place, server, key):
+def test_an_answer_that_is_lost_is_no_other_writer(place, server, key, monkeypatch):
     """The second try is refused, since the first one did succeed."""
     from s3_server import lose_answer
 
+    monkeypatch.setattr(lease.time, "sleep", lambda _: pytest.fail("waited"))
     server.faults.append((f"PUT {place.url.removeprefix('s3:/')}/{key}", lose_answer))
     data = plain()[0]
     place.write(data)
