@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-__all__ = ["find_files", "is_in_memory"]
+__all__ = ["find_files", "find_sources", "is_in_memory"]
 
 
 def is_in_memory(array: xr.DataArray) -> bool:
@@ -34,12 +34,17 @@ def find_files(data: xr.Dataset) -> set[Path]:
     >>> find_files(xr.Dataset({"tas": 1.5}))
     set()
     """
+    texts = find_sources(data)
+    texts -= {text for text in texts if "://" in text and not text.startswith("file://")}
+    return {Path(text.removeprefix("file://")).resolve() for text in texts}
+
+
+def find_sources(data: xr.Dataset) -> set[str]:
+    """Find where a dataset's lazy values are read from: paths, and addresses with ``://``."""
     texts = {text for v in data.variables.values() for text in _list_sources(v._data)}
     lazy = [v for v in data.variables.values() if not v._in_memory]
     places = [v.encoding for v in lazy] + ([data.encoding] if lazy else [])
-    texts |= {str(place["source"]) for place in places if "source" in place}
-    texts -= {text for text in texts if "://" in text and not text.startswith("file://")}
-    return {Path(text.removeprefix("file://")).resolve() for text in texts}
+    return texts | {str(place["source"]) for place in places if "source" in place}
 
 
 def _list_sources(values: Any) -> Iterator[str]:
@@ -60,6 +65,8 @@ def _list_sources(values: Any) -> Iterator[str]:
     store = getattr(getattr(values, "_array", None), "store", None)
     if root := getattr(store, "root", None):
         yield str(root)
+    elif store is not None:  # in memory, in an archive, or on a server
+        yield f"{type(store).__name__}://{getattr(store, 'path', '')}"
     yield from _list_referenced(getattr(store, "fs", None))
 
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["MapObjective", "check_splits", "train"]
 
 VALIDATION_WINDOWS = 64
+LIKELY_KEPT = 0.5
+"""Of the cache: data up to this size are read once, whatever the order of windows."""
 Turn = tuple[bool, bool, bool]
 """Whether rows and columns are reversed, and whether they are swapped."""
 
@@ -181,7 +183,8 @@ def _find_checkpoint(
         )
     about = {k: v for k, v in settings.record().items() if k != "workers"}
     about |= {"data": data, "network": initial}
-    return Checkpoint(path, about, objective.rng, settings.minutes)
+    verify = objective.training.stores.check
+    return Checkpoint(path, about, objective.rng, settings.minutes, verify)
 
 
 def check_splits(training: Regions, validation: Regions) -> None:
@@ -229,9 +232,16 @@ class MapObjective:
     def batches(self, epoch: int, first: int = 0) -> Iterator[list[Batch]]:
         """Return this process's windows of batches drawn at random; made in threads."""
         settings, world = self.settings, self.world
+        size, cache = settings.batch_size, settings.cache_bytes
+        planned: list[Corner] | None = None
+        if self.training.stored_bytes > cache * LIKELY_KEPT:
+            planned = self.training.plan(settings.steps * size, cache, self.rng)
 
         def draw(step: int) -> list[Corner]:
-            corners = self.training.draw(settings.batch_size, self.rng)
+            if planned is not None:
+                corners = planned[step * size : (step + 1) * size]
+            else:
+                corners = self.training.draw(size, self.rng)
             masked = [self._mask(corner, epoch) for corner in corners]
             return masked[world.rank :: world.size] if step >= first else []
 
@@ -243,7 +253,11 @@ class MapObjective:
                 yield [Batch([windows[i] for i in part], turn) for part in cut]
 
     def _make(self, corner: Corner) -> tuple[Corner, Sample]:
-        return corner, self.training.at(corner)
+        try:
+            return corner, self.training.at(corner)
+        except Exception:
+            self.training.stores.check()  # which then is the reason
+            raise
 
     def _mask(self, corner: Corner, epoch: int) -> Corner:
         """Give some of the windows holes in their prior map."""
@@ -267,18 +281,26 @@ class MapObjective:
         )
 
     def digest(self) -> str:
-        """Return a hash of the validation windows, which are of the data and its statistics."""
+        """Return a hash of the validation windows, and of where there is something to learn."""
         return digest_tensors(
             {
                 f"{number}/{name}": value
                 for number, sample in enumerate(self.held)
                 for name, value in (*sample.features._asdict().items(), ("t", sample.window.truth))
             }
+            | {f"{n}": torch.from_numpy(p.counts) for n, p in enumerate(self.training.parts)}
         )
 
     @torch.no_grad()
     def validate(self, network: torch.nn.Module) -> float:
-        """Return the mean loss of the validation windows; each process computes some of them."""
+        """Return the mean loss of the validation windows; each process computes some of them.
+
+        Raises
+        ------
+        StoreError
+            If the data are no longer what they were when the training began.
+        """
+        self.training.stores.check()
         parts, world = _batches(self.held, self.settings.batch_size), self.world
         means = torch.zeros(len(parts), dtype=torch.float64)
         for number in range(world.rank, len(parts), world.size):

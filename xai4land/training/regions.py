@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import xarray as xr
 
 from xai4land.heads.base import Head
+from xai4land.training.order import VISIT, mix_runs
 from xai4land.training.samples import Corner, Sample, Samples
+from xai4land.training.stores import Stores
 
 __all__ = ["Region", "Regions"]
+
+OPEN_SHARE = 0.5
+"""Of the cache, that chunks in use may take; the others are those that may come back soon."""
+MOST_RUNS = 32
+"""Places that the windows of a batch, and of some batches after it, are of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +55,13 @@ class Regions:
     parts : sequence of Samples
     weights : sequence of float
         How much more often each is drawn than by how much there is to learn in it.
+    stores : Stores
+        What they are read from.
     """
 
     parts: Sequence[Samples]
     weights: Sequence[float]
+    stores: Stores = field(default_factory=lambda: Stores({}))
 
     @property
     def head(self) -> Head:
@@ -74,6 +84,40 @@ class Regions:
         chances = np.cumsum(self._shares)
         numbers = np.searchsorted(chances, rng.random(count) * chances[-1])
         return [self.parts[n].draw(1, rng)[0]._replace(region=int(n)) for n in numbers.tolist()]
+
+    def plan(self, count: int, cache: int, rng: np.random.Generator) -> list[Corner]:
+        """Draw the windows of an epoch in an order in which chunks are read once, mostly.
+
+        Several runs through the places that were drawn are mixed, as many as a part of the cache
+        has room for the chunks of.
+
+        Parameters
+        ----------
+        count : int
+            Number of windows.
+        cache : int
+            Bytes of chunks that are kept.
+        rng : Generator
+        """
+        shares = np.array(self._shares)
+        visits = rng.multinomial(-(-count // VISIT), shares / shares.sum())
+        corners = [
+            corner._replace(region=n)
+            for n, (part, some) in enumerate(zip(self.parts, visits.tolist(), strict=True))
+            for corner in part.plan(some, rng)
+        ]
+        runs = int(np.clip(OPEN_SHARE * cache // max(self.open_bytes, 1), 1, MOST_RUNS))
+        return [corners[i] for i in mix_runs(len(corners), runs, rng)[:count].tolist()]
+
+    @property
+    def open_bytes(self) -> int:
+        """Return the bytes of chunks that the windows of a place need, at most, about."""
+        return max(part.open_bytes for part in self.parts)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Return the bytes of all that is read of stores."""
+        return sum(reader.data.nbytes for part in self.parts for reader in part.readers)
 
     def cover(self, limit: int, rng: np.random.Generator) -> list[Corner]:
         """Return windows side by side in all regions, ``limit`` at most."""

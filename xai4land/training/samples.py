@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -15,10 +16,12 @@ from xai4land.emulator.card import MapCard
 from xai4land.grids.axis import Axis
 from xai4land.heads.base import Head, TrainingWindow
 from xai4land.training.masking import MaskShape, mask_prior
+from xai4land.training.order import Shelves, find_places, morton_order
 from xai4land.training.truth import PIECE, Truth
-from xai4land.typing import Floats, Ints
+from xai4land.typing import Booleans, Floats, Ints
 from xai4land.windows.cache import ResultCache
 from xai4land.windows.cells import Cells
+from xai4land.windows.chunks import Reader
 from xai4land.windows.features import Features, Pixels, make_features, missing_pixels
 from xai4land.windows.sources import Sources
 
@@ -26,6 +29,8 @@ __all__ = ["Corner", "Sample", "Samples"]
 
 SMALLEST_GAIN = 1e-6
 """Pixels: less than this is nothing to learn."""
+READ_AND_MADE = 2
+"""What is computed from a chunk is cached beside the chunk itself."""
 
 
 class Corner(NamedTuple):
@@ -71,6 +76,8 @@ class Samples:
         Chunks of the inputs that were read.
     mask : {"mixed", "pixels", "blocks", "windows"}
         Shape of holes in prior maps.
+    counts : ndarray, shape (times, tile rows, tile columns)
+        How many known pixels of each tile coarse cells leave open.
     """
 
     card: MapCard
@@ -79,6 +86,7 @@ class Samples:
     truth: Truth
     cache: ResultCache
     mask: MaskShape = "mixed"
+    counts: Floats = field(default_factory=lambda: np.zeros((0, 0, 0)))
 
     def at(self, corner: Corner) -> Sample:
         """Make the window at a corner."""
@@ -107,6 +115,27 @@ class Samples:
             ),
         )
 
+    def undecided(self, time: int, rows: Ints, columns: Ints) -> Floats | Booleans:
+        """Return how much can be learned of each pixel of a box, from 0 to 1."""
+        outputs = self.card.outputs
+        names = [*outputs.coarse_inputs, *outputs.fine_inputs] or list(self.sources.readers)[:1]
+        part = self.truth.part(rows, columns)
+        pixels = Pixels.of(self.truth.target, *(np.arange(*span) for span in part))
+        guess = self.head.first_guess(self.sources.read(names, part, time, self.cache))
+        found: Floats | Booleans = guess.undecided(pixels).numpy()
+        return found
+
+    @property
+    def piece(self) -> int:
+        """Return the most rows and columns of a piece of the truth: whole tiles."""
+        return max(PIECE // self.step, 1) * self.step
+
+    @property
+    def tiles(self) -> tuple[int, int, int]:
+        """Return the number of times, and of rows and columns of tiles."""
+        height, width = (-(-n // self.step) for n in self.truth.target.shape)
+        return self.truth.times, height, width
+
     def draw(self, count: int, rng: np.random.Generator) -> list[Corner]:
         """Draw windows at random, more often where more can be learned."""
         found = np.searchsorted(self._chances, rng.random(count))
@@ -117,14 +146,72 @@ class Samples:
         size = self.card.window.size
         useful = np.flatnonzero(self._gains > 0)
         corners = [self._corner(int(i)) for i in useful]
-        apart = -(-size // self._step)
-        steps = ((c, c.row // self._step, c.column // self._step) for c in corners)
+        apart = -(-size // self.step)
+        steps = ((c, c.row // self.step, c.column // self.step) for c in corners)
         aligned = [c for c, row, column in steps if row % apart == 0 and column % apart == 0]
         chosen = aligned or corners
         if len(chosen) > limit:
             numbers = np.sort(rng.choice(len(chosen), limit, replace=False))
             chosen = [chosen[i] for i in numbers]
         return chosen
+
+    def plan(self, visits: int, rng: np.random.Generator) -> list[Corner]:
+        """Draw windows place by place, in an order in which chunks are read once, mostly."""
+        return [self._corner(int(i)) for i in self._shelves.draw(visits, rng).ravel()]
+
+    @cached_property
+    def _shelves(self) -> Shelves:
+        return Shelves.of(self._weights, self._places)
+
+    @cached_property
+    def readers(self) -> list[Reader]:
+        """Return what is read of stores, of the truth and of the inputs."""
+        every = [*self.truth.readers, *self.sources.readers.values()]
+        return [r for r in every if isinstance(r, Reader) and r.max_chunk_bytes]
+
+    @cached_property
+    def _places(self) -> Ints:
+        """Return the place of each candidate window, numbered in the order of reading.
+
+        Places are the chunks that the largest data have under the windows' centres; those of all
+        times follow each other, since what does not change with time is the same there.
+        """
+        largest = max(self.readers, key=lambda reader: reader.data.nbytes)
+        times, rows, columns = self._gains.shape
+        size, target = self.card.window.size, self.truth.target
+        centres = [np.arange(n) * self.step + size // 2 for n in (rows, columns)]
+        centres = [np.minimum(c, n - 1) for c, n in zip(centres, target.shape, strict=True)]
+        grid, ends = largest.chunking.grid, [np.cumsum(n) for n in largest.chunking.sizes]
+        lines = []
+        for dim, axis in enumerate((grid.lat, grid.lon)):
+            cells = centres[dim]
+            if largest not in self.truth.readers:
+                cells = axis.wrap_or_clip(axis.cell_index(self.truth.points(*centres)[dim]))
+            least = round(size * target.resolution / axis.spacing)
+            lines.append(find_places(ends[dim].tolist(), cells, least))
+        long = largest.data.chunks[0] if largest.timed else (1,)
+        steps = find_places(np.cumsum(long).tolist(), np.arange(times), 1)
+        place = morton_order(lines[0][:, None], lines[1]) * (int(steps[-1]) + 1)
+        return (place + steps[:, None, None]).ravel()
+
+    @property
+    def open_bytes(self) -> int:
+        """Return the bytes of chunks that the windows of a place need, about."""
+        shelves, size = self._shelves, self.card.window.size
+        if not shelves.numbers.size:
+            return 0
+        number = int(np.diff(shelves.ends).argmax())
+        inside = shelves.numbers[shelves.ends[number] : shelves.ends[number + 1]]
+        _, *lines = np.unravel_index(inside, self._gains.shape)
+        spans = [(int(n.min()) * self.step, int(n.max()) * self.step + size) for n in lines]
+        spans = [(a, min(b, n)) for (a, b), n in zip(spans, self.truth.target.shape, strict=True)]
+        part, total = self.truth.part(*(np.arange(*span) for span in spans)), 0
+        for reader in self.readers:
+            own = reader in self.truth.readers
+            box = spans if own else self.sources.needed(reader.chunking.grid, part)
+            chunks = [len(reader.chunking.find_chunks_along(d, s)) for d, s in enumerate(box)]
+            total += math.prod(chunks) * reader.steps_in_chunk * reader.max_chunk_bytes
+        return READ_AND_MADE * total
 
     @property
     def empty(self) -> bool:
@@ -134,10 +221,10 @@ class Samples:
     @property
     def weight(self) -> float:
         """Return how much there is to learn."""
-        return float(self._counts.sum())
+        return float(self.counts.sum())
 
     @cached_property
-    def _step(self) -> int:
+    def step(self) -> int:
         """Distance between candidate corners: whole coarse cells, an eighth of a window or so."""
         target, coarse = self.truth.target, self._coarse_spacing
         cell = max(round(coarse / target.resolution), 1)
@@ -152,7 +239,7 @@ class Samples:
 
     def _corner(self, number: int) -> Corner:
         time, row, column = np.unravel_index(number, self._gains.shape)
-        return Corner(int(time), int(row) * self._step, int(column) * self._step)
+        return Corner(int(time), int(row) * self.step, int(column) * self.step)
 
     @cached_property
     def _gains(self) -> npt.NDArray[np.float64]:
@@ -161,8 +248,8 @@ class Samples:
         Shape (times, candidate rows, candidate columns): from counts over tiles as large as the
         distance between candidates, so that memory is small whatever the size of the target.
         """
-        size, step, (height, width) = self.card.window.size, self._step, self.truth.target.shape
-        tiles, several = self._counts, -(-size // step)
+        size, step, (height, width) = self.card.window.size, self.step, self.truth.target.shape
+        tiles, several = self.counts, -(-size // step)
         rows = max(height - size, 0) // step + 1
         if self.truth.target.lon.periodic:
             columns = -(-width // step)
@@ -182,32 +269,16 @@ class Samples:
         gains[gains < SMALLEST_GAIN] = 0.0  # of sums, rounding errors may be left
         return gains
 
-    @cached_property
-    def _counts(self) -> npt.NDArray[np.float64]:
-        """Known pixels that coarse cells leave open, by tile: (times, tile rows, tile columns)."""
-        step, shape = self._step, self.truth.target.shape
-        counts = np.zeros((self.truth.times, *(-(-n // step) for n in shape)))
-        outputs = self.card.outputs
-        names = [*outputs.coarse_inputs, *outputs.fine_inputs] or list(self.sources.readers)[:1]
-        for time, rows, columns in self.truth.pieces(max(PIECE // step, 1) * step):
-            known = self.truth.known(self.truth.read(time, rows, columns))
-            if not known.any():
-                continue
-            part = self.truth.part(rows, columns)
-            pixels = Pixels.of(self.truth.target, *(np.arange(*span) for span in part))
-            guess = self.head.first_guess(self.sources.read(names, part, time, self.cache))
-            useful = known * guess.undecided(pixels).numpy().astype(np.float64)
-            at = np.arange(0, rows.size, step), np.arange(0, columns.size, step)
-            sums = np.add.reduceat(np.add.reduceat(useful, at[0], 0), at[1], 1)
-            top, left = int(rows[0]) // step, int(columns[0]) // step
-            counts[time, top : top + len(at[0]), left : left + len(at[1])] = sums
-        return counts
+    @property
+    def _weights(self) -> npt.NDArray[np.float64]:
+        """How much more often each candidate window is drawn."""
+        weights = self._gains.ravel().astype(np.float64)
+        # Of change there is little: not to waste windows at sea.
+        return weights if self.card.outputs.fine_inputs else np.sqrt(weights)
 
     @cached_property
     def _chances(self) -> npt.NDArray[np.float64]:
-        weights = self._gains.ravel().astype(np.float64)
-        if not self.card.outputs.fine_inputs:
-            weights = np.sqrt(weights)  # of change there is little: not to waste windows at sea
+        weights = self._weights
         chances: npt.NDArray[np.float64] = np.cumsum(weights) / max(weights.sum(), 1e-300)
         return chances
 
