@@ -17,6 +17,7 @@ from xai4land.grids.grid import Grid
 from xai4land.grids.time import move_into_bounds
 from xai4land.settings import resolve_settings
 from xai4land.training.settings import MapSettings
+from xai4land.windows.sources import chunk_stored
 from xai4land_land.change.card import change_inputs, change_parameters, describe_changes
 from xai4land_land.change.prior import find_years
 from xai4land_land.legends import Legend, find_legend
@@ -135,7 +136,7 @@ def fit(
     if not 0 <= smooth <= 1 or (smooth and prior is not None):
         raise InputError(f"smooth={smooth!r}, expected 0 to 1, and 0 with prior=")
     training = resolve_settings(MapSettings, settings, changes, parameters=_PARAMETERS)
-    reference = as_variable(truth)
+    reference = chunk_stored(as_variable(truth))
     chosen = find_legend(reference, legend)
     data = move_into_bounds(_drop_truth(data, reference))
     classes = chosen.output_classes(data)
@@ -147,7 +148,8 @@ def fit(
     else:
         from xai4land_land.change.pairs import choose_pairs, make_pairs
 
-        known = find_years(as_variable(prior))
+        prior = chunk_stored(as_variable(prior))
+        known = find_years(prior)
         chosen_pairs = list(pairs or choose_pairs(known, find_years(reference)))
         outputs = describe_changes(classes, chosen_pairs)
         region = make_pairs(

@@ -13,6 +13,7 @@ from xai4land.emulator.inputs import Bound, bind
 from xai4land.heads.make import make_head
 from xai4land.training.distributed import is_first_process
 from xai4land.training.findings import BLOCK_CELLS, Findings, find, load_or_find
+from xai4land.training.order import WAITING_SHARE
 from xai4land.training.regions import Region, Regions
 from xai4land.training.samples import Samples
 from xai4land.training.settings import MapSettings
@@ -53,7 +54,8 @@ class TrainingData:
         InputError
             If they do not fit.
         """
-        head, cache = make_head(card), new_cache(settings.cache_bytes)
+        cache = new_cache(int(settings.cache_bytes * (1 - WAITING_SHARE)))
+        head = make_head(card)
         bounds = [bind(card, r.data, r.static, r.truth[0]) for r in regions]
         samples = [
             Samples(

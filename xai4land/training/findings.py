@@ -22,7 +22,6 @@ from xai4land.heads.base import CountingHead
 from xai4land.heads.make import make_head
 from xai4land.options import get_options
 from xai4land.progress import progress_bar
-from xai4land.training.inputs import measure_input
 from xai4land.training.samples import Samples
 from xai4land.training.split import Split, split_blocks
 from xai4land.training.survey import Survey, survey

@@ -24,9 +24,9 @@ from xai4land.training.distributed import World, join_world
 from xai4land.training.experiment import StepTimer, write_log
 from xai4land.training.loop import optimise, seeded
 from xai4land.training.objective import Training
-from xai4land.training.prefetch import prefetch
+from xai4land.training.prefetch import prefetch, prefetch_mixed
 from xai4land.training.regions import Regions
-from xai4land.training.samples import Corner, Sample
+from xai4land.training.samples import Corner, Cut, Sample
 from xai4land.training.settings import MapSettings
 from xai4land.windows.features import Features
 
@@ -231,33 +231,46 @@ class MapObjective:
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[list[Batch]]:
         """Return this process's windows of batches drawn at random; made in threads."""
-        settings, world = self.settings, self.world
-        size, cache = settings.batch_size, settings.cache_bytes
-        planned: list[Corner] | None = None
-        if self.training.stored_bytes > cache * LIKELY_KEPT:
-            planned = self.training.plan(settings.steps * size, cache, self.rng)
-
-        def draw(step: int) -> list[Corner]:
-            if planned is not None:
-                corners = planned[step * size : (step + 1) * size]
-            else:
-                corners = self.training.draw(size, self.rng)
-            masked = [self._mask(corner, epoch) for corner in corners]
-            return masked[world.rank :: world.size] if step >= first else []
-
-        made = prefetch(self._make, map(draw, range(settings.steps)), settings.workers)
+        large = self.training.stored_bytes > self.settings.cache_bytes * LIKELY_KEPT
+        made = (self._make_in_order if large else self._make_as_drawn)(epoch, first)
         for step, windows in enumerate(made):
             turn = self._turn()  # of all processes alike
             if step >= first:
-                cut = np.array_split(np.arange(len(windows)), settings.accumulate)
+                cut = np.array_split(np.arange(len(windows)), self.settings.accumulate)
                 yield [Batch([windows[i] for i in part], turn) for part in cut]
 
-    def _make(self, corner: Corner) -> tuple[Corner, Sample]:
+    def _make_as_drawn(self, epoch: int, first: int) -> Iterator[list[tuple[Corner, Sample]]]:
+        """Make batches of windows that are drawn one by one; empty ones before the first."""
+        settings, world = self.settings, self.world
+
+        def draw(step: int) -> list[Corner]:
+            corners = self.training.draw(settings.batch_size, self.rng)
+            masked = [self._mask(corner, epoch) for corner in corners]
+            return masked[world.rank :: world.size] if step >= first else []
+
+        return prefetch(self._at, map(draw, range(settings.steps)), settings.workers)
+
+    def _make_in_order(self, epoch: int, first: int) -> Iterator[list[tuple[Corner, Sample]]]:
+        """Make the same of windows that are drawn for all of an epoch, and read in order."""
+        settings, world, size = self.settings, self.world, self.settings.batch_size
+        drawn = self.training.plan(settings.steps * size, settings.cache_bytes, self.rng)
+        corners = [self._mask(corner, epoch) for corner in drawn.corners]
+        batches = drawn.order.reshape(settings.steps, size)[:, world.rank :: world.size].tolist()
+        batches[:first] = [[]] * first
+        return prefetch_mixed(self._cut, self._make, corners, batches, settings.workers)
+
+    def _at(self, corner: Corner) -> tuple[Corner, Sample]:
+        return self._make(corner, self._cut(corner))
+
+    def _cut(self, corner: Corner) -> Cut:
         try:
-            return corner, self.training.at(corner)
+            return self.training.cut(corner)
         except Exception:
             self.training.stores.check()  # which then is the reason
             raise
+
+    def _make(self, corner: Corner, cut: Cut) -> tuple[Corner, Sample]:
+        return corner, self.training.make(corner, cut)
 
     def _mask(self, corner: Corner, epoch: int) -> Corner:
         """Give some of the windows holes in their prior map."""

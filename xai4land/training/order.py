@@ -9,8 +9,10 @@ import numpy as np
 
 from xai4land.typing import Floats, Ints
 
-__all__ = ["VISIT", "Shelves", "find_places", "mix_runs", "morton_order"]
+__all__ = ["VISIT", "WAITING_SHARE", "Shelves", "delay", "find_places", "mix_runs", "morton_order"]
 
+WAITING_SHARE = 0.25
+"""Of the cache, for windows that wait to be mixed with others; the rest is for chunks."""
 VISIT = 8
 """Windows that are drawn in a place when its chunks are read."""
 
@@ -82,6 +84,26 @@ def mix_runs(count: int, runs: int, rng: np.random.Generator) -> Ints:
     order = np.empty(count, np.int64)
     order[np.argsort(turns, kind="stable")] = np.arange(count)
     return order
+
+
+def delay(count: int, most: int, rng: np.random.Generator) -> Ints:
+    """Return an order in which each thing comes after a random delay.
+
+    Parameters
+    ----------
+    count : int
+        Number of things.
+    most : int
+        Things that may wait, at most.
+    rng : Generator
+
+    Examples
+    --------
+    >>> order = delay(1000, 10, np.random.default_rng(0))
+    >>> int(np.abs(order - np.arange(1000)).max()) <= 10
+    True
+    """
+    return np.argsort(np.arange(count) + rng.random(count) * most, kind="stable")
 
 
 def morton_order(rows: Ints, columns: Ints) -> Ints:

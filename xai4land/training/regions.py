@@ -5,21 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from xai4land.heads.base import Head
-from xai4land.training.order import VISIT, mix_runs
-from xai4land.training.samples import Corner, Sample, Samples
+from xai4land.training.order import VISIT, WAITING_SHARE, delay, mix_runs
+from xai4land.training.samples import Corner, Cut, Sample, Samples
 from xai4land.training.stores import Stores
+from xai4land.typing import Ints
 
-__all__ = ["Region", "Regions"]
+__all__ = ["Plan", "Region", "Regions"]
 
-OPEN_SHARE = 0.5
-"""Of the cache, that chunks in use may take; the others are those that may come back soon."""
 MOST_RUNS = 32
-"""Places that the windows of a batch, and of some batches after it, are of."""
+"""Places that are read in turn."""
+
+
+class Plan(NamedTuple):
+    """The windows of an epoch.
+
+    Attributes
+    ----------
+    corners : list of Corner
+        In the order in which they are read.
+    order : ndarray of int
+        Numbers of these, in the order in which they are learned from.
+    """
+
+    corners: list[Corner]
+    order: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +92,14 @@ class Regions:
         """Make the window at a corner."""
         return self.parts[corner.region].at(corner)
 
+    def cut(self, corner: Corner) -> Cut:
+        """Read what the window at a corner is made from."""
+        return self.parts[corner.region].cut(corner)
+
+    def make(self, corner: Corner, cut: Cut) -> Sample:
+        """Make the window at a corner from what was read for it."""
+        return self.parts[corner.region].make(corner, cut)
+
     def draw(self, count: int, rng: np.random.Generator) -> list[Corner]:
         """Draw windows at random: the region first, by how much there is to learn in it."""
         if len(self.parts) == 1:
@@ -85,34 +108,28 @@ class Regions:
         numbers = np.searchsorted(chances, rng.random(count) * chances[-1])
         return [self.parts[n].draw(1, rng)[0]._replace(region=int(n)) for n in numbers.tolist()]
 
-    def plan(self, count: int, cache: int, rng: np.random.Generator) -> list[Corner]:
-        """Draw the windows of an epoch in an order in which chunks are read once, mostly.
-
-        Several runs through the places that were drawn are mixed, as many as a part of the cache
-        has room for the chunks of.
+    def plan(self, count: int, cache: int, rng: np.random.Generator) -> Plan:
+        """Draw the windows of an epoch, in an order in which chunks are read once, mostly.
 
         Parameters
         ----------
         count : int
             Number of windows.
         cache : int
-            Bytes of chunks that are kept.
+            Bytes of the chunks, and of the windows that wait, that are kept.
         rng : Generator
         """
         shares = np.array(self._shares)
-        visits = rng.multinomial(-(-count // VISIT), shares / shares.sum())
-        corners = [
-            corner._replace(region=n)
-            for n, (part, some) in enumerate(zip(self.parts, visits.tolist(), strict=True))
-            for corner in part.plan(some, rng)
-        ]
-        runs = int(np.clip(OPEN_SHARE * cache // max(self.open_bytes, 1), 1, MOST_RUNS))
-        return [corners[i] for i in mix_runs(len(corners), runs, rng)[:count].tolist()]
-
-    @property
-    def open_bytes(self) -> int:
-        """Return the bytes of chunks that the windows of a place need, at most, about."""
-        return max(part.open_bytes for part in self.parts)
+        visits = rng.multinomial(-(-count // VISIT), shares / shares.sum()).tolist()
+        corners, open_bytes = [], 1.0
+        for number, (part, some) in enumerate(zip(self.parts, visits, strict=True)):
+            if some:
+                corners += [c._replace(region=number) for c in part.plan(some, rng)]
+                open_bytes = max(open_bytes, part.open_bytes(some))
+        waiting = int(cache * WAITING_SHARE / max(part.cut_bytes for part in self.parts))
+        runs = int(np.clip(cache * (1 - WAITING_SHARE) / open_bytes, 1, MOST_RUNS))
+        order = mix_runs(len(corners), runs, rng)[:count]
+        return Plan([corners[i] for i in order.tolist()], delay(count, max(waiting, 1), rng))
 
     @property
     def stored_bytes(self) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +23,15 @@ from xai4land.windows.cache import ResultCache
 from xai4land.windows.cells import Cells
 from xai4land.windows.chunks import Reader
 from xai4land.windows.features import Features, Pixels, make_features, missing_pixels
+from xai4land.windows.fields import Stack
 from xai4land.windows.sources import Sources
 
-__all__ = ["Corner", "Sample", "Samples"]
+__all__ = ["Corner", "Cut", "Sample", "Samples"]
 
 SMALLEST_GAIN = 1e-6
 """Pixels: less than this is nothing to learn."""
-READ_AND_MADE = 2
-"""What is computed from a chunk is cached beside the chunk itself."""
+NEIGHBOURS = 5
+"""Places around one that its chunks should be kept for, where all places are visited."""
 
 
 class Corner(NamedTuple):
@@ -51,6 +52,20 @@ class Corner(NamedTuple):
     column: int
     region: int = 0
     mask: int | None = None
+
+
+class Cut(NamedTuple):
+    """What a window is made from, as small as it was read.
+
+    Attributes
+    ----------
+    stacks : sequence of Stack
+        The inputs, each on its own grid.
+    truth : ndarray, shape (layers, size, size)
+    """
+
+    stacks: Sequence[Stack]
+    truth: npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -90,20 +105,31 @@ class Samples:
 
     def at(self, corner: Corner) -> Sample:
         """Make the window at a corner."""
-        time, row, column = corner[:3]
-        size, target = self.card.window.size, self.truth.target
-        rows, columns = np.arange(row, row + size), np.arange(column, column + size)
-        part = self.truth.part(rows, columns)
+        return self.make(corner, self.cut(corner))
+
+    def cut(self, corner: Corner) -> Cut:
+        """Read what the window at a corner is made from."""
+        part = self.truth.part(*self._lines(corner))
+        stacks = self.sources.read(list(self.sources.readers), part, corner.time, self.cache)
+        return Cut(stacks, self.truth.read(corner.time, *self._lines(corner)))
+
+    def _lines(self, corner: Corner) -> tuple[Ints, Ints]:
+        """Return the rows and columns of the window at a corner."""
+        size = self.card.window.size
+        return np.arange(size) + corner.row, np.arange(size) + corner.column
+
+    def make(self, corner: Corner, cut: Cut) -> Sample:
+        """Make the window at a corner from what was read for it."""
+        size = self.card.window.size
+        part = self.truth.part(*self._lines(corner))
         down, across = (np.arange(*span) for span in part)
-        pixels = Pixels.of(target, down, across)
-        names = list(self.sources.readers)
-        stacks = self.sources.read(names, part, time, self.cache)
+        pixels = Pixels.of(self.truth.target, down, across)
+        stacks, truth = cut
         if corner.mask is not None:
             stacks = mask_prior(stacks, self.mask, np.random.default_rng(corner.mask))
         guess = self.head.first_guess(stacks)
         features = make_features(self.card, stacks, guess, pixels)
         missing = missing_pixels(self.sources.grids, stacks, pixels)
-        truth = self.truth.read(time, rows, columns)
         truth[:, missing.numpy()] = self.truth.missing
         area = np.cos(np.deg2rad(pixels.lat)).clip(0).astype(np.float32)
         return Sample(
@@ -161,7 +187,7 @@ class Samples:
 
     @cached_property
     def _shelves(self) -> Shelves:
-        return Shelves.of(self._weights, self._places)
+        return Shelves.of(self._weights, self._places[0])
 
     @cached_property
     def readers(self) -> list[Reader]:
@@ -170,48 +196,92 @@ class Samples:
         return [r for r in every if isinstance(r, Reader) and r.max_chunk_bytes]
 
     @cached_property
-    def _places(self) -> Ints:
+    def _places(self) -> tuple[Ints, int]:
         """Return the place of each candidate window, numbered in the order of reading.
 
-        Places are the chunks that the largest data have under the windows' centres; those of all
-        times follow each other, since what does not change with time is the same there.
+        The second number is how many numbers lie between those of one step and of the next place,
+        or of one place and of the next step.
+
+        Places are the chunks that the largest data have under the windows' corners, at each step.
         """
         largest = max(self.readers, key=lambda reader: reader.data.nbytes)
         times, rows, columns = self._gains.shape
         size, target = self.card.window.size, self.truth.target
-        centres = [np.arange(n) * self.step + size // 2 for n in (rows, columns)]
-        centres = [np.minimum(c, n - 1) for c, n in zip(centres, target.shape, strict=True)]
+        corners = [np.arange(n) * self.step for n in (rows, columns)]
         grid, ends = largest.chunking.grid, [np.cumsum(n) for n in largest.chunking.sizes]
         lines = []
         for dim, axis in enumerate((grid.lat, grid.lon)):
-            cells = centres[dim]
+            cells = corners[dim]
             if largest not in self.truth.readers:
-                cells = axis.wrap_or_clip(axis.cell_index(self.truth.points(*centres)[dim]))
+                cells = axis.wrap_or_clip(axis.cell_index(self.truth.points(*corners)[dim]))
             least = round(size * target.resolution / axis.spacing)
             lines.append(find_places(ends[dim].tolist(), cells, least))
         long = largest.data.chunks[0] if largest.timed else (1,)
         steps = find_places(np.cumsum(long).tolist(), np.arange(times), 1)
-        place = morton_order(lines[0][:, None], lines[1]) * (int(steps[-1]) + 1)
-        return (place + steps[:, None, None]).ravel()
+        place = morton_order(lines[0][:, None], lines[1])
+        number, several = int(steps[-1]) + 1, int(place.max()) + 1
+        if self._time_first:
+            return (place + several * steps[:, None, None]).ravel(), several
+        return (place * number + steps[:, None, None]).ravel(), number
 
-    @property
-    def open_bytes(self) -> int:
-        """Return the bytes of chunks that the windows of a place need, about."""
+    @cached_property
+    def _time_first(self) -> bool:
+        """Whether all places of a time are read before those of another time.
+
+        Where coarse inputs have chunks that many places share, these are read once then; what
+        does not change with time is read once if all times of a place follow each other.
+        """
+        fixed = [r for r in self.readers if not r.timed]
+        fine = self.truth.target.resolution
+        shared = [r for r in self.readers if r.timed and r.chunking.grid.resolution > 2 * fine]
+        again, limits = [], self.cache.limits
+        for limit, readers in ((limits["others"], fixed), (limits["screening"], shared)):
+            fits = sum(r.data.nbytes for r in readers) <= limit / 2
+            again.append(0 if fits else sum(r.steps_in_chunk * r.max_chunk_bytes for r in readers))
+        return again[0] <= again[1]
+
+    def open_bytes(self, visits: int) -> float:
+        """Return the bytes of chunks that should be kept while the windows of a place are read.
+
+        These are the chunks that its windows see, at all times that are visited there; and the
+        more, the more of the places around it are visited, too, since these see some of them.
+
+        Parameters
+        ----------
+        visits : int
+            How many places are visited, of all times.
+        """
         shelves, size = self._shelves, self.card.window.size
-        if not shelves.numbers.size:
-            return 0
         number = int(np.diff(shelves.ends).argmax())
         inside = shelves.numbers[shelves.ends[number] : shelves.ends[number + 1]]
         _, *lines = np.unravel_index(inside, self._gains.shape)
         spans = [(int(n.min()) * self.step, int(n.max()) * self.step + size) for n in lines]
         spans = [(a, min(b, n)) for (a, b), n in zip(spans, self.truth.target.shape, strict=True)]
-        part, total = self.truth.part(*(np.arange(*span) for span in spans)), 0
+        part = self.truth.part(*(np.arange(*span) for span in spans))
+        places, between = self._places
+        steps = 1 if self._time_first else between
+        dense = visits / np.unique(places[shelves.numbers] // steps).size
+        total = 0.0
         for reader in self.readers:
             own = reader in self.truth.readers
             box = spans if own else self.sources.needed(reader.chunking.grid, part)
             chunks = [len(reader.chunking.find_chunks_along(d, s)) for d, s in enumerate(box)]
-            total += math.prod(chunks) * reader.steps_in_chunk * reader.max_chunk_bytes
-        return READ_AND_MADE * total
+            times = min(max(dense, 1.0), steps) * reader.steps_in_chunk if reader.timed else 1
+            # What the truth is made from is kept beside it.
+            total += (1 + own) * math.prod(chunks) * times * reader.max_chunk_bytes
+        return total * (1 + NEIGHBOURS * min(dense, 1.0))
+
+    @cached_property
+    def cut_bytes(self) -> int:
+        """Return the bytes of what is read for a window, at most, about."""
+        size = self.card.window.size
+        rows, columns = (np.arange(min(size, n)) + n // 2 for n in self.truth.target.shape)
+        part = self.truth.part(rows - size // 2, columns - size // 2)
+        total = size**2 * sum(int(r.data.dtype.itemsize) for r in self.truth.readers)
+        for spec in self.sources.specs:
+            box = self.sources.needed(self.sources.readers[spec.name].chunking.grid, part)
+            total += math.prod(b - a for a, b in box) * (8 if spec.coded else 4)
+        return total
 
     @property
     def empty(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -151,7 +152,7 @@ def survey(
         known = truth.known(values)
         useful: Floats | None = None
         if usefulness is not None and known.any():
-            useful = known * usefulness(*place).astype(np.float64)
+            useful = np.asarray(known * usefulness(*place).astype(np.float64), np.float64)
         return Piece(*place, values, known, useful)
 
     places = ([place] for place in truth.pieces(piece))
@@ -226,4 +227,4 @@ def _find_cuts(*lines: Ints) -> Ints:
 def _find_spans(line: Ints) -> list[slice]:
     """Return the slices in which an array has one value."""
     ends = [*_find_cuts(line).tolist(), line.size]
-    return [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [slice(a, b) for a, b in itertools.pairwise(ends)]

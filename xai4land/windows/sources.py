@@ -20,7 +20,7 @@ from xai4land.windows.cache import ResultCache
 from xai4land.windows.chunks import Box, HeldChunks, Reader, Span
 from xai4land.windows.fields import Stack, make_stacks
 
-__all__ = ["Sources", "as_chunks"]
+__all__ = ["Sources", "as_chunks", "chunk_stored"]
 
 CHUNK_SIDE = 2048
 """Rows and columns of chunks of arrays that a file holds without any."""
@@ -137,10 +137,13 @@ def as_chunks(data: xr.DataArray) -> Any:
 
     The chunks are those of dask, or else of the store, or else of a size of their own.
     """
-    if is_in_memory(data):
-        return data.values
-    if data.chunks is None:
-        sizes = {d: 1 if i < data.ndim - 2 else CHUNK_SIDE for i, d in enumerate(data.dims)}
-        stored = data.encoding.get("preferred_chunks", {})
-        data = data.chunk({d: stored.get(d, size) for d, size in sizes.items()})
-    return data.data
+    return data.values if is_in_memory(data) else chunk_stored(data).data
+
+
+def chunk_stored(data: xr.DataArray) -> xr.DataArray:
+    """Return an array that is read when needed, chunk by chunk, if it is not in memory."""
+    if is_in_memory(data) or data.chunks is not None:
+        return data
+    sizes = {d: 1 if i < data.ndim - 2 else CHUNK_SIDE for i, d in enumerate(data.dims)}
+    stored = data.encoding.get("preferred_chunks", {})
+    return data.chunk({d: stored.get(d, size) for d, size in sizes.items()})
