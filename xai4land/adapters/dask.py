@@ -18,6 +18,7 @@ __all__ = [
     "find_tasks",
     "is_read",
     "make_reading_task",
+    "run_task",
     "select_tasks",
 ]
 
@@ -151,6 +152,38 @@ def find_tasks(graph: Any, key: Any) -> dict[Any, Any]:
     needed = find_needed_keys(graph, [key], lambda _: False)
     found: dict[Any, Any] = convert_legacy_graph(dict(select_tasks(graph, needed, {})))
     return found
+
+
+def run_task(tasks: Mapping[Any, Any], key: Any, known: Mapping[Any, Any] | None = None) -> Any:
+    """Return the result of one of a few tasks, without a scheduler.
+
+    Parameters
+    ----------
+    tasks : mapping
+        As :func:`find_tasks` finds them.
+    key : hashable
+    known : mapping, optional
+        Results of some of them.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> plus = da.zeros(4, chunks=1) + 1
+    >>> run_task(find_tasks(plus.__dask_graph__(), (plus.name, 2)), (plus.name, 2))
+    array([1.])
+    """
+    values = dict(known or {})
+    todo = [key]
+    while todo:
+        if todo[-1] in values:
+            todo.pop()
+            continue
+        task = tasks[todo[-1]]
+        if missing := [name for name in task.dependencies if name not in values]:
+            todo += missing
+        else:
+            values[todo.pop()] = task(values)
+    return values[key]
 
 
 def is_read(tasks: Mapping[Any, Any], key: Any) -> bool:

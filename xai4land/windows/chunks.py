@@ -13,7 +13,7 @@ import numpy as np
 from dask.core import flatten, get_dependencies
 from dask.local import get_sync
 
-from xai4land.adapters.dask import find_tasks, is_read
+from xai4land.adapters.dask import find_tasks, is_read, run_task
 from xai4land.grids.grid import Grid
 from xai4land.typing import Ints
 from xai4land.windows.buffers import copy_to_own_pages, empty
@@ -155,7 +155,7 @@ class Reader:
             for name in tasks
             if name != key and is_read(tasks, name)
         }
-        return get_sync({**tasks, **values}, key)
+        return run_task(tasks, key, values)
 
     @cached_property
     def _graph(self) -> Any:
@@ -170,11 +170,11 @@ class Reader:
 def compute_chunk(data: da.Array, index: tuple[int, ...]) -> np.ndarray:
     """Return one chunk of an array, in time that does not grow with their number."""
     key = (data.name, *index)
-    return np.asarray(get_sync(find_tasks(data.__dask_graph__(), key), key))
+    return np.asarray(run_task(find_tasks(data.__dask_graph__(), key), key))
 
 
 def _run(tasks: Mapping[Any, Any], key: Any) -> Any:
-    result = get_sync({name: tasks[name] for name in (key, *tasks[key].dependencies)}, key)
+    result = run_task(tasks, key)
     return copy_to_own_pages(result) if isinstance(result, np.ndarray) else result
 
 
