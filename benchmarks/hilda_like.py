@@ -2,10 +2,10 @@
 
     python benchmarks/hilda_like.py FOLDER [--small]
 
-``FOLDER/maps.zarr`` has eight years of classes (uint8, the codes of HILDA+'s forests and groups) at
-0.01° on 8,192 x 8,192 pixels, chunks of a year and 1,024 x 1,024; and elevation, which does not
-change. ``FOLDER/states.zarr`` has the twelve states of LUH2 at 0.25°, block means of the maps, chunks
-of a year and all cells. With ``--small`` 1,024 x 1,024 pixels and three years, chunks of 256 x 256.
+``FOLDER/maps.zarr`` has eight years of classes (uint8, the thirteen codes of HILDA+) at 0.01° on
+8,192 x 8,192 pixels, in chunks of a year and 1,024 x 1,024; and elevation, which does not change.
+``FOLDER/states.zarr`` has the twelve states of LUH2 at 0.25°, block means of the maps, in chunks of
+a year and all cells. With ``--small`` 1,024 x 1,024 pixels, three years, and chunks of 256 x 256.
 """
 
 from __future__ import annotations

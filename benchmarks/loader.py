@@ -253,12 +253,14 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
         "torch": lambda seed: list(with_torch(folder, count, seed)),
     }
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
+    busy: dict[str, list[float]] = {name: [] for name in jobs}
     reads: dict[str, list[int]] = {name: [] for name in jobs}
     for turn in range(options.repeats):
         for name, job in jobs.items():
             counter.take()
-            began = time.perf_counter()
+            began, used = time.perf_counter(), time.process_time()
             job(turn)
+            busy[name].append(time.process_time() - used)
             seconds[name].append(time.perf_counter() - began)
             reads[name].append(counter.take())
             print(f"  {turn + 1} {name}: {seconds[name][-1]:.2f} s", file=sys.stderr, flush=True)
@@ -268,8 +270,10 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
             "": name,
             "samples/s": 1 / taken,
             "ms a sample": 1e3 * taken,
+            "processor": 1e3 * statistics.median(busy[name]) / count,
             "kB read a sample": statistics.median(reads[name]) / count / 1e3,
             "of step": medians["step"] / taken,
+            "by processor": statistics.median(busy["step"]) / statistics.median(busy[name]),
             "of xarray": medians["xarray"] / taken,
         }
         for name, taken in medians.items()

@@ -108,16 +108,13 @@ def test_what_was_found_in_other_data_is_not_taken(store, reads, split, tmp_path
         assert count_of(reads, "truth")
 
 
-@pytest.mark.parametrize("steps", [20, 200])
-def test_an_epoch_reads_little_more_than_the_chunks_it_touches(
-    tmp_path, reads, split, steps
-):
+def test_an_epoch_reads_little_more_than_the_chunks_it_touches(tmp_path, reads, split):
     """The store is over three times the cache, whose bound is never exceeded."""
-    path = tmp_path / "large.zarr"
-    small_world(ratio=32).chunk(CHUNKS).to_zarr(path, zarr_format=2)
-    train(xr.open_zarr(path), cache="1.3MB", steps=steps, batch_size=8)
+    path, steps = tmp_path / "large.zarr", 60
+    small_world(ratio=24, times=1).chunk(CHUNKS).to_zarr(path, zarr_format=2)
+    train(xr.open_zarr(path), cache="600kB", steps=steps, batch_size=8)
     ((training, _, plan),) = split
-    assert training.stored_bytes > 3 * plan.cache_bytes
+    assert training.stored_bytes > 2.5 * plan.cache_bytes
     reads.clear()
     cache = training.parts[0].cache
     drawn = training.plan(8 * steps, plan.cache_bytes, np.random.default_rng(0))
@@ -125,7 +122,7 @@ def test_an_epoch_reads_little_more_than_the_chunks_it_touches(
         training.cut(corner)
         assert sum(cache._sizes.values()) <= plan.cache_bytes
     touched = sum(sizes[0] for sizes in reads.values())
-    print('RATIO', sum(map(sum, reads.values())) / touched)
+    print("RATIO", sum(map(sum, reads.values())) / touched, training.stored_bytes)
     assert sum(map(sum, reads.values())) <= 1.3 * touched
     # Windows that wait have a bound, too.
     waits = np.argsort(drawn.order) - np.arange(8 * steps)
@@ -134,7 +131,8 @@ def test_an_epoch_reads_little_more_than_the_chunks_it_touches(
     reads.clear()
     for corner in training.draw(8 * steps, np.random.default_rng(0)):
         training.cut(corner)
-    print('RND', sum(map(sum, reads.values()))/touched);assert sum(map(sum, reads.values())) > 3 * touched
+    print("RND", sum(map(sum, reads.values())) / touched)
+    assert sum(map(sum, reads.values())) > 3 * touched
     # Batches are of several places, not of one after another.
     places = [(c.time, c.row // 48, c.column // 48) for c in drawn.corners]
     batches = drawn.order.reshape(-1, 8).tolist()

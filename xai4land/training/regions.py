@@ -116,19 +116,19 @@ class Regions:
         count : int
             Number of windows.
         cache : int
-            Bytes of the chunks, and of the windows that wait, that are kept.
+            Bytes of chunks and of windows that wait, together.
         rng : Generator
         """
         shares = np.array(self._shares)
         visits = rng.multinomial(-(-count // VISIT), shares / shares.sum()).tolist()
-        corners, open_bytes = [], 1.0
+        corners, runs, limits = [], float(MOST_RUNS), self.parts[0].cache.limits
         for number, (part, some) in enumerate(zip(self.parts, visits, strict=True)):
             if some:
                 corners += [c._replace(region=number) for c in part.plan(some, rng)]
-                open_bytes = max(open_bytes, part.open_bytes(some))
+                room = [limits[k] / n for k, n in part.open_bytes(some).items() if n]
+                runs = min([runs, *room])
         waiting = int(cache * WAITING_SHARE / max(part.cut_bytes for part in self.parts))
-        runs = int(np.clip(cache * (1 - WAITING_SHARE) / open_bytes, 1, MOST_RUNS))
-        order = mix_runs(len(corners), runs, rng)[:count]
+        order = mix_runs(len(corners), max(int(runs), 1), rng)[:count]
         return Plan([corners[i] for i in order.tolist()], delay(count, max(waiting, 1), rng))
 
     @property

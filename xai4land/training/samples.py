@@ -19,7 +19,7 @@ from xai4land.training.masking import MaskShape, mask_prior
 from xai4land.training.order import Shelves, find_places, morton_order
 from xai4land.training.truth import PIECE, Truth
 from xai4land.typing import Booleans, Floats, Ints
-from xai4land.windows.cache import ResultCache
+from xai4land.windows.cache import InputKind, ResultCache
 from xai4land.windows.cells import Cells
 from xai4land.windows.chunks import Reader
 from xai4land.windows.features import Features, Pixels, make_features, missing_pixels
@@ -30,6 +30,8 @@ __all__ = ["Corner", "Cut", "Sample", "Samples"]
 
 SMALLEST_GAIN = 1e-6
 """Pixels: less than this is nothing to learn."""
+READ_COST = 2**20
+"""Bytes that take as long as to begin to read a chunk, about."""
 NEIGHBOURS = 5
 """Places around one that its chunks should be kept for, where all places are visited."""
 
@@ -237,11 +239,12 @@ class Samples:
         again, limits = [], self.cache.limits
         for limit, readers in ((limits["others"], fixed), (limits["screening"], shared)):
             fits = sum(r.data.nbytes for r in readers) <= limit / 2
-            again.append(0 if fits else sum(r.steps_in_chunk * r.max_chunk_bytes for r in readers))
+            costs = (READ_COST + r.steps_in_chunk * r.max_chunk_bytes for r in readers)
+            again.append(0 if fits else sum(costs))
         return again[0] <= again[1]
 
-    def open_bytes(self, visits: int) -> float:
-        """Return the bytes of chunks that should be kept while the windows of a place are read.
+    def open_bytes(self, visits: int) -> dict[InputKind, float]:
+        """Return the bytes of chunks to be kept while the windows of a place are read, by kind.
 
         These are the chunks that its windows see, at all times that are visited there; and the
         more, the more of the places around it are visited, too, since these see some of them.
@@ -261,15 +264,17 @@ class Samples:
         places, between = self._places
         steps = 1 if self._time_first else between
         dense = visits / np.unique(places[shelves.numbers] // steps).size
-        total = 0.0
+        found: dict[InputKind, float] = {"screening": 0.0, "others": 0.0}
+        more = 1 + NEIGHBOURS * min(dense, 1.0)
         for reader in self.readers:
             own = reader in self.truth.readers
             box = spans if own else self.sources.needed(reader.chunking.grid, part)
             chunks = [len(reader.chunking.find_chunks_along(d, s)) for d, s in enumerate(box)]
             times = min(max(dense, 1.0), steps) * reader.steps_in_chunk if reader.timed else 1
             # What the truth is made from is kept beside it.
-            total += (1 + own) * math.prod(chunks) * times * reader.max_chunk_bytes
-        return total * (1 + NEIGHBOURS * min(dense, 1.0))
+            needed = (1 + own) * math.prod(chunks) * times * reader.max_chunk_bytes
+            found[reader.kind] += needed * (1 if reader.kind == "screening" else more)
+        return found
 
     @cached_property
     def cut_bytes(self) -> int:
