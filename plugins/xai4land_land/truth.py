@@ -105,7 +105,7 @@ class Recoding:
         array([  1, 255,   2, 255, 254], dtype=uint8)
         """
         if values.dtype == np.uint8 and values.size > 256:
-            return np.take(self(np.arange(256, dtype=np.uint8)), values)
+            return self(np.arange(256, dtype=np.uint8))[values.astype(np.intp)]
         found = np.full(values.shape, NO_CLASS, np.uint8)
         found[np.isin(values, [*self.missing]) | (values != values)] = UNKNOWN
         for value, position in self.positions.items():

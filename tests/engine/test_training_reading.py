@@ -122,7 +122,6 @@ def test_an_epoch_reads_little_more_than_the_chunks_it_touches(tmp_path, reads, 
         training.cut(corner)
         assert sum(cache._sizes.values()) <= plan.cache_bytes
     touched = sum(sizes[0] for sizes in reads.values())
-    print("RATIO", sum(map(sum, reads.values())) / touched, training.stored_bytes)
     assert sum(map(sum, reads.values())) <= 1.3 * touched
     # Windows that wait have a bound, too.
     waits = np.argsort(drawn.order) - np.arange(8 * steps)
@@ -131,7 +130,6 @@ def test_an_epoch_reads_little_more_than_the_chunks_it_touches(tmp_path, reads, 
     reads.clear()
     for corner in training.draw(8 * steps, np.random.default_rng(0)):
         training.cut(corner)
-    print("RND", sum(map(sum, reads.values())) / touched)
     assert sum(map(sum, reads.values())) > 3 * touched
     # Batches are of several places, not of one after another.
     places = [(c.time, c.row // 48, c.column // 48) for c in drawn.corners]

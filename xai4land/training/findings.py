@@ -150,6 +150,7 @@ def _surveys(samples: Sequence[Samples], workers: int, progress: bool) -> Iterat
                     count=count,
                     usefulness=part.undecided if useful else None,
                     piece=part.piece,
+                    time_first=useful and not part.coarse_fits,
                     step=part.step,
                     workers=workers,
                     advance=lambda: bar.advance(task),

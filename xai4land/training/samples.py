@@ -234,14 +234,24 @@ class Samples:
         does not change with time is read once if all times of a place follow each other.
         """
         fixed = [r for r in self.readers if not r.timed]
+        fits = sum(r.data.nbytes for r in fixed) <= self.cache.limits["others"] / 2
+        again = [(fixed, fits), (self._shared, self.coarse_fits)]
+        costs = [
+            0 if fits else sum(READ_COST + r.steps_in_chunk * r.max_chunk_bytes for r in readers)
+            for readers, fits in again
+        ]
+        return costs[0] <= costs[1]
+
+    @cached_property
+    def _shared(self) -> list[Reader]:
+        """Return what is coarse and changes with time: many places lie in one chunk of it."""
         fine = self.truth.target.resolution
-        shared = [r for r in self.readers if r.timed and r.chunking.grid.resolution > 2 * fine]
-        again, limits = [], self.cache.limits
-        for limit, readers in ((limits["others"], fixed), (limits["screening"], shared)):
-            fits = sum(r.data.nbytes for r in readers) <= limit / 2
-            costs = (READ_COST + r.steps_in_chunk * r.max_chunk_bytes for r in readers)
-            again.append(0 if fits else sum(costs))
-        return again[0] <= again[1]
+        return [r for r in self.readers if r.timed and r.chunking.grid.resolution > 2 * fine]
+
+    @property
+    def coarse_fits(self) -> bool:
+        """Return whether coarse inputs of all times are kept once they were read."""
+        return sum(r.data.nbytes for r in self._shared) <= self.cache.limits["screening"] / 2
 
     def open_bytes(self, visits: int) -> dict[InputKind, float]:
         """Return the bytes of chunks to be kept while the windows of a place are read, by kind.

@@ -122,6 +122,7 @@ def survey(
     count: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] | None = None,
     usefulness: Callable[[int, Ints, Ints], Floats | Booleans] | None = None,
     piece: int = PIECE,
+    time_first: bool = False,
     step: int = 1,
     workers: int = 2,
     advance: Callable[[], None] = lambda: None,
@@ -139,6 +140,8 @@ def survey(
         Tells how much can be learned of each pixel of a time, rows and columns.
     piece, step : int
         Most rows and columns of pieces, and those of tiles.
+    time_first : bool
+        Whether to go from time to time, see :meth:`Truth.pieces`.
     workers : int
         Threads that read; the result does not depend on them.
     advance : callable
@@ -155,7 +158,7 @@ def survey(
             useful = np.asarray(known * usefulness(*place).astype(np.float64), np.float64)
         return Piece(*place, values, known, useful)
 
-    places = ([place] for place in truth.pieces(piece))
+    places = ([place] for place in truth.pieces(piece, time_first))
     for (part,) in prefetch(read, places, workers):
         if part.known.any():
             lines = block_lines(*truth.points(part.rows, part.columns), degrees / 2**deepest)

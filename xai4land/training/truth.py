@@ -96,19 +96,32 @@ class Truth:
             return np.asarray(np.isfinite(values.astype(np.float64)).any(0))
         return np.asarray((values != self.missing).any(0))
 
-    def pieces(self, size: int = PIECE) -> list[tuple[int, Ints, Ints]]:
+    def pieces(self, size: int = PIECE, time_first: bool = False) -> list[tuple[int, Ints, Ints]]:
         """Cut the target into pieces: time, rows and columns of each, for :meth:`read`.
 
-        Pieces of one chunk follow each other, and so do the steps of one place, so that each chunk
-        is read once.
+        Pieces of one chunk follow each other, so that each chunk is read once.
+
+        Parameters
+        ----------
+        size : int
+            Most rows and columns.
+        time_first : bool
+            Whether all places of a time, or of a chunk of times, come before those of the next one;
+            else all times of a place do.
         """
         down, across = (
             [_cut_chunk(start, length, size) for start, length in _join_chunks(sizes, size)]
             for sizes in self.readers[0].chunking.sizes
         )
+        first = self.readers[0]
+        lengths = first.data.chunks[0] if first.timed and first.max_chunk_bytes else (self.times,)
+        ends = np.cumsum(lengths)
+        spans = [range(b - n, b) for b, n in zip(ends.tolist(), lengths, strict=True)]
+        spans = spans if time_first else [range(self.times)]
         return [
             (time, rows, columns)
-            for row, column, time in itertools.product(down, across, range(self.times))
+            for span, row, column in itertools.product(spans, down, across)
+            for time in span
             for rows, columns in itertools.product(row, column)
         ]
 
