@@ -251,7 +251,7 @@ class Samples:
     @property
     def coarse_fits(self) -> bool:
         """Return whether coarse inputs of all times are kept once they were read."""
-        return sum(r.data.nbytes for r in self._shared) <= self.cache.limits["screening"] / 2
+        return sum(int(r.data.nbytes) for r in self._shared) <= self.cache.limits["screening"] / 2
 
     def open_bytes(self, visits: int) -> dict[InputKind, float]:
         """Return the bytes of chunks to be kept while the windows of a place are read, by kind.
