@@ -17,6 +17,7 @@ from xai4land.grids.grid import Grid
 from xai4land.grids.time import move_into_bounds
 from xai4land.settings import resolve_settings
 from xai4land.training.settings import MapSettings
+from xai4land.windows.sources import chunk_stored
 from xai4land_land.change.card import change_inputs, change_parameters, describe_changes
 from xai4land_land.change.prior import find_years
 from xai4land_land.legends import Legend, find_legend
@@ -31,6 +32,7 @@ def fit(
     truth: xr.Dataset | xr.DataArray,
     *,
     static: xr.Dataset | None = None,
+    also: Sequence[tuple[xr.Dataset, xr.Dataset | xr.DataArray]] = (),
     prior: xr.Dataset | xr.DataArray | None = None,
     pairs: Sequence[tuple[int, int]] | None = None,
     rollouts: int = 0,
@@ -65,6 +67,10 @@ def fit(
         Classes with ``flag_values`` and ``flag_meanings``, on the fine grid of the outputs. Missing
         pixels (NaN, or the fill value) are ignored; other codes that no flag names are refused.
     static : Dataset, optional
+    also : sequence of tuple of Dataset
+        More regions or sources to learn from, each as data (with static features) and truth, on
+        grids of their own. Their classes are merged into the same legend, whatever their codes are;
+        with ``prior`` their own maps are the prior maps.
     prior : Dataset or DataArray, optional
         Class maps of other years, such as the truth itself: the emulator learns how a map follows
         from that of another year, and is applied with ``reconstruct(prior=...)``. The states must
@@ -130,13 +136,14 @@ def fit(
     from xai4land.training.fit import fit_maps
     from xai4land.training.regions import Region
 
-    if rollouts < 0 or (rollouts and prior is None):
-        raise InputError(f"rollouts={rollouts}, expected 0 or, with prior=, how often")
+    if rollouts < 0 or (rollouts and (prior is None or also)):
+        raise InputError(f"rollouts={rollouts}, expected 0 or, with prior= alone, how often")
     if not 0 <= smooth <= 1 or (smooth and prior is not None):
         raise InputError(f"smooth={smooth!r}, expected 0 to 1, and 0 with prior=")
     training = resolve_settings(MapSettings, settings, changes, parameters=_PARAMETERS)
-    reference = as_variable(truth)
+    reference = chunk_stored(as_variable(truth))
     chosen = find_legend(reference, legend)
+    others = _read_others(also, chosen)
     data = move_into_bounds(_drop_truth(data, reference))
     classes = chosen.output_classes(data)
     outputs: ClassMap = Classes(classes=classes, conserve=conserve, smooth=smooth)
@@ -144,26 +151,33 @@ def fit(
     chosen_pairs: list[tuple[int, int]] = []
     if prior is None:
         region = Region(data, [_encode_truth(reference, chosen, data, outputs)], static)
+        more = [Region(d, [_encode_truth(t, chosen, d, outputs)]) for d, t in others]
     else:
         from xai4land_land.change.pairs import choose_pairs, make_pairs
 
-        known = find_years(as_variable(prior))
+        prior = chunk_stored(as_variable(prior))
+        known = find_years(prior)
         chosen_pairs = list(pairs or choose_pairs(known, find_years(reference)))
-        outputs = describe_changes(classes, chosen_pairs)
+        own_pairs = [list(pairs or choose_pairs(*[find_years(t)] * 2)) for _, t in others]
+        outputs = describe_changes(classes, sum(own_pairs, chosen_pairs))
         region = make_pairs(
             data, reference, prior, outputs, chosen_pairs, static=static, legend=chosen
         )
+        more = [
+            make_pairs(d, t, t, outputs, own, legend=chosen)
+            for (d, t), own in zip(others, own_pairs, strict=True)
+        ]
         inputs = change_inputs(region, outputs, inputs)
         parameters = change_parameters(architecture, parameters)
     emulator = fit_maps(
-        region,
+        [region, *more],
         outputs,
         inputs=inputs,
         name=name,
         title=title or f"Land cover at {resolution:g}°",
         licence=licence,
         command=command or "ds.ai4land.fit(truth, ...)",
-        training_data=_join_titles(data, static, truth),
+        training_data=_join_titles(data, static, truth, *(part for pair in also for part in pair)),
         architecture=architecture,
         parameters=parameters,
         window=window,
@@ -199,6 +213,28 @@ def _join_titles(*sources: xr.Dataset | xr.DataArray | None) -> str:
     """Return the titles of the training data, for the card."""
     titles = [str(s.attrs["title"]) for s in sources if s is not None and "title" in s.attrs]
     return "; ".join(dict.fromkeys(titles)) or "untitled data"
+
+
+def _read_others(
+    also: Sequence[tuple[xr.Dataset, xr.Dataset | xr.DataArray]], legend: Legend
+) -> list[tuple[xr.Dataset, xr.DataArray]]:
+    """Return data and truth of more sources, whose classes a legend must have.
+
+    Raises
+    ------
+    InputError
+        Listing the classes of all sources that it has not.
+    """
+    found, problems = [], []
+    for number, (data, truth) in enumerate(also):
+        try:
+            reference = chunk_stored(as_variable(truth))
+            legend.positions(reference)
+            found.append((move_into_bounds(_drop_truth(data, reference)), reference))
+        except InputError as error:
+            problems += [f"also[{number}]: {problem}" for problem in error.problems]
+    InputError.raise_if(problems)
+    return found
 
 
 def _drop_truth(data: xr.Dataset, truth: xr.DataArray) -> xr.Dataset:

@@ -104,6 +104,8 @@ class Recoding:
         >>> Recoding({11: 1, 22: 2}, frozenset({9}))(np.array([11.0, np.nan, 22.0, 9.0, 7.0]))
         array([  1, 255,   2, 255, 254], dtype=uint8)
         """
+        if values.dtype == np.uint8 and values.size > 256:
+            return self(np.arange(256, dtype=np.uint8))[values.astype(np.intp)]
         found = np.full(values.shape, NO_CLASS, np.uint8)
         found[np.isin(values, [*self.missing]) | (values != values)] = UNKNOWN
         for value, position in self.positions.items():

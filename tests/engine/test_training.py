@@ -147,12 +147,10 @@ truth = xr.DataArray((random(size, chunk) > 0.5).astype("u1"), dims=("lat", "lon
 legend = Legend("two", (LandClass(0, "a", "#000000"), LandClass(1, "b", "#ffffff")),
                 ({"a": ("a",), "b": ("b",)},))
 
-from xai4land.training import truth as module
-module.CACHE_BYTES = 2**22  # or the caches alone would fill up with the data
-
 def fit():
     states.ai4land.fit(truth, static=height, legend=legend, window=64, epochs=1, steps=4,
-        batch_size=2, parameters={"widths": [8, 16]}, progress=False)
+        batch_size=2, parameters={"widths": [8, 16]}, progress=False,
+        cache="8MiB")  # or the cache alone would fill up with the data
 
 if size > 512:
     peak = [0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from conftest import small_world
 from land_training import WOOD, train
@@ -118,6 +119,23 @@ def test_an_interrupt_before_the_first_look_stops(monkeypatch):
 def test_bad_input_gives_one_clear_error(change, how, message):
     with pytest.raises(InputError, match=message):
         train(change(small_world(times=1)), **how)
+
+
+def test_several_sources_merge_into_one_legend_and_others_are_refused():
+    """One source has other codes, in another order and on another grid."""
+    world, other = small_world(times=1), small_world(seed=1, times=1, ratio=5)
+    recoded = other.truth.copy(data=np.array([33, 11, 22], np.uint8)[other.truth.values])
+    recoded.attrs = {
+        "flag_values": np.array([11, 22, 33], "u1"),
+        "flag_meanings": "field town wood",
+    }
+    both = train(world, also=[(other.drop_vars("truth"), recoded)])
+    same = train(world, also=[(other.drop_vars("truth"), other.truth)])
+    assert all(torch.equal(value, same.weights[name]) for name, value in both.weights.items())
+    assert both.card.resolution.target == 2.0
+    alien = recoded.assign_attrs(flag_meanings="field town ice")
+    with pytest.raises(InputError, match=r"also\[0\].*ice"):
+        train(world, also=[(other, alien)])
 
 
 def test_without_conservation_there_is_no_fitting():

@@ -7,12 +7,20 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 
-from dask._task_spec import Task, TaskRef
+from dask._task_spec import DataNode, Task, TaskRef, convert_legacy_graph
 from dask.blockwise import Blockwise
 from dask.core import keys_in_tasks
 from dask.highlevelgraph import HighLevelGraph, Layer, MaterializedLayer
 
-__all__ = ["find_failed_key", "find_needed_keys", "make_reading_task", "select_tasks"]
+__all__ = [
+    "find_failed_key",
+    "find_needed_keys",
+    "find_tasks",
+    "is_read",
+    "make_reading_task",
+    "run_task",
+    "select_tasks",
+]
 
 
 def make_reading_task(
@@ -128,6 +136,62 @@ def select_tasks(
     layers = {name: _select(graph.layers[name], some, given) for name, some in keys.items()}
     dependencies = {name: set(graph.dependencies[name] & layers.keys()) for name in layers}
     return HighLevelGraph(layers, dependencies)
+
+
+def find_tasks(graph: Any, key: Any) -> dict[Any, Any]:
+    """Find all tasks that one key needs, in time that does not grow with the rest of the graph.
+
+    Examples
+    --------
+    >>> import dask.array as da, numpy as np
+    >>> plus = da.from_array(np.zeros(4), chunks=1) + 1
+    >>> tasks = find_tasks(plus.__dask_graph__(), (plus.name, 2))
+    >>> [key[1] for key in tasks if is_read(tasks, key)]
+    [2]
+    """
+    needed = find_needed_keys(graph, [key], lambda _: False)
+    found: dict[Any, Any] = convert_legacy_graph(dict(select_tasks(graph, needed, {})))
+    return found
+
+
+def run_task(tasks: Mapping[Any, Any], key: Any, known: Mapping[Any, Any] | None = None) -> Any:
+    """Return the result of one of a few tasks, without a scheduler.
+
+    Parameters
+    ----------
+    tasks : mapping
+        As :func:`find_tasks` finds them.
+    key : hashable
+    known : mapping, optional
+        Results of some of them.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> plus = da.zeros(4, chunks=1) + 1
+    >>> run_task(find_tasks(plus.__dask_graph__(), (plus.name, 2)), (plus.name, 2))
+    array([1.])
+    """
+    values = dict(known or {})
+    todo = [key]
+    while todo:
+        if todo[-1] in values:
+            todo.pop()
+            continue
+        task = tasks[todo[-1]]
+        if missing := [name for name in task.dependencies if name not in values]:
+            todo += missing
+        else:
+            values[todo.pop()] = task(values)
+    return values[key]
+
+
+def is_read(tasks: Mapping[Any, Any], key: Any) -> bool:
+    """Tell whether a task reads an array: it needs objects of the graph, and no other task."""
+    task = tasks[key]
+    return isinstance(task, Task) and all(
+        isinstance(tasks.get(name), DataNode) for name in task.dependencies
+    )
 
 
 class _Keys(Container[Any]):

@@ -44,6 +44,8 @@ def find_files(data: xr.Dataset) -> set[Path]:
 def find_addresses(data: xr.Dataset) -> set[str]:
     """Find the addresses elsewhere that a dataset's lazy values are read from.
 
+    A store without one, such as a Zarr store in memory, is named after its type.
+
     Examples
     --------
     >>> find_addresses(xr.Dataset({"tas": 1.5}))
@@ -82,7 +84,8 @@ def _list_sources(values: Any) -> Iterator[str]:
     store = getattr(getattr(values, "_array", None), "store", None)
     if root := getattr(store, "root", None):
         yield str(root)
-    yield from _list_addressed(store)
+    elif store is not None:
+        yield from list(_list_addressed(store)) or [f"{type(store).__name__}://"]
     yield from _list_referenced(getattr(store, "fs", None))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 import torch
@@ -22,7 +22,7 @@ from xai4land.windows.cells import Cells
 from xai4land.windows.features import GuessChannels, Pixels
 from xai4land.windows.fields import Stack
 
-__all__ = ["CarryingHead", "FirstGuess", "Head", "Period", "TrainingWindow"]
+__all__ = ["CarryingHead", "CountingHead", "FirstGuess", "Head", "Period", "TrainingWindow"]
 
 
 class FirstGuess(GuessChannels, Protocol):
@@ -169,6 +169,30 @@ class Head(Protocol):
         windows: Sequence[TrainingWindow],
     ) -> Outputs:
         """Return the card's outputs with what is chosen on validation windows after training."""
+        ...
+
+
+@runtime_checkable
+class CountingHead(Head, Protocol):
+    """A head that learns from counts that are added up, so that the truth is read once for all.
+
+    Attributes
+    ----------
+    learned_guess : bool
+        Whether its first guess depends on what is learned from the truth.
+    """
+
+    @property
+    def learned_guess(self) -> bool:
+        """Return whether the first guess depends on what is learned."""
+        ...
+
+    def count(self, piece: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the counts of a piece of the truth, shape (layers, rows, columns)."""
+        ...
+
+    def learn_from(self, counts: npt.NDArray[Any]) -> Outputs:
+        """Return the card's outputs with what they take from the counts of all pieces."""
         ...
 
 

@@ -9,7 +9,7 @@ The map then makes the least change that meets them, where it is the most likely
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -59,6 +59,7 @@ class ChangeHead(ClassHead):
     """
 
     classes: Changes
+    learned_guess = True
 
     def __init__(
         self,
@@ -112,18 +113,25 @@ class ChangeHead(ClassHead):
 
         Pieces of the truth have two layers: the map, and the prior map where that is known.
         """
+        none = np.zeros((len(self.classes.classes) + 1,) * 2)
+        return self.learn_from(sum(map(self.count, truth), none))
+
+    def count(self, piece: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Return how many pixels have each pair of classes: rows of the prior map's.
+
+        What is missing counts as one more class.
+        """
+        size = len(self.classes.classes) + 1
+        after, before = (np.minimum(layer, size - 1).astype(np.int64).ravel() for layer in piece)
+        counts = np.bincount(before * size + after, minlength=size**2)
+        return counts.reshape(size, size).astype(np.float64)
+
+    def learn_from(self, counts: npt.NDArray[np.float64]) -> Changes:
+        """Return the classes with their shares and changes; see :meth:`learn`."""
         count = len(self.classes.classes)
-        pairs = np.zeros((256, 256))
-
-        def maps() -> Iterator[npt.NDArray[Any]]:
-            for after, before in truth:
-                codes = before.astype(np.int64).ravel() * 256 + after.ravel()
-                pairs[...] += np.bincount(codes, minlength=2**16).reshape(256, 256)
-                yield after
-
-        learned = super().learn(maps())
+        learned = super().learn_from(counts.sum(0))
         assert isinstance(learned, Changes)
-        known = pairs[:count, :count]
+        known = counts[:count, :count]
         changed = known * (1 - np.eye(count))
         mean = changed.sum() / max(known.sum(), 1)
         rates = changed / np.maximum(known.sum(1, keepdims=True), 1) / max(mean, 1e-12)

@@ -73,6 +73,7 @@ class ClassHead:
 
     period: Period = "year"
     missing_truth = float(MISSING_CLASS)
+    learned_guess = False
 
     def __init__(
         self,
@@ -286,10 +287,15 @@ class ClassHead:
 
     def learn(self, truth: Iterable[npt.NDArray[Any]]) -> ClassMap:
         """Return the classes with each one's share of the states that it shares with others."""
+        return self.learn_from(sum(map(self.count, truth), np.zeros(256)))
+
+    def count(self, piece: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Return how many pixels have each code, shape (256,)."""
+        return np.bincount(piece.ravel(), minlength=256).astype(np.float64)
+
+    def learn_from(self, counts: npt.NDArray[np.float64]) -> ClassMap:
+        """Return the classes with their shares; see :meth:`learn`."""
         classes = self.classes.classes
-        counts = np.zeros(256)
-        for piece in truth:
-            counts += np.bincount(piece.ravel(), minlength=256)
         counts = counts[: len(classes)]
         groups = np.array(self.classes.class_groups)
         totals = np.bincount(groups, weights=counts)[groups]

@@ -56,6 +56,8 @@ class Moments:
             max(self.high, other.high),
         )
 
+    __add__ = merge
+
     @property
     def deviation(self) -> float:
         """Return the standard deviation."""

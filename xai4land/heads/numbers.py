@@ -40,6 +40,7 @@ class NumberHead:
     """
 
     missing_truth = float("nan")
+    learned_guess = False
 
     def __init__(self, numbers: Numbers) -> None:
         self.numbers = numbers
@@ -110,12 +111,16 @@ class NumberHead:
 
     def learn(self, truth: Iterable[npt.NDArray[Any]]) -> Numbers:
         """Return the variables with mean and standard deviation of the truth."""
-        moments = [Moments() for _ in self.numbers.variables]
-        for piece in truth:
-            moments = [
-                one.merge(Moments.of(values.astype(np.float64)))
-                for one, values in zip(moments, piece, strict=True)
-            ]
+        return self.learn_from(sum(map(self.count, truth), self._no_moments()))
+
+    def count(self, piece: npt.NDArray[Any]) -> npt.NDArray[np.object_]:
+        """Return the moments of each variable, which are added up as counts are."""
+        found = self._no_moments()
+        found[:] = [Moments.of(values.astype(np.float64)) for values in piece]
+        return found
+
+    def learn_from(self, counts: npt.NDArray[np.object_]) -> Numbers:
+        """Return the variables with mean and standard deviation; see :meth:`learn`."""
         learned = [
             variable.model_copy(
                 update={
@@ -123,9 +128,14 @@ class NumberHead:
                     "scale": round_digits(one.deviation) or 1.0,
                 }
             )
-            for variable, one in zip(self.numbers.variables, moments, strict=True)
+            for variable, one in zip(self.numbers.variables, counts, strict=True)
         ]
         return self.numbers.model_copy(update={"variables": tuple(learned)})
+
+    def _no_moments(self) -> npt.NDArray[np.object_]:
+        found = np.empty(len(self.numbers.variables), object)
+        found[:] = Moments()
+        return found
 
     def loss(
         self, raw: torch.Tensor, guess: torch.Tensor, windows: Sequence[TrainingWindow]

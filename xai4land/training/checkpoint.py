@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,15 @@ class Checkpoint:
         The one that batches are drawn with.
     minutes : float
         Between two writes in an epoch; the state is also written after each epoch.
+    verify : callable
+        Called before each write; it raises an error if what was learned from is not to be trusted.
     """
 
     path: Path
     about: Mapping[str, Any]
     rng: np.random.Generator
     minutes: float = 10.0
+    verify: Callable[[], None] = lambda: None
 
     def read(self) -> State | None:
         """Return tensors and facts as they were written, or None where there is no file.
@@ -84,23 +87,28 @@ class Checkpoint:
         ------
         StoreError
         """
-        from safetensors.torch import save
-
-        held = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        text = json.dumps({**facts, "about": dict(self.about)})
-        with translate_os_errors(self.path, "free some space or give another checkpoint="):
-            write_file(self.path, save(held, {KEY: text}))
+        self.verify()
+        self._replace(tensors, facts)
 
     def try_to_write(self, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
         """Write, or warn: a full disk is no reason to lose what was computed since."""
+        self.verify()
         try:
-            self.write(tensors, facts)
+            self._replace(tensors, facts)
         except StoreError as error:
             warnings.warn(
                 f"{error}. The training goes on, and the checkpoint before stays",
                 StoreWarning,
                 stacklevel=2,
             )
+
+    def _replace(self, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
+        from safetensors.torch import save
+
+        held = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        text = json.dumps({**facts, "about": dict(self.about)})
+        with translate_os_errors(self.path, "free some space or give another checkpoint="):
+            write_file(self.path, save(held, {KEY: text}))
 
 
 def digest_tensors(tensors: Mapping[str, torch.Tensor]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,27 +11,21 @@ from pydantic import ValidationError
 from xai4land.emulator.build import find_architecture
 from xai4land.emulator.card import Input, MapCard, Resolution
 from xai4land.emulator.emulator import Emulator
-from xai4land.emulator.inputs import Bound, Layer, bind, check_static
+from xai4land.emulator.inputs import Layer, check_static
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
-from xai4land.heads.make import make_head
 from xai4land.settings import resolve_settings
+from xai4land.training.data import TrainingData
 from xai4land.training.inputs import describe_inputs, measure_input
 from xai4land.training.maps import train
-from xai4land.training.regions import Region, Regions
-from xai4land.training.samples import Samples
+from xai4land.training.regions import Region
 from xai4land.training.settings import MapSettings
-from xai4land.training.split import Split, split_blocks
-from xai4land.training.truth import Truth, new_cache
-from xai4land.windows.sources import Sources
+from xai4land.training.split import Split
 
 if TYPE_CHECKING:
     from xai4land.emulator.outputs import Outputs
 
 __all__ = ["fit_maps", "train_on"]
-
-BLOCK_CELLS = 30
-"""Side of a block of the split, in coarse cells (as AI4Land's)."""
 
 
 def fit_maps(
@@ -126,17 +119,23 @@ def fit_maps(
     )
     if getattr(find_architecture(card), "pixelwise", False):
         card = card.with_(window={"size": card.window.size, "overlap": 0})
-    parts = [_Part.of(card, region, validation, chosen.seed) for region in regions]
-    card = _measure(card, parts)
-    card = card.with_(
+    data = TrainingData.of(card, regions, chosen)
+
+    def measure(card: MapCard, splits: Sequence[Split]) -> MapCard:
+        layers = zip(*(bound.layers for bound in data.bounds), strict=True)
+        specs = [measure_input(same, splits).model_dump() for same in layers]
+        return card.with_(inputs=specs)
+
+    found = data.find(validation, chosen, measure, progress)
+    card = found.card.with_(
         training={
             "data": training_data or "untitled data",
             "command": command,
-            "blocks": ", ".join(f"{part.sides[0].degrees:g} degrees" for part in parts),
+            "blocks": ", ".join(f"{side.degrees:g} degrees" for side, _ in found.sides),
             "validation": validation,
         }
     )
-    learned, held = (_make_regions(card, parts, side, chosen) for side in (0, 1))
+    learned, held = (data.make_regions(card, found, side) for side in (0, 1))
     # Weights that gradients do not find, such as trees, are found by the architecture itself.
     trainer = getattr(find_architecture(card), "train_windows", train)
     return trainer(
@@ -190,8 +189,9 @@ def train_on(
             "leave rollouts= out"
         )
     share = float(str(card.training["validation"]))
-    parts = [_Part.of(card, region, share, chosen.seed) for region in regions]
-    learned, held = (_make_regions(card, parts, side, chosen) for side in (0, 1))
+    data = TrainingData.of(card, regions, chosen)
+    found = data.find(share, chosen, None, progress)
+    learned, held = (data.make_regions(card, found, side) for side in (0, 1))
     return train(
         type(emulator),
         card,
@@ -202,45 +202,6 @@ def train_on(
         mirrored=_may_mirror(card),
         device=device,
         progress=progress,
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """A region with its inputs bound, and the blocks to train and to validate on."""
-
-    bound: Bound
-    truth: Truth
-    sides: tuple[Split, Split]
-    weight: float
-
-    @classmethod
-    def of(cls, card: MapCard, region: Region, validation: float, seed: int) -> _Part:
-        bound = bind(card, region.data, region.static, region.truth[0])
-        truth = Truth.of(region.truth, bound.target, make_head(card).missing_truth)
-        block = BLOCK_CELLS * bound.coarse.resolution
-        sides = split_blocks(truth.blocks, bound.target.spacings[0], block, validation, seed)
-        return cls(bound, truth, sides, region.weight)
-
-
-def _make_regions(
-    card: MapCard, parts: Sequence[_Part], side: int, settings: MapSettings
-) -> Regions:
-    """Return the windows of one side of the split of each region."""
-    head = make_head(card)
-    return Regions(
-        [
-            Samples(
-                card,
-                head,
-                Sources.of(card, part.bound),
-                part.truth.within(part.sides[side]),
-                new_cache(),
-                settings.mask,
-            )
-            for part in parts
-        ],
-        [part.weight for part in parts],
     )
 
 
@@ -293,17 +254,6 @@ def make_card(kind: type[Emulator], **fields: Any) -> MapCard:
         ) from error
     assert isinstance(card, MapCard)
     return card
-
-
-def _measure(card: MapCard, parts: Sequence[_Part]) -> MapCard:
-    """Return the card with what its inputs and outputs take from the training blocks."""
-    splits = [part.sides[0] for part in parts]
-    training = [part.truth.within(part.sides[0]) for part in parts]
-    layers = zip(*(part.bound.layers for part in parts), strict=True)
-    specs = [measure_input(same, splits) for same in layers]
-    values = (truth.read(*piece) for truth in training for piece in truth.pieces())
-    outputs = make_head(card).learn(values)
-    return card.with_(inputs=[spec.model_dump() for spec in specs], outputs=outputs.model_dump())
 
 
 def _coarse_grid(layers: Sequence[Layer], outputs: Outputs) -> Grid:

@@ -18,6 +18,7 @@ from xai4land.grids.flags import flag_codes
 from xai4land.grids.grid import Grid
 from xai4land.heads.moments import Moments, round_digits
 from xai4land.training.split import Split, block_numbers
+from xai4land.windows.chunks import compute_chunk
 from xai4land.windows.sources import as_chunks
 
 __all__ = ["describe_inputs", "measure_input"]
@@ -162,4 +163,4 @@ def _placed_pieces(array: xr.DataArray) -> Iterator[tuple[npt.NDArray[Any], slic
         rows, columns = (
             slice(int(end[k]), int(end[k + 1])) for end, k in zip(ends, number[-2:], strict=True)
         )
-        yield np.asarray(data.blocks[number].compute()), rows, columns
+        yield compute_chunk(data, number), rows, columns

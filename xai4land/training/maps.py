@@ -24,9 +24,9 @@ from xai4land.training.distributed import World, join_world
 from xai4land.training.experiment import StepTimer, write_log
 from xai4land.training.loop import optimise, seeded
 from xai4land.training.objective import Training
-from xai4land.training.prefetch import prefetch
+from xai4land.training.prefetch import prefetch, prefetch_mixed
 from xai4land.training.regions import Regions
-from xai4land.training.samples import Corner, Sample
+from xai4land.training.samples import Corner, Cut, Sample
 from xai4land.training.settings import MapSettings
 from xai4land.windows.features import Features
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["MapObjective", "check_splits", "train"]
 
 VALIDATION_WINDOWS = 64
+LIKELY_KEPT = 0.5
+"""Of the cache: data up to this size are read once, whatever the order of windows."""
 Turn = tuple[bool, bool, bool]
 """Whether rows and columns are reversed, and whether they are swapped."""
 
@@ -181,7 +183,8 @@ def _find_checkpoint(
         )
     about = {k: v for k, v in settings.record().items() if k != "workers"}
     about |= {"data": data, "network": initial}
-    return Checkpoint(path, about, objective.rng, settings.minutes)
+    verify = objective.training.stores.check
+    return Checkpoint(path, about, objective.rng, settings.minutes, verify)
 
 
 def check_splits(training: Regions, validation: Regions) -> None:
@@ -228,6 +231,16 @@ class MapObjective:
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[list[Batch]]:
         """Return this process's windows of batches drawn at random; made in threads."""
+        large = self.training.stored_bytes > self.settings.cache_bytes * LIKELY_KEPT
+        made = (self._make_in_order if large else self._make_as_drawn)(epoch, first)
+        for step, windows in enumerate(made):
+            turn = self._turn()  # of all processes alike
+            if step >= first:
+                cut = np.array_split(np.arange(len(windows)), self.settings.accumulate)
+                yield [Batch([windows[i] for i in part], turn) for part in cut]
+
+    def _make_as_drawn(self, epoch: int, first: int) -> Iterator[list[tuple[Corner, Sample]]]:
+        """Make batches of windows that are drawn one by one; empty ones before the first."""
         settings, world = self.settings, self.world
 
         def draw(step: int) -> list[Corner]:
@@ -235,15 +248,29 @@ class MapObjective:
             masked = [self._mask(corner, epoch) for corner in corners]
             return masked[world.rank :: world.size] if step >= first else []
 
-        made = prefetch(self._make, map(draw, range(settings.steps)), settings.workers)
-        for step, windows in enumerate(made):
-            turn = self._turn()  # of all processes alike
-            if step >= first:
-                cut = np.array_split(np.arange(len(windows)), settings.accumulate)
-                yield [Batch([windows[i] for i in part], turn) for part in cut]
+        return prefetch(self._at, map(draw, range(settings.steps)), settings.workers)
 
-    def _make(self, corner: Corner) -> tuple[Corner, Sample]:
-        return corner, self.training.at(corner)
+    def _make_in_order(self, epoch: int, first: int) -> Iterator[list[tuple[Corner, Sample]]]:
+        """Make the same of windows that are drawn for all of an epoch, and read in order."""
+        settings, world, size = self.settings, self.world, self.settings.batch_size
+        drawn = self.training.plan(settings.steps * size, settings.cache_bytes, self.rng)
+        corners = [self._mask(corner, epoch) for corner in drawn.corners]
+        batches = drawn.order.reshape(settings.steps, size)[:, world.rank :: world.size].tolist()
+        batches[:first] = [[]] * first
+        return prefetch_mixed(self._cut, self._make, corners, batches, settings.workers)
+
+    def _at(self, corner: Corner) -> tuple[Corner, Sample]:
+        return self._make(corner, self._cut(corner))
+
+    def _cut(self, corner: Corner) -> Cut:
+        try:
+            return self.training.cut(corner)
+        except Exception:
+            self.training.stores.check()  # which then is the reason
+            raise
+
+    def _make(self, corner: Corner, cut: Cut) -> tuple[Corner, Sample]:
+        return corner, self.training.make(corner, cut)
 
     def _mask(self, corner: Corner, epoch: int) -> Corner:
         """Give some of the windows holes in their prior map."""
@@ -267,18 +294,26 @@ class MapObjective:
         )
 
     def digest(self) -> str:
-        """Return a hash of the validation windows, which are of the data and its statistics."""
+        """Return a hash of the validation windows, and of where there is something to learn."""
         return digest_tensors(
             {
                 f"{number}/{name}": value
                 for number, sample in enumerate(self.held)
                 for name, value in (*sample.features._asdict().items(), ("t", sample.window.truth))
             }
+            | {f"{n}": torch.from_numpy(p.counts) for n, p in enumerate(self.training.parts)}
         )
 
     @torch.no_grad()
     def validate(self, network: torch.nn.Module) -> float:
-        """Return the mean loss of the validation windows; each process computes some of them."""
+        """Return the mean loss of the validation windows; each process computes some of them.
+
+        Raises
+        ------
+        StoreError
+            If the data are no longer what they were when the training began.
+        """
+        self.training.stores.check()
         parts, world = _batches(self.held, self.settings.batch_size), self.world
         means = torch.zeros(len(parts), dtype=torch.float64)
         for number in range(world.rank, len(parts), world.size):

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from xai4land.heads.base import Head
-from xai4land.training.samples import Corner, Sample, Samples
+from xai4land.training.order import VISIT, WAITING_SHARE, delay, mix_runs
+from xai4land.training.samples import Corner, Cut, Sample, Samples
+from xai4land.training.stores import Stores
+from xai4land.typing import Ints
 
-__all__ = ["Region", "Regions"]
+__all__ = ["Plan", "Region", "Regions"]
+
+MOST_RUNS = 32
+"""Places that are read in turn."""
+
+
+class Plan(NamedTuple):
+    """The windows of an epoch.
+
+    Attributes
+    ----------
+    corners : list of Corner
+        In the order in which they are read.
+    order : ndarray of int
+        Numbers of these, in the order in which they are learned from.
+    """
+
+    corners: list[Corner]
+    order: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +70,13 @@ class Regions:
     parts : sequence of Samples
     weights : sequence of float
         How much more often each is drawn than by how much there is to learn in it.
+    stores : Stores
+        What they are read from.
     """
 
     parts: Sequence[Samples]
     weights: Sequence[float]
+    stores: Stores = field(default_factory=lambda: Stores({}))
 
     @property
     def head(self) -> Head:
@@ -67,6 +92,14 @@ class Regions:
         """Make the window at a corner."""
         return self.parts[corner.region].at(corner)
 
+    def cut(self, corner: Corner) -> Cut:
+        """Read what the window at a corner is made from."""
+        return self.parts[corner.region].cut(corner)
+
+    def make(self, corner: Corner, cut: Cut) -> Sample:
+        """Make the window at a corner from what was read for it."""
+        return self.parts[corner.region].make(corner, cut)
+
     def draw(self, count: int, rng: np.random.Generator) -> list[Corner]:
         """Draw windows at random: the region first, by how much there is to learn in it."""
         if len(self.parts) == 1:
@@ -74,6 +107,34 @@ class Regions:
         chances = np.cumsum(self._shares)
         numbers = np.searchsorted(chances, rng.random(count) * chances[-1])
         return [self.parts[n].draw(1, rng)[0]._replace(region=int(n)) for n in numbers.tolist()]
+
+    def plan(self, count: int, cache: int, rng: np.random.Generator) -> Plan:
+        """Draw the windows of an epoch, in an order in which chunks are read once, mostly.
+
+        Parameters
+        ----------
+        count : int
+            Number of windows.
+        cache : int
+            Bytes of chunks and of windows that wait, together.
+        rng : Generator
+        """
+        shares = np.array(self._shares)
+        visits = rng.multinomial(-(-count // VISIT), shares / shares.sum()).tolist()
+        corners, runs, limits = [], float(MOST_RUNS), self.parts[0].cache.limits
+        for number, (part, some) in enumerate(zip(self.parts, visits, strict=True)):
+            if some:
+                corners += [c._replace(region=number) for c in part.plan(some, rng)]
+                room = [limits[k] / n for k, n in part.open_bytes(some).items() if n]
+                runs = min([runs, *room])
+        waiting = int(cache * WAITING_SHARE / max(part.cut_bytes for part in self.parts))
+        order = mix_runs(len(corners), max(int(runs), 1), rng)[:count]
+        return Plan([corners[i] for i in order.tolist()], delay(count, max(waiting, 1), rng))
+
+    @property
+    def stored_bytes(self) -> int:
+        """Return the bytes of all that is read of stores."""
+        return sum(reader.data.nbytes for part in self.parts for reader in part.readers)
 
     def cover(self, limit: int, rng: np.random.Generator) -> list[Corner]:
         """Return windows side by side in all regions, ``limit`` at most."""

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from dask.utils import parse_bytes
+from pydantic import BeforeValidator, Field
 
 from xai4land.training.masking import MaskShape
 
@@ -15,6 +16,15 @@ __all__ = ["MapSettings"]
 Schedule = Literal["one-cycle", "cosine"]
 UNRECORDED = ("checkpoint", "minutes", "log", "dry_run")
 """Settings that change nothing in an emulator."""
+
+
+def _check_bytes(value: Any) -> str:
+    try:
+        if parse_bytes(value) > 0:
+            return str(value)
+    except (ValueError, TypeError, AttributeError):
+        pass
+    raise ValueError("expected bytes, such as '2GiB' or '500MB'")
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,12 @@ class MapSettings:
     compile : bool
         Whether torch compiles the network first; on the CPU this needs a C++ compiler.
     workers : int
-        Threads that make the next batches while the device computes.
+        Threads that read the data, and make the next batches while the device computes; they
+        change nothing in what is learned.
+    cache : int or str
+        Bytes of the data that are kept in memory, as a number or text such as ``"500MB"``. Where
+        all are not more than half of this, windows come in the order in which they are drawn;
+        else in an order in which chunks of stores are read once an epoch, mostly.
     masked, masked_at_end : float
         Share of the windows in which a part of the prior map is masked, at the beginning and at
         the end of the training; in between it changes evenly. Where there is no prior map these
@@ -84,6 +99,7 @@ class MapSettings:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool = False
     workers: Annotated[int, Field(ge=1)] = 2
+    cache: Annotated[str, BeforeValidator(_check_bytes)] = "2GiB"
     masked: Annotated[float, Field(ge=0, le=1)] = 0.6
     masked_at_end: Annotated[float, Field(ge=0, le=1)] = 0.2
     mask: MaskShape = "mixed"
@@ -92,6 +108,11 @@ class MapSettings:
     minutes: Annotated[float, Field(ge=0)] = 10.0
     log: str | Path = ""
     dry_run: bool = False
+
+    @property
+    def cache_bytes(self) -> int:
+        """Return the bytes of the cache."""
+        return int(parse_bytes(self.cache))
 
     def record(self) -> dict[str, Any]:
         """Return what the emulator depends on, for its card; not where files are."""

@@ -13,7 +13,15 @@ import numpy.typing as npt
 
 from xai4land.errors import InputError
 
-__all__ = ["Split", "block_numbers", "split_blocks"]
+__all__ = [
+    "FEWEST_BLOCKS",
+    "Split",
+    "block_lines",
+    "block_numbers",
+    "count_halvings",
+    "number_blocks",
+    "split_blocks",
+]
 
 FEWEST_BLOCKS = 20
 
@@ -33,9 +41,26 @@ def block_numbers(
     array([[0, 3],
            [0, 3]])
     """
+    rows, columns = block_lines(lat, lon, degrees)
+    return number_blocks(rows[:, None], columns, degrees)
+
+
+def block_lines(
+    lat: npt.NDArray[np.float64], lon: npt.NDArray[np.float64], degrees: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the rows and the columns of blocks that latitudes and longitudes lie in.
+
+    Blocks of half the side are exactly the quarters of a block: with these, both are halved.
+    """
     rows = np.floor((90 - lat) / degrees).astype(np.int64)
-    columns = np.floor(((lon + 180) % 360) / degrees).astype(np.int64)
-    blocks: npt.NDArray[np.int64] = rows[:, None] * int(np.ceil(360 / degrees)) + columns
+    return rows, np.floor(((lon + 180) % 360) / degrees).astype(np.int64)
+
+
+def number_blocks(
+    rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], degrees: float
+) -> npt.NDArray[np.int64]:
+    """Return the numbers of blocks in rows and columns."""
+    blocks: npt.NDArray[np.int64] = rows * int(np.ceil(360 / degrees)) + columns
     return blocks
 
 
@@ -64,7 +89,11 @@ class Split:
         self, lat: npt.NDArray[np.float64], lon: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.bool_]:
         """Return which points are in the split, shape (len(lat), len(lon))."""
-        held = np.isin(block_numbers(lat, lon, self.degrees), self.held)
+        return self.holds_blocks(block_numbers(lat, lon, self.degrees))
+
+    def holds_blocks(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Return which of some blocks are in the split."""
+        held = np.isin(numbers, self.held)
         return held if self.validation else ~held
 
 
@@ -108,7 +137,7 @@ def split_blocks(
         raise InputError(f"validation={share}, expected a share of the blocks between 0 and 1")
     while True:
         numbers = known_blocks(degrees)
-        if numbers.size >= FEWEST_BLOCKS or degrees < 4 * spacing:
+        if numbers.size >= FEWEST_BLOCKS or not count_halvings(spacing, degrees):
             break
         degrees /= 2
     if numbers.size < 2:
@@ -119,3 +148,17 @@ def split_blocks(
         Split(degrees, held, np.setdiff1d(numbers, held), False),
         Split(degrees, held, np.sort(held), True),
     )
+
+
+def count_halvings(spacing: float, degrees: float) -> int:
+    """Return how often blocks may be halved, so that they still have two pixels along a side.
+
+    Examples
+    --------
+    >>> count_halvings(1.0, 30.0)
+    3
+    """
+    times = 0
+    while degrees >= 4 * spacing:
+        degrees, times = degrees / 2, times + 1
+    return times

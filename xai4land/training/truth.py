@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xai4land.grids.grid import Grid
-from xai4land.training.split import Split, block_numbers
+from xai4land.training.split import Split
 from xai4land.typing import Ints
 from xai4land.windows.cache import ResultCache
 from xai4land.windows.chunks import Box, Reader
@@ -20,9 +20,9 @@ from xai4land.windows.sources import as_chunks
 __all__ = ["PIECE", "Truth", "new_cache"]
 
 PIECE = 1024
-"""Rows and columns of the pieces in which the whole truth is read."""
-CACHE_BYTES = 2**26
-"""Chunks of truth, and of inputs, that a training keeps in memory."""
+"""Most rows and columns of the pieces in which the whole truth is read."""
+COARSE_SHARE = 8
+"""The part of the cache that coarse inputs have, which many windows share: one of so many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +51,19 @@ class Truth:
     split: Split | None = None
 
     @classmethod
-    def of(cls, layers: Sequence[xr.DataArray], target: Grid, missing: float) -> Truth:
+    def of(
+        cls, layers: Sequence[xr.DataArray], target: Grid, missing: float, cache: ResultCache
+    ) -> Truth:
         """Return the truth from arrays of (time,) rows, columns on the target's own pixels."""
         names = target.names
         turned = [a.isel({names[0]: slice(None, None, -1)}) for a in layers]
         chosen = turned if target.ascending else layers
-        readers = tuple(Reader(as_chunks(array.transpose(..., *names)), target) for array in chosen)
+        readers = tuple(
+            Reader(as_chunks(array.transpose(..., *names)), target, share_reads=True)
+            for array in chosen
+        )
         times = readers[0].data.shape[0] if readers[0].timed else 1
-        return cls(readers, target, times, missing, new_cache())
+        return cls(readers, target, times, missing, cache)
 
     def within(self, split: Split) -> Truth:
         """Return the same truth, known within a split alone."""
@@ -82,7 +87,7 @@ class Truth:
         found = np.full((len(values), rows.size, columns.size), self.missing, values[0].dtype)
         found[:, : down[1] - down[0], : across[1] - across[0]] = values
         if self.split is not None:
-            found[:, ~self.split.holds(*self._points(rows, columns))] = self.missing
+            found[:, ~self.split.holds(*self.points(rows, columns))] = self.missing
         return found
 
     def known(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
@@ -91,24 +96,34 @@ class Truth:
             return np.asarray(np.isfinite(values.astype(np.float64)).any(0))
         return np.asarray((values != self.missing).any(0))
 
-    def pieces(self, size: int = PIECE) -> Iterator[tuple[int, Ints, Ints]]:
-        """Cut the target into pieces: time, rows and columns of each, for :meth:`read`."""
-        spans = [
-            [np.arange(a, min(a + size, length)) for a in range(0, length, size)]
-            for length in self.target.shape
-        ]
-        for time in range(self.times):
-            for rows, columns in itertools.product(*spans):
-                yield time, rows, columns
+    def pieces(self, size: int = PIECE, time_first: bool = False) -> list[tuple[int, Ints, Ints]]:
+        """Cut the target into pieces: time, rows and columns of each, for :meth:`read`.
 
-    def blocks(self, degrees: float) -> Ints:
-        """Return the numbers of the split's blocks in which something is known."""
-        found: set[int] = set()
-        for time, rows, columns in self.pieces():
-            known = self.known(self.read(time, rows, columns))
-            numbers = block_numbers(*self._points(rows, columns), degrees)
-            found.update(np.unique(numbers[known]).tolist())
-        return np.array(sorted(found), np.int64)
+        Pieces of one chunk follow each other, so that each chunk is read once.
+
+        Parameters
+        ----------
+        size : int
+            Most rows and columns.
+        time_first : bool
+            Whether all places of a time, or of a chunk of times, come before those of the next one;
+            else all times of a place do.
+        """
+        down, across = (
+            [_cut_chunk(start, length, size) for start, length in _join_chunks(sizes, size)]
+            for sizes in self.readers[0].chunking.sizes
+        )
+        first = self.readers[0]
+        lengths = first.data.chunks[0] if first.timed and first.max_chunk_bytes else (self.times,)
+        ends = np.cumsum(lengths)
+        spans = [range(b - n, b) for b, n in zip(ends.tolist(), lengths, strict=True)]
+        spans = spans if time_first else [range(self.times)]
+        return [
+            (time, rows, columns)
+            for span, row, column in itertools.product(spans, down, across)
+            for time in span
+            for rows, columns in itertools.product(row, column)
+        ]
 
     def part(self, rows: Ints, columns: Ints) -> Box:
         """Return the part of the target's lattice that a box is."""
@@ -118,13 +133,39 @@ class Truth:
             (int(columns[0]) + left, int(columns[-1]) + 1 + left),
         )
 
-    def _points(
+    def points(
         self, rows: Ints, columns: Ints
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return the latitudes and longitudes of a box."""
         top, left = self.target.lattice_origin
         return self.target.lattice_lat(rows + top), self.target.lattice_lon(columns + left)
 
 
-def new_cache() -> ResultCache:
-    """Return a cache of the chunks that windows at random places may ask for again."""
-    return ResultCache(screening=CACHE_BYTES, others=CACHE_BYTES)
+def new_cache(size: int) -> ResultCache:
+    """Return the cache of all chunks that a training reads.
+
+    Parameters
+    ----------
+    size : int
+        Bytes that it may hold.
+    """
+    coarse = size // COARSE_SHARE
+    return ResultCache(windows=0, screening=coarse, others=size - coarse)
+
+
+def _join_chunks(sizes: Sequence[int], most: int) -> list[tuple[int, int]]:
+    """Return start and length of chunks along an axis; small ones are joined."""
+    found = [(0, sizes[0])]
+    for size in sizes[1:]:
+        start, length = found[-1]
+        if length + size <= most:
+            found[-1] = start, length + size
+        else:
+            found.append((start + length, size))
+    return found
+
+
+def _cut_chunk(start: int, length: int, size: int) -> list[Ints]:
+    """Cut a chunk along an axis into pieces."""
+    end = start + length
+    return [np.arange(a, min(a + size, end)) for a in range(start, end, size)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import dask.array as da
@@ -13,12 +13,13 @@ import numpy as np
 from dask.core import flatten, get_dependencies
 from dask.local import get_sync
 
+from xai4land.adapters.dask import find_tasks, is_read, run_task
 from xai4land.grids.grid import Grid
 from xai4land.typing import Ints
 from xai4land.windows.buffers import copy_to_own_pages, empty
 from xai4land.windows.cache import InputKind, ResultCache
 
-__all__ = ["Box", "Chunking", "HeldChunks", "Reader", "Span"]
+__all__ = ["Box", "Chunking", "HeldChunks", "Reader", "Span", "compute_chunk"]
 
 Span = tuple[int, int]
 """A half-open range."""
@@ -71,10 +72,15 @@ class Reader:
     grid : Grid
     kind : {"screening", "others"}
         Inputs of one kind share a part of the cache.
+    share_reads : bool
+        Whether what is read of a store serves all that is computed from it, such as the map of a
+        year as truth and as prior map; it is cached beside what is computed.
     """
 
-    def __init__(self, data: Any, grid: Grid, kind: InputKind = "others") -> None:
-        self.data, self.kind = data, kind
+    def __init__(
+        self, data: Any, grid: Grid, kind: InputKind = "others", share_reads: bool = False
+    ) -> None:
+        self.data, self.kind, self.share_reads = data, kind, share_reads
         single = (data.shape[-2],), (data.shape[-1],)
         lazy = isinstance(data, da.Array)
         self.chunking = Chunking(grid, data.chunks[-2:] if lazy else single)
@@ -103,9 +109,14 @@ class Reader:
         rows, columns = (max(sizes) for sizes in self.chunking.sizes)
         return rows * columns * int(self.data.dtype.itemsize)
 
+    @property
+    def steps_in_chunk(self) -> int:
+        """Most steps that a chunk holds."""
+        return max(self.data.chunks[0]) if self.timed and isinstance(self.data, da.Array) else 1
+
     def steps_per_read(self, limit: int) -> int:
         """Return the steps that are read to get one: several if the chunk is too large to cache."""
-        several = max(self.data.chunks[0]) if self.timed and isinstance(self.data, da.Array) else 1
+        several = self.steps_in_chunk
         return several if several * self.max_chunk_bytes * 4 > limit else 1
 
     def _read_chunk(self, index: tuple[int, int], time: int, cache: ResultCache) -> np.ndarray:
@@ -128,11 +139,27 @@ class Reader:
 
     def _compute(self, key: Any, cache: ResultCache) -> Any:
         """Run one task of the array's graph; the results of its dependencies are cached too."""
+        if self.share_reads:
+            result = self._compute_from_reads(key, cache)
+            return copy_to_own_pages(result) if isinstance(result, np.ndarray) else result
         task = self._graph[key]
         needs = get_dependencies(self._graph, key)
         graph = {need: self._get_or_compute(need, cache) for need in needs}
         result = get_sync({**graph, key: task}, key)
         return copy_to_own_pages(result) if isinstance(result, np.ndarray) else result
+
+    def _compute_from_reads(self, key: Any, cache: ResultCache) -> Any:
+        """Run the tasks that a chunk needs; what they read is cached, what lies between is not.
+
+        Its cost does not grow with the number of chunks.
+        """
+        tasks = find_tasks(self.data.__dask_graph__(), key)
+        values = {
+            name: cache.get(name, partial(_run, tasks, name), self.kind)
+            for name in tasks
+            if name != key and is_read(tasks, name)
+        }
+        return run_task(tasks, key, values)
 
     @cached_property
     def _graph(self) -> Any:
@@ -140,7 +167,19 @@ class Reader:
         return dict(self.data.__dask_optimize__(self.data.__dask_graph__(), keys))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"data": self.data, "kind": self.kind, "chunking": self.chunking}
+        names = "data", "kind", "share_reads", "chunking"
+        return {name: getattr(self, name) for name in names}
+
+
+def compute_chunk(data: da.Array, index: tuple[int, ...]) -> np.ndarray:
+    """Return one chunk of an array, in time that does not grow with their number."""
+    key = (data.name, *index)
+    return np.asarray(run_task(find_tasks(data.__dask_graph__(), key), key))
+
+
+def _run(tasks: Mapping[Any, Any], key: Any) -> Any:
+    result = run_task(tasks, key)
+    return copy_to_own_pages(result) if isinstance(result, np.ndarray) else result
 
 
 @dataclass(frozen=True)

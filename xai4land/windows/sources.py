@@ -20,7 +20,7 @@ from xai4land.windows.cache import ResultCache
 from xai4land.windows.chunks import Box, HeldChunks, Reader, Span
 from xai4land.windows.fields import Stack, make_stacks
 
-__all__ = ["Sources", "as_chunks"]
+__all__ = ["Sources", "as_chunks", "chunk_stored"]
 
 CHUNK_SIDE = 2048
 """Rows and columns of chunks of arrays that a file holds without any."""
@@ -51,14 +51,15 @@ class Sources:
     target: Grid
 
     @classmethod
-    def of(cls, card: MapCard, bound: Bound) -> Sources:
-        """Return the sources of inputs that were checked against a card."""
+    def of(cls, card: MapCard, bound: Bound, share_reads: bool = False) -> Sources:
+        """Return the sources of inputs that were checked against a card; see :class:`Reader`."""
         coarse = card.outputs.coarse_inputs
         readers = {
             layer.spec.name: Reader(
                 as_chunks(layer.data),
                 layer.grid,
                 "screening" if layer.spec.name in coarse else "others",
+                share_reads,
             )
             for layer in bound.layers
         }
@@ -132,10 +133,17 @@ def _clip(spec: Input, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def as_chunks(data: xr.DataArray) -> Any:
-    """Return what is in memory as it is, all else as chunks that are read when needed."""
-    if is_in_memory(data):
-        return data.values
-    if data.chunks is None:
-        sizes = {d: 1 if i < data.ndim - 2 else CHUNK_SIDE for i, d in enumerate(data.dims)}
-        data = data.chunk(sizes)
-    return data.data
+    """Return what is in memory as it is, all else as chunks that are read when needed.
+
+    The chunks are those of dask, or else of the store, or else of a size of their own.
+    """
+    return data.values if is_in_memory(data) else chunk_stored(data).data
+
+
+def chunk_stored(data: xr.DataArray) -> xr.DataArray:
+    """Return an array that is read when needed, chunk by chunk, if it is not in memory."""
+    if is_in_memory(data) or data.chunks is not None:
+        return data
+    sizes = {d: 1 if i < data.ndim - 2 else CHUNK_SIDE for i, d in enumerate(data.dims)}
+    stored = data.encoding.get("preferred_chunks", {})
+    return data.chunk({d: stored.get(d, size) for d, size in sizes.items()})

@@ -1,0 +1,129 @@
+"""The data of a training: regions with their inputs bound to a card, read through one cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import xarray as xr
+from dask.base import tokenize
+
+from xai4land.emulator.card import MapCard
+from xai4land.emulator.inputs import Bound, bind
+from xai4land.heads.make import make_head
+from xai4land.training.distributed import is_first_process
+from xai4land.training.findings import BLOCK_CELLS, Findings, find, load_or_find
+from xai4land.training.order import WAITING_SHARE
+from xai4land.training.regions import Region, Regions
+from xai4land.training.samples import Samples
+from xai4land.training.settings import MapSettings
+from xai4land.training.split import Split
+from xai4land.training.stores import Stores, identify
+from xai4land.training.truth import Truth, new_cache
+from xai4land.windows.sources import Sources
+
+__all__ = ["TrainingData"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Regions with their inputs bound to a card.
+
+    Attributes
+    ----------
+    regions : sequence of Region
+    bounds : list of Bound
+        Inputs and target of each.
+    samples : list of Samples
+        Windows of each, in no split.
+    stores : Stores
+        What all of these are read from.
+    """
+
+    regions: Sequence[Region]
+    bounds: list[Bound]
+    samples: list[Samples]
+    stores: Stores
+
+    @classmethod
+    def of(cls, card: MapCard, regions: Sequence[Region], settings: MapSettings) -> TrainingData:
+        """Bind the inputs of regions to a card; nothing is read.
+
+        Raises
+        ------
+        InputError
+            If they do not fit.
+        """
+        cache = new_cache(int(settings.cache_bytes * (1 - WAITING_SHARE)))
+        head = make_head(card)
+        bounds = [bind(card, r.data, r.static, r.truth[0]) for r in regions]
+        samples = [
+            Samples(
+                card,
+                head,
+                Sources.of(card, bound, share_reads=True),
+                Truth.of(region.truth, bound.target, head.missing_truth, cache),
+                cache,
+                settings.mask,
+            )
+            for region, bound in zip(regions, bounds, strict=True)
+        ]
+        return cls(regions, bounds, samples, Stores.of(_arrays(regions, bounds)))
+
+    def find(
+        self,
+        validation: float,
+        settings: MapSettings,
+        measure: Callable[[MapCard, Sequence[Split]], MapCard] | None,
+        progress: bool,
+    ) -> Findings:
+        """Find splits, statistics, class shares and where there is something to learn.
+
+        What an earlier training found in the same data is taken from the cache folder.
+        """
+        card = self.samples[0].card
+        content = identify(_arrays(self.regions, self.bounds), self.stores)
+        key = content and str(tokenize(content, validation, settings.seed, measure is None))
+        found = load_or_find(
+            key,
+            card,
+            lambda: find(
+                self.samples,
+                [BLOCK_CELLS * bound.coarse.resolution for bound in self.bounds],
+                validation,
+                settings.seed,
+                measure=measure,
+                workers=settings.workers,
+                progress=progress and is_first_process(),
+            ),
+        )
+        self.stores.check()
+        return found
+
+    def make_regions(self, card: MapCard, found: Findings, side: int) -> Regions:
+        """Return the windows of one side of the split of each region."""
+        head = make_head(card)
+        return Regions(
+            [
+                Samples(
+                    card,
+                    head,
+                    Sources.of(card, bound, share_reads=True),
+                    part.truth.within(sides[side]),
+                    part.cache,
+                    part.mask,
+                    counts[side],
+                )
+                for part, bound, sides, counts in zip(
+                    self.samples, self.bounds, found.sides, found.counts, strict=True
+                )
+            ],
+            [region.weight for region in self.regions],
+            self.stores,
+        )
+
+
+def _arrays(regions: Sequence[Region], bounds: Sequence[Bound]) -> list[xr.DataArray]:
+    """Return all arrays that are read."""
+    truths = [array for region in regions for array in region.truth]
+    return [*truths, *(layer.data for bound in bounds for layer in bound.layers)]
