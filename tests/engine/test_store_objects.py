@@ -268,6 +268,31 @@ def test_a_folder_that_is_no_store_is_kept(memory):
     assert memory.files() == {"precious.txt": b"x"}
 
 
+def test_a_run_goes_on_that_reads_from_there_unless_its_input_has_changed(place):
+    place.write(plain()[0], "in.zarr")
+
+    def doubled(act):
+        array = place.open("in.zarr").a.data
+        return xr.Dataset(
+            {"a": (("y", "x"), array.map_blocks(act, dtype=int, name=f"2-{array.name}"))}
+        )
+
+    calls = iter(range(100))
+
+    def once(values):
+        if next(calls) == 2:
+            fail()
+        return 2 * values
+
+    with dask.config.set(scheduler="synchronous"), pytest.raises(RuntimeError):
+        place.write(doubled(once))
+    place.write(doubled(lambda values: 2 * values))
+    np.testing.assert_array_equal(place.open().a, 2 * plain()[0].a)
+    name = place.open("in.zarr").a.data.name
+    place.write(plain(name="other")[0], "in.zarr", overwrite=True)
+    assert place.open("in.zarr").a.data.name != name
+
+
 # Several writers
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
@@ -268,7 +269,11 @@ def test_a_file_is_read_from_a_copy_that_is_renewed(place):
     assert place.open("map.nc").sizes["x"] == 10
 
 
-def test_stores_and_files_are_read_from_a_web_server(tmp_path):
+def test_stores_and_files_are_read_from_a_web_server(tmp_path, monkeypatch):
+    """Which need not list what is in a folder."""
+    monkeypatch.setattr(
+        SimpleHTTPRequestHandler, "list_directory", lambda self, _: self.send_error(404)
+    )
     data = plain()[0]
     for name in ("map.zarr", "map.nc"):
         write(data, tmp_path / name, progress=False)

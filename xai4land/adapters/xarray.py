@@ -82,6 +82,7 @@ def _list_sources(values: Any) -> Iterator[str]:
         opened = getattr(getattr(store, "_manager", None), "_args", ())
         yield from (str(name) for name in opened[:1] if isinstance(name, str | Path))
     store = getattr(getattr(values, "_array", None), "store", None)
+    store = getattr(store, "_store", store)  # under a wrapper of Zarr's
     if root := getattr(store, "root", None):
         yield str(root)
     elif store is not None:

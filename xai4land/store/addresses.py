@@ -83,7 +83,10 @@ def relation_of(target: str, source: str) -> str:
     >>> relation_of("s3://b/in.zarr/x", "s3://b/in.zarr"), relation_of("s3://b/x", "s3://b/y")
     ('inside', '')
     """
-    target, source = (f"{text.rstrip('/')}/" for text in (target, source))
+    target, source = (
+        text.rstrip("/").replace("s3a://", "s3://").replace("gcs://", "gs://") + "/"
+        for text in (target, source)
+    )
     if target == source:
         return "same"
     if target.startswith(source):

@@ -41,6 +41,8 @@ NAMES = {
     "az": {"anon": "skip_signature", "sas_token": "sas_key"},
 }
 """fsspec's names of options, and obstore's; others are obstore's own."""
+GCSFS_WORDS = ("anon", "browser", "cache", "cloud", "google_default")
+"""What gcsfs knows as a token, beside a file: nobody, or whoever the machine or the user is."""
 SIGNS = {
     "s3": (
         "AWS_ACCESS_KEY_ID",
@@ -288,13 +290,13 @@ def _read_options(
     kind: str, options: Mapping[str, Any], read_only: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return obstore's configuration, and what else it is told."""
-    given = {**options, **options.get("client_kwargs", {})}
+    nested = options.get("client_kwargs") or {}
+    given = {k: v for k, v in {**options, **nested}.items() if v is not None}
     given.pop("client_kwargs", None)
     profile = given.pop("profile", None)
     config = {NAMES[kind].get(name, name): value for name, value in given.items()}
-    if kind == "gs" and config.get("application_credentials") == "anon":
-        config = {**config, "skip_signature": True}
-        del config["application_credentials"]
+    if kind == "gs" and config.get("application_credentials") in GCSFS_WORDS:
+        config["skip_signature"] = config.pop("application_credentials") == "anon"
     how: dict[str, Any] = {}
     if kind == "s3":
         provider = None if {"access_key_id", "skip_signature"} & set(config) else _sign_in(profile)

@@ -83,5 +83,5 @@ class Objects(Protocol):
 
 def find_roots(objects: Objects, name: str) -> dict[str, Entry]:
     """Find what makes a store one: its root metadata, or the file itself."""
-    keys = [f"{name}/{root}" for root in GROUPS] if name.endswith(".zarr") else [name]
+    keys = [name] if name.endswith(".nc") else [f"{name}/{root}" for root in GROUPS]
     return {key: found for key in keys if (found := objects.find(key))}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import xarray as xr
+from zarr.storage import WrapperStore
 
 from xai4land.downloads.urls import redact, safe_file_name
 from xai4land.errors import InputError, StoreError
@@ -58,16 +61,30 @@ def _open_zarr(url: str, lazy: bool, options: Mapping[str, Any] | None) -> xr.Da
         access = {"fo": url, "target_options": dict(options or {})}
         return xr.open_dataset("reference://", backend_kwargs={"storage_options": access}, **how)
     if scheme_of(url) not in WRITABLE:
-        return xr.open_dataset(url, backend_kwargs={"storage_options": dict(options or {})}, **how)
+        access = {"storage_options": dict(options or {})}
+        with warnings.catch_warnings():
+            # Web servers list no folders; where nothing is consolidated, it is tried all the same.
+            warnings.filterwarnings("ignore", "Failed to open Zarr store with consolidated")
+            return xr.open_dataset(url, backend_kwargs=access, **{**how, "consolidated": None})
     folder, name = split_address(url)
     objects = open_objects(folder, options, read_only=True)
-    found = _refuse_unfinished(objects, name, url)
-    store: Any = objects.zarr_store(name)
-    data = xr.open_dataset(store, **{**how, "consolidated": found})
+    consolidated = _refuse_unfinished(objects, name, url)
+    store: Any = _Versioned(objects.zarr_store(name))
+    store.version = (url, *map(str, sorted(find_roots(objects, name).items())))
+    data = xr.open_dataset(store, **{**how, "consolidated": consolidated})
     if not data.variables:
         raise InputError(f"{url} has no variables, expected some; was anything written to it?")
     data.encoding["source"] = url
     return data
+
+
+class _Versioned(WrapperStore[Any]):
+    """A store whose lazy arrays have the same names in every process, while it is the same."""
+
+    version: tuple[str, ...] = ()
+
+    def __dask_tokenize__(self) -> tuple[str, ...]:
+        return self.version
 
 
 def _refuse_unfinished(objects: Objects, name: str, url: str) -> bool:
@@ -114,6 +131,8 @@ def _copy_object(url: str, options: Mapping[str, Any] | None) -> Path:
     if not copy.exists():
         with replace_file(copy) as draft:
             objects.download(name, draft)
+            # The names of lazy arrays follow from it: they are the same for another copy.
+            os.utime(draft, (found.modified.timestamp(),) * 2)
     return copy
 
 
