@@ -1,19 +1,19 @@
-"""Train an emulator of change at 1 km on LUH2 (or LUH3) and HILDA+, and score it on later years.
+r"""Train an emulator of change at 1 km on LUH2 (or LUH3) and HILDA+, and score it on later years.
 
     python recipes/hilda_1km.py prepare --luh2 "luh2/*states*.nc" --maps "hilda/*_{year}_*.tif" \\
         --static static_1km.nc --store FOLDER
     python recipes/hilda_1km.py fit --store FOLDER [--settings run.toml]
     python recipes/hilda_1km.py score --store FOLDER
-    python recipes/hilda_1km.py sample --store FILES     # small files of the same layout, to try this
+    python recipes/hilda_1km.py sample --store FILES  # small files of the same layout, to try
 
-``prepare`` writes ``maps.zarr`` and ``states.zarr`` into the folder once: the thirteen codes of HILDA+
-as the eight groups of its legend (an unknown code is an error), LUH2's states as the seven of
-``form_hilda_states``. Maps are a GeoTIFF (needs rasterio) or NetCDF file a year, in which
-``{year}`` stands for the year and ``*`` for anything, or one NetCDF file of all years. ``fit`` learns
-from 1960 to 2000 how a map follows from that of another year; blocks of 30 x 30 coarse cells with
-(row + column) % 5 == 0 are hidden from it in all years. ``score`` goes on from the map of 2000 to
-2015, and writes the maps, scores of the hidden and of all blocks, and a picture. Each step goes on
-where it was interrupted.
+``prepare`` writes ``maps.zarr`` and ``states.zarr`` into the folder once: the thirteen codes of
+HILDA+ as the eight groups of its legend (an unknown code is an error), LUH2's states as the seven
+of ``form_hilda_states``. Maps are a GeoTIFF (needs rasterio) or NetCDF file a year, in which
+``{year}`` stands for the year and ``*`` for anything, or one NetCDF file of all years. ``fit``
+learns from 1960 to 2000 how a map follows from that of another year; blocks of 30 x 30 coarse cells
+with (row + column) % 5 == 0 are hidden from it in all years. ``score`` goes on from the map of 2000
+to 2015, and writes the maps, scores of the hidden and of all blocks, and a picture. Each step goes
+on where it was interrupted.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import xarray as xr
 import xai4land
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
+from xai4land.settings import read_settings
 from xai4land_land import HILDA, form_hilda_states, open_luh2
 from xai4land_land.change.pairs import choose_pairs
 from xai4land_land.hilda import HILDA_STATES
@@ -229,7 +230,7 @@ def fit(options: argparse.Namespace) -> None:
     known = select(hide(maps, hidden(maps, cell)), TRAINING)
     years = known.time.dt.year.values.tolist()
     static = xr.open_dataset(options.static, chunks={}) if options.static else None
-    settings = xai4land.settings.read_settings(options.settings) if options.settings else {}
+    settings = read_settings(options.settings) if options.settings else {}
     emulator = states.ai4land.fit(
         known,
         prior=known,

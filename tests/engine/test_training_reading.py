@@ -25,15 +25,15 @@ from xai4land.training.trainer import Trainer
 from xai4land.training.truth import Truth, new_cache
 
 CHUNKS = {"time": 1, "lat": 9, "lon": 12, "lat_fine": 48, "lon_fine": 48}
-SMALL = "250kB"
-"""Of 1.3 MB of data."""
+SMALL = "60kB"
+"""Of 300 kB of data."""
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """Write a world of 288 x 576 pixels and two years as Zarr."""
+    """Write a world of 144 x 288 pixels and two years as Zarr."""
     path = tmp_path_factory.mktemp("stores") / "world.zarr"
-    small_world(ratio=16).chunk(CHUNKS).to_zarr(path, zarr_format=2)
+    small_world(ratio=8).chunk(CHUNKS).to_zarr(path, zarr_format=2)
     return path
 
 
@@ -80,7 +80,7 @@ def test_the_truth_is_read_once_before_the_first_step_and_never_again(
     with fresh_cache(tmp_path):
         train(xr.open_zarr(store, chunks=chunks), cache=SMALL)
         assert set(count_of(reads, "truth").values()) == {1}
-        assert len(count_of(reads, "truth")) == 2 * 6 * 12
+        assert len(count_of(reads, "truth")) == 2 * 3 * 6
         assert set(count_of(reads, "height").values()) == {1}
         if chunks is None:
             return  # of which dask does not know what it is

@@ -20,6 +20,8 @@ from xai4land.training.settings import MapSettings
 from xai4land.training.split import Split
 from xai4land.training.stores import Stores, identify
 from xai4land.training.truth import Truth, new_cache
+from xai4land.windows.cache import ResultCache
+from xai4land.windows.chunks import Reader
 from xai4land.windows.sources import Sources
 
 __all__ = ["TrainingData"]
@@ -69,6 +71,16 @@ class TrainingData:
             for region, bound in zip(regions, bounds, strict=True)
         ]
         return cls(regions, bounds, samples, Stores.of(_arrays(regions, bounds)))
+
+    @property
+    def cache(self) -> ResultCache:
+        """Return the cache that all is read through."""
+        return self.samples[0].cache
+
+    def readers(self, name: str) -> list[Reader]:
+        """Return what reads an input in each region."""
+        found = [part.sources.readers[name] for part in self.samples]
+        return [reader for reader in found if isinstance(reader, Reader)]
 
     def find(
         self,

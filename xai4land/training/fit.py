@@ -122,9 +122,9 @@ def fit_maps(
     data = TrainingData.of(card, regions, chosen)
 
     def measure(card: MapCard, splits: Sequence[Split]) -> MapCard:
-        layers = zip(*(bound.layers for bound in data.bounds), strict=True)
-        specs = [measure_input(same, splits).model_dump() for same in layers]
-        return card.with_(inputs=specs)
+        specs = [layer.spec for layer in data.bounds[0].layers]
+        measured = [measure_input(s, data.readers(s.name), splits, data.cache) for s in specs]
+        return card.with_(inputs=[spec.model_dump() for spec in measured])
 
     found = data.find(validation, chosen, measure, progress)
     card = found.card.with_(

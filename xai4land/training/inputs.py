@@ -18,7 +18,8 @@ from xai4land.grids.flags import flag_codes
 from xai4land.grids.grid import Grid
 from xai4land.heads.moments import Moments, round_digits
 from xai4land.training.split import Split, block_numbers
-from xai4land.windows.chunks import compute_chunk
+from xai4land.windows.cache import ResultCache
+from xai4land.windows.chunks import Reader
 from xai4land.windows.sources import as_chunks
 
 __all__ = ["describe_inputs", "measure_input"]
@@ -97,7 +98,8 @@ def _codes(name: str, array: xr.DataArray, flagged: bool) -> tuple[int, ...]:
     """Return the codes that an array holds."""
     fill = array.encoding.get("_FillValue", array.attrs.get("_FillValue"))
     codes: set[int] = set()
-    for values in _pieces(array):
+    reader = Reader(as_chunks(array), Grid.of(array, f"variable {name!r}"))
+    for values, _, _ in _placed_pieces(reader, ResultCache(others=0)):
         found = np.unique(values)
         codes.update(int(c) for c in found[np.isfinite(found)] if c != fill)
         if len(codes) > MOST_CODES and not flagged:
@@ -108,28 +110,32 @@ def _codes(name: str, array: xr.DataArray, flagged: bool) -> tuple[int, ...]:
     return tuple(sorted(codes))
 
 
-def measure_input(layers: Sequence[Layer], splits: Sequence[Split]) -> Input:
-    """Return the input with its mean and standard deviation over the training blocks.
+def measure_input(
+    spec: Input, readers: Sequence[Reader], splits: Sequence[Split], cache: ResultCache
+) -> Input:
+    """Return an input with its mean and standard deviation over the training blocks.
 
     Parameters
     ----------
-    layers : sequence of Layer
+    spec : Input
+    readers : sequence of Reader
         The input in each region.
     splits : sequence of Split
         The training blocks of each.
+    cache : ResultCache
 
     Raises
     ------
     InputError
         If there is no value.
     """
-    spec = layers[0].spec
     if spec.coded or spec.valid_range is not None:
         return spec
     moments = Moments()
-    for layer, split in zip(layers, splits, strict=True):
-        lat, lon = layer.grid.lat.values, (layer.grid.lon.values + 180) % 360 - 180
-        for values, rows, columns in _placed_pieces(layer.data):
+    for reader, split in zip(readers, splits, strict=True):
+        grid = reader.chunking.grid
+        lat, lon = grid.lat.values, (grid.lon.values + 180) % 360 - 180
+        for values, rows, columns in _placed_pieces(reader, cache):
             inside = np.isin(block_numbers(lat[rows], lon[columns], split.degrees), split.blocks)
             moments = moments.merge(Moments.of(np.asarray(values, np.float64)[..., inside]))
     if not moments.count:
@@ -146,15 +152,11 @@ def measure_input(layers: Sequence[Layer], splits: Sequence[Split]) -> Input:
     )
 
 
-def _pieces(array: xr.DataArray) -> Iterator[npt.NDArray[Any]]:
-    """Read an array chunk by chunk."""
-    for values, _, _ in _placed_pieces(array):
-        yield values
-
-
-def _placed_pieces(array: xr.DataArray) -> Iterator[tuple[npt.NDArray[Any], slice, slice]]:
+def _placed_pieces(
+    reader: Reader, cache: ResultCache
+) -> Iterator[tuple[npt.NDArray[Any], slice, slice]]:
     """Read an array chunk by chunk, with the rows and columns of its last two dimensions."""
-    data = as_chunks(array)
+    data = reader.data
     if not isinstance(data, da.Array):
         yield data, slice(None), slice(None)
         return
@@ -163,4 +165,4 @@ def _placed_pieces(array: xr.DataArray) -> Iterator[tuple[npt.NDArray[Any], slic
         rows, columns = (
             slice(int(end[k]), int(end[k + 1])) for end, k in zip(ends, number[-2:], strict=True)
         )
-        yield compute_chunk(data, number), rows, columns
+        yield reader.read_chunk(number, cache), rows, columns

@@ -19,7 +19,7 @@ from xai4land.typing import Ints
 from xai4land.windows.buffers import copy_to_own_pages, empty
 from xai4land.windows.cache import InputKind, ResultCache
 
-__all__ = ["Box", "Chunking", "HeldChunks", "Reader", "Span", "compute_chunk"]
+__all__ = ["Box", "Chunking", "HeldChunks", "Reader", "Span"]
 
 Span = tuple[int, int]
 """A half-open range."""
@@ -96,6 +96,10 @@ class Reader:
             return self.chunking.assemble(box, lambda _: step)
         return self.chunking.assemble(box, lambda index: self._read_chunk(index, time, cache))
 
+    def read_chunk(self, index: tuple[int, ...], cache: ResultCache) -> np.ndarray:
+        """Return one chunk of an array that is read in chunks, with all of its steps."""
+        return np.asarray(self._get_or_compute((self.data.name, *index), cache))
+
     @property
     def timed(self) -> bool:
         """Whether the values change with time."""
@@ -155,7 +159,7 @@ class Reader:
         """
         tasks = find_tasks(self.data.__dask_graph__(), key)
         values = {
-            name: cache.get(name, partial(_run, tasks, name), self.kind)
+            name: cache.get(name, partial(run_task, tasks, name), self.kind)
             for name in tasks
             if name != key and is_read(tasks, name)
         }
@@ -169,17 +173,6 @@ class Reader:
     def __getstate__(self) -> dict[str, Any]:
         names = "data", "kind", "share_reads", "chunking"
         return {name: getattr(self, name) for name in names}
-
-
-def compute_chunk(data: da.Array, index: tuple[int, ...]) -> np.ndarray:
-    """Return one chunk of an array, in time that does not grow with their number."""
-    key = (data.name, *index)
-    return np.asarray(run_task(find_tasks(data.__dask_graph__(), key), key))
-
-
-def _run(tasks: Mapping[Any, Any], key: Any) -> Any:
-    result = run_task(tasks, key)
-    return copy_to_own_pages(result) if isinstance(result, np.ndarray) else result
 
 
 @dataclass(frozen=True)

@@ -52,14 +52,18 @@ class Sources:
 
     @classmethod
     def of(cls, card: MapCard, bound: Bound, share_reads: bool = False) -> Sources:
-        """Return the sources of inputs that were checked against a card; see :class:`Reader`."""
+        """Return the sources of inputs that were checked against a card.
+
+        With ``share_reads`` the prior map is read as :class:`Reader` describes. Other inputs may be
+        computed from what they have in common, which is kept.
+        """
         coarse = card.outputs.coarse_inputs
         readers = {
             layer.spec.name: Reader(
                 as_chunks(layer.data),
                 layer.grid,
                 "screening" if layer.spec.name in coarse else "others",
-                share_reads,
+                share_reads and layer.spec.role == "prior",
             )
             for layer in bound.layers
         }
