@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test long lint bench lowest prerelease clean
+.PHONY: demo test long lint bench docs docs-test docs-links lowest prerelease clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -29,6 +29,23 @@ bench: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
 	$(BIN)/python benchmarks/run.py
 
+# The site, with the gallery's examples run, offline; a warning or a broken link is an error.
+docs: .venv/docs
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	$(BIN)/python docs/site/check_links.py docs/_build/html
+
+# Every page in a headless Chromium: needs chromium and chromium-driver, as Debian has them.
+docs-test:
+	$(BIN)/python docs/site/open_pages.py docs/_build/html
+
+# Links that lead elsewhere: needs a network.
+docs-links: .venv/docs
+	$(BIN)/python -m sphinx -b linkcheck -q -D plot_gallery=False docs docs/_build/links
+
+.venv/docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	touch $@
+
 # The tests with the lowest versions that pyproject.toml allows, and with coming ones; torch is CI's.
 lowest:
 	$(PYTHON) -m venv .venv-lowest
@@ -45,4 +62,4 @@ prerelease:
 	.venv-prerelease/bin/python -m pytest -n auto
 
 clean:
-	rm -rf .venv .venv-lowest .venv-prerelease demo build dist
+	rm -rf .venv .venv-lowest .venv-prerelease demo build dist docs/_build docs/examples docs/reference/generated
