@@ -70,13 +70,13 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "show_signature": False,
     "remove_config_comments": True,
-    "min_reported_time": 1,
-    "abort_on_example_error": False,
-    "plot_gallery": True,
+    "write_computation_times": False,
 }
 
 html_theme = "pydata_sphinx_theme"
 html_title = "xai4land"
+html_favicon = "site/static/icon.svg"
+html_context = {"default_mode": "auto"}
 html_static_path = ["site/static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
@@ -86,7 +86,10 @@ html_theme_options = {
     "show_prev_next": False,
     "show_toc_level": 2,
     "navigation_with_keys": False,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {
+        "**": ["page-toc"],
+        "examples/*/plot_*": ["page-toc", "sg_download_links"],
+    },
     "footer_start": ["copyright"],
     "footer_end": [],
     "header_links_before_dropdown": 6,

@@ -34,9 +34,8 @@ def find_broken(page: Path) -> Iterator[str]:
         target = page if not link.path else page.parent / unquote(link.path)
         if not target.is_file():
             yield f"{link.geturl()}: no such file"
-        elif link.fragment and target.suffix == ".html":
-            if unquote(link.fragment) not in find_anchors(target.resolve()):
-                yield f"{link.geturl()}: no such place on the page"
+        elif link.fragment and unquote(link.fragment) not in find_anchors(target.resolve()):
+            yield f"{link.geturl()}: no such place on the page"
 
 
 def main(site: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xai4land
-from sphinx.application import Sphinx
 
-__all__ = ["setup", "write_pages"]
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+__all__ = ["make_page", "setup", "write_pages"]
 
 Table = Iterable[Iterable[object]]
 
@@ -62,9 +64,7 @@ def make_page(emulator: Any) -> str:
         file, title = PAGES[card.name]
         blocks.append(f"How it is made and used: [{title}](../{file}).")
     blocks.append(f'```python\nemulator = xai4land.load_emulator("{card.name}")\n```')
-    facts = [("gives", card.gives), *card.facts, ("network", describe_network(emulator))]
-    facts += [("licence", card.licence), ("SHA-256", f"`{emulator.sha256}`")]
-    blocks.append(make_table(("", ""), ((name, text) for name, text in facts if text)))
+    blocks.append(make_table(("", "on the card"), list_facts(emulator)))
     blocks += ["## Inputs", *make_inputs(card)]
     blocks += make_classes(card)
     blocks += ["## Learned from", make_training(card.training)]
@@ -73,10 +73,16 @@ def make_page(emulator: Any) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def describe_network(emulator: Any) -> str:
-    """Return architecture and size of the network."""
+def list_facts(emulator: Any) -> Iterator[tuple[str, str]]:
+    """Yield what the card says in a line each; inputs have a table of their own."""
+    card = emulator.card
     parameters = sum(weights.numel() for weights in emulator.weights.values())
-    return f"{emulator.card.architecture.name}, {parameters:,} parameters"
+    roles = {spec.role for spec in getattr(card, "inputs", ())}
+    yield "gives", card.gives
+    yield from ((name, text) for name, text in card.facts if text and name not in roles)
+    yield "network", f"{card.architecture.name}, {parameters:,} parameters"
+    yield "licence", card.licence
+    yield "SHA-256", f"`{emulator.sha256}`"
 
 
 def make_inputs(card: Any) -> Iterator[str]:
@@ -90,7 +96,7 @@ def make_inputs(card: Any) -> Iterator[str]:
                     spec.long_name or spec.standard_name,
                     "codes" if spec.coded else spec.units,
                     spec.role,
-                    "" if spec.valid_range is None else "{:.4g} to {:.4g}".format(*spec.valid_range),
+                    " to ".join(map(format_value, spec.valid_range or ())),
                 )
                 for spec in card.inputs
             ),
@@ -124,7 +130,7 @@ def make_training(training: Mapping[str, Any]) -> str:
         for name, value in training.items()
         if name != "validation_loss"
     ]
-    return make_table(("", ""), rows)
+    return make_table(("", "on the card"), rows)
 
 
 def make_scores(metrics: Mapping[str, Any]) -> Iterator[str]:

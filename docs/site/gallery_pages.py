@@ -6,8 +6,9 @@ import functools
 from pathlib import Path
 from typing import Any
 
-import xai4land
 from sphinx_gallery.scrapers import figure_rst
+
+import xai4land
 from xai4land.figures import NotebookFigure
 
 __all__ = ["ORDER", "ReadingOrder", "scrape", "share_samples"]

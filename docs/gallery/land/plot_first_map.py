@@ -2,7 +2,8 @@
 A first map
 ===========
 
-From the coarse states of a scenario to a map of land cover, with the emulator that comes with the package.
+From the coarse states of a scenario to a map of land cover, with the emulator that comes with the
+package.
 """
 
 import xai4land  # registers ds.ai4land

@@ -2,8 +2,8 @@
 Monthly leaf area
 =================
 
-From states to a map, from the map and the temperature of the months to leaf area: one lazy chain, with nothing
-written in between.
+From states to a map, from the map and the temperature of the months to leaf area: one lazy chain,
+with nothing written in between.
 """
 
 import xai4land

@@ -2,8 +2,8 @@
 Maps that could be true
 =======================
 
-The most likely map is smoother than land is. Realisations draw each class as often as its probability
-says, in patches like those of the land.
+The most likely map is smoother than land is. Realisations draw each class as often as its
+probability says, in patches like those of the land.
 """
 
 import xai4land
@@ -22,7 +22,8 @@ likely = states.ai4land.reconstruct(baselines=False).compute()
 # The most likely map, two members, and the truth.
 
 members = {f"member {i}": drawn.land_cover.isel(realization=i, time=0) for i in (0, 1)}
-likely.ai4land.plot(beside={**members, "truth": part.land_cover.isel(time=0)})
+truth = planet.land_cover.sel(lat_fine=slice(25, 5), lon_fine=slice(-85, -60)).isel(time=0)
+likely.ai4land.plot(beside={**members, "truth": truth})
 
 # %%
 # The share of members that have forest.

@@ -2,8 +2,8 @@
 Inside of a model
 =================
 
-An emulator as one ONNX file, which needs neither Python nor torch, run here by ONNX Runtime. It needs
-``pip install 'xai4land[onnx]'``.
+An emulator as one ONNX file, which needs neither Python nor torch, run here by ONNX Runtime. It
+needs ``pip install 'xai4land[onnx]'``.
 """
 
 import json

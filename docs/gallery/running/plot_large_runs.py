@@ -44,7 +44,7 @@ except KeyboardInterrupt as stop:
     print(*stop.__notes__)
 
 # %%
-# What is finished stays in a folder beside; the name of the store itself is used when it is complete.
+# What is finished stays in a folder beside. The store has its own name only once it is complete.
 
 print(Path("world.zarr").exists(), Path("world.zarr.partial").exists())
 

@@ -20,7 +20,8 @@ found.df[["source_id", "experiment_id", "member_id"]]
 # One grid, one calendar, CMIP6's names and units; each scenario follows its history.
 
 models = open_simulations(found, grid=20)
-[obs] = open_simulations(catalog.search(source_id="SAMPLE-ERA5", variable_id="t2m"), grid=20).values()
+reanalysis = catalog.search(source_id="SAMPLE-ERA5", variable_id="t2m")
+[obs] = open_simulations(reanalysis, grid=20).values()
 {name: dict(model.sizes) for name, model in models.items()}
 
 # %%
