@@ -380,7 +380,7 @@ def test_exact_versions_are_within_the_bounds():
     versions = {canonicalize_name(n): v for n, _, v in (pin.partition("==") for pin in pins)}
     extras = project["optional-dependencies"]
     optional = [
-        line for name in ("grib", "projected", "dev", "test", "bench") for line in extras[name]
+        line for name in ("grib", "projected", "dev", "docs", "test", "bench") for line in extras[name]
     ]
     for needed in map(Requirement, [*project["dependencies"], *optional]):
         if needed.name != "xai4land":
