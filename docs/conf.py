@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
 DOCS = Path(__file__).parent
@@ -18,6 +19,9 @@ from xai4land_land.accessor import LandAccessor  # noqa: E402
 from xai4land_seasonal.accessor import SeasonalAccessor  # noqa: E402
 
 gallery_pages.share_samples()
+# What torch warns its own callers of would be printed on the page of the ONNX file.
+warnings.filterwarnings("ignore", category=FutureWarning)
+warnings.filterwarnings("ignore", module="torch")
 
 project = "xai4land"
 author = "The xai4land developers"
@@ -38,7 +42,14 @@ extensions = [
     "emulator_pages",
     "repository_links",
 ]
-exclude_patterns = ["_build", "site", "gallery", "examples/**/*.ipynb", "examples/**/*.py"]
+exclude_patterns = [
+    "_build",
+    "emulators/_*",
+    "site",
+    "gallery",
+    "examples/**/*.ipynb",
+    "examples/**/*.py",
+]
 templates_path = ["site/templates"]
 nitpicky = False  # types in docstrings are prose, and lead to no page
 

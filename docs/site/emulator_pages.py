@@ -46,11 +46,17 @@ def write_pages(app: Sphinx) -> None:
     """Write the pages of the emulators that come with the package."""
     folder = Path(app.srcdir) / "emulators"
     table = xai4land.emulators()
-    for name in table.name[table.source == "bundled"]:
-        page = folder / f"{name}.md"
-        text = make_page(xai4land.load_emulator(name))
-        if not page.exists() or page.read_text() != text:
-            page.write_text(text)
+    bundled = {name: xai4land.load_emulator(name) for name in table.name[table.source == "bundled"]}
+    for name, emulator in bundled.items():
+        write_if_new(folder / f"{name}.md", make_page(emulator))
+    rows = ((f"[`{name}`]({name}.md)", e.card.title, e.card.grid) for name, e in bundled.items())
+    write_if_new(folder / "_table.md", make_table(("", "what it gives", "grid"), rows))
+
+
+def write_if_new(page: Path, text: str) -> None:
+    """Write a page, unless it is there: Sphinx would read it again."""
+    if not page.exists() or page.read_text() != text:
+        page.write_text(text)
 
 
 def make_page(emulator: Any) -> str:

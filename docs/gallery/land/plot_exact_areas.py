@@ -6,6 +6,8 @@ The most likely class is seldom a rare one, so a map of the most likely classes 
 what is rare and scattered. ``areas="exact"`` gives each coarse cell the areas of its states.
 """
 
+import matplotlib.pyplot as plt
+
 import xai4land
 
 planet = xai4land.sample("land", years=[2000])
@@ -32,7 +34,6 @@ scores[["accuracy", "mean_iou", "misplaced_area"]].to_dataframe().round(3)
 # %%
 # What it brings: the areas of the classes, in percent of what they should be.
 
-bias = scores.area_bias.to_pandas().round(1)
-axes = bias.T.plot.bar(ylabel="bias of the area (%)", figsize=(8, 4))
+figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+scores.area_bias.to_pandas().T.plot.bar(ax=axes, rot=30, ylabel="bias of the area (%)")
 axes.axhline(0, color="black", linewidth=0.8)
-axes.figure.tight_layout()

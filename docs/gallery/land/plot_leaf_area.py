@@ -19,7 +19,6 @@ maps = planet.drop_vars("land_cover").ai4land.reconstruct(baselines=False)
 part = maps.sel(lat=slice(45, 5), lon=slice(-105, -55))
 leaves = part.ai4land.leaf_area(climate, static=planet[["elevation"]])
 year = leaves.leaf_area_index.sel(time="2001").compute()
-year
 
 # %%
 # Winter and summer.

@@ -21,12 +21,12 @@ likely = states.ai4land.reconstruct(baselines=False).compute()
 # %%
 # The most likely map, two members, and the truth.
 
-members = {f"member {i}": drawn.land_cover.isel(realization=i, time=0) for i in (0, 1)}
-truth = planet.land_cover.sel(lat_fine=slice(25, 5), lon_fine=slice(-85, -60)).isel(time=0)
-likely.ai4land.plot(beside={**members, "truth": truth})
+first, second = (drawn.land_cover.isel(realization=i, time=0) for i in (0, 1))
+truth = planet.land_cover.isel(time=0).sel(lat_fine=slice(25, 5), lon_fine=slice(-85, -60))
+likely.ai4land.plot(beside={"member 0": first, "member 1": second, "truth": truth})
 
 # %%
 # The share of members that have forest.
 
 forest = (drawn.land_cover == 4).mean("realization").isel(time=0)
-forest.plot(cmap="YlGn", cbar_kwargs={"label": "share of members with forest"}, size=4)
+forest.rename("share of members with forest").plot(cmap="YlGn", size=4)

@@ -31,7 +31,8 @@ for item in session.get_inputs():
 # The file itself says which variables these are, in which order.
 
 about = json.loads(session.get_modelmeta().custom_metadata_map["xai4land"])
-print(*(f"{name}: {about[name]}" for name in ("states", "numbers", "cells", "pixels")), sep="\n")
+for name in ("states", "numbers", "cells", "pixels"):
+    print(name, about[name])
 
 # %%
 # Such a window, as a model in Fortran or C would hold it: rows from the north. Coarse numbers are

@@ -8,8 +8,8 @@ observations up to 1980, and forecasts years that it has not seen.
 
 import xai4land
 
-obs = xai4land.sample("climate", years=range(1900, 2001))[["tas"]]
-control = xai4land.sample("climate", seed=1, years=range(1900, 2001))[["tas"]]
+obs = xai4land.sample("climate", years=range(1931, 2001))[["tas"]]
+control = xai4land.sample("climate", seed=1, years=range(1931, 2001))[["tas"]]
 base = {"climatology": (1951, 1980)}
 
 # %%
@@ -19,7 +19,7 @@ emulator = obs.sel(time=slice(None, "1980")).seasonal.fit(
     simulations={"control": control},
     grid=control.tas,
     region="europe",
-    validation=20,
+    validation=15,
     parameters={"width": 16, "heads": 2, "depth": 1},
     epochs=1,
     progress=False,

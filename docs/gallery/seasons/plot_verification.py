@@ -9,7 +9,8 @@ import xai4land
 
 obs = xai4land.sample("climate", years=range(1900, 2001))[["tas"]]
 base = {"climatology": (1951, 1980)}
-forecast = obs.seasonal.forecast("DJF", members=50, years=range(1981, 2001), **base).compute()
+years = range(1981, 2001)
+forecast = obs.seasonal.forecast("DJF", members=50, years=years, **base).compute()
 
 # %%
 # References are made from the same months, as of the same dates.
