@@ -29,9 +29,10 @@ bench: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
 	$(BIN)/python benchmarks/run.py
 
-# The site, with the gallery's examples run, offline; a warning or a broken link is an error.
+# The site, offline; a warning or a broken link is an error. `make docs EXAMPLES=no` does not run the
+# gallery's examples, which takes most of the time.
 docs: .venv/docs
-	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	EXAMPLES=$(EXAMPLES) $(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
 	$(BIN)/python docs/site/check_links.py docs/_build/html
 
 # Every page in a headless Chromium: needs chromium and chromium-driver, as Debian has them.
@@ -40,7 +41,7 @@ docs-test:
 
 # Links that lead elsewhere: needs a network.
 docs-links: .venv/docs
-	$(BIN)/python -m sphinx -b linkcheck -q -D plot_gallery=False docs docs/_build/links
+	EXAMPLES=no $(BIN)/python -m sphinx -b linkcheck -q docs docs/_build/links
 
 .venv/docs: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
@@ -62,4 +63,5 @@ prerelease:
 	.venv-prerelease/bin/python -m pytest -n auto
 
 clean:
-	rm -rf .venv .venv-lowest .venv-prerelease demo build dist docs/_build docs/examples docs/reference/generated
+	rm -rf .venv .venv-lowest .venv-prerelease demo build dist
+	rm -rf docs/_build docs/examples docs/reference/generated

@@ -74,13 +74,14 @@ sphinx_gallery_conf = {
     "gallery_dirs": "examples",
     "filename_pattern": r"plot_",
     "image_scrapers": ("gallery_pages.scrape", "matplotlib"),
-    "ignore_repr_types": r"matplotlib|xai4land\.figures|tuple|list",
+    "ignore_repr_types": r"matplotlib|FacetGrid|xai4land\.figures",
     "within_subsection_order": "gallery_pages.ReadingOrder",
     "subsection_order": ["gallery/land", "gallery/seasons", "gallery/running"],
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
     "remove_config_comments": True,
+    "plot_gallery": os.environ.get("EXAMPLES") != "no",
     "write_computation_times": False,
 }
 
