@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test long lint bench lowest prerelease clean
+.PHONY: demo test long lint bench docs docs-test docs-links lowest prerelease clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -30,6 +30,24 @@ bench: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
 	$(BIN)/python benchmarks/run.py
 
+# The site, offline; a warning or a broken link is an error. `make docs EXAMPLES=no` does not run the
+# gallery's examples, which takes most of the time.
+docs: .venv/docs
+	EXAMPLES=$(EXAMPLES) $(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	$(BIN)/python docs/site/check_links.py docs/_build/html
+
+# Every page in a headless Chromium: needs chromium and chromium-driver, as Debian has them.
+docs-test:
+	$(BIN)/python docs/site/open_pages.py docs/_build/html
+
+# Links that lead elsewhere: needs a network.
+docs-links: .venv/docs
+	EXAMPLES=no $(BIN)/python -m sphinx -b linkcheck -q docs docs/_build/links
+
+.venv/docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	touch $@
+
 # The tests with the lowest versions that pyproject.toml allows, and with coming ones; torch is CI's.
 lowest:
 	$(PYTHON) -m venv .venv-lowest
@@ -47,3 +65,4 @@ prerelease:
 
 clean:
 	rm -rf .venv .venv-lowest .venv-prerelease demo build dist
+	rm -rf docs/_build docs/examples docs/reference/generated

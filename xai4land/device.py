@@ -34,6 +34,8 @@ Precision = Literal["auto", "float32", "bfloat16"]
 MIN_CONCURRENT_BLOCKS = 2
 """Blocks on a device at once: one is read or packed while the other computes."""
 _SLOTS_LOCK = threading.Lock()
+_HELD = threading.local()
+"""Devices of which a thread has a slot."""
 _NANNY_TRIM_THRESHOLD = "65536"
 """The value that dask's nannies set by default."""
 
@@ -153,19 +155,24 @@ def max_concurrent_blocks(kind: str) -> int | None:
 def device_slot(device: torch.device) -> Iterator[None]:
     """Wait for one of the device's slots, so that memory does not grow with dask's threads.
 
-    On CUDA each slot has a stream, which reuses the memory that its last block has freed.
+    On CUDA each slot has a stream, which reuses the memory that its last block has freed. A block
+    whose inputs are blocks of another lazy map computes these in its own slot: if it waited for a
+    second one, as many such blocks as there are slots would wait for each other for ever.
     """
     count = max_concurrent_blocks(device.type)
-    if count is None:
+    held: set[torch.device] = _HELD.__dict__.setdefault("devices", set())
+    if count is None or device in held:
         yield
         return
     with _SLOTS_LOCK:
         slots = _device_slots(str(device), count)
     stream = slots.get()
+    held.add(device)
     try:
         with torch.cuda.stream(stream) if stream else nullcontext():
             yield
     finally:
+        held.remove(device)
         slots.put(stream)
 
 

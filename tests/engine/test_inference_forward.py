@@ -217,6 +217,26 @@ def test_two_blocks_at_once_on_an_accelerator():
     assert max(counts) == devices.MIN_CONCURRENT_BLOCKS == 2
 
 
+def test_a_block_that_needs_another_block_waits_for_no_second_slot():
+    """Else a map made from a lazy map stands still once such blocks have all slots."""
+    device = torch.device("mps")
+    together = threading.Barrier(devices.MIN_CONCURRENT_BLOCKS)
+    done = []
+
+    def block():
+        with device_slot(device):
+            together.wait(10)
+            with device_slot(device):
+                done.append(1)
+
+    threads = [threading.Thread(target=block, daemon=True) for _ in range(together.parties)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(done) == together.parties
+
+
 def test_jobs_run_in_one_thread_each_and_torch_keeps_its_setting(set_threads):
     set_threads(3)
     cpu = torch.device("cpu")

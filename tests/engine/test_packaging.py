@@ -396,7 +396,7 @@ def test_exact_versions_are_within_the_bounds():
     extras = project["optional-dependencies"]
     optional = [
         line
-        for name in ("grib", "maps", "projected", "dev", "test", "bench")
+        for name in ("docs", "grib", "maps", "projected", "dev", "test", "bench")
         for line in extras[name]
     ]
     for needed in map(Requirement, [*project["dependencies"], *optional]):

@@ -103,8 +103,8 @@ def variogram_score(
     """Compute the fair variogram score of each time (Scheuerer and Hamill 2015).
 
     The weighted mean over pairs of places of the squared difference between what was observed of
-    |difference|^power and its mean over the members. Of that square the variance of the mean of m
-    members is subtracted (as in the fair Brier score, Ferro 2014), so that the score does not
+    ``|difference|^power`` and its mean over the members. Of that square the variance of the mean
+    of m members is subtracted (as in the fair Brier score, Ferro 2014), so that the score does not
     depend on how many there are; of one member it cannot be.
 
     Parameters
