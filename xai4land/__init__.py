@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from xai4land.discovery import plugins, register_accessors
 from xai4land.errors import (
+    CouplingError,
     DownloadError,
     EmulatorError,
     EmulatorFileError,
@@ -43,6 +44,7 @@ __version__ = version("xai4land")
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __all__ = [
+    "CouplingError",
     "DownloadError",
     "Emulator",
     "EmulatorError",

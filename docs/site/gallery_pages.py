@@ -27,6 +27,7 @@ ORDER = [
     "plot_europe.py",
     "plot_cmip6.py",
     "plot_coupling.py",
+    "plot_onnx.py",
     "plot_large_runs.py",
 ]
 

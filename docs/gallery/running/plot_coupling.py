@@ -1,68 +1,54 @@
 """
-Inside of a model
-=================
+Inside of a running model
+=========================
 
-An emulator as one ONNX file, which needs neither Python nor torch, run here by ONNX Runtime. It
-needs ``pip install 'xai4land[onnx]'``.
+A model calls an emulator year after year: it gives the states of its coarse cells as arrays, and
+takes the map that follows from the map of the year before. There is no graph, and there are no files.
 """
-
-import json
 
 import matplotlib.pyplot as plt
 import numpy as np
-import onnxruntime
 
 import xai4land
+from xai4land.coupling import Stepper
+from xai4land_land.change.references import change_reference
 
 # %%
-# Answers of the file are compared with torch's before it is kept.
+# The map of 1990 is known. A rule stands for an emulator such as ``change-landcover`` here.
 
-emulator = xai4land.load_emulator("sample-landcover")
-emulator.export("landcover.onnx", cells=32)
-
-# %%
-# What it takes: a window of coarse cells with a margin of one, and static features on its pixels.
-
-session = onnxruntime.InferenceSession("landcover.onnx")
-for item in session.get_inputs():
-    print(item.name, item.type, item.shape)
+world = xai4land.sample("land_history", years=range(1990, 2001))
+known = world.land_cover.sel(time="1990")
+rule = change_reference("density", world, known)
+stepper = Stepper(rule, world, static=world, prior=known, history=world.sel(time="1990"))
+for field in stepper.inputs.values():
+    print(field.name, field.units, field.shape)
 
 # %%
-# The file itself says which variables these are, in which order.
+# A model of land use, reduced to one rule: where there are crops, a twentieth of the forest is
+# cleared for more of them each year.
 
-about = json.loads(session.get_modelmeta().custom_metadata_map["xai4land"])
-for name in ("states", "numbers", "cells", "pixels"):
-    print(name, about[name])
-
-# %%
-# Such a window, as a model in Fortran or C would hold it: rows from the north. Coarse numbers are
-# given to all pixels of their cell.
-
-planet = xai4land.sample("land", years=[2000])
-now = planet.isel(time=0)
-window = now.isel(lat=slice(54, 88), lon=slice(79, 113))
-fine = now.isel(lat_fine=slice(220, 348), lon_fine=slice(320, 448))
-fine = fine.sel(lat=fine.lat_fine, lon=fine.lon_fine, method="nearest")
-inputs = {
-    "states": np.stack([window[name] for name in about["states"]])[None],
-    "numbers": np.stack([fine[name] for name in about["numbers"]])[None],
-}
+year_1990 = world.sel(time="1990").isel(time=0)
+states = {name: year_1990[name].values.copy() for name in stepper.inputs}
+cleared = np.where(states["c3ann"] > 0.05, 1 / 20, 0).astype("f4")
+crops = []
+for year in range(1991, 2001):
+    for name in ("primf", "secdf"):
+        states["c3ann"] = states["c3ann"] + states[name] * cleared
+        states[name] = states[name] * (1 - cleared)
+    maps = stepper.step(states, time=year)
+    crops.append((maps["land_cover"] == 2).mean())  # cropland
 
 # %%
-# Run it. The map has the flags of the card, and the probability of each class.
+# Where crops are new in 2000, ten steps later, and how much of the land they cover.
 
-land_cover, probability = session.run(["land_cover", "probability"], inputs)
-likely = probability[0].max(0)
-
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
-left.imshow(land_cover[0], cmap="tab10", interpolation="nearest")
-left.set_title("land_cover (flags)")
-picture = right.imshow(likely, vmin=0, vmax=1)
-right.set_title("probability of that class")
-figure.colorbar(picture, ax=right)
+new = (maps["land_cover"] == 2) & (known.values[0] != 2)
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+left.imshow(np.where(new, 2, known.values[0] == 2), cmap="YlOrBr", interpolation="nearest")
+left.set_title("crops of 1990 (light), new until 2000 (dark)")
+right.plot(range(1991, 2001), 100 * np.array(crops), "o-")
+right.set(xlabel="year", ylabel="% of pixels", title="cropland")
 
 # %%
-# With the file, the usual functions work, too: ONNX Runtime then runs the network.
+# What later steps need can be kept; a stepper made anew goes on from there after ``restore``.
 
-maps = planet.ai4land.reconstruct("landcover.onnx", device="cpu", precision="float32")
-maps.attrs["emulator"]
+stepper.checkpoint("state.safetensors")
