@@ -3,7 +3,7 @@ Inside of a running model
 =========================
 
 A model calls an emulator year after year: it gives the states of its coarse cells as arrays, and
-takes the map that follows from the map of the year before. There is no graph, and there are no files.
+takes the map that follows from that of the year before. There is no graph, and there are no files.
 """
 
 import matplotlib.pyplot as plt
