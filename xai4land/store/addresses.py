@@ -37,8 +37,8 @@ def parse_path(path: str | os.PathLike[str]) -> Path | str:
     --------
     >>> parse_path("s3://bucket/map.zarr/")
     's3://bucket/map.zarr'
-    >>> parse_path("file:///data/map.zarr")
-    PosixPath('/data/map.zarr')
+    >>> parse_path("file:///data/map.zarr") == Path("/data/map.zarr")
+    True
     """
     text = os.fspath(path)
     if not scheme_of(text):
