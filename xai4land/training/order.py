@@ -76,7 +76,7 @@ def mix_runs(count: int, runs: int, rng: np.random.Generator) -> Ints:
     Examples
     --------
     >>> order = mix_runs(6, 2, np.random.default_rng(0))
-    >>> [n for n in order if n < 3], [n for n in order if n >= 3]
+    >>> [n for n in order.tolist() if n < 3], [n for n in order.tolist() if n >= 3]
     ([0, 1, 2], [3, 4, 5])
     """
     runs_of = np.arange(count) * runs // max(count, 1)
