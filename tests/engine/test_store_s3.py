@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 import subprocess
 import sys
 import threading
+import time
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
@@ -287,7 +290,7 @@ def test_stores_and_files_are_read_from_a_web_server(tmp_path, monkeypatch):
 # Kills
 
 KILLED = """
-import json, os, random, signal, sys, time
+import json, os, signal, sys, time
 import dask.array as da, numpy as np, xarray as xr, zarr
 import xai4land.store.bucket, obstore.store
 from xai4land.store import lease, open_store, parts, write
@@ -315,22 +318,15 @@ def start(name):
     finally:
         os._exit(1)
 
-def kill(name, after):
-    child = start(name)
-    time.sleep(after)
-    try:
-        os.kill(child, signal.SIGKILL)
-        return os.WIFSIGNALED(os.waitpid(child, 0)[1])
-    except (ProcessLookupError, ChildProcessError):
-        return False
-
-child, begun = start("reference.zarr"), time.monotonic()
+child = start("reference.zarr")
 assert os.waitpid(child, 0)[1] == 0
-whole = time.monotonic() - begun
 killed = stores = 0
 while killed < wanted:
-    # At any time of the run, the wait for a lock that is left behind not counted.
-    killed += kill(f"{stores}.zarr", random.uniform(0.1, 1.1) * whole + 0.3 * bool(killed))
+    child = start(f"{stores}.zarr")
+    print(stores, flush=True)
+    sys.stdin.readline()
+    os.kill(child, signal.SIGKILL)  # waited for by nobody yet, so it is there
+    killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
     print(stores, flush=True)
     stores += sys.stdin.readline() == "whole\\n"
 child = start(f"{stores}.zarr")
@@ -339,17 +335,28 @@ assert os.waitpid(child, 0)[1] == 0
 
 
 def test_runs_killed_at_any_moment_go_on_to_the_same_store(place):
+    """At random, among the parts and at the end."""
     command = [sys.executable, "-c", KILLED, place.url, json.dumps(place.options), "6"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    done, number = [], "0"
-    with subprocess.Popen(command, text=True, **pipes) as run:
+    moments, number = [], "0"
+    with subprocess.Popen(command, text=True, **pipes) as run, contextlib.ExitStack() as failed:
+        failed.callback(run.kill)
         for line in run.stdout:
             number = line.strip()
-            done.append(place.done(f"{number}.zarr"))
-            print(tell_whole(place, f"{number}.zarr"), file=run.stdin, flush=True)
+            name = f"{number}.zarr"
+            more = place.done(name) + random.choice([0, 1, 3, 9])
+            end = time.monotonic() + 60
+            while place.done(name) < more and tell_whole(place, name) != "whole":
+                assert time.monotonic() < end, "the run neither writes nor ends"
+            time.sleep(random.uniform(0, 0.1))
+            print("kill", file=run.stdin, flush=True)
+            run.stdout.readline()
+            moments.append(place.done(name))
+            print(tell_whole(place, name), file=run.stdin, flush=True)
         assert run.wait(120) == 0, run.stderr.read()
+        failed.pop_all()
     # They did land among the parts, too.
-    assert len(set(done) - {0}) >= 2, done
+    assert set(moments) - {0}, moments
     reference = place.files("reference.zarr")
     for k in range(int(number) + 1):
         assert tell_whole(place, f"{k}.zarr") == "whole"
