@@ -68,6 +68,7 @@ autodoc_typehints = "none"  # the signature has them, the docstring says what th
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True  # attributes that are properties, too, are described once
 
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
