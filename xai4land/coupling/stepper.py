@@ -67,10 +67,6 @@ class Stepper:
 
     Attributes
     ----------
-    inputs : dict from str to StepField
-        What a step takes: units, grid and shape of each field.
-    outputs : dict from str to Output
-        What it gives: type, attributes and leading dimensions of each.
     grid : Grid
         Where the outputs lie; rows run as those of ``target``.
     time : Date or None
@@ -148,12 +144,12 @@ class Stepper:
 
     @property
     def inputs(self) -> dict[str, StepField]:
-        """What a step takes, by name."""
+        """What a step takes, by name: units, grid and shape of each field."""
         return dict(self._inputs.fields)
 
     @property
     def outputs(self) -> dict[str, Output]:
-        """What a step gives, by name."""
+        """What a step gives, by name: type, attributes and leading dimensions of each."""
         return {output.name: output for output in self._domain.head.outputs}
 
     def step(self, fields: Fields, time: Any = None) -> Any:
