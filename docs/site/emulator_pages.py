@@ -87,6 +87,8 @@ def list_facts(emulator: Any) -> Iterator[tuple[str, str]]:
     yield "gives", card.gives
     yield from ((name, text) for name, text in card.facts if text and name not in roles)
     yield "network", f"{card.architecture.name}, {parameters:,} parameters"
+    if emulator.couplings:
+        yield "inside models", f"[{', '.join(emulator.couplings)}](../coupling.md)"
     yield "licence", card.licence
     yield "SHA-256", f"`{emulator.sha256}`"
 
