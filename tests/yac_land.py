@@ -109,4 +109,5 @@ def give(gives, states, prescribed, step, failure, given) -> None:
         field.put(disturb(values, failure))
 
 
-main()
+if __name__ == "__main__":
+    main()

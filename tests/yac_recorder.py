@@ -19,11 +19,12 @@ def record(self, fields, time=None):
     return outputs
 
 
-Stepper.step = record
-main(sys.argv[1:2])
-np.savez(
-    sys.argv[2],
-    dates=[date for date, _, _ in STEPS],
-    **{name: [fields[name] for _, fields, _ in STEPS] for name in STEPS[0][1]},
-    **{name: [outputs[name] for _, _, outputs in STEPS] for name in STEPS[0][2]},
-)
+if __name__ == "__main__":
+    Stepper.step = record
+    main(sys.argv[1:2])
+    np.savez(
+        sys.argv[2],
+        dates=[date for date, _, _ in STEPS],
+        **{name: [fields[name] for _, fields, _ in STEPS] for name in STEPS[0][1]},
+        **{name: [outputs[name] for _, _, outputs in STEPS] for name in STEPS[0][2]},
+    )
