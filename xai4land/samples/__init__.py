@@ -26,7 +26,7 @@ def sample(
     seed: int = 0,
     years: Sequence[int] | None = None,
 ) -> xr.Dataset:
-    """Make a synthetic planet in memory, in seconds.
+    """Return a synthetic planet in memory; made in seconds, and from the cache folder after that.
 
     Parameters
     ----------

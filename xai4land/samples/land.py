@@ -9,6 +9,7 @@ import xarray as xr
 
 from xai4land.grids.axis import Axis
 from xai4land.grids.grid import Grid
+from xai4land.samples.cache import load_or_make
 from xai4land.samples.land_dataset import CROPLAND, OCEAN, URBAN, WATER, Codes, make_dataset
 from xai4land.samples.noise import Noise, Sphere
 from xai4land.samples.relief import Relief, make_relief
@@ -29,15 +30,21 @@ def land_planet(seed: int, years: Sequence[int]) -> xr.Dataset:
 
 
 def make_planet(seed: int, years: Sequence[int]) -> tuple[Grid, Relief, Codes]:
-    """Make the fine grid, what does not change in time, and the map of each year."""
+    """Return the fine grid, what does not change in time, and the map of each year."""
     fine = Grid(
         Axis(np.arange(90 - FINE_DEGREES / 2, -90, -FINE_DEGREES)),
         Axis(np.arange(-180 + FINE_DEGREES / 2, 180, FINE_DEGREES), periodic=True, circular=True),
         ("lat_fine", "lon_fine"),
     )
-    sphere = Sphere(fine.lat.values, fine.lon.values, seed)
-    relief = make_relief(sphere, fine)
-    return fine, relief, make_land_cover(sphere, relief, years)
+
+    def make() -> dict[str, np.ndarray]:
+        sphere = Sphere(fine.lat.values, fine.lon.values, seed)
+        relief = make_relief(sphere, fine)
+        return {**vars(relief), "truth": make_land_cover(sphere, relief, years)}
+
+    arrays = load_or_make(f"planet {seed} of {list(years)}", make)
+    truth = arrays.pop("truth")
+    return fine, Relief(**arrays), truth
 
 
 def make_land_cover(noise: Noise, relief: Relief, years: Sequence[int]) -> Codes:
