@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +17,7 @@ from xai4land.errors import InputError
 __all__ = ["list_unknown", "read_settings", "resolve_settings"]
 
 T = TypeVar("T")
+INT, TIMESTAMP = "tag:yaml.org,2002:int", "tag:yaml.org,2002:timestamp"
 
 
 def resolve_settings(
@@ -103,11 +105,11 @@ def read_settings(path: Path) -> dict[str, Any]:
     """
     import yaml
 
-    readers = {
+    readers: dict[str, Callable[[str], Any]] = {
         ".json": json.loads,
         ".toml": tomllib.loads,
-        ".yaml": yaml.safe_load,
-        ".yml": yaml.safe_load,
+        ".yaml": _load_yaml,
+        ".yml": _load_yaml,
     }
     if path.suffix not in readers:
         raise InputError(
@@ -122,6 +124,21 @@ def read_settings(path: Path) -> dict[str, Any]:
             f"settings={str(path)!r} holds {type(values).__name__}, expected names and values"
         )
     return values
+
+
+def _load_yaml(text: str) -> Any:
+    """Return what YAML says, where whole numbers are decimal (0750 is text) and dates are text."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]
+        pass
+
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, regex) for tag, regex in resolvers if tag not in (INT, TIMESTAMP)]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    Loader.add_implicit_resolver(INT, re.compile(r"[-+]?(0|[1-9][0-9]*)$"), [*"-+0123456789"])
+    return yaml.load(text, Loader)
 
 
 def list_unknown(

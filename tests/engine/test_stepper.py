@@ -205,3 +205,81 @@ def test_grids_come_from_coordinates_alone(emulator, world):
     made = Stepper(emulator, like, static=world[["height", "zone"]]).step(fields_of(world, 0))
     expected = make(emulator, world).step(fields_of(world, 0))
     np.testing.assert_array_equal(made["land_cover"], expected["land_cover"])
+
+
+def test_masked_values_are_missing(emulator, world):
+    fields = fields_of(world, 0)
+    holes = np.zeros((18, 36), bool)
+    holes[4, 5] = True
+    missing = {name: np.where(holes, np.nan, values) for name, values in fields.items()}
+    masked = {name: np.ma.array(values, mask=holes) for name, values in fields.items()}
+    expected = make(emulator, world).step(missing)["land_cover"]
+    made = make(emulator, world).step(masked)["land_cover"]
+    np.testing.assert_array_equal(made, expected)
+    assert (made == 255).any()
+
+
+def test_arrays_of_xarray_keep_their_grid_and_units(emulator, world):
+    expected = make(emulator, world).step(fields_of(world, 0))["land_cover"]
+    now = world.isel(time=0)
+    percent = {n: (100 * now[n]).assign_attrs(units="%") for n in STATES}
+    made = make(emulator, world).step(percent)["land_cover"]
+    np.testing.assert_array_equal(made, expected)
+    turned = {n: now[n].isel(lat=slice(None, None, -1)) for n in STATES}
+    with pytest.raises(InputError, match="lies on another grid"):
+        make(emulator, world).step(turned)
+
+
+def test_dates_are_those_of_their_bounds(emulator, world):
+    edges = np.array(["2000-01-01", "2001-01-01"], "M8[s]")
+    time = xr.DataArray(edges[1:], dims="time", attrs={"bounds": "time_bnds"})
+    year = world.isel(time=[0]).assign_coords(time=time, time_bnds=(("time", "bnds"), edges[None]))
+    for data in (year, year.isel(time=0)):
+        stepper = make(emulator, world)
+        made = stepper.step(data)
+        assert stepper.time.year == 2000
+        assert made.time.dt.year == 2000
+
+
+def test_a_map_has_the_date_that_was_given(emulator, world):
+    made = make(emulator, world).step(world.isel(time=0).drop_vars("time"), 1990)
+    assert made.time.dt.year == 1990
+
+
+def test_static_features_are_those_of_the_start(emulator, world):
+    static = world[["height", "zone"]].copy(deep=True)
+    stepper = Stepper(emulator, world, static=static)
+    static["height"].values[:] = 0
+    made = stepper.step(fields_of(world, 0))["land_cover"]
+    expected = make(emulator, world).step(fields_of(world, 0))["land_cover"]
+    np.testing.assert_array_equal(made, expected)
+
+
+def test_inputs_are_listed_in_the_units_that_were_named(emulator, world):
+    stepper = make(emulator, world, units={"wood": "%"})
+    assert [stepper.inputs[name].units for name in STATES] == ["%", "1", "1"]
+
+
+def test_fields_without_any_value_are_refused(emulator, world):
+    fields = fields_of(world, 0) | {"wood": np.full((18, 36), np.nan)}
+    with pytest.raises(InputError, match="'wood' has no value at all"):
+        make(emulator, world).step(fields)
+
+
+def test_a_checkpoint_of_other_static_features_is_refused(emulator, world, tmp_path):
+    make(emulator, world).checkpoint(tmp_path / "state")
+    static = world[["height", "zone"]].assign(height=world.height + 1)
+    with pytest.raises(InputError, match="another static features"):
+        Stepper(emulator, world, static=static).restore(tmp_path / "state")
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"units": ["%"]}, "expected names of fields with units"),
+        ({"batch_size": 0}, "batch_size=0, expected"),
+    ],
+)
+def test_odd_arguments_are_refused(emulator, world, how, message):
+    with pytest.raises(InputError, match=message):
+        make(emulator, world, **how)

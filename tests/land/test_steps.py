@@ -94,6 +94,32 @@ def test_a_model_may_change_the_maps_that_it_was_given(world, rule):
         made["land_cover"][:] = 255
 
 
+@pytest.mark.parametrize("case", ["smaller domain", "map from the south", "part", "flipped part"])
+def test_the_prior_map_lies_where_it_lies(world, rule, case):
+    prior, states, target = prior_of(world, 1990), world, None
+    if case == "smaller domain":
+        states = world.isel(lat=slice(2, -2), lon=slice(2, -2))
+    if case == "map from the south":
+        target, prior = prior, prior.isel(lat_fine=slice(None, None, -1))
+    if "part" in case:
+        target = prior.isel(lat_fine=slice(32, 160), lon_fine=slice(64, 256))
+    if case == "flipped part":
+        target = target.isel(lat_fine=slice(None, None, -1))
+    whole = states.ai4land.reconstruct(
+        rule, static=world, prior=prior, target=target, precision="float32", chunks=-1
+    ).compute()
+    stepper = Stepper(rule, states, static=world, prior=prior, target=target)
+    for step, year in enumerate(YEARS[:3]):
+        equal(stepper.step(fields_of(stepper, states, step), year), whole, step)
+
+
+def test_a_checkpoint_of_another_prior_map_is_refused(world, rule, tmp_path):
+    Stepper(rule, world, static=world, prior=prior_of(world, 1990)).checkpoint(tmp_path / "state")
+    other = Stepper(rule, world, static=world, prior=prior_of(world, 1991))
+    with pytest.raises(InputError, match="another prior map"):
+        other.restore(tmp_path / "state")
+
+
 def test_steps_that_a_rollout_refuses_are_refused(world, rule):
     prior = prior_of(world, 1990)
     with pytest.raises(InputError, match="give prior="):
@@ -268,3 +294,60 @@ def test_cards_say_how_emulators_couple():
     assert xai4land.load_emulator("sample-landcover").couplings[-1] == "ONNX"
     assert xai4land.load_emulator("seasonal").couplings == ()
     assert "inside models" in repr(xai4land.load_emulator("leaf-area"))
+
+
+def test_climate_on_two_grids_is_refused(leaves, climate):
+    cover = make_cover((2000,))
+    like = climate.isel(time=0, drop=True).rename(lat="lat_c", lon="lon_c")
+    turned = like.pr.isel(lat_c=slice(None, None, -1)).rename(lat_c="lat_p", lon_c="lon_p")
+    like = like[["tas"]].assign(pr=turned).assign(cover_fractions(cover, leaves.card.outputs))
+    with pytest.raises(InputError, match="'pr' on another grid than 'tas'"):
+        Stepper(leaves, like.isel(time=0, drop=True))
+
+
+def test_months_stamped_at_their_end_are_those_of_their_bounds(leaves, climate):
+    cover = make_cover((2000,))
+    before, year = split(climate)
+    whole = cover.ai4land.leaf_area(
+        climate.sel(time=slice("1999-02", None)), leaves, precision="float32", chunks=-1
+    ).compute()
+
+    def stamp(data):
+        months = data.time.values.astype("M8[M]")
+        edges = np.stack([months, months + 1], 1).astype("M8[s]")
+        time = xr.DataArray(edges[:, 1], dims="time", attrs={"bounds": "time_bnds"})
+        found = data.rename(lat="lat_c", lon="lon_c").assign_coords(time=time)
+        return found.assign_coords(time_bnds=(("time", "bnds"), edges))
+
+    fractions = cover_fractions(cover, leaves.card.outputs)
+    stepper = start(leaves, climate, cover, history=stamp(before))
+    for step in range(2):
+        fields = (
+            stamp(year)
+            .isel(time=step)
+            .assign({n: a.isel(time=0, drop=True) for n, a in fractions.items()})
+        )
+        made = stepper.step(fields)
+        np.testing.assert_array_equal(
+            made.leaf_area_index.values, whole.leaf_area_index.values[step]
+        )
+        assert made.time.dt.month == step + 1
+
+
+def test_other_flags_of_a_climate_are_no_land_cover(leaves, climate):
+    cover = make_cover((2000,))
+    before, year = split(climate)
+    past = before.rename(lat="lat_c", lon="lon_c")
+    stepper = start(leaves, climate, cover, history=past)
+    now = year.isel(time=0).rename(lat="lat_c", lon="lon_c")
+    fractions = cover_fractions(cover, leaves.card.outputs)
+    now = now.assign({n: a.isel(time=0, drop=True) for n, a in fractions.items()})
+    flags = {"flag_values": [0, 1], "flag_meanings": "no yes"}
+    now["mask"] = (now.tas > 0).astype("u1").assign_attrs(flags)
+    assert stepper.step(now).leaf_area_index.notnull().any()
+    absurd = {"tas": np.full(now.tas.shape, 9999.0), "pr": now.pr.values}
+    known = stepper.inputs["tas"].shape == now.tas.shape
+    assert known
+    if leaves.card.inputs[0].valid_range:
+        with pytest.raises(InputError, match="expected"):
+            stepper.step(absurd, "2000-02")

@@ -130,7 +130,7 @@ class BmiEmulator(Bmi):
         ahead = self._step
         while ahead < self._clock.steps and self._clock.days(ahead) < time - 1e-6:
             ahead += 1
-        if abs(self._clock.days(ahead) - time) > 1e-6:
+        if not abs(self._clock.days(ahead) - time) <= 1e-6:
             raise InputError(
                 f"update_until({time:g}) is not the end of a step, expected e.g. "
                 f"{self._clock.days(ahead):g} ({self._clock.date(ahead)})"
@@ -154,8 +154,14 @@ class BmiEmulator(Bmi):
 
     def _find_step(self) -> int:
         """Return the number of the step after that of a checkpoint."""
-        last = self._running.time
+        assert self._file is not None
+        last, path = self._running.time, self._file.checkpoint_path
         if last is None or last < self._clock.start:
+            if last and path and path.exists() and last != self._clock.date(-1):
+                raise InputError(
+                    f"{path} is of {last}, expected {self._clock.date(-1)}, the step before "
+                    f"start={self._clock.start}; set start to the step after it, or move it away"
+                )
             return 0
         step = 0
         while self._clock.date(step) <= last:
@@ -263,7 +269,10 @@ class BmiEmulator(Bmi):
 
     def get_value(self, name: str, dest: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Copy a variable into an array that the caller brings."""
-        dest[...] = self._find(name).values.reshape(dest.shape)
+        values = self._find(name).values
+        if dest.size != values.size:
+            raise InputError(f"{dest.size} places for {name!r}, expected {values.size}")
+        dest[...] = values.reshape(dest.shape)
         return dest
 
     def get_value_ptr(self, name: str) -> npt.NDArray[Any]:
@@ -280,7 +289,8 @@ class BmiEmulator(Bmi):
         self, name: str, dest: npt.NDArray[Any], inds: npt.NDArray[np.int_]
     ) -> npt.NDArray[Any]:
         """Copy some values of a variable."""
-        dest[...] = self._find(name).values[inds]
+        values = self._find(name).values
+        dest[...] = values[_check_indices(name, inds, values.size)]
         return dest
 
     def set_value(self, name: str, src: npt.NDArray[Any]) -> None:
@@ -291,7 +301,7 @@ class BmiEmulator(Bmi):
         InputError
             If it is no input, or has another number of values.
         """
-        found, src = self._find_input(name), np.asarray(src)
+        found, src = self._find_input(name), _read_numbers(name, src)
         if src.size != found.values.size:
             raise InputError(
                 f"{src.size} values for {name!r}, expected {found.values.size}: (rows, columns) = "
@@ -304,7 +314,8 @@ class BmiEmulator(Bmi):
         self, name: str, inds: npt.NDArray[np.int_], src: npt.NDArray[Any]
     ) -> None:
         """Set some values of an input variable."""
-        self._find_input(name).values[inds] = src
+        found = self._find_input(name)
+        found.values[_check_indices(name, inds, found.values.size)] = _read_numbers(name, src)
         self._given.add(name)
 
     def _find_input(self, name: str) -> _Variable:
@@ -411,3 +422,21 @@ class BmiEmulator(Bmi):
     ) -> npt.NDArray[np.int_]:
         """Refuse: only unstructured grids list faces."""
         raise NotImplementedError("the grid is structured")
+
+
+def _read_numbers(name: str, values: Any) -> npt.NDArray[Any]:
+    """Return numbers that a framework gives; masked ones are missing."""
+    if np.ma.isMaskedArray(values):
+        values = np.ma.filled(values.astype(np.float64), np.nan)
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"values for {name!r} are of type {array.dtype}, expected numbers")
+    return array
+
+
+def _check_indices(name: str, inds: Any, size: int) -> npt.NDArray[np.int_]:
+    """Refuse places beyond a variable, and negative ones."""
+    places = np.asarray(inds)
+    if places.size and not (places.min() >= 0 and places.max() < size):
+        raise InputError(f"indices of {name!r} are not all within 0 to {size - 1}")
+    return places

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, get_args
@@ -15,6 +16,8 @@ __all__ = ["Calendar", "Clock", "Unit"]
 
 Unit = Literal["year", "month", "day"]
 Calendar = Literal["standard", "proleptic_gregorian", "julian", "noleap", "all_leap", "360_day"]
+GAP = Date(1582, 10, 10)
+"""Within the days that the change from the Julian to the Gregorian calendar leaves out."""
 ALIASES = {"365_day": "noleap", "366_day": "all_leap", "gregorian": "standard"}
 
 
@@ -70,11 +73,17 @@ class Clock:
                 date = read_date(value)
                 dates.append(Date(date.year, 1, 1) if _is_year(value) else date)
                 if calendar in get_args(Calendar):
-                    cftime.datetime(*dates[-1], calendar=calendar)
+                    _count_from_year_zero(dates[-1], calendar)
             except (InputError, ValueError) as error:
                 problems.append(f"{name}: {error}")
         if len(dates) == 2 and dates[1] <= dates[0]:
             problems.append(f"end={dates[1]} is not after start={dates[0]}")
+        spans_gap = len(dates) == 2 and dates[0] < GAP < dates[1] and 5 <= dates[0].day <= 14
+        if unit != "day" and calendar == "standard" and spans_gap:
+            problems.append(
+                f"start={dates[0]} with steps of a {unit} meets days that the standard calendar "
+                "lacks in October 1582; begin on day 1 to 4, or name another calendar"
+            )
         if unit != "day" and dates and dates[0].day > 28:
             problems.append(f"start={dates[0]} with steps of a {unit}; begin on day 1 to 28")
         InputError.raise_if(problems)
@@ -92,7 +101,7 @@ class Clock:
 
     def days(self, step: int) -> float:
         """Return the days from the start of the run to that of a step."""
-        then = cftime.datetime(*self.date(step), calendar=self.calendar)
+        then = _count_from_year_zero(self.date(step), self.calendar)
         return float((then - self._origin).total_seconds() / 86400)
 
     @property
@@ -121,8 +130,16 @@ class Clock:
 
     @property
     def _origin(self) -> cftime.datetime:
-        return cftime.datetime(*self.start, calendar=self.calendar)
+        return _count_from_year_zero(self.start, self.calendar)
 
 
 def _is_year(value: object) -> bool:
     return str(value).lstrip("+-").isdigit()
+
+
+def _count_from_year_zero(date: Date, calendar: str) -> cftime.datetime:
+    """Return a date of a calendar in which the year 0 is the one before the year 1."""
+    with warnings.catch_warnings():
+        # CF has no such calendars; these dates are for counting days alone.
+        warnings.simplefilter("ignore", cftime.CFWarning)
+        return cftime.datetime(*date, calendar=calendar, has_year_zero=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from xai4land.device import Precision, choose_device, choose_precision, upload
+from xai4land.device import Precision, choose_device, choose_precision, download, upload
 from xai4land.emulator import Emulator
 from xai4land.emulator.inputs import Bound
 from xai4land.emulator.reference import Reference
@@ -94,12 +95,23 @@ class Domain:
             choose_precision(precision, device),
         )
         self.head = self._plan.head
+        for names in (
+            self._plan.screening_inputs,
+            self._plan.required_inputs,
+            self._plan.network_inputs,
+        ):
+            self._sources.hold(names)
         _ = self._plan.forward  # the network is loaded here, not in the first step
 
     @property
-    def carried(self) -> str:
-        """The output that is the prior map of the next step."""
-        return self._plan.carried
+    def fixed_digest(self) -> str:
+        """SHA-256 of the inputs that do not change, where a grid of their own holds them."""
+        digest = hashlib.sha256()
+        for stacks in self._sources.held.values():
+            for stack in stacks:
+                digest.update(",".join(spec.name for spec in stack.specs).encode())
+                digest.update(download(stack.values).tobytes())
+        return digest.hexdigest()
 
     def run(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the outputs by name, from the inputs that change.
@@ -127,6 +139,7 @@ class Domain:
         for name, array in values.items():
             old = self._readers[name]
             grid = self._plan.layout.target if name in priors else old.chunking.grid
+            assert array.shape == grid.shape, (name, array.shape, grid.shape)
             kind = old.kind if isinstance(old, Reader) else "others"
             self._readers[name] = Reader(array, grid, kind)
 
@@ -149,17 +162,24 @@ class _FixedSources(Sources):
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     held: dict[tuple[str, ...], list[Stack]] = field(default_factory=dict)
 
+    def hold(self, names: Sequence[str]) -> None:
+        """Read the fixed ones of some inputs, which are read together, for the whole domain."""
+        wanted = self._order(names)
+        cache = ResultCache(0, INPUT_CACHE_BYTES, INPUT_CACHE_BYTES)
+        stacks = super().read(wanted, self.whole, 0, cache) if wanted else []
+        self.held[wanted] = [
+            _HeldStack(s.grid, s.start, upload(s.values, self.device), s.specs)
+            for s in stacks
+            if not self.changing.intersection(spec.name for spec in s.specs)
+        ]
+
+    def _order(self, names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(spec.name for spec in self.specs if spec.name in names)
+
     def read(self, names: Sequence[str], part: Box, time: int, cache: ResultCache) -> list[Stack]:
         """Read inputs for a part of the target's lattice, or take them as they are held."""
-        wanted = tuple(spec.name for spec in self.specs if spec.name in names)
-        if wanted not in self.held:
-            stacks = super().read(wanted, self.whole, time, cache) if wanted else []
-            self.held[wanted] = [
-                _HeldStack(s.grid, s.start, upload(s.values, self.device), s.specs)
-                for s in stacks
-                if not self.changing.intersection(spec.name for spec in s.specs)
-            ]
-        fixed = self.held[wanted]
+        wanted = self._order(names)
+        fixed = self.held.get(wanted, [])
         known = {spec.name for stack in fixed for spec in stack.specs}
         rest = [name for name in wanted if name not in known]
         stacks = [*fixed, *(super().read(rest, part, time, cache) if rest else [])]

@@ -86,7 +86,7 @@ def read_fields(
                 )
             continue
         try:
-            if isinstance(given, xr.Dataset):
+            if isinstance(given[name], xr.DataArray):
                 found[name] = _read_variable(given[name], spec)
             else:
                 found[name] = _read_array(given[name], spec, units.get(name))
@@ -111,13 +111,15 @@ def _read_variable(array: xr.DataArray, spec: StepField) -> np.ndarray:
             f"expected one step: ds.isel({long[0]}=0)"
         )
     array = array.squeeze(extra, drop=True).transpose(*grid.names)
-    if str(array.attrs.get("units", "")).strip():
+    if spec.units != "1" or str(array.attrs.get("units", "")).strip():
         array = convert_units(array, spec.units, standard_name=spec.standard_name)
     return _check_numbers(np.asarray(array.values), spec)
 
 
 def _read_array(values: Any, spec: StepField, units: str | None) -> np.ndarray:
     """Return a plain array; its units are those of the field, or as they are named."""
+    if np.ma.isMaskedArray(values):
+        values = np.ma.filled(values.astype(np.result_type(values.dtype, np.float32)), np.nan)
     array: npt.NDArray[Any] = _check_numbers(np.asarray(values), spec)
     if units is None or units == spec.units:
         return array

@@ -145,6 +145,11 @@ class StepInputs:
         return {}
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """What a checkpoint must share with the stepper that goes on from it; values are JSON."""
+        return {}
+
+    @property
     def state(self) -> dict[str, np.ndarray]:
         """What later steps need, by name; can be set."""
         return {}
@@ -158,7 +163,7 @@ class StepInputs:
 def make_placeholder(spec: Input, grid: Grid) -> xr.DataArray:
     """Return a variable for an input on a grid, whose values are not looked at."""
     return xr.DataArray(
-        da.zeros(grid.shape, np.float32, chunks=-1),
+        da.full(grid.shape, np.float32(np.nan), chunks=-1),
         coords=grid.coords(),
         dims=grid.names,
         name=spec.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,11 @@ class RunFile:
                 ("end", "a date"),
             )
             if not getattr(found, name)
+        )
+        own = {each.name for each in fields(cls)} & {*found.options}
+        InputError.raise_if(
+            f"options: names {name!r}, which is a setting of its own; give it beside options:"
+            for name in sorted(own)
         )
         return found
 

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from xai4land.emulator.inputs import bind, scalar_dates, time_name
 from xai4land.errors import CouplingError, InputError
 from xai4land.grids import cf
 from xai4land.grids.grid import Target
+from xai4land.grids.time import move_into_bounds, refuse_lost_bounds
 from xai4land.heads.outputs import Output, to_dataset
 
 __all__ = ["Stepper"]
@@ -118,6 +120,8 @@ class Stepper:
             raise InputError(
                 f"like= is a {type(like).__name__}, expected a Dataset on the grid of the fields"
             )
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise InputError(f"batch_size={batch_size!r}, expected a whole number of at least 1")
         make_inputs = _find_step_inputs(found.card.outputs.kind)
         setup = Setup(found, like, static, target, prior, options)
         self._inputs: StepInputs = make_inputs(setup)
@@ -145,7 +149,10 @@ class Stepper:
     @property
     def inputs(self) -> dict[str, StepField]:
         """What a step takes, by name: units, grid and shape of each field."""
-        return dict(self._inputs.fields)
+        return {
+            name: replace(spec, units=self.units.get(name, spec.units))
+            for name, spec in self._inputs.fields.items()
+        }
 
     @property
     def outputs(self) -> dict[str, Output]:
@@ -178,6 +185,8 @@ class Stepper:
             If another thread is in a step of this stepper.
         """
         with self._exclusive():
+            if isinstance(fields, xr.Dataset):
+                fields = _move_into_bounds(fields)
             date = self._read_date(fields, time)
             arrays = self._read(fields)
             values = self._inputs.form(arrays, date)
@@ -185,12 +194,13 @@ class Stepper:
                 outputs = self._domain.repeat(self._inputs.prior)
             else:
                 outputs = self._domain.run(values)
+            found: Any = outputs
+            if isinstance(fields, xr.Dataset):
+                found = self._describe(outputs, fields, date)
             self._inputs.accept(outputs)
             self._remember_missing(arrays)
             self.time = date or self.time
-        if isinstance(fields, xr.Dataset):
-            return self._describe(outputs, fields)
-        return outputs
+        return found
 
     def checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Write the state of the stepper to a file (safetensors); an older one is replaced.
@@ -238,6 +248,8 @@ class Stepper:
             "emulator": self.emulator.sha256,
             "grid": digest.hexdigest(),
             "options": self._options,
+            "static features": self._domain.fixed_digest,
+            **self._inputs.facts,
         }
 
     @contextmanager
@@ -257,13 +269,15 @@ class Stepper:
             raise InputError(
                 f"history= is a {type(history).__name__}, expected a Dataset along time"
             )
-        named = [n for n in history.data_vars if n in self._inputs.fields]
-        name = time_name(history[named[0]]) if named else None
+        history = move_into_bounds(history)
+        fields = [n for n in history.data_vars if n in self._inputs.fields]
+        name = next((found for n in fields if (found := time_name(history[n]))), None)
         if name is None:
             raise InputError(
                 f"history= has no {', '.join(self._inputs.fields)} along a time axis; "
                 "give the steps before the first one"
             )
+        refuse_lost_bounds(history, name)
         for number in range(history.sizes[name]):
             here = history.isel({name: number})
             date = self._read_date(here, None)
@@ -292,6 +306,11 @@ class Stepper:
             )
         arrays = read_fields(self._inputs.fields, fields, self.units)
         InputError.raise_if(
+            f"field {name!r} has no value at all; check how the model fills it"
+            for name, values in arrays.items()
+            if not self._inputs.fields[name].fillable and _find_missing(values).all()
+        )
+        InputError.raise_if(
             f"field {name!r} has {int(count)} missing values that it had not in the first step; "
             "check the model's state, and give values there"
             for name, values in arrays.items()
@@ -306,10 +325,16 @@ class Stepper:
             if name not in self._missing:
                 self._missing[name] = _find_missing(values)
 
-    def _describe(self, outputs: Mapping[str, np.ndarray], fields: xr.Dataset) -> xr.Dataset:
+    def _describe(
+        self, outputs: Mapping[str, np.ndarray], fields: xr.Dataset, date: Date | None
+    ) -> xr.Dataset:
         """Return the outputs as a CF dataset, with the date of the step."""
         coords: dict[str, Any] = cf.grid_coords(self.grid)
-        coords |= {str(name): fields[name] for name in scalar_dates(fields)}
+        single = fields.squeeze([n for n in fields.dims if fields.sizes[n] == 1])
+        dates = [str(name) for name in scalar_dates(single) if name not in outputs]
+        coords |= {name: single[name].variable for name in dates}
+        if not dates and date is not None:
+            coords["time"] = np.datetime64(str(date), "s")
         mapping = cf.geographic_mapping(self._source)
         coords[str(mapping.name)] = mapping
         card, title = self.emulator.card, self._domain.head.title
@@ -329,6 +354,8 @@ def _find_step_inputs(kind: str) -> type[StepInputs]:
 
 def _check_units(units: Mapping[str, str], fields: Mapping[str, StepField]) -> dict[str, str]:
     """Refuse units of unknown fields, and those that cannot be converted."""
+    if not isinstance(units, Mapping) or not all(isinstance(u, str) for u in units.values()):
+        raise InputError(f"units={units!r}, expected names of fields with units: {{'tas': 'degC'}}")
     problems = [
         f"units= names {name!r}, which is none of {', '.join(fields)}"
         for name in units
@@ -342,6 +369,20 @@ def _check_units(units: Mapping[str, str], fields: Mapping[str, StepField]) -> d
             problems += error.problems
     InputError.raise_if(problems)
     return dict(units)
+
+
+def _move_into_bounds(fields: xr.Dataset) -> xr.Dataset:
+    """Return a dataset of one step whose date lies within the period that its bounds say."""
+    for name in scalar_dates(fields):
+        bounds = fields[name].attrs.get("bounds")
+        if bounds is not None:
+            fields = fields.reset_coords(bounds if bounds in fields.coords else [])
+            fields = fields.expand_dims(name)
+    moved = move_into_bounds(fields)
+    for name, time in moved.coords.items():
+        if time.dims == (name,) and "bounds" in time.attrs and hasattr(time, "dt"):
+            refuse_lost_bounds(moved, str(name))
+    return moved
 
 
 def _find_date(fields: xr.Dataset) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,11 +15,11 @@ from xai4land.coupling.fields import StepField
 from xai4land.coupling.inputs import make_placeholder
 from xai4land.emulator import Changes
 from xai4land.emulator.inputs import Bound
-from xai4land.emulator.outputs import PRIOR_SUFFIX
+from xai4land.emulator.outputs import MISSING_CLASS, PRIOR_SUFFIX
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid, target_grid
 from xai4land_land.change.demand import CLIPPED, correct_states, prior_fractions
-from xai4land_land.change.prior import encode_prior, find_years, put_on_target
+from xai4land_land.change.prior import PRIOR_DIMS, encode_prior, find_years, put_on_target
 from xai4land_land.change.rollout import (
     STEP_YEARS,
     Steps,
@@ -64,8 +65,7 @@ class ChangeInputs(StepInputs):
         states = self.fields[outputs.states[0]].grid
         grid = target_grid(setup.target, states, Grid.of(self._map, "the prior map"))
         self._target = xr.Dataset(coords=grid.coords())
-        on_target = put_on_target(self._map, grid).reset_coords(drop=True).load()
-        self._on_target = on_target
+        self._on_target = _select_pixels(put_on_target(self._map, grid), grid)
         fractions = prior_fractions(self._map, states, outputs)
         self._known["own"] = np.ascontiguousarray(fractions.values)
 
@@ -160,6 +160,12 @@ class ChangeInputs(StepInputs):
         self._pending = {}
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """Year and content of the prior map."""
+        digest = hashlib.sha256(self._on_target.values.tobytes()).hexdigest()
+        return {"prior map": [self.start, digest]}
+
+    @property
     def state(self) -> dict[str, np.ndarray]:
         """The map, the states that it follows from, and those of the first year."""
         return dict(self._known)
@@ -188,3 +194,17 @@ class ChangeInputs(StepInputs):
         others = {f"now.{n}": np.array(v) for n, v in fields.items() if n not in names}
         kept = {"first": first, "states": states, "year": np.array([year])}
         return kept | demanded | others
+
+
+def _select_pixels(map_: xr.DataArray, grid: Grid) -> xr.DataArray:
+    """Return a map on the pixels of a grid, of the same resolution; missing beyond the map."""
+    own = Grid.of(map_, "the prior map")
+    rows, columns = (
+        axis.cell_index(other.values) for axis, other in ((own.lat, grid.lat), (own.lon, grid.lon))
+    )
+    values = map_.transpose(*own.names).values
+    picked = values[np.ix_(own.lat.wrap_or_clip(rows), own.lon.wrap_or_clip(columns))]
+    inside = own.lat.contains_cells(rows)[:, None] & own.lon.contains_cells(columns)
+    coords = Grid(grid.lat, grid.lon, PRIOR_DIMS).coords()
+    found = np.where(inside, picked, np.uint8(MISSING_CLASS))
+    return xr.DataArray(found, coords, PRIOR_DIMS, map_.name, map_.attrs)

@@ -11,6 +11,7 @@ from xai4land.coupling import Setup, StepInputs
 from xai4land.coupling.dates import Date
 from xai4land.coupling.fields import StepField
 from xai4land.coupling.inputs import make_placeholder
+from xai4land.emulator.inputs import value_problems
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land_land.class_steps import check_options
@@ -57,7 +58,17 @@ class LeafInputs(StepInputs):
         for name in self.card.outputs.coarse_inputs:
             grid = self._find_cover_grid(name)
             fields[name] = StepField(name, "1", grid, needed=False)
+        self._check_grids(fields)
         return fields
+
+    def _check_grids(self, fields: Mapping[str, StepField]) -> None:
+        """Refuse climate on several grids, and fractions on several."""
+        InputError.raise_if(
+            f"like= has {name!r} on another grid than {first!r}; regrid one of them"
+            for names in (self.card.climate, self.card.outputs.coarse_inputs)
+            for first, name in ((names[0], name) for name in names)
+            if fields[name].grid != fields[first].grid
+        )
 
     def _find_climate_grid(self, name: str) -> Grid:
         like = self.setup.like
@@ -85,9 +96,16 @@ class LeafInputs(StepInputs):
         """Return a dataset with the fractions of a map, if it has one."""
         leaves = self.card.outputs
         there = any(name in data for name in (*leaves.coarse_inputs, *leaves.legend))
-        if not there and not any("flag_meanings" in v.attrs for v in data.data_vars.values()):
+        known = {*leaves.coarse_inputs, *leaves.bare, *leaves.legend}
+        flagged = {
+            name: {*str(array.attrs["flag_meanings"]).split()}
+            for name, array in data.data_vars.items()
+            if "flag_meanings" in array.attrs
+        }
+        others = [name for name, classes in flagged.items() if not classes & known]
+        if not there and len(others) == len(flagged):
             return data
-        return data.assign(cover_fractions(data, leaves))
+        return data.assign(cover_fractions(data.drop_vars(others), leaves))
 
     def remember(self, fields: Mapping[str, np.ndarray], date: Date | None) -> None:
         """Take a month of climate before the first step."""
@@ -145,6 +163,13 @@ class LeafInputs(StepInputs):
         self._months, self._cover = parts["months"], parts["cover"]
         self.month = int(values["month"][0]) if "month" in values else None
 
+    def _check_values(self, name: str, fields: Mapping[str, np.ndarray]) -> list[str]:
+        """List what is wrong with the values of a month of climate."""
+        if name not in fields:
+            return []
+        spec = next(s for s in self.card.inputs if s.name == f"{name}_lag_0")
+        return value_problems(spec.model_copy(update={"name": name}), fields[name])
+
     def _join(
         self, fields: Mapping[str, np.ndarray], date: Date | None
     ) -> tuple[int, dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -161,6 +186,7 @@ class LeafInputs(StepInputs):
         months = {}
         for name in self.card.climate:
             before = self._months.get(name)
+            problems += self._check_values(name, fields)
             if name not in fields:
                 if before is not None:
                     problems.append(f"no field {name!r}, which the steps before had; give it")
