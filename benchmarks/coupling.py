@@ -18,7 +18,7 @@ from world import STATES, region
 
 import xai4land
 from xai4land.coupling import Stepper
-from xai4land.emulator import Window
+from xai4land.emulator import Resolution, Window
 from xai4land.inference.forward import run_in_threads
 from xai4land.windows.lattice import Windows
 from xai4land_land import fit_leaf_area
@@ -97,12 +97,15 @@ def measure_leaves(spacing: float, count: int) -> dict[str, float]:
         climate,
         land.leaf_area_index,
         architecture="months-mlp",
-        window=60,
+        window=180,
         epochs=1,
         steps=1,
         batch_size=1,
         progress=False,
     )
+    # Its pixels know nothing of each other, so it makes as good sense on a finer grid.
+    resolution = Resolution(target=spacing, states=spacing)
+    emulator = type(emulator)(emulator.card.with_(resolution=resolution), emulator.weights)
     rows, columns = round(180 / spacing), round(360 / spacing)
     lat = 90 - spacing * (np.arange(rows) + 0.5)
     lon = -180 + spacing * (np.arange(columns) + 0.5)

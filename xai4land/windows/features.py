@@ -94,10 +94,11 @@ def make_features(
             continue
         values, weight = stack.interpolate(*pixels)
         scaled = _scale(stack.specs, values, weight, height)
-        continuous[[card.slots[spec.name] for spec in stack.specs]] = scaled.to(dtype)
-        filled = [k for k, spec in enumerate(stack.specs) if spec.fill is not None]
-        flags = [card.slots[stack.specs[k].name] + 1 for k in filled]
-        continuous[flags] = 1.0 if weight is None else weight[filled].to(dtype)
+        for k, spec in enumerate(stack.specs):
+            channel = card.slots[spec.name]
+            continuous[channel] = scaled[k]
+            if spec.fill is not None:
+                continuous[channel + 1] = 1.0 if weight is None else weight[k]
     guess.fill_channels(continuous[guess_start:], guess_values, pixels)
     chosen = [codes[spec.name] for spec in card.coded]
     no_codes = torch.zeros((0, *pixels.shape), dtype=torch.long, device=device)

@@ -51,7 +51,8 @@ class _PixelNetwork(nn.Module):
         Codes have no effect.
         """
         batch, _, rows, columns = x.shape
-        pixels = x[:, list(self.chosen)].permute(0, 2, 3, 1).flatten(0, 2)
+        chosen = torch.tensor(self.chosen, device=x.device)
+        pixels = x.index_select(1, chosen).permute(0, 2, 3, 1).flatten(0, 2)
         split = self.months * self.features
         months = pixels[:, :split].unflatten(1, (self.months, self.features))
         answer = self.encode(months, pixels[:, split:]) @ self.classes.T + self.bias
