@@ -161,7 +161,7 @@ def compare(
 
 def measure_growth(count: int) -> dict[str, float]:
     """Return how much memory a process has after many steps beyond that after a tenth of them."""
-    planet = xai4land.sample("land", years=[2000]).sel(lat=slice(50, 44), lon=slice(6, 12))
+    planet = xai4land.sample("land", years=[2000]).sel(lat=slice(30, 24), lon=slice(-90, -84))
     stepper = Stepper("sample-landcover", planet, static=planet)
     fields = {name: planet[name].values[0] for name in stepper.inputs}
     seen = []

@@ -187,6 +187,9 @@ def test_what_an_emulator_has_no_use_for_is_refused(emulator, world):
         ("1850-02-03T12:00:00", "1850-02-03"),
         (np.datetime64("1850-02-03", "ns"), "1850-02-03"),
         (datetime.date(1850, 2, 3), "1850-02-03"),
+        (np.array("1850-02-03", "M8[s]"), "1850-02-03"),
+        (xr.DataArray(np.datetime64("1850-02-03", "s")), "1850-02-03"),
+        (xr.DataArray(cftime.DatetimeNoLeap(1850, 2, 3)), "1850-02-03"),
         (cftime.Datetime360Day(1850, 2, 30), "1850-02-30"),
     ],
 )

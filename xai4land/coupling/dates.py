@@ -50,8 +50,8 @@ def read_date(time: Any) -> Date:
     >>> read_date(np.datetime64("1850-12-31T18:00"))
     Date(year=1850, month=12, day=31)
     """
-    if isinstance(time, np.ndarray) and time.ndim == 0:
-        time = time[()]
+    if getattr(time, "shape", None) == () and not isinstance(time, np.generic):
+        time = np.asarray(time)[()]  # an array of one date, of numpy or xarray
     if isinstance(time, np.datetime64):
         time = str(time)
     if isinstance(time, int | np.integer) and not isinstance(time, bool):
