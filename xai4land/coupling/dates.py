@@ -6,10 +6,13 @@ import re
 from typing import Any, NamedTuple
 
 import numpy as np
+import xarray as xr
 
+from xai4land.emulator.inputs import scalar_dates, time_name
 from xai4land.errors import InputError
+from xai4land.grids.time import move_into_bounds, refuse_lost_bounds
 
-__all__ = ["Date", "read_date"]
+__all__ = ["Date", "find_date", "move_step_into_bounds", "read_date"]
 
 ISO = re.compile(r"([+-]?\d{1,6})(?:-(\d{1,2}))?(?:-(\d{1,2}))?(?:[T ].*)?")
 
@@ -68,3 +71,28 @@ def read_date(time: Any) -> Date:
     if not (1 <= date.month <= 12 and 1 <= date.day <= 31):
         raise InputError(f"time={time!r} is no date; months are 1 to 12, days 1 to 31")
     return date
+
+
+def move_step_into_bounds(fields: xr.Dataset) -> xr.Dataset:
+    """Return a dataset of one step whose date lies within the period that its bounds say."""
+    for name in scalar_dates(fields):
+        bounds = fields[name].attrs.get("bounds")
+        if bounds is not None:
+            fields = fields.reset_coords(bounds if bounds in fields.coords else [])
+            fields = fields.expand_dims(name)
+    moved = move_into_bounds(fields)
+    for name, time in moved.coords.items():
+        if time.dims == (name,) and "bounds" in time.attrs and hasattr(time, "dt"):
+            refuse_lost_bounds(moved, str(name))
+    return moved
+
+
+def find_date(fields: xr.Dataset) -> Any:
+    """Return the date of a dataset of one step, or None."""
+    for name in scalar_dates(fields):
+        return fields[name].values[()]
+    for array in fields.data_vars.values():
+        name = time_name(array)
+        if name is not None and array.sizes[name] == 1:
+            return array[name].values[0]
+    return None

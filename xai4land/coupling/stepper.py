@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from xai4land import discovery
-from xai4land.coupling.dates import Date, read_date
+from xai4land.coupling.dates import Date, find_date, move_step_into_bounds, read_date
 from xai4land.coupling.domain import Domain
 from xai4land.coupling.fields import Fields, StepField, read_fields
 from xai4land.coupling.inputs import Setup, StepInputs
@@ -186,7 +186,7 @@ class Stepper:
         """
         with self._exclusive():
             if isinstance(fields, xr.Dataset):
-                fields = _move_into_bounds(fields)
+                fields = move_step_into_bounds(fields)
             date = self._read_date(fields, time)
             arrays = self._read(fields)
             values = self._inputs.form(arrays, date)
@@ -289,7 +289,7 @@ class Stepper:
     def _read_date(self, fields: Fields, time: Any) -> Date | None:
         """Return the date of a step, which is later or earlier than the last, never the same."""
         if time is None and isinstance(fields, xr.Dataset):
-            time = _find_date(fields)
+            time = find_date(fields)
         date = None if time is None else read_date(time)
         if date is not None and date == self.time:
             raise InputError(f"time={time!r} was the last step already; give the next one")
@@ -369,31 +369,6 @@ def _check_units(units: Mapping[str, str], fields: Mapping[str, StepField]) -> d
             problems += error.problems
     InputError.raise_if(problems)
     return dict(units)
-
-
-def _move_into_bounds(fields: xr.Dataset) -> xr.Dataset:
-    """Return a dataset of one step whose date lies within the period that its bounds say."""
-    for name in scalar_dates(fields):
-        bounds = fields[name].attrs.get("bounds")
-        if bounds is not None:
-            fields = fields.reset_coords(bounds if bounds in fields.coords else [])
-            fields = fields.expand_dims(name)
-    moved = move_into_bounds(fields)
-    for name, time in moved.coords.items():
-        if time.dims == (name,) and "bounds" in time.attrs and hasattr(time, "dt"):
-            refuse_lost_bounds(moved, str(name))
-    return moved
-
-
-def _find_date(fields: xr.Dataset) -> Any:
-    """Return the date of a dataset of one step, or None."""
-    for name in scalar_dates(fields):
-        return fields[name].values[()]
-    for array in fields.data_vars.values():
-        name = time_name(array)
-        if name is not None and array.sizes[name] == 1:
-            return array[name].values[0]
-    return None
 
 
 def _find_missing(values: np.ndarray) -> np.ndarray:
