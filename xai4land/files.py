@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
+from typing import Any
 from uuid import uuid4
 
 from xai4land.errors import InputError, StoreError, Xai4landError
@@ -18,6 +20,7 @@ __all__ = [
     "file_url",
     "local_path",
     "move_into_place",
+    "read_tensors",
     "replace_file",
     "strip_scheme",
     "translate_os_errors",
@@ -117,6 +120,35 @@ def write_file(path: Path, content: bytes | str) -> None:
     """Write all of a file (text as UTF-8) or nothing; see :func:`replace_file`."""
     with replace_file(path) as draft:
         draft.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def read_tensors(
+    path: str | os.PathLike[str], key: str, framework: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read tensors, and the JSON that their file's metadata hold under a key.
+
+    Parameters
+    ----------
+    path : path-like
+        A file of safetensors.
+    key : str
+    framework : {"numpy", "pt"}
+        What the tensors are.
+
+    Raises
+    ------
+    ValueError
+        If the file is absent, damaged, or holds no such key.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework) as file:
+            facts = json.loads((file.metadata() or {})[key])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(str(error)) from error
+    return tensors, facts
 
 
 def move_into_place(whole: Path, path: Path, aside: Path) -> None:

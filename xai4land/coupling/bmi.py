@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from xai4land.coupling.bmi_grids import BmiGrids
 from xai4land.coupling.clock import Clock
+from xai4land.coupling.fields import read_numbers
 from xai4land.coupling.run_file import RunFile
 from xai4land.coupling.stepper import Stepper
 from xai4land.errors import CouplingError, InputError
@@ -156,17 +157,9 @@ class BmiEmulator(BmiGrids):
         """Return the number of the step after that of a checkpoint."""
         assert self._file is not None
         last, path = self._running.time, self._file.checkpoint_path
-        if last is None or last < self._clock.start:
-            if last and path and path.exists() and last != self._clock.date(-1):
-                raise InputError(
-                    f"{path} is of {last}, expected {self._clock.date(-1)}, the step before "
-                    f"start={self._clock.start}; set start to the step after it, or move it away"
-                )
-            return 0
-        step = 0
-        while self._clock.date(step) <= last:
-            step += 1
-        return step
+        if last and last < self._clock.start and path and path.exists():
+            self._file.refuse_other_end(last)
+        return self._clock.count_done(last)
 
     def _number(self, grid: Grid) -> int:
         """Return the number of a grid."""
@@ -301,7 +294,7 @@ class BmiEmulator(BmiGrids):
         InputError
             If it is no input, or has another number of values.
         """
-        found, src = self._find_input(name), _read_numbers(name, src)
+        found, src = self._find_input(name), read_numbers(src, f"values for {name!r} are")
         if src.size != found.values.size:
             raise InputError(
                 f"{src.size} values for {name!r}, expected {found.values.size}: (rows, columns) = "
@@ -315,7 +308,8 @@ class BmiEmulator(BmiGrids):
     ) -> None:
         """Set some values of an input variable."""
         found = self._find_input(name)
-        found.values[_check_indices(name, inds, found.values.size)] = _read_numbers(name, src)
+        places = _check_indices(name, inds, found.values.size)
+        found.values[places] = read_numbers(src, f"values for {name!r} are")
         self._given.add(name)
 
     def _find_input(self, name: str) -> _Variable:
@@ -323,16 +317,6 @@ class BmiEmulator(BmiGrids):
         if name not in self._inputs:
             raise InputError(f"{name!r} is an output, expected one of {', '.join(self._inputs)}")
         return found
-
-
-def _read_numbers(name: str, values: Any) -> npt.NDArray[Any]:
-    """Return numbers that a framework gives; masked ones are missing."""
-    if np.ma.isMaskedArray(values):
-        values = np.ma.filled(values.astype(np.float64), np.nan)
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"values for {name!r} are of type {array.dtype}, expected numbers")
-    return array
 
 
 def _check_indices(name: str, inds: Any, size: int) -> npt.NDArray[np.int_]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Literal, get_args
 
 import cftime
@@ -104,16 +105,24 @@ class Clock:
         then = _count_from_year_zero(self.date(step), self.calendar)
         return float((then - self._origin).total_seconds() / 86400)
 
-    @property
+    @cached_property
     def steps(self) -> int:
         """Number of whole steps until the end."""
+        return self._count_begun(self.end) - 1
+
+    def count_done(self, last: Date | None) -> int:
+        """Return how many steps are done when the last one was of a date; None before the first."""
+        return 0 if last is None or last < self.start else self._count_begun(last)
+
+    def _count_begun(self, date: Date) -> int:
+        """Count the steps that begin at a date or before it, which is not before the start."""
         low, high = 0, 1
-        while self.date(high) <= self.end:
+        while self.date(high) <= date:
             low, high = high, 2 * high
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if self.date(middle) <= self.end else (low, middle)
-        return low
+            low, high = (middle, high) if self.date(middle) <= date else (low, middle)
+        return high
 
     def check(self, step: int) -> None:
         """Refuse a step beyond the end.

@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -74,8 +75,6 @@ class Domain:
             ((rows,), (columns,)),
             card.outputs.whole_cells,
         )
-        self.bound = bound
-        self.changing = set(changing)
         everything = layout.reading_box(WHOLE, layout.corners(WHOLE))
         sources = Sources.of(card, bound)
         self._readers = dict(sources.readers)
@@ -103,7 +102,7 @@ class Domain:
             self._sources.hold(names)
         _ = self._plan.forward  # the network is loaded here, not in the first step
 
-    @property
+    @cached_property
     def fixed_digest(self) -> str:
         """SHA-256 of the inputs that do not change, where a grid of their own holds them."""
         digest = hashlib.sha256()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -157,10 +156,7 @@ class Session:
 
     @property
     def _done(self) -> int:
-        last = self.stepper.time
-        if last is None:
-            return 0
-        return bisect_right(range(self.clock.steps), last, key=self.clock.date)
+        return min(self.clock.count_done(self.stepper.time), self.clock.steps)
 
     def _find_output(self, name: str) -> Any:
         outputs = self.stepper.outputs

@@ -16,7 +16,7 @@ from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.units import convert_units
 
-__all__ = ["Fields", "StepField", "read_fields"]
+__all__ = ["Fields", "StepField", "read_fields", "read_numbers"]
 
 Fields = Mapping[str, Any] | xr.Dataset
 """Arrays (rows, columns) by name, or a dataset of one step."""
@@ -96,6 +96,33 @@ def read_fields(
     return found
 
 
+def read_numbers(values: Any, what: str) -> npt.NDArray[Any]:
+    """Return an array of numbers, in which what is masked is missing.
+
+    Parameters
+    ----------
+    values : array-like
+    what : str
+        How an error begins, such as ``"field 'tas' is"``.
+
+    Raises
+    ------
+    InputError
+        If they are no numbers.
+
+    Examples
+    --------
+    >>> read_numbers(np.ma.array([1, 2], mask=[False, True]), "rain is")
+    array([ 1., nan])
+    """
+    if np.ma.isMaskedArray(values):
+        values = np.ma.filled(values.astype(np.result_type(values.dtype, np.float32)), np.nan)
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{what} of type {array.dtype}, expected numbers")
+    return array
+
+
 def _read_variable(array: xr.DataArray, spec: StepField) -> np.ndarray:
     """Return a variable of a dataset of one step."""
     grid = Grid.of(array, f"variable {spec.name!r}")
@@ -113,14 +140,12 @@ def _read_variable(array: xr.DataArray, spec: StepField) -> np.ndarray:
     array = array.squeeze(extra, drop=True).transpose(*grid.names)
     if spec.units != "1" or str(array.attrs.get("units", "")).strip():
         array = convert_units(array, spec.units, standard_name=spec.standard_name)
-    return _check_numbers(np.asarray(array.values), spec)
+    return _check_shape(read_numbers(array.values, f"field {spec.name!r} is"), spec)
 
 
 def _read_array(values: Any, spec: StepField, units: str | None) -> np.ndarray:
     """Return a plain array; its units are those of the field, or as they are named."""
-    if np.ma.isMaskedArray(values):
-        values = np.ma.filled(values.astype(np.result_type(values.dtype, np.float32)), np.nan)
-    array: npt.NDArray[Any] = _check_numbers(np.asarray(values), spec)
+    array = _check_shape(read_numbers(values, f"field {spec.name!r} is"), spec)
     if units is None or units == spec.units:
         return array
     named = xr.DataArray(array, name=spec.name, attrs={"units": units})
@@ -128,9 +153,7 @@ def _read_array(values: Any, spec: StepField, units: str | None) -> np.ndarray:
     return np.asarray(converted.values)
 
 
-def _check_numbers(values: npt.NDArray[Any], spec: StepField) -> npt.NDArray[Any]:
-    if values.dtype.kind not in "fiub":
-        raise InputError(f"field {spec.name!r} is of type {values.dtype}, expected numbers")
+def _check_shape(values: npt.NDArray[Any], spec: StepField) -> npt.NDArray[Any]:
     if values.shape != spec.shape:
         raise InputError(
             f"field {spec.name!r} has shape {values.shape}, expected (rows, columns) = "

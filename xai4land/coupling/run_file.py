@@ -11,6 +11,7 @@ from typing import Any
 import xarray as xr
 
 from xai4land.coupling.clock import Clock
+from xai4land.coupling.dates import Date
 from xai4land.coupling.stepper import Stepper
 from xai4land.errors import InputError
 from xai4land.settings import read_settings, resolve_settings
@@ -105,6 +106,20 @@ class RunFile:
     def checkpoint_path(self) -> Path | None:
         """The file of the stepper's state, if one is named."""
         return Path(self.folder, self.checkpoint) if self.checkpoint else None
+
+    def refuse_other_end(self, last: Date | None) -> None:
+        """Refuse a checkpoint whose date is not that of the step before the first one.
+
+        Raises
+        ------
+        InputError
+        """
+        before = self.clock.date(-1)
+        if last != before:
+            raise InputError(
+                f"{self.checkpoint_path} is the checkpoint of {last}, expected {before}, the step "
+                f"before start={self.clock.start}; set start to the step after it, or move it away"
+            )
 
     def make_stepper(self) -> Stepper:
         """Return the stepper, where its checkpoint left it if there is one.

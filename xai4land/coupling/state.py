@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from xai4land.errors import CouplingError, InputError
-from xai4land.files import translate_os_errors, write_file
+from xai4land.files import read_tensors, translate_os_errors, write_file
 
 __all__ = ["read_state", "write_state"]
 
@@ -55,13 +55,9 @@ def read_state(
     InputError
         Listing the facts that differ.
     """
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, "numpy") as file:
-            facts = json.loads((file.metadata() or {})[KEY])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        arrays, facts = read_tensors(path, KEY, "numpy")
+    except ValueError as error:
         raise CouplingError(
             f"{path} is no checkpoint of a stepper, or damaged ({error}); give the path of one "
             "that stepper.checkpoint(path) wrote"

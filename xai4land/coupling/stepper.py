@@ -27,6 +27,7 @@ from xai4land.grids import cf
 from xai4land.grids.grid import Target
 from xai4land.grids.time import move_into_bounds, refuse_lost_bounds
 from xai4land.heads.outputs import Output, to_dataset
+from xai4land.inference.apply import describe_origin
 
 __all__ = ["Stepper"]
 
@@ -188,7 +189,7 @@ class Stepper:
             if isinstance(fields, xr.Dataset):
                 fields = move_step_into_bounds(fields)
             date = self._read_date(fields, time)
-            arrays = self._read(fields)
+            arrays, missing = self._read(fields)
             values = self._inputs.form(arrays, date)
             if values is None:
                 outputs = self._domain.repeat(self._inputs.prior)
@@ -198,7 +199,7 @@ class Stepper:
             if isinstance(fields, xr.Dataset):
                 found = self._describe(outputs, fields, date)
             self._inputs.accept(outputs)
-            self._remember_missing(arrays)
+            self._missing = missing | self._missing
             self.time = date or self.time
         return found
 
@@ -281,9 +282,9 @@ class Stepper:
         for number in range(history.sizes[name]):
             here = history.isel({name: number})
             date = self._read_date(here, None)
-            arrays = self._read(here)
+            arrays, missing = self._read(here)
             self._inputs.remember(arrays, date)
-            self._remember_missing(arrays)
+            self._missing = missing | self._missing
             self.time = date or self.time
 
     def _read_date(self, fields: Fields, time: Any) -> Date | None:
@@ -295,8 +296,8 @@ class Stepper:
             raise InputError(f"time={time!r} was the last step already; give the next one")
         return date
 
-    def _read(self, fields: Fields) -> dict[str, np.ndarray]:
-        """Return the checked arrays of a step."""
+    def _read(self, fields: Fields) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return the checked arrays of a step, and where the unfillable ones are missing."""
         if isinstance(fields, xr.Dataset):
             fields = self._inputs.prepare(fields)
         elif not isinstance(fields, Mapping):
@@ -305,25 +306,23 @@ class Stepper:
                 f"or a Dataset, of {', '.join(self._inputs.fields)}"
             )
         arrays = read_fields(self._inputs.fields, fields, self.units)
+        missing = {
+            name: _find_missing(values)
+            for name, values in arrays.items()
+            if not self._inputs.fields[name].fillable
+        }
         InputError.raise_if(
             f"field {name!r} has no value at all; check how the model fills it"
-            for name, values in arrays.items()
-            if not self._inputs.fields[name].fillable and _find_missing(values).all()
+            for name, mask in missing.items()
+            if mask.all()
         )
         InputError.raise_if(
             f"field {name!r} has {int(count)} missing values that it had not in the first step; "
             "check the model's state, and give values there"
-            for name, values in arrays.items()
-            if name in self._missing
-            and not self._inputs.fields[name].fillable
-            and (count := (_find_missing(values) & ~self._missing[name]).sum())
+            for name, mask in missing.items()
+            if name in self._missing and (count := (mask & ~self._missing[name]).sum())
         )
-        return arrays
-
-    def _remember_missing(self, arrays: Mapping[str, np.ndarray]) -> None:
-        for name, values in arrays.items():
-            if name not in self._missing:
-                self._missing[name] = _find_missing(values)
+        return arrays, missing
 
     def _describe(
         self, outputs: Mapping[str, np.ndarray], fields: xr.Dataset, date: Date | None
@@ -337,11 +336,9 @@ class Stepper:
             coords["time"] = np.datetime64(str(date), "s")
         mapping = cf.geographic_mapping(self._source)
         coords[str(mapping.name)] = mapping
-        card, title = self.emulator.card, self._domain.head.title
-        what = f"{title} stepped by emulator {card.name}"
-        attrs = cf.global_attrs(fields, card.title or title.capitalize(), what, what)
-        attrs |= {"emulator": card.name, "emulator_sha256": self.emulator.sha256}
-        return to_dataset(self._domain.head.outputs, outputs, self.grid.names, coords, attrs)
+        head = self._domain.head
+        attrs = describe_origin(self.emulator, head, fields, "stepped")
+        return to_dataset(head.outputs, outputs, self.grid.names, coords, attrs)
 
 
 def _find_step_inputs(kind: str) -> type[StepInputs]:

@@ -12,11 +12,12 @@ from xai4land.emulator.emulator import Emulator
 from xai4land.emulator.inputs import Bound, bind, scalar_dates
 from xai4land.grids import cf
 from xai4land.grids.grid import Target
+from xai4land.heads.base import Head
 from xai4land.heads.make import make_head
 from xai4land.heads.outputs import to_dataset
 from xai4land.inference.predict import Chunks, predict
 
-__all__ = ["apply", "apply_bound"]
+__all__ = ["apply", "apply_bound", "describe_origin"]
 
 
 def apply(
@@ -96,9 +97,24 @@ def apply_bound(
         coords |= {str(name): source[name] for name in scalar_dates(source)}
     mapping = cf.geographic_mapping(source)
     coords[str(mapping.name)] = mapping
-    card = emulator.card
-    what = f"{head.title} reconstructed by emulator {card.name}"
-    attrs = cf.global_attrs(source, card.title or head.title.capitalize(), what, what)
-    attrs |= {"emulator": card.name, "emulator_sha256": emulator.sha256}
+    attrs = describe_origin(emulator, head, source, "reconstructed")
     dims = (*(() if bound.time is None else (str(bound.time.name),)), *bound.target.names)
     return to_dataset(head.outputs, arrays, dims, coords, attrs)
+
+
+def describe_origin(emulator: Emulator, head: Head, source: xr.Dataset, how: str) -> dict[str, Any]:
+    """Return global attributes of outputs: what they are, from which data, by which emulator.
+
+    Parameters
+    ----------
+    emulator : Emulator
+    head : Head
+    source : Dataset
+        What they were made from.
+    how : str
+        A participle, for the history.
+    """
+    card = emulator.card
+    what = f"{head.title} {how} by emulator {card.name}"
+    attrs = cf.global_attrs(source, card.title or head.title.capitalize(), what, what)
+    return {**attrs, "emulator": card.name, "emulator_sha256": emulator.sha256}

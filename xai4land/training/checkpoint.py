@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from xai4land.errors import EmulatorFileError, InputError, StoreError, StoreWarning
-from xai4land.files import translate_os_errors, write_file
+from xai4land.files import read_tensors, translate_os_errors, write_file
 
 __all__ = ["Checkpoint", "State", "digest_tensors"]
 
@@ -56,15 +56,11 @@ class Checkpoint:
         EmulatorFileError
             If it is no checkpoint, or damaged.
         """
-        from safetensors import SafetensorError, safe_open
-
         if not self.path.exists():
             return None
         try:
-            with safe_open(self.path, "pt") as file:
-                facts = json.loads((file.metadata() or {})[KEY])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            tensors, facts = read_tensors(self.path, KEY, "pt")
+        except ValueError as error:
             raise EmulatorFileError(
                 f"{self.path} is no checkpoint, or damaged ({error}); delete it, or give another "
                 "checkpoint="

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -159,7 +160,7 @@ class ChangeInputs(StepInputs):
         self._known["map"] = outputs[self.outputs.name].copy()  # the model may change what it has
         self._pending = {}
 
-    @property
+    @cached_property
     def facts(self) -> dict[str, Any]:
         """Year and content of the prior map."""
         digest = hashlib.sha256(self._on_target.values.tobytes()).hexdigest()

@@ -104,12 +104,9 @@ class YacJob:
 
     def _check_restart(self) -> None:
         """Refuse a checkpoint that is not of the step before the first one."""
-        path, before = self.file.checkpoint_path, self.clock.date(-1)
-        if path is not None and path.exists() and self.stepper.time != before:
-            raise InputError(
-                f"{path} is the checkpoint of {self.stepper.time}, expected {before}, the step "
-                f"before start={self.clock.start}; set start to the step after it, or move it away"
-            )
+        path = self.file.checkpoint_path
+        if path is not None and path.exists():
+            self.file.refuse_other_end(self.stepper.time)
 
     def _find_last(self) -> dict[str, np.ndarray]:
         """Return the outputs of the step before the first one."""
