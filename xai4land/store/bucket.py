@@ -24,7 +24,7 @@ import xarray as xr
 from xai4land.adapters.xarray import find_addresses
 from xai4land.errors import StoreError
 from xai4land.store import netcdf
-from xai4land.store.addresses import relation_of, split_address
+from xai4land.store.addresses import split_address
 from xai4land.store.begun import Begun
 from xai4land.store.lease import Lease, hold_lease, read_owner
 from xai4land.store.manifest import MANIFEST, STORE, Manifest
@@ -32,7 +32,7 @@ from xai4land.store.objects import GROUPS, Entry, Objects, find_roots
 from xai4land.store.parts import Part, split_into_parts
 from xai4land.store.pieces import METADATA, encode_part, find_keys, make_pieces, open_array
 from xai4land.store.reaching import open_objects
-from xai4land.store.targets import note_fingerprint, read_fingerprint
+from xai4land.store.targets import note_fingerprint, read_fingerprint, refuse_addresses
 
 __all__ = ["BucketPlace"]
 
@@ -78,14 +78,7 @@ class BucketPlace:
 
     def check(self, data: xr.Dataset) -> None:
         """Refuse a place that cannot be, or that the dataset is read from."""
-        for source in sorted(find_addresses(data)):
-            relation = {
-                "same": "is an input of this run, which would be lost",
-                "inside": f"lies inside {source}, an input of this run",
-                "around": f"contains {source}, an input of this run, which would be lost",
-            }.get(relation_of(str(self.path), source))
-            if relation:
-                raise StoreError(f"{self.path} {relation}; choose another name")
+        refuse_addresses(str(self.path), find_addresses(data))
 
     def refuse_existing(self, overwrite: bool) -> None:
         """Refuse to replace a store without ``overwrite``, anything else always."""

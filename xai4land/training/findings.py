@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from xai4land.cache import Arrays, choose_path, read_arrays, save_arrays
 from xai4land.emulator.card import MapCard
-from xai4land.errors import StoreError
-from xai4land.files import translate_os_errors, write_file
 from xai4land.heads.base import CountingHead
 from xai4land.heads.make import make_head
-from xai4land.options import get_options
 from xai4land.progress import progress_bar
 from xai4land.training.samples import Samples
 from xai4land.training.split import Split, split_blocks
@@ -29,7 +23,7 @@ from xai4land.typing import Floats
 
 __all__ = ["Findings", "find", "load_or_find"]
 
-FORMAT = 1
+FORMAT = 2
 """Of the copies on disk: another number when what is found, or how, changes."""
 BLOCK_CELLS = 30
 """Side of a block of the split, in coarse cells (as AI4Land's)."""
@@ -175,23 +169,16 @@ def load_or_find(key: str | None, card: MapCard, make: Callable[[], Findings]) -
     if key is None:
         return make()
     about = json.dumps([FORMAT, key, card.model_dump(mode="json")], sort_keys=True)
-    name = hashlib.sha256(about.encode()).hexdigest()
-    path = get_options().cache / "training" / f"{name}.npz"
-    try:
-        return _unpack(path, card)
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-        found = make()
-    try:
-        with translate_os_errors(path, "give another folder: xai4land.set_options(cache=...)"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(path, _pack(found))
-    except StoreError:
-        pass  # it is only a copy
+    path = choose_path("training", about)
+    if (arrays := read_arrays(path)) is not None:
+        return _unpack(arrays, card)
+    found = make()
+    save_arrays(path, _pack(found), compress=True)
     return found
 
 
-def _pack(found: Findings) -> bytes:
-    arrays: dict[str, npt.NDArray[Any]] = {}
+def _pack(found: Findings) -> Arrays:
+    arrays: Arrays = {}
     facts: dict[str, Any] = {"card": found.card.model_dump(mode="json"), "degrees": []}
     for number, (sides, counts) in enumerate(zip(found.sides, found.counts, strict=True)):
         facts["degrees"].append(sides[0].degrees)
@@ -201,21 +188,18 @@ def _pack(found: Findings) -> bytes:
             arrays[f"{number}{side}held"] = split.held
             arrays[f"{number}{side}blocks"] = split.blocks
     arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-    content = io.BytesIO()
-    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
-    return content.getvalue()
+    return arrays
 
 
-def _unpack(path: Path, card: MapCard) -> Findings:
-    with np.load(path, allow_pickle=False) as file:
-        facts = json.loads(file["facts"].tobytes())
-        sides, counts = [], []
-        for number, degrees in enumerate(facts["degrees"]):
-            splits = [
-                Split(degrees, file[f"{number}{s}held"], file[f"{number}{s}blocks"], s == "v")
-                for s in "tv"
-            ]
-            sides.append((splits[0], splits[1]))
-            both = [file[f"{number}{s}counts"].astype(np.float64) for s in "tv"]
-            counts.append((both[0], both[1]))
-        return Findings(type(card).model_validate(facts["card"]), sides, counts)
+def _unpack(arrays: Arrays, card: MapCard) -> Findings:
+    facts = json.loads(arrays["facts"].tobytes())
+    sides, counts = [], []
+    for number, degrees in enumerate(facts["degrees"]):
+        splits = [
+            Split(degrees, arrays[f"{number}{s}held"], arrays[f"{number}{s}blocks"], s == "v")
+            for s in "tv"
+        ]
+        sides.append((splits[0], splits[1]))
+        both = [arrays[f"{number}{s}counts"].astype(np.float64) for s in "tv"]
+        counts.append((both[0], both[1]))
+    return Findings(type(card).model_validate(facts["card"]), sides, counts)
