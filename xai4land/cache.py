@@ -3,7 +3,8 @@
 A file is named after the SHA-256 of all that its arrays follow from, so none is ever out of date,
 and holds the SHA-256 of its arrays, so a damaged one is made again. Of several processes that write
 at once each writes a file of its own, and the last one stays; no reader sees half of one. A folder
-that cannot be written to, or is full, is told, and is no error. Files hold plain arrays, no pickles.
+that cannot be written to, or is full, is told, and is no error. Files hold plain arrays, and no
+pickles.
 """
 
 from __future__ import annotations
