@@ -13,7 +13,7 @@ from test_commands import TWINS, Stop, command
 import xai4land
 import xai4land_seasonal
 from conftest import coordinate
-from object_stores import Place, start_s3
+from object_stores import Place, start_s3, use_keys
 from xai4land import open_store, regrid, write
 from xai4land.cli import main
 
@@ -35,15 +35,8 @@ def server():
 @pytest.fixture
 def bucket(server, monkeypatch, tmp_path):
     """A folder in a bucket, whose keys are in the environment; the working folder is another."""
-    from s3_server import KEY, SECRET
-
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    place = use_keys(server, monkeypatch, tmp_path)
     monkeypatch.chdir(tmp_path)
-    place = Place("s3://bucket", server.options)
     place.write(WORLD, "in.zarr")
     return place
 

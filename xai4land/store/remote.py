@@ -22,7 +22,7 @@ from xai4land.store.objects import Objects, find_roots
 from xai4land.store.reaching import CLOUD, WRITABLE, open_objects
 from xai4land.store.reading import open_file
 
-__all__ = ["open_remote"]
+__all__ = ["copy_object", "open_remote"]
 
 FILES = (".nc", ".nc4", ".cdf", ".h5", ".grib", ".grib2", ".grb", ".grb2")
 REFERENCES = (".json", ".parq", ".parquet")
@@ -116,13 +116,22 @@ def _open_copy(url: str, lazy: bool, options: Mapping[str, Any] | None) -> xr.Da
 
         return open_file(fetch_unpinned(url, refresh=True), lazy)
     if scheme_of(url) in WRITABLE:
-        copy = _copy_object(url, options)
+        copy = copy_object(url, options)
     else:
         copy = _copy_by_fsspec(url, options)
     return open_file(copy, lazy)
 
 
-def _copy_object(url: str, options: Mapping[str, Any] | None) -> Path:
+def copy_object(url: str, options: Mapping[str, Any] | None = None) -> Path:
+    """Copy an object to the cache folder, and return its path there; what is there already stays.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    StoreError
+        If it cannot be reached.
+    """
     folder, name = split_address(url)
     objects = open_objects(folder, options, read_only=True)
     if (found := objects.find(name)) is None:
