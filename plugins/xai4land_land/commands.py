@@ -98,7 +98,9 @@ def _open_variable(place: Place | None) -> xr.DataArray | None:
     if place is None:
         return None
     data = open_place(place)
-    maps = [v for v in data.data_vars.values() if v.ndim >= 2 and v.dims[-1] != "bnds"]
+    maps: list[xr.DataArray] = [
+        v for v in data.data_vars.values() if v.ndim >= 2 and v.dims[-1] != "bnds"
+    ]
     if len(maps) != 1:
         names = ", ".join(str(v.name) for v in maps) or "none"
         raise InputError(

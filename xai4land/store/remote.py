@@ -16,10 +16,10 @@ from xai4land.downloads.urls import redact, safe_file_name
 from xai4land.errors import InputError, StoreError
 from xai4land.files import replace_file
 from xai4land.options import get_options
-from xai4land.store.addresses import scheme_of, split_address
+from xai4land.store.addresses import CLOUD, scheme_of, split_address
 from xai4land.store.manifest import MANIFEST
 from xai4land.store.objects import Objects, find_roots
-from xai4land.store.reaching import CLOUD, WRITABLE, open_objects
+from xai4land.store.reaching import WRITABLE, open_objects
 from xai4land.store.reading import open_file
 
 __all__ = ["copy_object", "open_remote"]
