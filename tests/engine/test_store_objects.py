@@ -154,6 +154,14 @@ def test_a_run_goes_on_at_once_after_one_that_failed(memory, monkeypatch):
     memory.write(plain()[0])
 
 
+def test_a_run_whose_notes_were_damaged_begins_again(memory):
+    with pytest.raises(RuntimeError):
+        memory.write(call_in(fail, (1, 1)))
+    memory.objects.write("map.zarr.partial/manifest.json", b"{")
+    memory.write(plain()[0])
+    xr.testing.assert_identical(memory.open().load(), plain()[0].compute())
+
+
 def test_where_nothing_was_stored_nothing_is_left(memory):
     for name in ("map.zarr", "map.nc"):
         with dask.config.set(scheduler="synchronous"), pytest.raises(RuntimeError):
@@ -301,6 +309,15 @@ def test_a_folder_that_is_no_store_is_kept(memory):
         with pytest.raises(StoreError, match=r"holds no store, but precious\.txt"):
             memory.write(plain()[0], overwrite=overwrite)
     assert memory.files() == {"precious.txt": b"x"}
+
+
+def test_a_folder_of_stores_is_kept(place):
+    """Which has metadata, but none of its own."""
+    place.write(plain()[0], "all.zarr/first.zarr")
+    before = place.files("all.zarr")
+    with pytest.raises(StoreError, match=r"all\.zarr exists"):
+        place.write(plain(name="other")[0], "all.zarr")
+    assert place.files("all.zarr") == before
 
 
 def test_a_run_goes_on_that_reads_from_there_unless_its_input_has_changed(place):

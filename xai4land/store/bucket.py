@@ -82,17 +82,31 @@ class BucketPlace:
 
     def refuse_existing(self, overwrite: bool) -> None:
         """Refuse to replace a store without ``overwrite``, anything else always."""
-        if find_roots(self._objects, self._name):
-            if not overwrite:
-                raise StoreError(f"{self.path} exists; choose another name, or overwrite=True")
-            return
+        exists = bool(find_roots(self._objects, self._name)) or self._holds_stores()
+        if exists and not overwrite:
+            raise StoreError(f"{self.path} exists; choose another name, or overwrite=True")
+
+    def _holds_stores(self) -> bool:
+        """Tell whether a folder without metadata of its own holds stores that no run has begun.
+
+        Raises
+        ------
+        StoreError
+            If it holds anything else.
+        """
         found = self._objects.list(self._name)
         inside = sorted(key.removeprefix(f"{self._name}/") for key in found)
-        if inside and not any(key.rpartition("/")[2] in (*METADATA, UNFINISHED) for key in inside):
-            raise StoreError(
-                f"{self.path} is a folder that holds no store, but {', '.join(inside[:3])}"
-                f"{', ...' if len(inside) > 3 else ''}; choose another name"
-            )
+        if not inside or UNFINISHED in inside:
+            return False
+        begun = self._read_begun()
+        if begun is not None and begun.folder == self._name:  # killed before its last object
+            return False
+        if any(key.rpartition("/")[2] in METADATA for key in inside):
+            return True
+        raise StoreError(
+            f"{self.path} is a folder that holds no store, but {', '.join(inside[:3])}"
+            f"{', ...' if len(inside) > 3 else ''}; choose another name"
+        )
 
     def read_finished(self) -> str | None:
         """Return the fingerprint of the run that has finished the store; None if unknown."""
@@ -111,7 +125,10 @@ class BucketPlace:
 
     def _read_begun(self) -> Begun | None:
         found = self._objects.read(self._beside(MANIFEST))
-        return Begun.parse(found.content) if found else None
+        try:
+            return Begun.parse(found.content) if found else None
+        except (ValueError, TypeError, KeyError):  # as on a disk, a damaged one is none
+            return None
 
     def _list_notes(self, begun: Begun) -> set[str]:
         return {key.rpartition("/")[2] for key in self._objects.list(self._beside(NOTES, begun.id))}
