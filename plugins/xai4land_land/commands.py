@@ -27,8 +27,8 @@ from xai4land.commands.arguments import (
     add_options,
     check_output,
     check_picture,
-    describe_run,
     drop_missing,
+    save_trained,
     settings_options,
 )
 from xai4land.commands.tables import format_table
@@ -244,14 +244,7 @@ def fit(
         command=command,
         **drop_missing(how),
     )
-    from xai4land.training.distributed import is_first_process
-
-    if how["dry_run"] or not is_first_process():
-        return
-    record = {**made.card.training, "run": describe_run(ctx)}
-    made = type(made)(made.card.with_(training=record), made.weights)
-    made.save(out)
-    click.echo(repr(made))
+    save_trained(ctx, made, out)
 
 
 @click.command("fit-leaf-area")
@@ -271,7 +264,10 @@ def fit(
 @click.option("--window", default=32, show_default=True, help="Pixels along a side of a window.")
 @click.option("--validation", default=0.15, show_default=True, help="Share of the blocks.")
 @add_options(*settings_options(MapSettings), DEVICE, QUIET)
+@click.pass_context
 def fit_leaf_area(
+    ctx: click.Context,
+    /,
     data: Path,
     climate: Path,
     truth: Path,
@@ -294,8 +290,7 @@ def fit_leaf_area(
         command=command + (f" --static {static.name}" if static else ""),
         **drop_missing(how),
     )
-    made.save(out)
-    click.echo(repr(made))
+    save_trained(ctx, made, out)
 
 
 @click.command()

@@ -6,13 +6,16 @@ import json
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from xai4land.errors import InputError, StoreError
 from xai4land.files import local_path
 from xai4land.settings import list_unknown, read_settings
+
+if TYPE_CHECKING:
+    from xai4land.emulator.emulator import AnyEmulator
 
 __all__ = [
     "AREAS",
@@ -37,6 +40,7 @@ __all__ = [
     "check_picture",
     "describe_run",
     "drop_missing",
+    "save_trained",
     "settings_options",
 ]
 
@@ -192,6 +196,21 @@ def _settings_option(name: str, default: Any) -> Option:
     if default == "":
         return click.option(option, type=WRITTEN)
     return click.option(option, type=type(default), help=f"By default {default}.")
+
+
+def save_trained(ctx: click.Context, made: AnyEmulator, out: Path) -> None:
+    """Save what was trained, with what the command was given in its card.
+
+    After a dry run nothing is saved; of several processes the first one does it.
+    """
+    from xai4land.training.distributed import is_first_process
+
+    if ctx.params.get("dry_run") or "dry_run" in made.card.training or not is_first_process():
+        return
+    record = {**made.card.training, "run": describe_run(ctx)}
+    made = type(made)(made.card.with_(training=record), made.weights)
+    made.save(out)
+    click.echo(repr(made))
 
 
 def describe_run(ctx: click.Context) -> dict[str, Any]:

@@ -15,8 +15,9 @@ import torch
 from xai4land.emulator.card import MapCard
 from xai4land.grids.axis import Axis
 from xai4land.heads.base import Head, TrainingWindow
-from xai4land.training.masking import MaskShape, mask_prior
+from xai4land.training.masking import mask_prior
 from xai4land.training.order import Shelves, find_places, morton_order
+from xai4land.training.settings import MaskShape
 from xai4land.training.truth import PIECE, Truth
 from xai4land.typing import Booleans, Floats, Ints
 from xai4land.windows.cache import InputKind, ResultCache
