@@ -56,6 +56,8 @@ class _Text(click.ParamType):  # type: ignore[type-arg]  # older click has no ar
         self._read, self._expected = read, expected
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, list) and all(isinstance(part, str) for part in value):
+            value = ",".join(value)  # as a file of settings has it
         if not isinstance(value, str):
             return value
         try:

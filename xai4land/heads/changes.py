@@ -59,7 +59,6 @@ class ChangeHead(ClassHead):
     """
 
     classes: Changes
-    learned_guess = True
 
     def __init__(
         self,
