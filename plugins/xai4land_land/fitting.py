@@ -153,18 +153,28 @@ def fit(
         region = Region(data, [_encode_truth(reference, chosen, data, outputs)], static)
         more = [Region(d, [_encode_truth(t, chosen, d, outputs)], own) for d, t, own in others]
     else:
+        from xai4land.device import choose_device
+        from xai4land.training.distributed import join_world
         from xai4land_land.change.pairs import choose_pairs, make_pairs
 
+        world = join_world(choose_device(device))
         prior = chunk_stored(as_variable(prior))
         known = find_years(prior)
         chosen_pairs = list(pairs or choose_pairs(known, find_years(reference)))
         own_pairs = [list(pairs or choose_pairs(*[find_years(t)] * 2)) for _, t, _ in others]
         outputs = describe_changes(classes, sum(own_pairs, chosen_pairs))
         region = make_pairs(
-            data, reference, prior, outputs, chosen_pairs, static=static, legend=chosen
+            data,
+            reference,
+            prior,
+            outputs,
+            chosen_pairs,
+            static=static,
+            legend=chosen,
+            world=world,
         )
         more = [
-            make_pairs(d, t, t, outputs, own, static=fixed, legend=chosen)
+            make_pairs(d, t, t, outputs, own, static=fixed, legend=chosen, world=world)
             for (d, t, fixed), own in zip(others, own_pairs, strict=True)
         ]
         inputs = change_inputs(region, outputs, inputs)

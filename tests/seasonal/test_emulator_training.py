@@ -35,7 +35,8 @@ def read(path, name) -> list[float]:
 
 def test_a_training_goes_on_in_the_network_and_epoch_where_it_ended(tmp_path, monkeypatch):
     """Of two networks of two epochs of four steps each; it dies in the second one's first epoch."""
-    how = {"parameters": {"networks": 2, "dropout": 0.3}, "ema": 0.9, "accumulate": 2}
+    parameters = {"networks": 2, "dropout": 0.3}
+    how = {"parameters": parameters, "ema": 0.9, "accumulate": 2, "batch_size": 60}
     whole = train(**how)
     path, take, done = tmp_path / "run.safetensors", Trainer._take_step, []
 
@@ -95,7 +96,7 @@ def test_the_command_trains_from_a_file_and_says_what_a_training_takes(tmp_path,
     (tmp_path / "run.json").write_text(json.dumps(run))
     call = ["fit-seasonal", "--settings", "run.json", "--quiet"]
     dry = CliRunner().invoke(cli, [*call, "--dry-run"], catch_exceptions=False)
-    assert "1 epochs of 6 steps" in dry.output
+    assert "1 epochs of 4 steps" in dry.output
     assert not (tmp_path / "mine.safetensors").exists()
     assert not (tmp_path / "log.csv").exists()
     CliRunner().invoke(cli, call, catch_exceptions=False)

@@ -33,6 +33,7 @@ def demand_states(
     start: int,
     previous: Sequence[int],
     demand: Demand = "change",
+    own: xr.DataArray | None = None,
 ) -> xr.Dataset:
     """Return the states that maps are to agree with, at all steps; lazy where the inputs are.
 
@@ -56,6 +57,8 @@ def demand_states(
     previous : sequence of int
         For each step, the one that it follows from.
     demand : {"change", "level"}
+    own : DataArray, optional
+        The map's fractions, see :func:`prior_fractions`, where they are known already.
 
     Returns
     -------
@@ -77,7 +80,7 @@ def demand_states(
     assert time is not None
     stacked = xr.concat(arrays, "state", coords="minimal", compat="override", join="override")
     stacked = stacked.transpose("state", time, *grid.names).astype(np.float32)
-    own = prior_fractions(prior, grid, outputs)
+    own = prior_fractions(prior, grid, outputs) if own is None else own
     own = own.assign_coords({n: arrays[0][n] for n in grid.names})
     if stacked.chunks:
         stacked = stacked.chunk(state=-1)

@@ -136,6 +136,7 @@ def pair_dates(
     start: int,
     previous: Sequence[int],
     demand: Demand,
+    own: xr.DataArray | None = None,
 ) -> xr.Dataset:
     """Return the inputs at each step, with those of the step before and the years between.
 
@@ -151,6 +152,8 @@ def pair_dates(
     previous : sequence of int
         The step that each step follows from.
     demand : {"change", "level"}
+    own : DataArray, optional
+        The prior map's fractions, where they are known already.
 
     Returns
     -------
@@ -158,7 +161,7 @@ def pair_dates(
         For each variable with a time axis another one of the step before, named with ``_prior``;
         and ``years_from_prior``.
     """
-    states = demand_states(data, outputs, prior, start, previous, demand)
+    states = demand_states(data, outputs, prior, start, previous, demand, own)
     made = data.assign(states)
     time = time_name(made[outputs.states[0]])
     dates = made[time]
