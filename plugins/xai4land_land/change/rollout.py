@@ -221,12 +221,14 @@ def choose_years(available: list[int], anchor: int, years: Years, every: int) ->
     Raises
     ------
     InputError
-        If the prior map's year is not among them, or states are missing.
+        If the prior map's year is not among them, states are missing, or steps do not end where
+        they are to.
     """
-    if not isinstance(every, int | np.integer) or every < 1:
+    if not isinstance(every, int | np.integer) or isinstance(every, bool) or every < 1:
         raise InputError(f"every={every!r}, expected a whole number of years of at least 1")
     if isinstance(years, int | float | str | np.generic):
         years = slice(anchor, years)
+    problems = []
     if years is None or isinstance(years, slice):
         ends = (None, None) if years is None else (years.start, years.stop)
         if isinstance(years, slice) and years.step is not None:
@@ -236,14 +238,19 @@ def choose_years(available: list[int], anchor: int, years: Years, every: int) ->
         low, high = min(first, last), max(first, last)
         wanted = [y for y in range(low, high + 1) if (y - anchor) % every == 0]
         if years is None and every == 1:
-            wanted = [y for y in sorted(available) if low <= y <= high]
+            wanted = sorted(available)
+            problems += _find_gaps(wanted)
+        if wanted and (missed := [y for y in ends if y is not None and read_year(y) not in wanted]):
+            problems.append(
+                f"every={every} from {anchor} does not reach {missed[-1]}; give years= from "
+                f"{wanted[0]} to {wanted[-1]}, or another every="
+            )
     else:
         wanted = [read_year(y) for y in np.asarray(list(years))]
         if repeated := sorted({y for y in wanted if wanted.count(y) > 1}):
             raise InputError(f"years asks for {', '.join(map(str, repeated))} twice")
         wanted = sorted(wanted)
     known = f"{min(available)} to {max(available)}"
-    problems = []
     if anchor not in available:
         problems.append(
             f"there are no states of {anchor}, the prior map's year (they are of {known}); add "
@@ -268,6 +275,20 @@ def choose_years(available: list[int], anchor: int, years: Years, every: int) ->
         )
     InputError.raise_if(problems)
     return wanted
+
+
+def _find_gaps(years: Sequence[int]) -> list[str]:
+    """Say which of the years that ascend are farther apart than others."""
+    spans = list(itertools.pairwise(years))
+    shortest = min((later - first for first, later in spans), default=0)
+    gaps = [f"{first} and {later}" for first, later in spans if later - first > shortest]
+    if not gaps:
+        return []
+    some = "; ".join(gaps[:4]) + ("; ..." if len(gaps) > 4 else "")
+    return [
+        f"the states have gaps: no year between {some}; add them, or give "
+        "years=ds.time.dt.year.values to make a longer step there"
+    ]
 
 
 def check_steps(steps: Steps, outputs: Changes, name: str) -> None:
