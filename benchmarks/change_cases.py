@@ -264,7 +264,12 @@ def place(
     """
     rows, columns = values.shape[-2:]
     top, left = (round(d / step) % side for d in (90 - corner[0], 180 + corner[1]))
-    widths = (0, 0), (top, -(top + rows) % side), (left, -(left + columns) % side)
+    # A grid has two cells or more.
+    bottom, right = (
+        max(-(before + n) % side, 2 * side - before - n)
+        for before, n in ((top, rows), (left, columns))
+    )
+    widths = (0, 0), (top, bottom), (left, right)
     whole = np.pad(values, widths, constant_values=missing)
     lat = corner[0] + step * (top - 0.5 - np.arange(whole.shape[1]))
     lon = corner[1] - step * (left - 0.5 - np.arange(whole.shape[2]))

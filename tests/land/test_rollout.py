@@ -136,6 +136,22 @@ def test_a_finer_prior_map_is_brought_to_the_target_by_majority(world, rule):
     assert (made.values == same.values).mean() > 0.999
 
 
+def test_unchanged_states_change_nothing_of_a_finer_map(world, rule):
+    """The majority of its pixels has other fractions than they have: that is no change."""
+    coarse = known_maps(world, 1990)
+    lat, lon = coarse.dims[1:]
+    fine = coarse.isel({lat: slice(64), lon: slice(64)}).copy(deep=True)
+    rare = np.random.default_rng(0).random(fine.shape) < 0.2
+    fine.values[rare] = 4
+    target = fine.coarsen({lat: 2, lon: 2}).mean()
+    for name in (lat, lon):
+        target[name].attrs = fine[name].attrs
+    still = world.isel(time=[0, 0], lat=slice(8), lon=slice(8)).assign_coords(time=world.time[:2])
+    made = roll(still, rule, 1990, prior=fine, target=target.isel(time=0)).land_cover.compute()
+    assert made.shape[1:] == (32, 32)
+    assert (made[1] == made[0]).all()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

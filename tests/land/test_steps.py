@@ -92,9 +92,7 @@ def test_the_prior_map_lies_where_it_lies(world, rule, case):
         target = prior.isel(lat_fine=slice(32, 160), lon_fine=slice(64, 256))
     if case == "flipped part":
         target = target.isel(lat_fine=slice(None, None, -1))
-    whole = roll(
-        states, rule, 1990, static=world, prior=prior, target=target, chunks=-1
-    ).compute()
+    whole = roll(states, rule, 1990, static=world, prior=prior, target=target, chunks=-1).compute()
     stepper = Stepper(rule, states, static=world, prior=prior, target=target)
     for step, year in enumerate(YEARS[:3]):
         equal(stepper.step(fields_of(stepper, states, step), year), whole, step)

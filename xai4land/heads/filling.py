@@ -46,12 +46,12 @@ def fill_holes(
     tensor([[1, 0],
             [1, 1]])
     """
+    if bool((prior >= 0).all()):
+        return prior
     layout = members_of_cells(cells)
     old = layout.to_cells(prior[None] + 1)[0] - 1
     inside = layout.to_cells(torch.ones_like(prior[None]))[0] > 0
     chosen = (inside & (old < 0)).any(0).nonzero()[:, 0]
-    if not chosen.numel():
-        return prior
     part = old[:, chosen]
     holes = inside[:, chosen] & (part < 0)
     wanted = cells.values.reshape(cells.values.shape[0], -1)[:, chosen]

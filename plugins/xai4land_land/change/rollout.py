@@ -16,7 +16,7 @@ from xai4land.emulator.outputs import PRIOR_SUFFIX
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid, Target, target_grid
 from xai4land.grids.time import move_into_bounds
-from xai4land_land.change.demand import Demand, demand_states
+from xai4land_land.change.demand import Demand, check_overlap, demand_states
 from xai4land_land.change.prior import encode_prior, find_years, put_on_target, read_year
 
 if TYPE_CHECKING:
@@ -95,13 +95,8 @@ def roll_out(
     outputs = emulator.card.outputs
     assert isinstance(outputs, Changes)
     map_ = encode_prior(prior, outputs, legend)
-    pairs, steps = pair_years(outputs, data, map_, years, every, demand)
-    map_ = drop_date(map_)
+    pairs, steps, grid = pair_years(outputs, data, map_, years, every, demand, target)
     check_steps(steps, outputs, emulator.card.name)
-    states = Grid.of(pairs[outputs.states[0]], "the states")
-    own = Grid.of(map_, "the prior map")
-    grid = target_grid(target, states, own)
-    pairs = pairs.assign({outputs.prior: put_on_target(map_, grid)})
     bound: Bound = bind(emulator.card, pairs, static, xr.Dataset(coords=grid.coords()))
     return apply_bound(emulator, bound, data, options, previous=steps.previous, **running)
 
@@ -113,8 +108,13 @@ def pair_years(
     years: Years,
     every: int,
     demand: Demand,
-) -> tuple[xr.Dataset, Steps]:
-    """Return the inputs of the years of a rollout, as :func:`pair_dates` does, and its steps."""
+    target: Target = None,
+) -> tuple[xr.Dataset, Steps, Grid]:
+    """Return the inputs of the years of a rollout, its steps, and the grid of its maps.
+
+    Inputs are those of :func:`pair_dates`, and the prior map on the pixels of the maps, from which
+    its fractions are taken: what the majority of finer pixels changes is no change of the land.
+    """
     check_demand(demand)
     known = find_years(prior)
     if len(known) != 1:
@@ -126,7 +126,12 @@ def pair_years(
     start = wanted.index(known[0])
     steps = Steps.away_from(wanted, start)
     selected = data.isel({name: [available.index(year) for year in wanted]})
-    return pair_dates(selected, outputs, drop_date(prior), start, steps.filled, demand), steps
+    states, own = Grid.of(data[outputs.states[0]], "the states"), Grid.of(prior, "the prior map")
+    check_overlap(own, states)
+    grid = target_grid(target, states, own)
+    map_ = put_on_target(drop_date(prior), grid)
+    pairs = pair_dates(selected, outputs, map_, start, steps.filled, demand)
+    return pairs.assign({outputs.prior: map_}), steps, grid
 
 
 def pair_dates(
