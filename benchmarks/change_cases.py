@@ -264,11 +264,8 @@ def place(
     """
     rows, columns = values.shape[-2:]
     top, left = (round(d / step) % side for d in (90 - corner[0], 180 + corner[1]))
-    # A grid has two cells or more.
-    bottom, right = (
-        max(-(before + n) % side, 2 * side - before - n)
-        for before, n in ((top, rows), (left, columns))
-    )
+    ends = top + rows, left + columns
+    bottom, right = (max(-end % side, 2 * side - end) for end in ends)  # a grid has two cells
     widths = (0, 0), (top, bottom), (left, right)
     whole = np.pad(values, widths, constant_values=missing)
     lat = corner[0] + step * (top - 0.5 - np.arange(whole.shape[1]))

@@ -44,7 +44,7 @@ class Settings:
 
 
 class Cost(NamedTuple):
-    """Cost of a run: seconds, the peak resident memory of its process in MB, and seconds of the CPU."""
+    """Cost of a run: seconds, peak resident memory of its process in MB, seconds of the CPU."""
 
     seconds: float
     peak: float

@@ -79,8 +79,8 @@ def table(settings: Settings) -> pd.DataFrame:
     year = (costs[1] - costs[0]) / (4 * many)
     share = GLOBAL_LAND_MPX * 1e6 / size**2
     print(
-        f"a year more: {year:.2f} s; 250 years: {250 * year / 60:.0f} minutes of one core; of global "
-        f"land at 1 km: {250 * year * share / 86400:.1f} days, "
+        f"a year more: {year:.2f} s; 250 years: {250 * year / 60:.0f} minutes of one core; of "
+        f"global land at 1 km: {250 * year * share / 86400:.1f} days, "
         f"{250 * share * rows[-1]['store MB a year'] / 1e3:.0f} GB"
     )
     kills, years = (3, 4) if settings.quick else (20, 12)
