@@ -7,7 +7,7 @@ coarse cells that hold far more than what is scored:
   data). Every cell of the file is wholly forest or wholly deforested, so cells are pixels. It says
   neither where they lie nor how large they are, but each of its distances changes by 0.0045 from a
   cell to the next, so that they are taken to be 0.0045 degrees, about 500 m. Demand is of cells of
-  0.18 degrees (40 x 40 pixels), with ``santarem-region`` of the whole region at once.
+  0.18 degrees (40 x 40 pixels).
 - ``argentina``: six uses of 3,856 units made of cells of 5 minutes, 2000 and 2010 (downscalr's
   data): areas of 2000, and the share of each use that became another. A unit has no map, so its
   pixels (4 x 4 a cell) are drawn at random within it, and maps are scored by what happens in whole
@@ -264,9 +264,7 @@ def place(
     """
     rows, columns = values.shape[-2:]
     top, left = (round(d / step) % side for d in (90 - corner[0], 180 + corner[1]))
-    ends = top + rows, left + columns
-    bottom, right = (max(-end % side, 2 * side - end) for end in ends)  # a grid has two cells
-    widths = (0, 0), (top, bottom), (left, right)
+    widths = (0, 0), (top, -(top + rows) % side), (left, -(left + columns) % side)
     whole = np.pad(values, widths, constant_values=missing)
     lat = corner[0] + step * (top - 0.5 - np.arange(whole.shape[1]))
     lon = corner[1] - step * (left - 0.5 - np.arange(whole.shape[2]))
@@ -307,6 +305,5 @@ CASES = {
     "uk": uk_case,
     "new-guinea": new_guinea_case,
     "santarem": santarem_case,
-    "santarem-region": partial(santarem_case, cell=0.45),
     "argentina": argentina_case,
 }
