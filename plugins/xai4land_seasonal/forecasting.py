@@ -16,7 +16,7 @@ from xai4land_seasonal.data.climatology import Climatology
 from xai4land_seasonal.data.monthly import read_monthly
 from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.data.seasons import find_seasons
-from xai4land_seasonal.data.sources import Simulations, split_sources
+from xai4land_seasonal.data.sources import Simulations, name_model, split_sources
 from xai4land_seasonal.data.starts import find_starts
 from xai4land_seasonal.data.state import find_grid, read_state, read_states
 from xai4land_seasonal.data.variables import Variable, guess_variables, is_there
@@ -112,6 +112,7 @@ def forecast(
     known = guess_variables(data, absolute=climatology is not None)
     found = [v for v in known if variables is None or v.name in variables]
     predictors = forecaster.predictors(found)
+    _warn_of_known_model(data, forecaster)
     starts = find_starts(number_months(data["time"]), wanted, lead, years)
     first_year = min((start + 2) // 12 for start in starts)
     native = forecaster.native_grid or find_grid(grid, data)
@@ -123,6 +124,18 @@ def forecast(
     made = describe_forecast(values, state, forecaster, starts, predictors, lead, data)
     labels = ", ".join(label for label, _ in sources)
     return made.assign_attrs({"simulations": labels} if sources else {})
+
+
+def _warn_of_known_model(data: xr.Dataset, forecaster: Forecaster) -> None:
+    """Warn if an emulator has learned from the climate model whose seasons it forecasts."""
+    model = name_model(data)
+    if model and model in forecaster.attrs.get("training_models", "").split(", "):
+        warnings.warn(
+            f"{forecaster.name!r} has learned from {model}: scores on this model's seasons flatter "
+            "it; test on a model that it has not seen",
+            InputWarning,
+            stacklevel=3,
+        )
 
 
 def _find_missing(

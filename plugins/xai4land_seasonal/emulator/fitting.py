@@ -24,7 +24,7 @@ from xai4land.typing import Ints
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.regions import Region, find_region
 from xai4land_seasonal.data.seasons import SEASON_OF_MONTH
-from xai4land_seasonal.data.sources import Simulations, split_sources
+from xai4land_seasonal.data.sources import Simulations, name_model, split_sources
 from xai4land_seasonal.data.state import State, find_grid, read_states
 from xai4land_seasonal.data.trends import MIN_TREND_YEARS, Trend
 from xai4land_seasonal.data.variables import Variable, guess_variables
@@ -200,6 +200,7 @@ def fit(
         training={
             "data": ", ".join(labels),
             "smooth": ", ".join(smooth),
+            "models": ", ".join(sorted({name_model(one) for _, one in sources} - {""})),
             "years": "{}-{}".format(*_find_learned_years(states[0], validation)),
             "validation_years": validation,
             "settings": asdict(training),
