@@ -49,7 +49,9 @@ def correlate(history: History, statistics, scale, season: Season) -> np.ndarray
 def test_what_one_cell_does_now_tells_what_another_will_do():
     learned, other = swing(0), swing(1)
     scale = fit_scale([learned])
-    found = correlate(other, fit_ridge([learned], make_card(), scale, AREA), scale, Season.of("JJA"))
+    found = correlate(
+        other, fit_ridge([learned], make_card(), scale, AREA), scale, Season.of("JJA")
+    )
     assert found[12:].min() > 0.8  # the east follows the west
     assert found[12:].min() > found[:12].max()
 

@@ -339,7 +339,7 @@ def _train(
         f"{source}: no year to learn from; trends need {MIN_TREND_YEARS} years before the first"
         for source in too_short
     )
-    scale = fit_scale(histories)
+    scale = fit_scale(histories, [variable.name for variable in card.predictors])
     weights = [1.0, *(settings.simulation_weight,) * (len(histories) - 1)]
     # Simulations persist in their own way: they steady the regression, and no more.
     persistence_weights = [weights[0], *(0.1 * weight for weight in weights[1:])]

@@ -1,8 +1,9 @@
 """The mean of a forecast: the trend, and a blend of what several methods add to it.
 
 Persistence, the network and the EOF-ridge of simulations are learned once; EOF-ridge learns from
-the past that a forecast is given, so it knows what is particular to it. The mean of all past years draws trends towards those
-of their zones, since local ones hardly persist. Least squares on validation years weights them.
+the past that a forecast is given, so it knows what is particular to it. The mean of all past years
+draws trends towards those of their zones, since local ones hardly persist. Least squares on
+validation years weights them.
 """
 
 from __future__ import annotations

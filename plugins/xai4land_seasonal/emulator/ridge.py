@@ -107,9 +107,7 @@ def fit_ridge(
     return found
 
 
-def apply_ridge(
-    fields: Floats, patterns: Floats, slopes: Floats, targets: Floats
-) -> Floats:
+def apply_ridge(fields: Floats, patterns: Floats, slopes: Floats, targets: Floats) -> Floats:
     """Compute scaled departures from the trend, (cases, targets, cells).
 
     Parameters
