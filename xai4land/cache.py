@@ -81,21 +81,19 @@ def read_arrays(path: Path) -> Arrays | None:
     return None
 
 
-def save_arrays(path: Path, arrays: Arrays, compress: bool = False) -> bool:
+def save_arrays(path: Path, arrays: Arrays) -> bool:
     """Save arrays, and tell whether that succeeded.
 
     Parameters
     ----------
     path : Path
     arrays : dict of str to ndarray
-    compress : bool
     """
-    save = np.savez_compressed if compress else np.savez
     digest = np.frombuffer(_hash(arrays), np.uint8)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_file(path) as draft, draft.open("wb") as stream:
-            save(stream, **{**arrays, DIGEST: digest})  # type: ignore[arg-type]
+            np.savez(stream, **{**arrays, DIGEST: digest})  # type: ignore[arg-type]
     except OSError as error:
         warnings.warn(
             f"nothing could be saved in {path.parent} ({error.strerror or error}), so it will be "

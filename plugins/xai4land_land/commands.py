@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +21,7 @@ from xai4land.commands.arguments import (
     NAMES,
     OVERWRITE,
     PAIRS,
+    PATHS,
     QUIET,
     STEPS,
     STORE,
@@ -27,8 +29,8 @@ from xai4land.commands.arguments import (
     WRITTEN,
     ZARR_FORMAT,
     add_options,
-    describe_run,
     drop_missing,
+    save_trained,
     settings_options,
 )
 from xai4land.commands.places import Place, check_output, check_picture, name_of, open_place
@@ -179,6 +181,12 @@ def explain(states: Place, **how: Any) -> None:
 @click.argument("truth", type=EXISTING)
 @click.argument("out", type=WRITTEN)
 @add_options(STATIC, LEGEND)
+@click.option(
+    "--also",
+    type=PATHS,
+    multiple=True,
+    help="More to learn from: states,truth or states,truth,static; may be given several times.",
+)
 @click.option("--prior", type=EXISTING, help="Maps of other years: learn how one follows another.")
 @click.option("--pairs", type=PAIRS, help="Years of prior and truth, as 2009:2012,2012:2009.")
 @click.option(
@@ -205,6 +213,7 @@ def fit(
     truth: Place,
     out: Path,
     static: Place | None,
+    also: Sequence[Sequence[Place]],
     prior: Place | None,
     quiet: bool,
     **how: Any,
@@ -212,27 +221,22 @@ def fit(
     """Train an emulator on STATES and TRUTH, and save it to OUT (.safetensors)."""
     if out.suffix != ".safetensors":
         raise InputError(f"{out} is no emulator's name; end it in .safetensors")
-    check_output(out, states, truth, static, prior)
+    check_output(out, states, truth, static, prior, *(file for files in also for file in files))
     command = f"xai4land fit {name_of(states)} {name_of(truth)} {out.name}"
     for option, file in (("--static", static), ("--prior", prior)):
         command += f" {option} {name_of(file)}" if file else ""
+    command += "".join(f" --also {','.join(map(name_of, files))}" for files in also)
     made = xai4land_land.fit(
         open_place(states),
         open_place(truth),
         static=open_place(static),
+        also=[tuple(map(open_place, files)) for files in also],
         prior=open_place(prior),
         progress=not quiet,
         command=command,
         **drop_missing(how),
     )
-    from xai4land.training.distributed import is_first_process
-
-    if how["dry_run"] or not is_first_process():
-        return
-    record = {**made.card.training, "run": describe_run(ctx)}
-    made = type(made)(made.card.with_(training=record), made.weights)
-    made.save(out)
-    click.echo(repr(made))
+    save_trained(ctx, made, out)
 
 
 @click.command("fit-leaf-area")
@@ -252,7 +256,10 @@ def fit(
 @click.option("--window", default=32, show_default=True, help="Pixels along a side of a window.")
 @click.option("--validation", default=0.15, show_default=True, help="Share of the blocks.")
 @add_options(*settings_options(MapSettings), DEVICE, QUIET)
+@click.pass_context
 def fit_leaf_area(
+    ctx: click.Context,
+    /,
     data: Place,
     climate: Place,
     truth: Place,
@@ -276,8 +283,7 @@ def fit_leaf_area(
         command=command + (f" --static {name_of(static)}" if static else ""),
         **drop_missing(how),
     )
-    made.save(out)
-    click.echo(repr(made))
+    save_trained(ctx, made, out)
 
 
 @click.command()

@@ -50,11 +50,10 @@ def test_arrays_are_made_once_for_what_they_follow_from(get, made, folder):
     assert len(made) == len(list(folder.iterdir())) == 2
 
 
-@pytest.mark.parametrize("compress", [False, True])
-def test_a_file_that_was_changed_anywhere_is_made_again_or_does_no_harm(compress, folder):
+def test_a_file_that_was_changed_anywhere_is_made_again_or_does_no_harm(folder):
     arrays = {"rows": np.arange(6), "values": np.linspace(0, 1, 50)}
     path = cache.choose_path("room", "a")
-    assert cache.save_arrays(path, arrays, compress=compress)
+    assert cache.save_arrays(path, arrays)
     whole, seen = path.read_bytes(), set()
     for place in range(0, len(whole), 3):
         content = bytearray(whole)

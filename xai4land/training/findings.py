@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xai4land.cache import Arrays, choose_path, read_arrays, save_arrays
+from xai4land.cache import choose_path, read_arrays, save_arrays
 from xai4land.emulator.card import MapCard
 from xai4land.heads.base import CountingHead
 from xai4land.heads.make import make_head
@@ -21,9 +22,9 @@ from xai4land.training.split import Split, split_blocks
 from xai4land.training.survey import Survey, survey
 from xai4land.typing import Floats
 
-__all__ = ["Findings", "find", "load_or_find"]
+__all__ = ["Findings", "find", "load_or_find", "pack", "unpack"]
 
-FORMAT = 2
+FORMAT = 1
 """Of the copies on disk: another number when what is found, or how, changes."""
 BLOCK_CELLS = 30
 """Side of a block of the split, in coarse cells (as AI4Land's)."""
@@ -60,8 +61,7 @@ def find(
 ) -> Findings:
     """Read the truth once, and find all that follows from it.
 
-    It is read again only for heads whose first guess depends on what they learn, as those of
-    change do.
+    It is read again only for heads that do not learn from counts.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def find(
     """
     card, head = samples[0].card, samples[0].head
     counting = isinstance(head, CountingHead)
-    early = measure is None or (counting and not head.learned_guess)  # type: ignore[attr-defined]
+    early = measure is None or counting
     count = head.count if counting and measure else None  # type: ignore[attr-defined]
     with _surveys(samples, workers, progress) as look:
         surveys = look("truth", samples, blocks, count, early)
@@ -144,7 +144,7 @@ def _surveys(samples: Sequence[Samples], workers: int, progress: bool) -> Iterat
                     count=count,
                     usefulness=part.undecided if useful else None,
                     piece=part.piece,
-                    time_first=useful and not part.coarse_fits,
+                    time_first=useful and not part.coarse_stays,
                     step=part.step,
                     workers=workers,
                     advance=lambda: bar.advance(task),
@@ -171,14 +171,15 @@ def load_or_find(key: str | None, card: MapCard, make: Callable[[], Findings]) -
     about = json.dumps([FORMAT, key, card.model_dump(mode="json")], sort_keys=True)
     path = choose_path("training", about)
     if (arrays := read_arrays(path)) is not None:
-        return _unpack(arrays, card)
+        return unpack(arrays["content"].tobytes(), card)
     found = make()
-    save_arrays(path, _pack(found), compress=True)
+    save_arrays(path, {"content": np.frombuffer(pack(found), np.uint8)})
     return found
 
 
-def _pack(found: Findings) -> Arrays:
-    arrays: Arrays = {}
+def pack(found: Findings) -> bytes:
+    """Return findings as bytes."""
+    arrays: dict[str, npt.NDArray[Any]] = {}
     facts: dict[str, Any] = {"card": found.card.model_dump(mode="json"), "degrees": []}
     for number, (sides, counts) in enumerate(zip(found.sides, found.counts, strict=True)):
         facts["degrees"].append(sides[0].degrees)
@@ -188,18 +189,22 @@ def _pack(found: Findings) -> Arrays:
             arrays[f"{number}{side}held"] = split.held
             arrays[f"{number}{side}blocks"] = split.blocks
     arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-    return arrays
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
+    return content.getvalue()
 
 
-def _unpack(arrays: Arrays, card: MapCard) -> Findings:
-    facts = json.loads(arrays["facts"].tobytes())
-    sides, counts = [], []
-    for number, degrees in enumerate(facts["degrees"]):
-        splits = [
-            Split(degrees, arrays[f"{number}{s}held"], arrays[f"{number}{s}blocks"], s == "v")
-            for s in "tv"
-        ]
-        sides.append((splits[0], splits[1]))
-        both = [arrays[f"{number}{s}counts"].astype(np.float64) for s in "tv"]
-        counts.append((both[0], both[1]))
-    return Findings(type(card).model_validate(facts["card"]), sides, counts)
+def unpack(content: bytes, card: MapCard) -> Findings:
+    """Return findings from their bytes, with a card of the same kind as one."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        facts = json.loads(file["facts"].tobytes())
+        sides, counts = [], []
+        for number, degrees in enumerate(facts["degrees"]):
+            splits = [
+                Split(degrees, file[f"{number}{s}held"], file[f"{number}{s}blocks"], s == "v")
+                for s in "tv"
+            ]
+            sides.append((splits[0], splits[1]))
+            both = [file[f"{number}{s}counts"].astype(np.float64) for s in "tv"]
+            counts.append((both[0], both[1]))
+        return Findings(type(card).model_validate(facts["card"]), sides, counts)
