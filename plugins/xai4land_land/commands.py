@@ -230,7 +230,7 @@ def fit(
         open_place(states),
         open_place(truth),
         static=open_place(static),
-        also=[tuple(map(open_place, files)) for files in also],
+        also=tuple(tuple(map(open_place, files)) for files in also),
         prior=open_place(prior),
         progress=not quiet,
         command=command,
