@@ -11,8 +11,8 @@ coarse cells that hold far more than what is scored:
 - ``argentina``: six uses of 3,856 units made of cells of 5 minutes, 2000 and 2010 (downscalr's
   data): areas of 2000, and the share of each use that became another. A unit has no map, so its
   pixels (4 x 4 a cell) are drawn at random within it, and maps are scored by what happens in whole
-  units (``zones``), wherever in them it does. Demand is of 2 degrees, some 20 units. The part from 28
-  to 36 degrees south has 1,123 of the units, 38 % of the area and 55 % of the change.
+  units (``zones``), wherever in them it does. Demand is of 2 degrees, some 20 units. The part
+  from 28 to 36 degrees south has 1,123 of the units, 38 % of the area and 55 % of the change.
 """
 
 from __future__ import annotations
