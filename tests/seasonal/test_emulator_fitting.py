@@ -9,7 +9,6 @@ import xarray as xr
 from seasonal_worlds import monthly, red_noise
 from xai4land import InputError
 from xai4land_seasonal import Settings, Variable, fit, forecast
-from xai4land_seasonal.emulator.training import FREE_NATS
 
 TINY = {"width": 16, "heads": 2, "depth": 1, "latent": 4}
 
@@ -56,9 +55,6 @@ def test_the_card_records_the_training(seasonal_emulator):
     training = seasonal_emulator.card.training
     assert training["validation_years"] == 10
     assert training["years"] == "1900-1939"
-    assert 0 <= training["active_latent_dimensions"][0] <= 4
-    assert training["divergence_nats"][0] >= 0
-    assert FREE_NATS > 0
 
 
 def test_scales_come_from_training_years_alone():

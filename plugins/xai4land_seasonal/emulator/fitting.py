@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from inspect import signature
 from typing import Any, get_args
 
@@ -18,8 +17,8 @@ from xai4land.emulator.build import build
 from xai4land.errors import InputError
 from xai4land.grids.grid import Target
 from xai4land.settings import resolve_settings
+from xai4land.training.distributed import World, join_world
 from xai4land.training.loop import seeded
-from xai4land.training.objective import Training
 from xai4land.typing import Ints
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.regions import Region, find_region
@@ -36,7 +35,7 @@ from xai4land_seasonal.emulator.network import Ensemble
 from xai4land_seasonal.emulator.persistence import fit_persistence, fit_scale
 from xai4land_seasonal.emulator.ridge import fit_ridge
 from xai4land_seasonal.emulator.settings import Settings
-from xai4land_seasonal.emulator.training import make_cases, train
+from xai4land_seasonal.emulator.training import FREE_NATS, Trained, make_cases, train
 from xai4land_seasonal.emulator.tuning import (
     choose_power,
     choose_spread,
@@ -186,12 +185,13 @@ def fit(
         architecture=Architecture(name="seasonal-cvae", parameters=dict(parameters or {})),
     )
     learned = _drop_last_years(states[0], validation, trend) if validation else first
-    with seeded(training.seed, choose_device(device)):
+    world = join_world(choose_device(device))
+    with seeded(training.seed, world.device):
         network = build(card)
         assert isinstance(network, Ensemble)
         held = first if validation else None
         histories = [learned, *(others[label] for label in whole[1:])]
-        runs = _train(network, card, histories, others, held, states[0], training, device, progress)
+        runs = _train(network, card, histories, others, held, states[0], training, world, progress)
     if len(runs) < len(network.networks):  # interrupted: the others are untrained
         del network.networks[len(runs) :]
         made = {**card.architecture.parameters, "networks": len(runs)}
@@ -203,13 +203,16 @@ def fit(
             "models": ", ".join(sorted({name_model(one) for _, one in sources} - {""})),
             "years": "{}-{}".format(*_find_learned_years(states[0], validation)),
             "validation_years": validation,
-            "settings": asdict(training),
+            "settings": training.record(),
             "command": command,
-            "active_latent_dimensions": [run.facts["active"] for run in runs],
-            "divergence_nats": [round(run.facts["divergence"], 2) for run in runs],
-            "validation_loss": [run.validation for run in runs],
+            "active_latent_dimensions": [int((d > FREE_NATS).sum()) for _, d in runs],
+            "divergence_nats": [round(float(d.sum()), 2) for _, d in runs],
+            "validation_loss": [run.validation for run, _ in runs],
         }
     )
+    if training.dry_run:
+        card = card.with_(training={**card.training, "dry_run": runs[0].run.estimate})
+        return SeasonalEmulator(card, network.state_dict())
     years = np.arange(first.last_year - validation + 1, first.last_year + 1)
     card = _fit_members(network, card, histories, first, years, chosen)
     return SeasonalEmulator(card, network.state_dict())
@@ -322,9 +325,9 @@ def _train(
     held: History | None,
     state: State,
     settings: Settings,
-    device: str,
+    world: World,
     progress: bool,
-) -> list[Training]:
+) -> list[Trained]:
     """Fit scales, persistence and the ridge of simulations first, then the networks."""
     target_index = card.target_index
     too_short = [
@@ -364,4 +367,4 @@ def _train(
     if held is not None:
         validation = make_cases(held, 0, 1.0, *parts, after=histories[0].last_year)
     learned = Cases.concatenate(cases)
-    return train(network, learned, validation, area, settings, device, progress)
+    return train(network, learned, validation, area, settings, world, progress)
