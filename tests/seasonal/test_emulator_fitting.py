@@ -114,3 +114,11 @@ def test_one_emulator_of_several_leads_is_less_sure_of_later_seasons(world):
         for lead in (0, 4)
     ]
     assert spread[0] < 0.97 * spread[1]
+
+
+def test_a_predictor_that_is_too_short_is_named(world):
+    short = monthly(red_noise(50, 6, 12, seed=9), name="psl", units="Pa")
+    short = short.where(short.time.dt.year > 1925)
+    both = xr.merge([world, short])
+    with pytest.raises(InputError, match="psl: no source has 41 years .* or leave a predictor out"):
+        fit(both, targets=["tas"], validation=5, progress=False, parameters=TINY, settings=ONCE)

@@ -89,7 +89,9 @@ def _period(text: str) -> tuple[int, int]:
     return years
 
 
-def _steps(text: str) -> slice | int:
+def _steps(text: str) -> slice | int | tuple[int, ...]:
+    if "," in text:
+        return _list_of(int)(text)
     first, colon, last = text.partition(":")
     return slice(int(first), int(last)) if colon else int(first)
 
@@ -133,7 +135,9 @@ AREAS = _Text("areas", _areas, "free, exact, or a number")
 NAMES = _Text("names", _list_of(str), "names with commas between them")
 COUNTS = _Text("counts", _list_of(int), "whole numbers with commas between them")
 PATHS = _Text("files", _list_of(_existing), "files that exist, with commas between them")
-STEPS = _Text("years", _steps, "a year, or the first and the last one as 2014:1850")
+STEPS = _Text(
+    "years", _steps, "a year, the first and the last one as 2014:1850, or all as 2009,2012"
+)
 PAIRS = _Text("pairs", _pairs, "pairs of years, as 2009:2012,2012:2009")
 PERIOD = _Text("years", _period, "a year or two, as 1981-2010")
 CHUNKS = _Text("size", _chunks, "one size, or rows and columns as 512,1024")

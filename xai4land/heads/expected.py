@@ -157,31 +157,9 @@ class ExpectedChange(ClassFractions):
         """Return the number of each pixel's prior class, shape (rows, columns); -1 if missing."""
         return select_classes(self.outputs, self.prior, pixels)
 
-    def open_partial_cells(
-        self,
-        cells: Cells,
-        prior: torch.Tensor,
-        filled: torch.Tensor,
-        groups: torch.Tensor,
-        pixels: Pixels,
-    ) -> Cells:
-        """Return cells that, where the prior map has holes, ask for the change of the states alone.
-
-        In these cells what was chosen for the holes cannot be held to the fractions of the whole.
-        """
-        if bool((prior >= 0).all()):
-            return cells
-        rows, columns, values = cells
-        number = rows[:, None] * values.shape[2] + columns
-        count = values.shape[1:].numel()
-        total = torch.bincount(number.ravel(), minlength=count)
-        holes = torch.bincount(number.ravel(), weights=(prior < 0).ravel(), minlength=count) > 0
-        codes = groups[filled].ravel() * count + number.ravel()
-        made = torch.bincount(codes, minlength=values.shape[0] * count).reshape(-1, count)
-        change = values - self._lookup.values(self.before, pixels)
-        wanted = made / total.clamp(min=1) + change.reshape(values.shape[0], -1)
-        wanted = torch.where(holes, wanted, values.reshape(values.shape[0], -1))
-        return cells._replace(values=wanted.reshape(values.shape).to(values.dtype))
+    def cells_before(self, pixels: Pixels) -> torch.Tensor:
+        """Return fractions of the cells under pixels at the date of the prior map."""
+        return self._lookup.values(self.before, pixels)
 
     @cached_property
     def _roots(self) -> Field:

@@ -16,7 +16,14 @@ from xai4land.grids.grid import Grid
 from xai4land.typing import Booleans, Floats32, Ints
 from xai4land.units import convert_units
 
-__all__ = ["CLIPPED", "Demand", "correct_states", "demand_states", "prior_fractions"]
+__all__ = [
+    "CLIPPED",
+    "Demand",
+    "check_overlap",
+    "correct_states",
+    "demand_states",
+    "prior_fractions",
+]
 
 Demand = Literal["change", "level"]
 CLIPPED = "demand_clipped"
@@ -75,7 +82,7 @@ def demand_states(
     names = list(outputs.states)
     arrays = [_read_fraction(states[name]) for name in names]
     grid = Grid.of(arrays[0], f"variable {names[0]!r}")
-    _check_overlap(Grid.of(prior, "the prior map"), grid)
+    check_overlap(Grid.of(prior, "the prior map"), grid)
     time = time_name(arrays[0])
     assert time is not None
     stacked = xr.concat(arrays, "state", coords="minimal", compat="override", join="override")
@@ -133,7 +140,7 @@ def _read_fraction(state: xr.DataArray) -> xr.DataArray:
     return convert_units(state, "1") if str(state.attrs.get("units", "")).strip() else state
 
 
-def _check_overlap(prior: Grid, states: Grid) -> None:
+def check_overlap(prior: Grid, states: Grid) -> None:
     """Refuse a map of another part of the globe."""
     lat, lon = prior.pixel_coords()
     if not (states.lat.contains_points(lat).any() and states.lon.contains_points(lon).any()):
