@@ -249,7 +249,7 @@ def fit(
         xai4land.open_store(states),
         xai4land.open_store(truth),
         static=_open(static),
-        also=[tuple(map(xai4land.open_store, files)) for files in also],
+        also=tuple(tuple(map(xai4land.open_store, files)) for files in also),
         prior=_open(prior),
         progress=not quiet,
         command=command,
