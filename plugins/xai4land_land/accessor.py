@@ -17,6 +17,7 @@ class LandAccessor(Accessor):
 
     check_clm_surface = Method(lambda: land.check_clm_surface)
     check_ifs_cover = Method(lambda: land.check_ifs_cover)
+    coast_distance = Method(lambda: land.coast_distance, arrays="pass")
     evaluate = Method(lambda: land.evaluate, arrays="convert")
     fit = Method(lambda: land.fit)
     fit_leaf_area = Method(lambda: land.fit_leaf_area)
@@ -35,6 +36,7 @@ class LandAccessor(Accessor):
     score_years = Method(lambda: land.score_years, arrays="convert")
     states_from_luh2 = Method(lambda: land.states_from_luh2)
     summarise = Method(lambda: land.summarise)
+    terrain = Method(lambda: land.terrain, arrays="pass")
     to_clm_surface = Method(lambda: land.to_clm_surface)
     to_ifs_cover = Method(lambda: land.to_ifs_cover)
     to_legend = Method(lambda: land.to_legend, arrays="convert")

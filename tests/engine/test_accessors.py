@@ -59,6 +59,7 @@ def test_an_array_has_the_methods_that_take_one_variable(tmp_path):
     planet = xai4land.sample("land", years=[2000])
     cover = planet.land_cover
     assert methods(cover.ai4land) == {
+        "coast_distance",
         "evaluate",
         "explain",
         "flip_rates",
@@ -67,6 +68,7 @@ def test_an_array_has_the_methods_that_take_one_variable(tmp_path):
         "plot_change",
         "score_years",
         "regrid",
+        "terrain",
         "to_legend",
         "write",
     }
