@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from xai4land_land.plots import plot, plot_calibration, plot_change, plot_scores
     from xai4land_land.relief import terrain
     from xai4land_land.scores import evaluate, summarise
+    from xai4land_land.structure import score_structure
     from xai4land_land.yearly import plot_years, score_years
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "plot_years",
     "reconstruct",
     "score_leaf_area",
+    "score_structure",
     "score_years",
     "states_from_luh2",
     "summarise",
@@ -103,6 +105,7 @@ __getattr__, __dir__ = import_lazily(
         "plot_years": ".yearly",
         "reconstruct": ".landcover",
         "score_leaf_area": ".leaf.scores",
+        "score_structure": ".structure",
         "score_years": ".yearly",
         "states_from_luh2": ".luh2",
         "summarise": ".scores",

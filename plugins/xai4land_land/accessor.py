@@ -33,6 +33,7 @@ class LandAccessor(Accessor):
     plot_years = Method(lambda: land.plot_years)
     reconstruct = Method(lambda: land.reconstruct)
     score_leaf_area = Method(lambda: land.score_leaf_area)
+    score_structure = Method(lambda: land.score_structure, arrays="convert")
     score_years = Method(lambda: land.score_years, arrays="convert")
     states_from_luh2 = Method(lambda: land.states_from_luh2)
     summarise = Method(lambda: land.summarise)

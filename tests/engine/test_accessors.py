@@ -66,6 +66,7 @@ def test_an_array_has_the_methods_that_take_one_variable(tmp_path):
         "fractions",
         "plot",
         "plot_change",
+        "score_structure",
         "score_years",
         "regrid",
         "terrain",
