@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from xai4land_land.plots import plot, plot_calibration, plot_change, plot_scores
     from xai4land_land.relief import terrain
     from xai4land_land.scores import evaluate, summarise
+    from xai4land_land.statics import prepare_koppen, prepare_population, prepare_soil
     from xai4land_land.structure import score_structure
     from xai4land_land.yearly import plot_years, score_years
 
@@ -61,6 +62,9 @@ __all__ = [
     "plot_change",
     "plot_scores",
     "plot_years",
+    "prepare_koppen",
+    "prepare_population",
+    "prepare_soil",
     "reconstruct",
     "score_leaf_area",
     "score_structure",
@@ -103,6 +107,9 @@ __getattr__, __dir__ = import_lazily(
         "plot_change": ".plots",
         "plot_scores": ".plots",
         "plot_years": ".yearly",
+        "prepare_koppen": ".statics",
+        "prepare_population": ".statics",
+        "prepare_soil": ".statics",
         "reconstruct": ".landcover",
         "score_leaf_area": ".leaf.scores",
         "score_structure": ".structure",

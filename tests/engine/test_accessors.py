@@ -19,6 +19,9 @@ NO_METHODS = {
         "open_luh2": "takes files",
         "place_by_truth": "takes two maps",
         "place_randomly": "takes two maps",
+        "prepare_koppen": "takes what one file of a provider holds",
+        "prepare_population": "takes what one file of a provider holds",
+        "prepare_soil": "takes what files of a provider hold",
     },
     "xai4land_seasonal": {"anomalies": "takes an array of months, as part of other functions"},
 }
