@@ -26,38 +26,6 @@ BECK = (
     "ocean Af Am Aw BWh BWk BSh BSk Csa Csb Csc Cwa Cwb Cwc Cfa Cfb Cfc "
     "Dsa Dsb Dsc Dsd Dwa Dwb Dwc Dwd Dfa Dfb Dfc Dfd ET EF"
 )
-    "ocean",
-    "Af",
-    "Am",
-    "Aw",
-    "BWh",
-    "BWk",
-    "BSh",
-    "BSk",
-    "Csa",
-    "Csb",
-    "Csc",
-    "Cwa",
-    "Cwb",
-    "Cwc",
-    "Cfa",
-    "Cfb",
-    "Cfc",
-    "Dsa",
-    "Dsb",
-    "Dsc",
-    "Dsd",
-    "Dwa",
-    "Dwb",
-    "Dwc",
-    "Dwd",
-    "Dfa",
-    "Dfb",
-    "Dfc",
-    "Dfd",
-    "ET",
-    "EF",
-]
 """Classes of Beck et al. (2023) by code; the files have no flags."""
 LAST_ZONE = 30
 

@@ -16,38 +16,6 @@ RUBEL = (
     "Af Am As Aw BSh BSk BWh BWk Cfa Cfb Cfc Csa Csb Csc Cwa Cwb Cwc Dfa Dfb Dfc Dfd Dsa Dsb Dsc "
     "Dsd Dwa Dwb Dwc Dwd EF ET"
 )
-    "Af",
-    "Am",
-    "As",
-    "Aw",
-    "BSh",
-    "BSk",
-    "BWh",
-    "BWk",
-    "Cfa",
-    "Cfb",
-    "Cfc",
-    "Csa",
-    "Csb",
-    "Csc",
-    "Cwa",
-    "Cwb",
-    "Cwc",
-    "Dfa",
-    "Dfb",
-    "Dfc",
-    "Dfd",
-    "Dsa",
-    "Dsb",
-    "Dsc",
-    "Dsd",
-    "Dwa",
-    "Dwb",
-    "Dwc",
-    "Dwd",
-    "EF",
-    "ET",
-]
 
 
 def as_map(values, **attrs) -> xr.DataArray:
