@@ -92,11 +92,11 @@ def _find_coast(land: npt.NDArray[np.bool_], periodic: bool) -> npt.NDArray[np.b
     The nearest cell of the other kind is one of these: from any other cell the next one along its
     row, or its column, towards a place is nearer to it and of the same kind.
     """
-    rows = land[1:] != land[:-1]
+    rows: npt.NDArray[np.bool_] = land[1:] != land[:-1]
     columns = land != np.roll(land, 1, 1)  # and the cell before
     if not periodic:
         columns[:, 0] = True
-    coast = columns | np.roll(columns, -1, 1)
+    coast: npt.NDArray[np.bool_] = columns | np.roll(columns, -1, 1)
     coast[1:] |= rows
     coast[:-1] |= rows
     return coast

@@ -139,7 +139,8 @@ def _translate(
             f"zones have codes from {zones.min()} to {zones.max()}, expected 0 to {LAST_ZONE}, as "
             "Beck et al. (2023) have them"
         )
-    return table[zones]
+    found: npt.NDArray[np.uint8] = table[zones]
+    return found
 
 
 def prepare_population(people: xr.DataArray, /) -> xr.Dataset:
@@ -182,5 +183,6 @@ def prepare_population(people: xr.DataArray, /) -> xr.Dataset:
     area = cell_areas(grid, people) * (4 * np.pi * (EARTH_RADIUS / 1000) ** 2)
     density = people.transpose(*grid.names).astype(np.float64) / area.drop_vars(list(area.coords))
     about = {"long_name": "logarithm of one and the people per km2", "units": "1"}
-    made = np.log1p(density).astype(np.float32).assign_attrs(about)
+    made: xr.DataArray = xr.apply_ufunc(np.log1p, density, dask="allowed").astype(np.float32)
+    made = made.assign_attrs(about)
     return xr.Dataset({"population": made}, attrs={"title": "Density of people"})

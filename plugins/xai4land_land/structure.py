@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -165,6 +166,6 @@ def _count_patches(codes: np.ndarray, classes: int) -> np.ndarray:
     return np.stack([count, np.nan_to_num(size) * count])
 
 
-def _put_first(first: object, others: object) -> object:
+def _put_first(first: Any, others: Any) -> Any:
     """Return a value before others, lazy if they are."""
     return np.concatenate([np.reshape(first, (1,)), others])

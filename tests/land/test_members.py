@@ -55,6 +55,15 @@ def test_noise_has_no_seam_around_the_globe():
     assert torch.equal(across, torch.cat([whole[..., 350:], whole[..., :10]], -1))
 
 
+def test_noise_is_the_same_on_every_device():
+    """Also where another one is the default, here one that holds no numbers at all."""
+    here = draw_gumbel(box(range(9), range(9)), 3, seed=1, member=2, length=1.5)
+    with torch.device("meta"):
+        there = draw_gumbel(box(range(9), range(9)), 3, seed=1, member=2, length=1.5)
+    assert there.device.type == "cpu"
+    assert torch.equal(here, there)
+
+
 def test_other_members_seeds_and_classes_are_other_noise():
     one = draw_gumbel(box(range(30), range(30)), 2, seed=1, member=0, length=0.0)
     for seed, member in ((1, 1), (2, 0), (0, 1)):

@@ -81,7 +81,7 @@ def stack_chains(arrays: Sequence[da.Array]) -> da.Array:
     array([[0., 0., 0.],
            [1., 1., 1.]])
     """
-    stacked = da.stack(arrays, axis=1)
+    stacked: da.Array = da.stack(arrays, axis=1)
     marks = [getattr(a.dask.layers[a.name], "collection_annotations", None) or {} for a in arrays]
     if any(STEPS not in mark for mark in marks):
         return stacked
