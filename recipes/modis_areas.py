@@ -70,6 +70,7 @@ world = states.ai4land.reconstruct("modis-landcover-0p05", **how).compute()
 expected = {}
 for areas in ("free", "exact", *TOLERANCES):
     made = states.ai4land.reconstruct(areas=areas, baselines=False, probabilities=True, **how)
+    made = made.assign_coords(lat=truth.lat, lon=truth.lon)  # without rounding errors of files
     dry = 1 - made.land_cover_probability.isel(land_cover_class=0, drop=True)  # water is the first
     sure = made.confidence.where(made.land_cover != 0, 0.0)
     # How often it is right if the probabilities are, on what the truth may say is land.
@@ -80,7 +81,7 @@ for areas in ("free", "exact", *TOLERANCES):
     sums, map_ = dask.compute(sums, made.land_cover)  # the network runs once
     expected[str(areas)] = {name: float(right / land) for name, (right, land) in sums.items()}
     if areas != "free":
-        world[f"land_cover_{areas}"] = map_
+        world[f"land_cover_{areas}"] = world.land_cover.dims, map_.data, map_.attrs
 world = world.drop_vars("confidence")
 print(f"expected accuracy\n{pd.DataFrame(expected).round(4).to_string()}")
 measured = {
