@@ -71,7 +71,12 @@ class StepInputs:
     setup : Setup
     fields : dict from str to StepField
         What a step takes.
+    keeps_arrays : bool
+        Whether an array that :meth:`form` has returned never changes, so that what was made of it
+        serves again when it is returned again.
     """
+
+    keeps_arrays = False
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup

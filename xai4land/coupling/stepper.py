@@ -133,6 +133,7 @@ class Stepper:
             found,
             bound,
             [str(name) for name in template],
+            same=self._inputs.keeps_arrays,
             device=device,
             precision=precision,
             batch_size=batch_size,

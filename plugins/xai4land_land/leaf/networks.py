@@ -123,7 +123,17 @@ class MonthsMLP(_PixelNetwork):
             nn.Linear(size, width), nn.GELU(), nn.Linear(width, width), nn.GELU()
         )
 
-    def encode(self, months: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-        """Return what is known of each pixel, shape (pixels, width)."""
-        found: torch.Tensor = self.layers(torch.cat([months.flatten(1), others], 1))
-        return found
+    def forward(self, x: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        """Return the answer; the same as by rows of pixels, but channels stay where they are."""
+        first, activate, second, _ = self.layers
+        chosen = torch.tensor(self.chosen, device=x.device)
+        size = len(first.weight), x.shape[1]
+        weight = first.weight.new_zeros(size).index_copy(1, chosen, first.weight)
+        hidden = activate(_mix_channels(weight, first.bias, x.flatten(2)))
+        hidden = activate(_mix_channels(second.weight, second.bias, hidden))
+        return _mix_channels(self.classes, self.bias, hidden).unflatten(2, x.shape[2:])
+
+
+def _mix_channels(weight: torch.Tensor, bias: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Apply a layer to each pixel, (batch, channels, pixels)."""
+    return torch.baddbmm(bias[:, None], weight.expand(len(x), *weight.shape), x)

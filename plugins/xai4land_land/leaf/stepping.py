@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -29,18 +30,24 @@ class LeafInputs(StepInputs):
     """Fractions of classes, climate with its months before, and day length, from each month.
 
     Fractions may be given in the first step alone, and when they change; climate in every step.
+    Arrays are copied when they come, and stay as they are; a month of climate is the same array in
+    each step that sees it.
     """
+
+    keeps_arrays = True
 
     def __init__(self, setup: Setup) -> None:
         card = setup.card
         assert isinstance(card, LeafAreaCard)
         self.card, self.lags = card, card.outputs.lags
         self.month: int | None = None
-        self._months: dict[str, np.ndarray] = {}
+        self._months: dict[str, tuple[np.ndarray, ...]] = {}
         self._cover: dict[str, np.ndarray] = {}
-        self._pending: tuple[int, dict[str, np.ndarray], dict[str, np.ndarray]] | None = None
+        self._pending: _State | None = None
         super().__init__(setup)
         self._climate_grid = self.fields["tas"].grid
+        self._absent = np.full(self._climate_grid.shape, np.nan, np.float32)
+        self._daylight: dict[int, tuple[np.ndarray, ...]] = {}
 
     def check(self, setup: Setup) -> None:
         """Refuse a prior map and options."""
@@ -127,18 +134,24 @@ class LeafInputs(StepInputs):
             )
         InputError.raise_if(problems)
         values = dict(cover)
-        nothing = np.full(self._climate_grid.shape, np.nan, np.float32)
         for name in self.card.climate:
             series = months.get(name)
             for lag in range(self.lags):
-                values[f"{name}_lag_{lag}"] = nothing if series is None else series[-1 - lag]
-        lat = self._climate_grid.lat.values
-        now, before = (compute_day_length(lat, np.array([month - k]))[0] for k in (0, 1))
-        for name, hours in zip(DAY_LENGTHS, (now, now - before), strict=True):
-            column = hours.astype(np.float32)[:, None]
-            values[name] = np.broadcast_to(column, self._climate_grid.shape)
+                values[f"{name}_lag_{lag}"] = self._absent if series is None else series[-1 - lag]
+        values |= zip(DAY_LENGTHS, self._find_daylight(month), strict=True)
         wanted = {spec.name for spec in self.card.of_role("dynamic")}
         return {name: value for name, value in values.items() if name in wanted}
+
+    def _find_daylight(self, month: int) -> tuple[np.ndarray, ...]:
+        """Return day length and its change on the grid of the climate, made once for each month."""
+        if month % 12 not in self._daylight:
+            lat = self._climate_grid.lat.values
+            now, before = (compute_day_length(lat, np.array([month - k]))[0] for k in (0, 1))
+            self._daylight[month % 12] = tuple(
+                np.broadcast_to(hours.astype(np.float32)[:, None], self._climate_grid.shape)
+                for hours in (now, now - before)
+            )
+        return self._daylight[month % 12]
 
     def accept(self, outputs: Mapping[str, np.ndarray]) -> None:
         """Go on from the month that was made."""
@@ -149,7 +162,7 @@ class LeafInputs(StepInputs):
     @property
     def state(self) -> dict[str, np.ndarray]:
         """The last months of climate, the fractions, and the month."""
-        found = {f"months.{name}": values for name, values in self._months.items()}
+        found = {f"months.{name}": np.stack(values) for name, values in self._months.items()}
         found |= {f"cover.{name}": values for name, values in self._cover.items()}
         return found if self.month is None else found | {"month": np.array([self.month])}
 
@@ -160,7 +173,8 @@ class LeafInputs(StepInputs):
             part, _, rest = name.partition(".")
             if rest:
                 parts[part][rest] = array
-        self._months, self._cover = parts["months"], parts["cover"]
+        self._months = {name: tuple(array) for name, array in parts["months"].items()}
+        self._cover = parts["cover"]
         self.month = int(values["month"][0]) if "month" in values else None
 
     def _check_values(self, name: str, fields: Mapping[str, np.ndarray]) -> list[str]:
@@ -170,9 +184,7 @@ class LeafInputs(StepInputs):
         spec = next(s for s in self.card.inputs if s.name == f"{name}_lag_0")
         return value_problems(spec.model_copy(update={"name": name}), fields[name])
 
-    def _join(
-        self, fields: Mapping[str, np.ndarray], date: Date | None
-    ) -> tuple[int, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    def _join(self, fields: Mapping[str, np.ndarray], date: Date | None) -> _State:
         """Return month, climate and fractions with those of a step; nothing is kept yet."""
         if date is None:
             raise InputError("a step without time=, expected the month of the climate")
@@ -183,7 +195,7 @@ class LeafInputs(StepInputs):
                 f"a step of {date.year:04d}-{date.month:02d} after {year:04d}-{month + 1:02d}, "
                 "expected the month after; give every month once"
             )
-        months = {}
+        months: dict[str, tuple[np.ndarray, ...]] = {}
         for name in self.card.climate:
             before = self._months.get(name)
             problems += self._check_values(name, fields)
@@ -194,8 +206,23 @@ class LeafInputs(StepInputs):
             if before is None and self.month is not None:
                 problems.append(f"field {name!r} was not in the steps before; leave it out")
                 continue
-            now = np.array(fields[name])[None]
-            months[name] = now if before is None else np.concatenate([before, now])[-self.lags :]
+            months[name] = (*(before or ()), np.array(fields[name]))[-self.lags :]
         InputError.raise_if(problems)
-        cover = {n: np.array(fields[n]) for n in self.card.outputs.coarse_inputs if n in fields}
-        return date.months, months, {**self._cover, **cover}
+        cover = {
+            name: np.array(fields[name])
+            for name in self.card.outputs.coarse_inputs
+            if name in fields and not _is_same(self._cover.get(name), fields[name])
+        }
+        return _State(date.months, months, {**self._cover, **cover})
+
+
+class _State(NamedTuple):
+    """What steps remember: the last month, the months of climate, and the fractions."""
+
+    month: int
+    months: dict[str, tuple[np.ndarray, ...]]
+    cover: dict[str, np.ndarray]
+
+
+def _is_same(before: np.ndarray | None, now: np.ndarray) -> bool:
+    return before is not None and np.array_equal(before, now, equal_nan=True)
