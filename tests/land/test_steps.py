@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -10,6 +12,7 @@ from test_leaf_area import make_climate, make_cover
 import xai4land
 from xai4land import InputError
 from xai4land.coupling import Stepper
+from xai4land.coupling.embedding import Session
 from xai4land_land import fit_leaf_area
 from xai4land_land.change.references import change_reference
 from xai4land_land.class_steps import ClassInputs
@@ -142,6 +145,20 @@ def test_steps_that_a_rollout_refuses_are_refused(world, rule):
         Stepper(rule, world, static=world, prior=prior, history=world.isel(time=[0, 1]))
     with pytest.raises(InputError, match="unknown options areas"):
         Stepper(rule, world, static=world, prior=prior, areas="exact")
+
+
+def test_halves_of_a_rollout_are_refused(world, rule, tmp_path):
+    rule.save(tmp_path / "e.safetensors")
+    world.drop_vars("land_cover").to_netcdf(tmp_path / "world.nc")
+    prior_of(world, 1990).to_netcdf(tmp_path / "prior.nc")
+    files = {"emulator": "e.safetensors", "prior": "prior.nc"} | dict.fromkeys(
+        ("like", "static"), "world.nc"
+    )
+    settings = json.dumps(files | {"start": 1990, "end": 1993})
+    (tmp_path / "run.json").write_text(settings)
+    session = Session(str(tmp_path / "run.json"))
+    with pytest.raises(InputError, match="moves inward with each step; run it on one rank"):
+        session.halo(memoryview(bytearray(8)))
 
 
 def test_exact_areas_are_those_of_reconstruct(world):
@@ -294,6 +311,26 @@ def test_cards_say_how_emulators_couple():
     assert xai4land.load_emulator("sample-landcover").couplings[-1] == "ONNX"
     assert xai4land.load_emulator("seasonal").couplings == ()
     assert "inside models" in repr(xai4land.load_emulator("leaf-area"))
+
+
+def test_climate_on_the_pixels_gives_the_leaf_area_of_the_graph(leaves, climate):
+    """Each month is brought to the pixels once; some pixels have none, and land cover changes."""
+    cover = make_cover((2000,))
+    fine = climate.interp(lat=cover.lat, lon=cover.lon, kwargs={"fill_value": "extrapolate"})
+    fine = fine.astype("f4").where(cover.lat < 12)
+    for name in fine.data_vars:
+        fine[name].attrs = climate[name].attrs
+    before, year = split(fine)
+    fractions = xr.Dataset(cover_fractions(cover, leaves.card.outputs)).isel(time=0)
+    stepper = start(leaves, fine, cover, history=before.rename(lat="lat_c", lon="lon_c"))
+    later = fractions.map(lambda array: array.copy(data=array.values[::-1]), keep_attrs=True)
+    for number, now in enumerate([fractions, fractions, later, later, fractions]):
+        whole = now.ai4land.leaf_area(
+            fine.sel(time=slice("1999-02", None)), leaves, precision="float32", chunks=-1
+        ).isel(time=[number])
+        fields = {name: year[name].values[number] for name in ("tas", "pr")}
+        given = {name: now[name].values for name in fractions}
+        equal(stepper.step(fields | given, year.time.values[number]), whole.compute(), 0)
 
 
 def test_climate_on_two_grids_is_refused(leaves, climate):
