@@ -213,6 +213,25 @@ def test_months_give_the_leaf_area_of_the_graph(leaves, climate):
         equal(stepper.step(fields, year.time.values[step]), whole, step)
 
 
+def test_what_leaf_area_cannot_do_is_refused(leaves, climate):
+    cover = make_cover((2000,))
+    for options, message in (
+        ({"lapse_rate": 65}, "lapse_rate=65, expected K/km"),
+        ({"lapse_rate": 6.5}, "has no input 'elevation'"),
+        ({"areas": "exact"}, "unknown options areas, expected some of lapse_rate"),
+    ):
+        with pytest.raises(InputError, match=message):
+            start(leaves, climate, cover, **options)
+
+
+@pytest.mark.parametrize("step", ["dekad", "day"])
+def test_leaf_area_of_other_steps_than_months_is_refused(leaves, climate, step):
+    outputs = leaves.card.outputs.model_copy(update={"step": step})
+    other = type(leaves)(leaves.card.model_copy(update={"outputs": outputs}), leaves.weights)
+    with pytest.raises(InputError, match=f"leaf area of each {step}, and a stepper goes on by mon"):
+        start(other, climate, make_cover((2000,)))
+
+
 def test_months_must_follow_each_other(leaves, climate, tmp_path):
     cover = make_cover((2000,))
     before, year = split(climate)
@@ -282,7 +301,10 @@ def test_the_bundled_emulator_of_change_steps(tmp_path):
         equal(stepper.step(fields_of(stepper, states, step), 2014 + step), whole, step)
 
 
-def test_the_bundled_emulator_of_leaf_area_steps():
+@pytest.mark.parametrize(
+    ("lapse_rate", "own"), [(None, False), (6.5, False), (6.5, True)], ids=["as it is", "mean", "own"]
+)
+def test_the_bundled_emulator_of_leaf_area_steps(lapse_rate, own):
     emulator = xai4land.load_emulator("leaf-area")
     assert emulator.couplings == ("Python (Stepper)", "BMI", "YAC", "Fortran and C")
     climate = make_climate(years=(1999, 2000), rain=False)
@@ -295,12 +317,16 @@ def test_the_bundled_emulator_of_leaf_area_steps():
     )
     height = rng.uniform(0, 900, (40, 40)).astype("f4")
     static = xr.Dataset({"elevation": (("lat", "lon"), height, {"units": "m"})}, cover.coords)
-    whole = cover.ai4land.leaf_area(
-        climate, static=static, precision="float32", chunks=-1, target=cover
-    ).compute()
-    like = climate.isel(time=0, drop=True).rename(lat="lat_c", lon="lon_c").merge(cover)
-    past = climate.isel(time=slice(0, 11)).rename(lat="lat_c", lon="lon_c")
-    stepper = Stepper(emulator, like, static=static, target=cover, history=past)
+    how = {"static": static, "target": cover, "lapse_rate": lapse_rate}
+    if own:
+        orog = 10 * np.arange(90.0, dtype="f4").reshape(9, 10)
+        climate["orog"] = ("lat", "lon"), orog, {"units": "m"}
+    whole = cover.ai4land.leaf_area(climate, **how, precision="float32", chunks=-1).compute()
+    climate = climate.rename(lat="lat_c", lon="lon_c")
+    like = climate.isel(time=0, drop=True).merge(cover)
+    past = climate.isel(time=slice(0, 11))
+    how["static"] = xr.merge([static, climate[["orog"]]]) if own else static
+    stepper = Stepper(emulator, like, history=past, **how)
     given = {name: cover[name].values for name in names[:-1]}
     for step in range(2):
         fields = given | {"tas": climate.tas.values[11 + step]}

@@ -91,6 +91,11 @@ class StepInputs:
                 "year alone; leave prior= out"
             )
 
+    @property
+    def emulator(self) -> Emulator:
+        """The emulator that makes the outputs: the stepper's, as the options would have it."""
+        return self.setup.emulator
+
     def list_fields(self) -> dict[str, StepField]:
         """Return what a step takes, by name."""
         return {

@@ -127,6 +127,7 @@ class Stepper:
         make_inputs = _find_step_inputs(found.card.outputs.kind)
         setup = Setup(found, like, static, target, prior, options)
         self._inputs: StepInputs = make_inputs(setup)
+        found = self._inputs.emulator
         self.units = _check_units(units or {}, self._inputs.fields)
         template = self._inputs.template
         bound = bind(found.card, template, static, self._inputs.target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -12,17 +12,20 @@ from xai4land.coupling import Setup, StepInputs
 from xai4land.coupling.dates import Date
 from xai4land.coupling.fields import StepField
 from xai4land.coupling.inputs import make_placeholder
-from xai4land.emulator.inputs import value_problems
+from xai4land.emulator import Emulator
+from xai4land.emulator.inputs import Bound, value_problems
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land_land.class_steps import check_options
 from xai4land_land.leaf.climate import CLIMATE, compute_day_length, is_lag
 from xai4land_land.leaf.cover import cover_fractions
-from xai4land_land.leaf.emulator import LeafAreaCard
+from xai4land_land.leaf.emulator import LeafAreaEmulator
 from xai4land_land.leaf.inputs import CLIMATE_DIMS
+from xai4land_land.leaf.lapse import bring_to_sea_level, find_orography, follow_elevation
 
 __all__ = ["LeafInputs"]
 
+OPTIONS = {"lapse_rate": None}
 DAY_LENGTHS = ("day_length", "day_length_change")
 
 
@@ -37,9 +40,12 @@ class LeafInputs(StepInputs):
     keeps_arrays = True
 
     def __init__(self, setup: Setup) -> None:
-        card = setup.card
-        assert isinstance(card, LeafAreaCard)
-        self.card, self.lags = card, card.outputs.lags
+        emulator = setup.emulator
+        assert isinstance(emulator, LeafAreaEmulator)
+        self.lapse_rate: float | None = setup.options.get("lapse_rate")
+        if self.lapse_rate is not None:
+            emulator = follow_elevation(emulator, self.lapse_rate)
+        self._emulator, self.card, self.lags = emulator, emulator.card, emulator.card.outputs.lags
         self.month: int | None = None
         self._months: dict[str, tuple[np.ndarray, ...]] = {}
         self._cover: dict[str, np.ndarray] = {}
@@ -47,12 +53,27 @@ class LeafInputs(StepInputs):
         super().__init__(setup)
         self._climate_grid = self.fields["tas"].grid
         self._absent = np.full(self._climate_grid.shape, np.nan, np.float32)
+        self._to_sea_level = self._find_sea_level()
         self._daylight: dict[int, tuple[np.ndarray, ...]] = {}
 
     def check(self, setup: Setup) -> None:
-        """Refuse a prior map and options."""
+        """Refuse a prior map, unknown options, and steps that are no months."""
         super().check(setup)
-        check_options(setup, {})
+        check_options(setup, OPTIONS)
+        if (step := getattr(setup.card.outputs, "step", "month")) != "month":
+            raise InputError(
+                f"emulator {setup.card.name!r} gives leaf area of each {step}, and a stepper goes on "
+                "by months; call ds.ai4land.leaf_area(climate, emulator), or fit one of months"
+            )
+
+    @property
+    def emulator(self) -> Emulator:
+        """The emulator, with a temperature that falls with elevation if that was asked for."""
+        return self._emulator
+
+    def options(self, bound: Bound) -> dict[str, Any]:
+        """Return no options: the head has none."""
+        return {}
 
     def list_fields(self) -> dict[str, StepField]:
         """Return temperature, what other climate the emulator reads, and fractions of classes."""
@@ -67,6 +88,20 @@ class LeafInputs(StepInputs):
             fields[name] = StepField(name, "1", grid, needed=False)
         self._check_grids(fields)
         return fields
+
+    def _find_sea_level(self) -> np.ndarray | None:
+        """Return what is added to temperature, from the elevation of the climate's cells."""
+        if self.lapse_rate is None:
+            return None
+        grid, static = self._climate_grid, self.setup.static
+        tas = xr.DataArray(
+            np.zeros((1, *grid.shape), np.float32),
+            {**grid.coords(), "time": np.array(["2000-01-16"], "M8[s]")},
+            ("time", *grid.names),
+            attrs={"units": CLIMATE["tas"][1]},
+        )
+        data = find_orography(xr.Dataset() if static is None else static).assign(tas=tas)
+        return bring_to_sea_level(data, self.lapse_rate, static)["tas"].values[0]
 
     def _check_grids(self, fields: Mapping[str, StepField]) -> None:
         """Refuse climate on several grids, and fractions on several."""
@@ -188,6 +223,9 @@ class LeafInputs(StepInputs):
         """Return month, climate and fractions with those of a step; nothing is kept yet."""
         if date is None:
             raise InputError("a step without time=, expected the month of the climate")
+        if self._to_sea_level is not None and "tas" in fields:
+            tas = fields["tas"]
+            fields = {**fields, "tas": (tas + self._to_sea_level).astype(tas.dtype)}
         problems = []
         if self.month is not None and date.months != self.month + 1:
             year, month = divmod(self.month, 12)
