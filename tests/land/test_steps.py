@@ -306,7 +306,7 @@ def test_the_bundled_emulator_of_change_steps(tmp_path):
 )
 def test_the_bundled_emulator_of_leaf_area_steps(lapse_rate, own):
     emulator = xai4land.load_emulator("leaf-area")
-    assert emulator.couplings == ("Python (Stepper)", "BMI", "YAC", "Fortran and C")
+    assert emulator.couplings == ("Python (Stepper)", "BMI", "YAC", "Fortran and C", "ONNX")
     climate = make_climate(years=(1999, 2000), rain=False)
     rng = np.random.default_rng(0)
     names = [*emulator.card.outputs.coarse_inputs, "water"]

@@ -205,7 +205,8 @@ class Emulator(AnyEmulator):
     @property
     def couplings(self) -> tuple[str, ...]:
         """Ways to run it inside of a model; see :mod:`xai4land.coupling`."""
-        graph = ("ONNX",) if type(self.card.outputs) is Classes else ()
+        outputs = self.card.outputs
+        graph = ("ONNX",) if type(outputs) is Classes or hasattr(outputs, "make_graph") else ()
         return ("Python (Stepper)", "BMI", "YAC", "Fortran and C", *graph)
 
     def export(self, path: str | os.PathLike[str], *, cells: int | None = None) -> dict[str, float]:

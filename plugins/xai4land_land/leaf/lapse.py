@@ -41,6 +41,11 @@ def follow_elevation(emulator: LeafAreaEmulator, lapse_rate: float) -> LeafAreaE
             f"emulator {emulator.card.name!r} has no input {ELEVATION!r}, by which temperature is "
             "corrected; fit it with inputs=['elevation'], or leave lapse_rate= out"
         )
+    if not emulator.weights:
+        problems.append(
+            f"lapse_rate= with the exported emulator {emulator.card.name!r}; give the one that it "
+            "was exported from"
+        )
     InputError.raise_if(problems)
     slope = -lapse_rate / 1000
     inputs = tuple(

@@ -127,7 +127,7 @@ class MonthsMLP(_PixelNetwork):
         """Return the answer; the same as by rows of pixels, but channels stay where they are."""
         first, activate, second, _ = self.layers
         chosen = torch.tensor(self.chosen, device=x.device)
-        size = len(first.weight), x.shape[1]
+        size = first.out_features, x.shape[1]
         weight = first.weight.new_zeros(size).index_copy(1, chosen, first.weight)
         hidden = activate(_mix_channels(weight, first.bias, x.flatten(2)))
         hidden = activate(_mix_channels(second.weight, second.bias, hidden))
@@ -136,4 +136,4 @@ class MonthsMLP(_PixelNetwork):
 
 def _mix_channels(weight: torch.Tensor, bias: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Apply a layer to each pixel, (batch, channels, pixels)."""
-    return torch.baddbmm(bias[:, None], weight.expand(len(x), *weight.shape), x)
+    return torch.baddbmm(bias[:, None], weight.expand(x.shape[0], *weight.shape), x)
