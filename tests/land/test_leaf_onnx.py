@@ -14,6 +14,7 @@ import xai4land
 from xai4land import EmulatorFileError, InputError
 from xai4land.coupling import Stepper
 from xai4land_land import leaf_area
+from xai4land_land.leaf.climate import compute_day_length
 
 onnx = pytest.importorskip("onnx", reason="pip install 'xai4land[onnx]'")
 runtime = pytest.importorskip("onnxruntime", reason="pip install 'xai4land[onnx]'")
@@ -70,7 +71,8 @@ def test_the_graph_alone_gives_the_leaf_area_of_a_window(emulator, file, region)
     cover, static, climate = region
     expected = leaf_area(cover, climate, emulator, static=static, precision="float32")
     expected = expected.isel(time=0, lat=slice(16), lon=slice(16)).compute()
-    hours = {"day_length": 11.5, "day_length_change": 0.1}
+    now, before = (compute_day_length(cover.lat.values, np.array([k]))[0] for k in (11, 10))
+    hours = {"day_length": now, "day_length_change": now - before}
     layers = []
     for spec in emulator.card.inputs:
         if spec.name in cover:
@@ -80,12 +82,11 @@ def test_the_graph_alone_gives_the_leaf_area_of_a_window(emulator, file, region)
         elif "_lag_" in spec.name:
             layers.append(climate.tas.values[11 - int(spec.name.rpartition("_")[2])])
         else:
-            layers.append(np.full((ROWS, ROWS), hours[spec.name]))
+            layers.append(np.broadcast_to(hours[spec.name][:, None], (ROWS, ROWS)))
     numbers = np.stack(layers)[None, :, :16, :16].astype("f4")
     session = runtime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
     made, spread = session.run(["leaf_area_index", "leaf_area_index_spread"], {"numbers": numbers})
-    tolerance = 0.5 if any(s.name in hours for s in emulator.card.inputs) else 1e-4
-    np.testing.assert_allclose(made[0], expected.leaf_area_index.values, atol=tolerance)
+    np.testing.assert_allclose(made[0], expected.leaf_area_index.values, atol=1e-4)
     assert np.isnan(spread[0]).sum() == expected.leaf_area_index_spread.isnull().sum()
 
 

@@ -302,7 +302,9 @@ def test_the_bundled_emulator_of_change_steps(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("lapse_rate", "own"), [(None, False), (6.5, False), (6.5, True)], ids=["as it is", "mean", "own"]
+    ("lapse_rate", "own"),
+    [(None, False), (6.5, False), (6.5, True)],
+    ids=["as it is", "mean", "own"],
 )
 def test_the_bundled_emulator_of_leaf_area_steps(lapse_rate, own):
     emulator = xai4land.load_emulator("leaf-area")

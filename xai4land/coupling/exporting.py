@@ -29,12 +29,15 @@ def export(
     """Write features, network and map of a window as one ONNX file.
 
     The file holds numbers and operations of ONNX alone, no code of Python. What it takes and gives
-    is in its metadata, beside the card. Of classes: ``states`` (batch, states, rows, columns), fractions of
-    coarse cells with a margin of one; ``numbers`` and ``codes`` on pixels, where the card has such
-    inputs; and ``land_cover`` (flags, 255 where missing), ``probability``, the network's answer
-    ``raw`` and what it sees, ``features`` and ``feature_codes``. Of leaf area: ``numbers``, all
-    inputs of the card on pixels; ``leaf_area_index`` and ``leaf_area_index_spread`` (missing where
-    temperature is), ``raw`` and ``features``. Rows run from the north.
+    is in its metadata, beside the card. Rows run from the north.
+
+    Of classes: ``states`` (batch, states, rows, columns), fractions of coarse cells with a margin of
+    one; ``numbers`` and ``codes`` on pixels, where the card has such inputs; and ``land_cover``
+    (flags, 255 where missing), ``probability``, the network's answer ``raw`` and what it sees,
+    ``features`` and ``feature_codes``.
+
+    Of leaf area: ``numbers``, all inputs of the card on pixels; and ``leaf_area_index`` and
+    ``leaf_area_index_spread`` (missing where temperature is), ``raw`` and ``features``.
 
     Parameters
     ----------

@@ -90,14 +90,13 @@ class StepSources(Sources):
     def read(self, names: Sequence[str], part: Box, time: int, cache: ResultCache) -> list[Stack]:
         """Read inputs for a part of the target's lattice, or take them as they are kept."""
         groups = self._group(names)
-        keys = [
-            self._key(group, part if self._changes(group) else self.part) for group in groups
-        ]
+        keys = [self._key(group, part if self._changes(group) else self.part) for group in groups]
         new = [key not in self.kept for key in keys]
         sums = [any(spec.name in self.fractions for spec in group) for group in groups]
         if any(a and b for a, b in zip(new, sums, strict=True)):  # a sum is that of all fractions
             new = [a or b for a, b in zip(new, sums, strict=True)]
-        wanted = [spec.name for group, one in zip(groups, new, strict=True) if one for spec in group]
+        stale = [group for group, one in zip(groups, new, strict=True) if one]
+        wanted = [spec.name for group in stale for spec in group]
         found = super().read(wanted, part, time, cache) if wanted else []
         layers = {s.name: (stack, k) for stack in found for k, s in enumerate(stack.specs)}
         stacks: list[Stack] = []

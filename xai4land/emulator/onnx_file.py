@@ -21,7 +21,15 @@ from xai4land.errors import EmulatorFileError, InputError, PluginError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["METADATA_KEY", "OUTPUTS", "VERSION", "OnnxEmulator", "import_onnx", "make_session", "read_onnx"]
+__all__ = [
+    "METADATA_KEY",
+    "OUTPUTS",
+    "VERSION",
+    "OnnxEmulator",
+    "import_onnx",
+    "make_session",
+    "read_onnx",
+]
 
 METADATA_KEY = "xai4land"
 VERSION = 1

@@ -128,7 +128,8 @@ class LeafGraph(nn.Module):
 
     def compare(self, expected: list[Any], made: list[Any]) -> tuple[dict[str, float], str]:
         """Return the differences of two answers, and what is wrong with them or an empty text."""
-        same = all(np.array_equal(np.isnan(a), np.isnan(b)) for a, b in zip(expected, made, strict=True))
+        missing = [[np.isnan(part) for part in answer] for answer in (expected, made)]
+        same = all(map(np.array_equal, *missing))
         found = {
             "difference": float(np.nanmax(np.abs(made[0] - expected[0]))),
             "difference of spread": float(np.nanmax(np.abs(made[1] - expected[1]))),

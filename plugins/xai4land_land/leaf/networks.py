@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 __all__ = ["MonthsMLP", "MonthsRNN"]
 
@@ -135,5 +136,5 @@ class MonthsMLP(_PixelNetwork):
 
 
 def _mix_channels(weight: torch.Tensor, bias: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Apply a layer to each pixel, (batch, channels, pixels)."""
-    return torch.baddbmm(bias[:, None], weight.expand(x.shape[0], *weight.shape), x)
+    """Apply a layer to each pixel, (batch, channels, pixels): a convolution of width one."""
+    return F.conv1d(x, weight[..., None], bias)

@@ -62,8 +62,8 @@ class LeafInputs(StepInputs):
         check_options(setup, OPTIONS)
         if (step := getattr(setup.card.outputs, "step", "month")) != "month":
             raise InputError(
-                f"emulator {setup.card.name!r} gives leaf area of each {step}, and a stepper goes on "
-                "by months; call ds.ai4land.leaf_area(climate, emulator), or fit one of months"
+                f"emulator {setup.card.name!r} gives leaf area of each {step}, and a stepper goes "
+                "on by months; call ds.ai4land.leaf_area(climate, emulator), or fit one of months"
             )
 
     @property
