@@ -31,8 +31,8 @@ def export(
     The file holds numbers and operations of ONNX alone, no code of Python. What it takes and gives
     is in its metadata, beside the card. Rows run from the north.
 
-    Of classes: ``states`` (batch, states, rows, columns), fractions of coarse cells with a margin of
-    one; ``numbers`` and ``codes`` on pixels, where the card has such inputs; and ``land_cover``
+    Of classes: ``states`` (batch, states, rows, columns), fractions of coarse cells with a margin
+    of one; ``numbers`` and ``codes`` on pixels, where the card has such inputs; and ``land_cover``
     (flags, 255 where missing), ``probability``, the network's answer ``raw`` and what it sees,
     ``features`` and ``feature_codes``.
 
