@@ -33,6 +33,7 @@ TABLES = (
     "regrid",
     "catalogs",
     "seasonal",
+    "grids",
     "verification",
     "training",
     "coupling",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +20,7 @@ from xai4land.commands.arguments import (
     NAMES,
     OVERWRITE,
     PAIRS,
+    PATHS,
     QUIET,
     STEPS,
     TARGET,
@@ -27,8 +29,8 @@ from xai4land.commands.arguments import (
     add_options,
     check_output,
     check_picture,
-    describe_run,
     drop_missing,
+    save_trained,
     settings_options,
 )
 from xai4land.commands.tables import format_table
@@ -198,6 +200,12 @@ def explain(states: Path, **how: Any) -> None:
 @click.argument("truth", type=EXISTING)
 @click.argument("out", type=WRITTEN)
 @add_options(STATIC, LEGEND)
+@click.option(
+    "--also",
+    type=PATHS,
+    multiple=True,
+    help="More to learn from: states,truth or states,truth,static; may be given several times.",
+)
 @click.option("--prior", type=EXISTING, help="Maps of other years: learn how one follows another.")
 @click.option("--pairs", type=PAIRS, help="Years of prior and truth, as 2009:2012,2012:2009.")
 @click.option(
@@ -224,6 +232,7 @@ def fit(
     truth: Path,
     out: Path,
     static: Path | None,
+    also: Sequence[Sequence[Path]],
     prior: Path | None,
     quiet: bool,
     **how: Any,
@@ -231,27 +240,22 @@ def fit(
     """Train an emulator on STATES and TRUTH, and save it to OUT (.safetensors)."""
     if out.suffix != ".safetensors":
         raise InputError(f"{out} is no emulator's name; end it in .safetensors")
-    check_output(out, states, truth, static, prior)
+    check_output(out, states, truth, static, prior, *(file for files in also for file in files))
     command = f"xai4land fit {states.name} {truth.name} {out.name}"
     for option, file in (("--static", static), ("--prior", prior)):
         command += f" {option} {file.name}" if file else ""
+    command += "".join(f" --also {','.join(file.name for file in files)}" for files in also)
     made = xai4land_land.fit(
         xai4land.open_store(states),
         xai4land.open_store(truth),
         static=_open(static),
+        also=[tuple(map(xai4land.open_store, files)) for files in also],
         prior=_open(prior),
         progress=not quiet,
         command=command,
         **drop_missing(how),
     )
-    from xai4land.training.distributed import is_first_process
-
-    if how["dry_run"] or not is_first_process():
-        return
-    record = {**made.card.training, "run": describe_run(ctx)}
-    made = type(made)(made.card.with_(training=record), made.weights)
-    made.save(out)
-    click.echo(repr(made))
+    save_trained(ctx, made, out)
 
 
 @click.command("fit-leaf-area")
@@ -271,7 +275,10 @@ def fit(
 @click.option("--window", default=32, show_default=True, help="Pixels along a side of a window.")
 @click.option("--validation", default=0.15, show_default=True, help="Share of the blocks.")
 @add_options(*settings_options(MapSettings), DEVICE, QUIET)
+@click.pass_context
 def fit_leaf_area(
+    ctx: click.Context,
+    /,
     data: Path,
     climate: Path,
     truth: Path,
@@ -294,8 +301,7 @@ def fit_leaf_area(
         command=command + (f" --static {static.name}" if static else ""),
         **drop_missing(how),
     )
-    made.save(out)
-    click.echo(repr(made))
+    save_trained(ctx, made, out)
 
 
 @click.command()

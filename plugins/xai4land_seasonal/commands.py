@@ -26,6 +26,7 @@ from xai4land.commands.arguments import (
     check_output,
     check_picture,
     drop_missing,
+    save_trained,
     settings_options,
 )
 from xai4land.commands.tables import format_table
@@ -144,7 +145,8 @@ def issue(data: Path, folder: Path, **how: Any) -> None:
 @click.option("--chosen", type=EXISTING, help="Emulator whose blend and spread are kept.")
 @click.option("--parameters", type=MAPPING, help="Of the network, as JSON.")
 @add_options(*settings_options(Settings), DEVICE, QUIET)
-def fit(data: Path, out: Path, quiet: bool, **how: Any) -> None:
+@click.pass_context
+def fit(ctx: click.Context, /, data: Path, out: Path, quiet: bool, **how: Any) -> None:
     """Train a seasonal emulator on the monthly fields in DATA; save it to OUT (.safetensors)."""
     if out.suffix != ".safetensors":
         raise InputError(f"{out} is no emulator's name; end it in .safetensors")
@@ -153,8 +155,7 @@ def fit(data: Path, out: Path, quiet: bool, **how: Any) -> None:
     if how.get("chosen") is not None:
         how["chosen"] = xai4land.load_emulator(how["chosen"])
     made = seasonal.fit(_open(data), command=command, progress=not quiet, **_open_inputs(**how))
-    made.save(out)
-    click.echo(repr(made))
+    save_trained(ctx, made, out)
 
 
 @click.command()

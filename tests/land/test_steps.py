@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
+from rollouts import known_maps, roll, select_years
 from test_leaf_area import make_climate, make_cover
 
 import xai4land
@@ -14,7 +15,6 @@ from xai4land import InputError
 from xai4land.coupling import Stepper
 from xai4land.coupling.embedding import Session
 from xai4land_land import fit_leaf_area
-from xai4land_land.change.references import change_reference
 from xai4land_land.class_steps import ClassInputs
 from xai4land_land.leaf.cover import cover_fractions
 
@@ -22,17 +22,8 @@ YEARS = [1990, 1991, 1992, 1995]
 
 
 @pytest.fixture(scope="module")
-def world():
-    return xai4land.sample("land_history", years=YEARS)
-
-
-@pytest.fixture(scope="module")
-def rule(world):
-    return change_reference("density", world, world.land_cover)
-
-
-def prior_of(world, year):
-    return world.land_cover.sel(time=str(year))
+def world(history):
+    return select_years(history, YEARS)
 
 
 def fields_of(stepper, data, step):
@@ -50,20 +41,16 @@ def equal(made, whole, step):
     ids=["plain", "exchange", "level"],
 )
 def test_years_give_the_maps_of_a_rollout(world, rule, options):
-    prior = prior_of(world, 1990)
-    whole = world.ai4land.reconstruct(
-        rule, prior=prior, precision="float32", device="cpu", chunks=-1, **options
-    ).compute()
+    prior = known_maps(world, 1990)
+    whole = roll(world, rule, 1990, device="cpu", chunks=-1, **options).compute()
     stepper = Stepper(rule, world, static=world, prior=prior, **options)
     for step, year in enumerate(YEARS):
         equal(stepper.step(fields_of(stepper, world, step), year), whole, step)
 
 
 def test_years_go_backward_from_a_history(world, rule):
-    prior = prior_of(world, 1995)
-    whole = world.ai4land.reconstruct(
-        rule, prior=prior, precision="float32", device="cpu", chunks=-1
-    ).compute()
+    prior = known_maps(world, 1995)
+    whole = roll(world, rule, 1995, device="cpu", chunks=-1).compute()
     stepper = Stepper(rule, world, static=world, prior=prior, history=world.isel(time=[3]))
     for step in (2, 1, 0):
         made = stepper.step(world.isel(time=step))
@@ -72,7 +59,7 @@ def test_years_go_backward_from_a_history(world, rule):
 
 def test_a_restarted_run_equals_an_uninterrupted_one(world, rule, tmp_path):
     def begin():
-        return Stepper(rule, world, static=world, prior=prior_of(world, 1990), exchange=True)
+        return Stepper(rule, world, static=world, prior=known_maps(world, 1990), exchange=True)
 
     whole, first, second = begin(), begin(), begin()
     for step in range(2):
@@ -87,7 +74,7 @@ def test_a_restarted_run_equals_an_uninterrupted_one(world, rule, tmp_path):
 
 def test_a_model_may_change_the_maps_that_it_was_given(world, rule):
     def begin():
-        return Stepper(rule, world, static=world, prior=prior_of(world, 1990))
+        return Stepper(rule, world, static=world, prior=known_maps(world, 1990))
 
     one, other = begin(), begin()
     for step, year in enumerate(YEARS[:3]):
@@ -99,7 +86,7 @@ def test_a_model_may_change_the_maps_that_it_was_given(world, rule):
 
 @pytest.mark.parametrize("case", ["smaller domain", "map from the south", "part", "flipped part"])
 def test_the_prior_map_lies_where_it_lies(world, rule, case):
-    prior, states, target = prior_of(world, 1990), world, None
+    prior, states, target = known_maps(world, 1990), world, None
     if case == "smaller domain":
         states = world.isel(lat=slice(2, -2), lon=slice(2, -2))
     if case == "map from the south":
@@ -108,23 +95,21 @@ def test_the_prior_map_lies_where_it_lies(world, rule, case):
         target = prior.isel(lat_fine=slice(32, 160), lon_fine=slice(64, 256))
     if case == "flipped part":
         target = target.isel(lat_fine=slice(None, None, -1))
-    whole = states.ai4land.reconstruct(
-        rule, static=world, prior=prior, target=target, precision="float32", chunks=-1
-    ).compute()
+    whole = roll(states, rule, 1990, static=world, prior=prior, target=target, chunks=-1).compute()
     stepper = Stepper(rule, states, static=world, prior=prior, target=target)
     for step, year in enumerate(YEARS[:3]):
         equal(stepper.step(fields_of(stepper, states, step), year), whole, step)
 
 
 def test_a_checkpoint_of_another_prior_map_is_refused(world, rule, tmp_path):
-    Stepper(rule, world, static=world, prior=prior_of(world, 1990)).checkpoint(tmp_path / "state")
-    other = Stepper(rule, world, static=world, prior=prior_of(world, 1991))
+    Stepper(rule, world, static=world, prior=known_maps(world, 1990)).checkpoint(tmp_path / "state")
+    other = Stepper(rule, world, static=world, prior=known_maps(world, 1991))
     with pytest.raises(InputError, match="another prior map"):
         other.restore(tmp_path / "state")
 
 
 def test_steps_that_a_rollout_refuses_are_refused(world, rule):
-    prior = prior_of(world, 1990)
+    prior = known_maps(world, 1990)
     with pytest.raises(InputError, match="give prior="):
         Stepper(rule, world, static=world)
     stepper = Stepper(rule, world, static=world, prior=prior)

@@ -6,13 +6,16 @@ import json
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from xai4land.errors import InputError, StoreError
 from xai4land.files import local_path
 from xai4land.settings import list_unknown, read_settings
+
+if TYPE_CHECKING:
+    from xai4land.emulator.emulator import AnyEmulator
 
 __all__ = [
     "AREAS",
@@ -37,6 +40,7 @@ __all__ = [
     "check_picture",
     "describe_run",
     "drop_missing",
+    "save_trained",
     "settings_options",
 ]
 
@@ -52,6 +56,8 @@ class _Text(click.ParamType):  # type: ignore[type-arg]  # older click has no ar
         self._read, self._expected = read, expected
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, list) and all(isinstance(part, str) for part in value):
+            value = ",".join(value)  # as a file of settings has it
         if not isinstance(value, str):
             return value
         try:
@@ -83,7 +89,9 @@ def _period(text: str) -> tuple[int, int]:
     return years
 
 
-def _steps(text: str) -> slice | int:
+def _steps(text: str) -> slice | int | tuple[int, ...]:
+    if "," in text:
+        return _list_of(int)(text)
     first, colon, last = text.partition(":")
     return slice(int(first), int(last)) if colon else int(first)
 
@@ -127,7 +135,9 @@ AREAS = _Text("areas", _areas, "free, exact, or a number")
 NAMES = _Text("names", _list_of(str), "names with commas between them")
 COUNTS = _Text("counts", _list_of(int), "whole numbers with commas between them")
 PATHS = _Text("files", _list_of(_existing), "files that exist, with commas between them")
-STEPS = _Text("years", _steps, "a year, or the first and the last one as 2014:1850")
+STEPS = _Text(
+    "years", _steps, "a year, the first and the last one as 2014:1850, or all as 2009,2012"
+)
 PAIRS = _Text("pairs", _pairs, "pairs of years, as 2009:2012,2012:2009")
 PERIOD = _Text("years", _period, "a year or two, as 1981-2010")
 CHUNKS = _Text("size", _chunks, "one size, or rows and columns as 512,1024")
@@ -192,6 +202,21 @@ def _settings_option(name: str, default: Any) -> Option:
     if default == "":
         return click.option(option, type=WRITTEN)
     return click.option(option, type=type(default), help=f"By default {default}.")
+
+
+def save_trained(ctx: click.Context, made: AnyEmulator, out: Path) -> None:
+    """Save what was trained, with what the command was given in its card.
+
+    After a dry run nothing is saved; of several processes the first one does it.
+    """
+    from xai4land.training.distributed import is_first_process
+
+    if ctx.params.get("dry_run") or "dry_run" in made.card.training or not is_first_process():
+        return
+    record = {**made.card.training, "run": describe_run(ctx)}
+    made = type(made)(made.card.with_(training=record), made.weights)
+    made.save(out)
+    click.echo(repr(made))
 
 
 def describe_run(ctx: click.Context) -> dict[str, Any]:

@@ -73,7 +73,6 @@ class ClassHead:
 
     period: Period = "year"
     missing_truth = float(MISSING_CLASS)
-    learned_guess = False
 
     def __init__(
         self,

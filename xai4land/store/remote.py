@@ -22,7 +22,7 @@ from xai4land.store.objects import Objects, find_roots
 from xai4land.store.reaching import CLOUD, WRITABLE, open_objects
 from xai4land.store.reading import open_file
 
-__all__ = ["open_remote"]
+__all__ = ["ObjectStore", "open_remote"]
 
 FILES = (".nc", ".nc4", ".cdf", ".h5", ".grib", ".grib2", ".grb", ".grb2")
 REFERENCES = (".json", ".parq", ".parquet")
@@ -69,22 +69,47 @@ def _open_zarr(url: str, lazy: bool, options: Mapping[str, Any] | None) -> xr.Da
     folder, name = split_address(url)
     objects = open_objects(folder, options, read_only=True)
     consolidated = _refuse_unfinished(objects, name, url)
-    store: Any = _Versioned(objects.zarr_store(name))
+    store = ObjectStore(objects.zarr_store(name))
+    store.url, store.objects, store.name = url, objects, name
     store.version = (url, *map(str, sorted(find_roots(objects, name).items())))
-    data = xr.open_dataset(store, **{**how, "consolidated": consolidated})
+    opened: Any = store  # of which xarray's types say nothing
+    data = xr.open_dataset(opened, **{**how, "consolidated": consolidated})
     if not data.variables:
         raise InputError(f"{url} has no variables, expected some; was anything written to it?")
     data.encoding["source"] = url
     return data
 
 
-class _Versioned(WrapperStore[Any]):
-    """A store whose lazy arrays have the same names in every process, while it is the same."""
+class ObjectStore(WrapperStore[Any]):
+    """A Zarr store of objects whose changes are seen.
 
+    While it is the same, its lazy arrays have the same names in every process.
+
+    Attributes
+    ----------
+    url : str
+    version : tuple of str
+        What tells it from what was written to the same address before or after.
+    """
+
+    url: str = ""
     version: tuple[str, ...] = ()
+    objects: Objects | None = None
+    name: str = ""
+
+    def list_marks(self) -> dict[str, str]:
+        """Return a mark of each object, which changes with its content; nothing is read.
+
+        A copy in another process knows of none.
+        """
+        entries = {} if self.objects is None else self.objects.list(self.name)
+        return {key.removeprefix(f"{self.name}/"): entry.mark for key, entry in entries.items()}
 
     def __dask_tokenize__(self) -> tuple[str, ...]:
         return self.version
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "objects": None}
 
 
 def _refuse_unfinished(objects: Objects, name: str, url: str) -> bool:

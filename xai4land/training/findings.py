@@ -9,7 +9,6 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from xai4land.training.split import Split, split_blocks
 from xai4land.training.survey import Survey, survey
 from xai4land.typing import Floats
 
-__all__ = ["Findings", "find", "load_or_find"]
+__all__ = ["Findings", "find", "load_or_find", "pack", "unpack"]
 
 FORMAT = 1
 """Of the copies on disk: another number when what is found, or how, changes."""
@@ -66,8 +65,7 @@ def find(
 ) -> Findings:
     """Read the truth once, and find all that follows from it.
 
-    It is read again only for heads whose first guess depends on what they learn, as those of
-    change do.
+    It is read again only for heads that do not learn from counts.
 
     Parameters
     ----------
@@ -89,7 +87,7 @@ def find(
     """
     card, head = samples[0].card, samples[0].head
     counting = isinstance(head, CountingHead)
-    early = measure is None or (counting and not head.learned_guess)  # type: ignore[attr-defined]
+    early = measure is None or counting
     count = head.count if counting and measure else None  # type: ignore[attr-defined]
     with _surveys(samples, workers, progress) as look:
         surveys = look("truth", samples, blocks, count, early)
@@ -150,7 +148,7 @@ def _surveys(samples: Sequence[Samples], workers: int, progress: bool) -> Iterat
                     count=count,
                     usefulness=part.undecided if useful else None,
                     piece=part.piece,
-                    time_first=useful and not part.coarse_fits,
+                    time_first=useful and not part.coarse_stays,
                     step=part.step,
                     workers=workers,
                     advance=lambda: bar.advance(task),
@@ -178,19 +176,20 @@ def load_or_find(key: str | None, card: MapCard, make: Callable[[], Findings]) -
     name = hashlib.sha256(about.encode()).hexdigest()
     path = get_options().cache / "training" / f"{name}.npz"
     try:
-        return _unpack(path, card)
+        return unpack(path.read_bytes(), card)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         found = make()
     try:
         with translate_os_errors(path, "give another folder: xai4land.set_options(cache=...)"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(path, _pack(found))
+            write_file(path, pack(found))
     except StoreError:
         pass  # it is only a copy
     return found
 
 
-def _pack(found: Findings) -> bytes:
+def pack(found: Findings) -> bytes:
+    """Return findings as bytes."""
     arrays: dict[str, npt.NDArray[Any]] = {}
     facts: dict[str, Any] = {"card": found.card.model_dump(mode="json"), "degrees": []}
     for number, (sides, counts) in enumerate(zip(found.sides, found.counts, strict=True)):
@@ -206,8 +205,9 @@ def _pack(found: Findings) -> bytes:
     return content.getvalue()
 
 
-def _unpack(path: Path, card: MapCard) -> Findings:
-    with np.load(path, allow_pickle=False) as file:
+def unpack(content: bytes, card: MapCard) -> Findings:
+    """Return findings from their bytes, with a card of the same kind as one."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
         facts = json.loads(file["facts"].tobytes())
         sides, counts = [], []
         for number, degrees in enumerate(facts["degrees"]):

@@ -89,7 +89,8 @@ class Sources:
         """
         specs = [spec for spec in self.specs if spec.name in names]
         grids = [self.readers[spec.name].chunking.grid for spec in specs]
-        boxes = [self.needed(grid, part) for grid in grids]
+        by_grid = {grid: self.needed(grid, part) for grid in dict.fromkeys(grids)}
+        boxes = [by_grid[grid] for grid in grids]
         problems: list[str] = []
         stacks = make_stacks(specs, grids, boxes, self._values(specs, boxes, time, cache, problems))
         InputError.raise_if(problems)
