@@ -12,7 +12,7 @@ import torch
 
 from xai4land.coupling.graph import WindowGraph
 from xai4land.emulator.emulator import Emulator
-from xai4land.emulator.onnx_file import METADATA_KEY, VERSION, import_onnx, make_session
+from xai4land.emulator.onnx_file import METADATA_KEY, VERSION, OnnxEmulator, import_onnx, make_session
 from xai4land.emulator.outputs import Classes
 from xai4land.errors import EmulatorError, InputError
 from xai4land.files import write_file
@@ -103,7 +103,7 @@ def _check(emulator: Emulator, path: Path) -> Callable[..., Any]:
             "only emulators of classes from states and of leaf area can be exported, not one of "
             f"{gives}; step others inside of a model by Python"
         )
-    elif not emulator.weights:
+    elif isinstance(emulator, OnnxEmulator):
         problems.append(f"emulator {emulator.card.name!r} was exported already; copy its file")
     InputError.raise_if(problems)
     assert make is not None
