@@ -1,7 +1,7 @@
 """Bundled emulators of maps: the network alone over one window, processor time of one core.
 
-With --write the figures are kept beside the emulators' files, where their pages and `xai4land emulators
-show` find them.
+With --write the figures are kept beside the emulators' files, where their pages and
+`xai4land emulators show` find them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def table(settings: Settings) -> pd.DataFrame:
 
 
 def measure(emulator: Emulator, count: int) -> float:
-    """Return pixels a second that the network computes, by the median processor time of a window."""
+    """Return pixels a second of the network, by the median processor time of a window."""
     torch.set_num_threads(1)
     card, network = emulator.card, emulator.network()
     size = card.window.size
@@ -59,10 +59,9 @@ def measure(emulator: Emulator, count: int) -> float:
 
 def describe(speed: float) -> str:
     """Return a line for people."""
-    return (
-        f"{float(f'{speed / 1000:.2g}'):,g} thousand pixels a second of one core (the network alone, "
-        f"float32, processor time; {find_processor()}, {datetime.now(UTC):%B %Y})"
-    )
+    how = f"float32, processor time; {find_processor()}, {datetime.now(UTC):%B %Y}"
+    rounded = float(f"{speed / 1000:.2g}")
+    return f"{rounded:,g} thousand pixels a second of one core (the network alone, {how})"
 
 
 def find_processor() -> str:

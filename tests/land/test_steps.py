@@ -135,7 +135,7 @@ def test_steps_that_a_rollout_refuses_are_refused(world, rule):
 def test_halves_of_a_rollout_are_refused(world, rule, tmp_path):
     rule.save(tmp_path / "e.safetensors")
     world.drop_vars("land_cover").to_netcdf(tmp_path / "world.nc")
-    prior_of(world, 1990).to_netcdf(tmp_path / "prior.nc")
+    known_maps(world, 1990).to_netcdf(tmp_path / "prior.nc")
     files = {"emulator": "e.safetensors", "prior": "prior.nc"} | dict.fromkeys(
         ("like", "static"), "world.nc"
     )

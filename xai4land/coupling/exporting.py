@@ -12,7 +12,13 @@ import torch
 
 from xai4land.coupling.graph import WindowGraph
 from xai4land.emulator.emulator import Emulator
-from xai4land.emulator.onnx_file import METADATA_KEY, VERSION, OnnxEmulator, import_onnx, make_session
+from xai4land.emulator.onnx_file import (
+    METADATA_KEY,
+    VERSION,
+    OnnxEmulator,
+    import_onnx,
+    make_session,
+)
 from xai4land.emulator.outputs import Classes
 from xai4land.errors import EmulatorError, InputError
 from xai4land.files import write_file
