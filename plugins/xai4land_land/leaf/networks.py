@@ -126,13 +126,16 @@ class MonthsMLP(_PixelNetwork):
 
     def forward(self, x: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         """Return the answer; the same as by rows of pixels, but channels stay where they are."""
-        first, activate, second, _ = self.layers
+        first, second = self.layers[0], self.layers[2]
+        assert isinstance(first, nn.Linear)
+        assert isinstance(second, nn.Linear)
         chosen = torch.tensor(self.chosen, device=x.device)
         size = first.out_features, x.shape[1]
         weight = first.weight.new_zeros(size).index_copy(1, chosen, first.weight)
-        hidden = activate(_mix_channels(weight, first.bias, x.flatten(2)))
-        hidden = activate(_mix_channels(second.weight, second.bias, hidden))
-        return _mix_channels(self.classes, self.bias, hidden).unflatten(2, x.shape[2:])
+        hidden = F.gelu(_mix_channels(weight, first.bias, x.flatten(2)))
+        hidden = F.gelu(_mix_channels(second.weight, second.bias, hidden))
+        answer = _mix_channels(self.classes, self.bias, hidden)
+        return answer.unflatten(2, x.shape[2:])  # type: ignore[no-any-return]
 
 
 def _mix_channels(weight: torch.Tensor, bias: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
