@@ -135,7 +135,8 @@ class MonthsMLP(_PixelNetwork):
         hidden = F.gelu(_mix_channels(weight, first.bias, x.flatten(2)))
         hidden = F.gelu(_mix_channels(second.weight, second.bias, hidden))
         answer = _mix_channels(self.classes, self.bias, hidden)
-        return answer.unflatten(2, x.shape[2:])  # type: ignore[no-any-return]
+        made: torch.Tensor = answer.unflatten(2, x.shape[2:])
+        return made
 
 
 def _mix_channels(weight: torch.Tensor, bias: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
