@@ -89,6 +89,8 @@ def list_facts(emulator: Any) -> Iterator[tuple[str, str]]:
     yield "network", f"{card.architecture.name}, {parameters:,} parameters"
     if emulator.couplings:
         yield "inside models", f"[{', '.join(emulator.couplings)}](../coupling.md)"
+    if emulator.speed:
+        yield "speed", emulator.speed
     yield "licence", card.licence
     yield "SHA-256", f"`{emulator.sha256}`"
 
