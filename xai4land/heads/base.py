@@ -81,6 +81,9 @@ class Head(Protocol):
         What is made, in few words.
     missing_truth : float
         What stands for an unknown truth; NaN, or a code.
+    pixelwise : bool
+        May be there, to say that the loss is a sum over pixels, each for itself: the pixels of many
+        windows are then mixed where the network sees each alone, too.
     """
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ BOUNDS = {"urban": 5.0, "pasture": 6.0, "grass_shrub": 6.0, "nonforest_natural":
 BARE = ("water", "ocean_other", "ice", "barren", "sparse", "ocean", "no_data")
 """Classes without leaves, if nothing else is said."""
 WINDOW = 32
+ABSENT = 0.2
+"""Share of what is learned from without some of rain and radiation."""
 
 
 def fit_leaf_area(
@@ -52,6 +55,8 @@ def fit_leaf_area(
     parameters: dict[str, Any] | None = None,
     window: int = WINDOW,
     validation: float = 0.15,
+    validation_years: Sequence[int] = (),
+    absent: float = ABSENT,
     settings: MapSettings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     device: str = "auto",
     progress: bool = True,
@@ -59,8 +64,10 @@ def fit_leaf_area(
 ) -> LeafAreaEmulator:
     """Train an emulator of monthly leaf area.
 
-    Whole blocks of 30 x 30 cells of the land cover are held out for validation. To keep regions or
-    years out of the training, set the truth there to missing.
+    Whole blocks of 30 x 30 cells of the land cover are held out for validation, and whole years if
+    ``validation_years`` names some: then only these years of these blocks judge which weights are
+    best and how wide the spread is, and nothing is learned from either. To keep regions or years
+    out of all of this, for a test, set the truth there to missing.
 
     Parameters
     ----------
@@ -68,7 +75,7 @@ def fit_leaf_area(
         Land cover, as of :func:`leaf_area`.
     climate : Dataset
         Monthly climate, as of :func:`leaf_area`. Where there are ``pr`` and ``rsds``, the emulator
-        learns to do with and without them.
+        learns to do with and without them; see ``absent``.
     truth : Dataset or DataArray
         Monthly leaf area index on the grid of the outputs, missing where it is unknown: in gaps,
         under clouds, and where quality flags say so. Its months are among those of the climate.
@@ -90,6 +97,11 @@ def fit_leaf_area(
         Pixels along a side of a window.
     validation : float
         Share of the blocks that are held out.
+    validation_years : sequence of int, optional
+        Years that are held out, such as the last ones.
+    absent : float
+        Share of what is learned without rain, without radiation, or without both, so that the
+        emulator can do without; more of it costs skill where they are there.
     settings : MapSettings, dict or path-like, optional
         How to train.
     device : str
@@ -125,9 +137,11 @@ def fit_leaf_area(
     leaves = describe_classes(data, bounds, lags)
     formed = form_inputs(data, climate, leaves)
     formed, observed = _match_months(formed, observed)
-    regions = [Region(formed, [observed], static)]
-    if optional := [v for v in list_climate(formed) if v != "tas"]:
-        regions.append(Region(mask_climate(formed, optional), [observed], static))
+    held = _find_held(observed, validation_years)
+    regions = [
+        Region(part, [observed], static, weight, held)
+        for part, weight in _list_views(formed, absent)
+    ]
     named = [str(n) for n in formed.data_vars if str(n) not in leaves.coarse_inputs]
     emulator = fit_maps(
         regions,
@@ -149,6 +163,33 @@ def fit_leaf_area(
     )
     assert isinstance(emulator, LeafAreaEmulator)
     return emulator
+
+
+def _list_views(formed: xr.Dataset, absent: float) -> list[tuple[xr.Dataset, float]]:
+    """Return the inputs with all and with some of the optional climate, and the share of each."""
+    if not 0 <= absent < 1:
+        raise InputError(f"absent={absent}, expected a share of the windows from 0 to below 1")
+    optional = [v for v in list_climate(formed) if v != "tas"]
+    lost = [s for n in range(len(optional)) for s in combinations(optional, n + 1)]
+    if not lost or not absent:
+        return [(formed, 1.0)]
+    return [(formed, 1 - absent), *((mask_climate(formed, s), absent / len(lost)) for s in lost)]
+
+
+def _find_held(observed: xr.DataArray, years: Sequence[int]) -> list[int]:
+    """Return the steps of the years that are held out."""
+    there = observed["time"].dt.year.values
+    if absent := sorted({*years} - {*there.tolist()}):
+        raise InputError(
+            f"validation_years= names {', '.join(map(str, absent))}, but the truth that has inputs "
+            f"is of {there.min()} to {there.max()}"
+        )
+    held = np.isin(there, list(years))
+    if held.all():
+        raise InputError(
+            f"validation_years= holds out all of {there.min()} to {there.max()}; name fewer years"
+        )
+    return np.flatnonzero(held).tolist()
 
 
 _PARAMETERS = tuple(inspect.signature(fit_leaf_area).parameters)

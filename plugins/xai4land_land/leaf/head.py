@@ -44,6 +44,7 @@ class LeafAreaHead:
     """
 
     missing_truth = float("nan")
+    pixelwise = True
     title = "leaf area index"
     period: Period = "month"
 
