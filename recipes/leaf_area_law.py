@@ -1,8 +1,8 @@
 """Learn leaf area of the sample planet, whose law is known, and score it where nothing was seen.
 
-    python recipes/leaf_area_law.py [ARCHITECTURE]
+    python recipes/leaf_area_law.py [ARCHITECTURE [SPLIT [OUT]]]
 
-A quarter of the blocks of 30° and the last two years are seen by nothing before the scores: neither
+``SPLIT`` numbers another choice of blocks. A quarter of the blocks of 30° and the last two years are seen by nothing before the scores: neither
 by the emulator, nor by the references. Of what is left, a share of the blocks and the last year
 judge which weights are best and how wide the spread is. The truth of the scores is the law's value
 without the noise of observation: all that can be explained.
@@ -36,12 +36,12 @@ INTERVAL = 1.645
 NOTHING_GROWS = 0.01
 
 
-def choose_blocks(data: xr.Dataset) -> xr.DataArray:
+def choose_blocks(data: xr.Dataset, split: int) -> xr.DataArray:
     """Return where the blocks of the test are, (lat, lon)."""
     numbers = block_numbers(data.lat.values, data.lon.values, DEGREES)
     unique = np.unique(numbers)
     count = round(TEST_SHARE * unique.size)
-    chosen = np.random.default_rng(1).choice(unique, count, replace=False)
+    chosen = np.random.default_rng(split).choice(unique, count, replace=False)
     return xr.DataArray(np.isin(numbers, chosen), {"lat": data.lat, "lon": data.lon})
 
 
@@ -59,12 +59,12 @@ def report(name: str, made: xr.Dataset, truth: xr.DataArray, observed: xr.DataAr
     print(f"{name:20s} {', '.join(text)}", flush=True)
 
 
-def main(architecture: str) -> None:
-    """Train, score, and score the references."""
+def main(architecture: str = "months-mlp", split: str = "1", out: str = "") -> None:
+    """Train, score, and score the references; write the emulator to ``out``."""
     torch.set_num_threads(1)
     data = xai4land.sample("leaf_area", years=[*YEARS, HELD, *TEST])
     climate = xai4land.sample("land_climate", years=[YEARS[0] - 1, *YEARS, HELD, *TEST])
-    test = choose_blocks(data)
+    test = choose_blocks(data, int(split))
     learned = data.leaf_area_index.sel(time=slice(None, str(HELD))).where(~test)
     began = time.process_time()
     settings: Mapping[str, object] = SETTINGS[architecture]
@@ -80,6 +80,8 @@ def main(architecture: str) -> None:
         **settings,  # type: ignore[arg-type]
     )
     print(f"{architecture}: {(time.process_time() - began) / 60:.1f} minutes of one core")
+    if out:
+        emulator.save(out)
     years = {"time": slice(str(TEST[0]), str(TEST[-1]))}
     truth = data.expected_leaf_area_index.sel(years).where(test)
     observed = data.leaf_area_index.sel(years).where(test)
@@ -92,4 +94,4 @@ def main(architecture: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "months-mlp")
+    main(*sys.argv[1:])

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from xai4land.emulator.outputs import Outputs
-from xai4land.grids.cf import Period
+from xai4land.grids.periods import Period
 from xai4land.heads.loss import Loss
 from xai4land.heads.outputs import Output
 from xai4land.windows.cells import Cells

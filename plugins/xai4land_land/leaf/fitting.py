@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -13,7 +14,6 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
-from xai4land.grids.time import count_months
 from xai4land.settings import resolve_settings
 from xai4land.training.settings import MapSettings
 from xai4land_land.leaf.climate import list_climate
@@ -22,6 +22,7 @@ from xai4land_land.leaf.emulator import LeafArea, LeafAreaEmulator
 from xai4land_land.leaf.inputs import form_inputs, mask_climate
 from xai4land_land.leaf.observed import read_leaf_area
 from xai4land_land.leaf.outputs import GrowingClass
+from xai4land_land.leaf.steps import Step, count_steps, find_step
 from xai4land_land.legends import LEGENDS, flag_meanings
 
 __all__ = ["fit_leaf_area"]
@@ -32,6 +33,8 @@ BOUNDS = {"urban": 5.0, "pasture": 6.0, "grass_shrub": 6.0, "nonforest_natural":
 BARE = ("water", "ocean_other", "ice", "barren", "sparse", "ocean", "no_data")
 """Classes without leaves, if nothing else is said."""
 WINDOW = 32
+PARAMETERS = {"months-rnn": {"compress": True}, "months-mlp": {"compress": True}}
+"""Of architectures, if nothing else is said."""
 ABSENT = 0.2
 """Share of what is learned from without some of rain and radiation."""
 
@@ -62,7 +65,7 @@ def fit_leaf_area(
     progress: bool = True,
     **changes: Any,
 ) -> LeafAreaEmulator:
-    """Train an emulator of monthly leaf area.
+    """Train an emulator of leaf area of months, dekads or days.
 
     Whole blocks of 30 x 30 cells of the land cover are held out for validation, and whole years if
     ``validation_years`` names some: then only these years of these blocks judge which weights are
@@ -74,11 +77,12 @@ def fit_leaf_area(
     data : Dataset
         Land cover, as of :func:`leaf_area`.
     climate : Dataset
-        Monthly climate, as of :func:`leaf_area`. Where there are ``pr`` and ``rsds``, the emulator
+        As of :func:`leaf_area`, at the steps of the truth. Where there are ``pr`` and ``rsds``, the emulator
         learns to do with and without them; see ``absent``.
     truth : Dataset or DataArray
-        Monthly leaf area index on the grid of the outputs, missing where it is unknown: in gaps,
-        under clouds, and where quality flags say so. Its months are among those of the climate.
+        Leaf area index on the grid of the outputs, missing where it is unknown: in gaps, under
+        clouds, and where quality flags say so. Of months, dekads (from days 1, 11 and 21) or days,
+        which are among those of the climate.
     static : Dataset, optional
         Static features.
     bounds : mapping from str to float, optional
@@ -87,7 +91,7 @@ def fit_leaf_area(
     inputs : sequence of str
         Static features that the emulator sees, such as ``["elevation"]``.
     lags : int
-        Months of climate that it sees.
+        Months of climate that it sees: the step itself, and means of the months before.
     name, title, licence, command, training_data : str
         For the card.
     architecture : {"months-rnn", "months-mlp", "unet", ...}
@@ -103,7 +107,7 @@ def fit_leaf_area(
         Share of what is learned without rain, without radiation, or without both, so that the
         emulator can do without; more of it costs skill where they are there.
     settings : MapSettings, dict or path-like, optional
-        How to train.
+        How to train; in float32 if nothing else is said, see :func:`leaf_area`.
     device : str
     progress : bool
     **changes
@@ -133,10 +137,12 @@ def fit_leaf_area(
     from xai4land.training.regions import Region
 
     training = resolve_settings(MapSettings, settings, changes, parameters=_PARAMETERS)
+    if training.precision == "auto":
+        training = replace(training, precision="float32")
     observed = read_leaf_area(truth)
-    leaves = describe_classes(data, bounds, lags)
+    leaves = describe_classes(data, bounds, lags, find_step(observed))
     formed = form_inputs(data, climate, leaves)
-    formed, observed = _match_months(formed, observed)
+    formed, observed = _match_steps(formed, observed, leaves.step)
     held = _find_held(observed, validation_years)
     regions = [
         Region(part, [observed], static, weight, held)
@@ -153,7 +159,7 @@ def fit_leaf_area(
         command=command or "ds.ai4land.fit_leaf_area(climate, truth, ...)",
         training_data=training_data or str(observed.attrs.get("title", "")),
         architecture=architecture,
-        parameters=parameters,
+        parameters={**PARAMETERS.get(architecture, {}), **(parameters or {})},
         window=window,
         validation=validation,
         settings=training,
@@ -196,7 +202,10 @@ _PARAMETERS = tuple(inspect.signature(fit_leaf_area).parameters)
 
 
 def describe_classes(
-    data: xr.Dataset, bounds: Mapping[str, float] | None, lags: int = 12
+    data: xr.Dataset,
+    bounds: Mapping[str, float] | None,
+    lags: int = 12,
+    step: Step = "month",
 ) -> LeafArea:
     """Describe the classes of a land cover: those with leaves, bare ones, and their other names.
 
@@ -207,6 +216,7 @@ def describe_classes(
     bounds : mapping from str to float, optional
         Of the classes that have leaves.
     lags : int
+    step : {"month", "dekad", "day"}
 
     Raises
     ------
@@ -241,18 +251,27 @@ def describe_classes(
         classes=tuple(GrowingClass(name=n, bound=float(b)) for n, b in growing.items()),
         bare=tuple(n for n in names if n not in growing),
         legend={k: v for k, v in merged.items() if k not in names},
+        step=step,
         lags=lags,
     )
 
 
-def _match_months(formed: xr.Dataset, truth: xr.DataArray) -> tuple[xr.Dataset, xr.DataArray]:
-    """Return inputs and truth of the months that both have, on one time axis."""
-    ours, theirs = count_months(formed), count_months(truth)
+def _match_steps(
+    formed: xr.Dataset, truth: xr.DataArray, step: Step
+) -> tuple[xr.Dataset, xr.DataArray]:
+    """Return inputs and truth of the steps that both have, on one time axis."""
+    ours, theirs = count_steps(formed, step), count_steps(truth, step)
+    if np.unique(theirs).size < theirs.size:
+        raise InputError(
+            f"the truth seems to be of {step}s, but has several steps in some; average it over "
+            "months, over dekads (from days 1, 11 and 21), or over days"
+        )
     both, at, of = np.intersect1d(ours, theirs, return_indices=True)
     if not both.size:
+        years = [d["time"].dt.year.values for d in (truth, formed)]
         raise InputError(
-            f"the truth is of {theirs[0] // 12} to {theirs[-1] // 12}, land cover and climate give "
-            f"leaf area from {ours[0] // 12} to {ours[-1] // 12}; bring the same months"
+            f"the truth is of {years[0][0]} to {years[0][-1]}, land cover and climate give "
+            f"leaf area from {years[1][0]} to {years[1][-1]}; bring the same {step}s"
         )
     formed = formed.isel(time=at)
     grid = Grid.of(truth, "the truth")
