@@ -68,14 +68,14 @@ def mix_pixels(
     list of (Corner, Sample)
         Their corner is that of the first of the windows that their pixels may come from.
     """
-    rng = np.random.default_rng(seed)
     held: list[list[Window]] = []
+    number = 0
     for batch in batches:
         held.append([(corner, _known_pixels(sample, missing)) for corner, sample in batch])
         if len(held) == together:
-            yield from _mix(held, parts, rng)
-            held = []
-    yield from _mix(held, parts, rng)
+            yield from _mix(held, parts, np.random.default_rng([*seed, number]))
+            held, number = [], number + 1
+    yield from _mix(held, parts, np.random.default_rng([*seed, number]))
 
 
 def _known_pixels(sample: Sample, missing: float) -> Sample:
