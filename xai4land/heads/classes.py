@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from xai4land.emulator.outputs import MISSING_CLASS, ClassMap, flags
-from xai4land.grids.cf import Period
+from xai4land.grids.periods import Period
 from xai4land.heads.areas import Areas, check_areas, choose_within_areas, leave_out, log_score
 from xai4land.heads.base import TrainingWindow
 from xai4land.heads.choice import choice_weights
