@@ -101,7 +101,8 @@ class LeafInputs(StepInputs):
             attrs={"units": CLIMATE["tas"][1]},
         )
         data = find_orography(xr.Dataset() if static is None else static).assign(tas=tas)
-        return bring_to_sea_level(data, self.lapse_rate, static)["tas"].values[0]
+        level: np.ndarray = bring_to_sea_level(data, self.lapse_rate, static)["tas"].values[0]
+        return level
 
     def _check_grids(self, fields: Mapping[str, StepField]) -> None:
         """Refuse climate on several grids, and fractions on several."""
