@@ -2,8 +2,8 @@
 
 Each process computes as many windows a step, by the trainer itself, on windows in memory. *apart*
 are processes that do not know of each other: what the machine loses by itself; the target is .95 of
-these. Where a machine is shared, the processor time of a step says more than the clock. Two minutes
-on two quiet cores: ``OMP_NUM_THREADS=1 python benchmarks/run.py training --networks 2M``.
+these. Where a machine is shared, the processor time of a step says more than the clock. About two
+minutes on two quiet cores: ``OMP_NUM_THREADS=1 python benchmarks/run.py training --networks 2M``.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def make_unet(network: str) -> UNet:
 
 def table(settings: Settings) -> pd.DataFrame:
     """Measure seconds of a step, alone and in two processes, in turn."""
-    steps, size = (3, 32) if settings.quick else (8, 64)
+    steps, size = (3, 32) if settings.quick else (6, 160)
     network = settings.networks[0]
     jobs = {
         "one process": partial(_run, 1, False, network, steps, size),

@@ -11,21 +11,46 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from seasonal_training import train
+from seasonal_training import TINY
 from training_runs import start
 from xai4land import load_emulator
 from xai4land.cli import cli
 from xai4land.errors import InputError
+from xai4land.training.distributed import World
+from xai4land.training.loop import seeded
 from xai4land.training.trainer import Trainer
+from xai4land_seasonal import Settings
+from xai4land_seasonal.emulator.cases import Cases
+from xai4land_seasonal.emulator.conditions import Condition
+from xai4land_seasonal.emulator.network import Ensemble
 from xai4land_seasonal.emulator.training import FREE_NATS
+from xai4land_seasonal.emulator.training import train as train_networks
 
 gloo = pytest.mark.skipif(
     not torch.distributed.is_gloo_available(), reason="this torch has no gloo"
 )
 
 
-def same_weights(one, other) -> bool:
-    return all(torch.equal(value, other.weights[name]) for name, value in one.weights.items())
+def random_cases(count: int, seed: int = 0) -> Cases:
+    generator = torch.Generator().manual_seed(seed)
+    zeros = torch.zeros(count, dtype=torch.long)
+    return Cases(
+        torch.randn(count, 5, 6, 12, generator=generator),
+        torch.randn(count, 1, 6, 12, generator=generator),
+        Condition(torch.arange(count) % 12, zeros, zeros),
+        torch.rand(count, generator=generator),
+    )
+
+
+def train_two_networks(seed_of_cases: int = 0, **how) -> dict[str, torch.Tensor]:
+    """Train two networks of two epochs of four steps each, and return their weights."""
+    settings = Settings(epochs=2, batch_size=60, ema=0.9, accumulate=2, **how)
+    with seeded(0, "cpu"):
+        sizes = {"rows": 6, "columns": 12, "predictors": 1, "targets": 1, "leads": 1, "sources": 1}
+        ensemble = Ensemble(2, **sizes, **TINY, dropout=0.3)
+        learned, held = random_cases(240, seed_of_cases), random_cases(24, 1)
+        train_networks(ensemble, learned, held, np.ones(72), settings, World(), progress=False)
+    return ensemble.state_dict()
 
 
 def read(path, name) -> list[float]:
@@ -34,31 +59,27 @@ def read(path, name) -> list[float]:
 
 
 def test_a_training_goes_on_in_the_network_and_epoch_where_it_ended(tmp_path, monkeypatch):
-    """Of two networks of two epochs of four steps each; it dies in the second one's first epoch."""
-    parameters = {"networks": 2, "dropout": 0.3}
-    how = {"parameters": parameters, "ema": 0.9, "accumulate": 2, "batch_size": 60}
-    whole = train(**how)
+    whole = train_two_networks()
     path, take, done = tmp_path / "run.safetensors", Trainer._take_step, []
 
     def die(self, parts):
         done.append(1)
-        if len(done) == 11:
+        if len(done) == 11:  # in the first epoch of the second network
             raise RuntimeError("killed")
         return take(self, parts)
 
     monkeypatch.setattr(Trainer, "_take_step", die)
     with pytest.raises(RuntimeError, match="killed"):
-        train(**how, checkpoint=path, minutes=0)
-    assert same_weights(whole, train(**how, checkpoint=path, minutes=0))
+        train_two_networks(checkpoint=path, minutes=0)
+    resumed = train_two_networks(checkpoint=path, minutes=0)
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
     assert len(done) == 2 * 2 * 4 + 1  # no step was taken twice
-    assert {file.name for file in tmp_path.iterdir()} == {
-        "run.safetensors",
-        "run-network-2.safetensors",
-    }
-    with pytest.raises(InputError, match="beta=1.0 there, 0.5 here"):
-        train(**how, checkpoint=path, beta=0.5)
+    second = tmp_path / "run-network-2.safetensors"
+    assert {*tmp_path.iterdir()} == {path, second}
+    with pytest.raises(InputError, match=r"beta=1.0 there, 0.5 here"):
+        train_two_networks(checkpoint=path, beta=0.5)
     with pytest.raises(InputError, match="its data are different"):
-        train(seed_of_data=1, **how, checkpoint=path)
+        train_two_networks(seed_of_cases=2, checkpoint=path)
 
 
 @gloo

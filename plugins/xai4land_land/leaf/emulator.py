@@ -51,6 +51,16 @@ class LeafAreaCard(MapCard):
         """Names of the variables of climate that it reads."""
         return list_climate(s.name for s in self.inputs)
 
+    @property
+    def climate_ranges(self) -> dict[str, tuple[float, float]]:
+        """Values of each variable of climate that it knows in all months."""
+        found = {}
+        for name in self.climate:
+            ranges = [s.valid_range for s in self.inputs if is_lag(s.name, name) and s.valid_range]
+            if ranges:
+                found[name] = max(low for low, _ in ranges), min(high for _, high in ranges)
+        return found
+
     @cached_property
     def others(self) -> tuple[int, ...]:
         """Channels of all that is neither climate nor a fraction."""

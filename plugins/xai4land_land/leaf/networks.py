@@ -18,6 +18,8 @@ class _PixelNetwork(nn.Module):
 
     Parameters
     ----------
+    channels, categories
+        Of the whole input; have no effect.
     outputs : int
         Layers of the answer.
     sequences : sequence of sequence of int
@@ -25,6 +27,9 @@ class _PixelNetwork(nn.Module):
     others : sequence of int
         Channels of all else that the network sees.
     width : int
+    compress : bool
+        Whether inputs pass asinh first: as they are near their mean, like logarithms far from it.
+        Rain is many times its mean in some months, farther from it than anything that was seen.
     """
 
     reads_sequences = True
@@ -32,19 +37,29 @@ class _PixelNetwork(nn.Module):
 
     def __init__(
         self,
+        channels: int,
+        categories: Sequence[int],
         outputs: int,
+        *,
         sequences: Sequence[Sequence[int]],
         others: Sequence[int],
-        width: int,
+        width: int = 32,
+        compress: bool = False,
     ) -> None:
         super().__init__()
         if not 1 <= width <= MAX_WIDTH or len({len(month) for month in sequences}) != 1:
             raise ValueError(f"width={width}, months={[len(month) for month in sequences]}")
+        self.compress = compress
         self.months, self.features = len(sequences), len(sequences[0])
         oldest_first = [k for month in reversed(sequences) for k in month]
         self.chosen = (*oldest_first, *others)
         self.classes = nn.Parameter(0.1 * torch.randn(outputs, width))
         self.bias = nn.Parameter(torch.zeros(outputs))
+        self.add_layers(len(others), width)
+
+    def add_layers(self, others: int, width: int) -> None:
+        """Make the layers that :meth:`encode` applies."""
+        raise NotImplementedError
 
     def forward(self, x: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         """Return the answer, (batch, outputs, rows, columns), of (batch, channels, rows, columns).
@@ -54,6 +69,8 @@ class _PixelNetwork(nn.Module):
         batch, _, rows, columns = x.shape
         chosen = torch.tensor(self.chosen, device=x.device)
         pixels = x.index_select(1, chosen).permute(0, 2, 3, 1).flatten(0, 2)
+        if self.compress:
+            pixels = pixels.asinh()
         split = self.months * self.features
         months = pixels[:, :split].unflatten(1, (self.months, self.features))
         answer = self.encode(months, pixels[:, split:]) @ self.classes.T + self.bias
@@ -75,20 +92,11 @@ class MonthsRNN(_PixelNetwork):
     torch.Size([2, 3, 4, 5])
     """
 
-    def __init__(
-        self,
-        channels: int,
-        categories: Sequence[int],
-        outputs: int,
-        *,
-        sequences: Sequence[Sequence[int]],
-        others: Sequence[int],
-        width: int = 32,
-    ) -> None:
-        super().__init__(outputs, sequences, others, width)
+    def add_layers(self, others: int, width: int) -> None:
+        """Make the layers that :meth:`encode` applies."""
         self.memory = nn.GRU(self.features, width, batch_first=True)
         self.join = nn.Sequential(
-            nn.Linear(width + len(others), width), nn.GELU(), nn.Linear(width, width), nn.GELU()
+            nn.Linear(width + others, width), nn.GELU(), nn.Linear(width, width), nn.GELU()
         )
 
     def encode(self, months: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
@@ -108,18 +116,9 @@ class MonthsMLP(_PixelNetwork):
     torch.Size([2, 3, 4, 5])
     """
 
-    def __init__(
-        self,
-        channels: int,
-        categories: Sequence[int],
-        outputs: int,
-        *,
-        sequences: Sequence[Sequence[int]],
-        others: Sequence[int],
-        width: int = 32,
-    ) -> None:
-        super().__init__(outputs, sequences, others, width)
-        size = self.months * self.features + len(others)
+    def add_layers(self, others: int, width: int) -> None:
+        """Make the layers that :meth:`encode` applies."""
+        size = self.months * self.features + others
         self.layers = nn.Sequential(
             nn.Linear(size, width), nn.GELU(), nn.Linear(width, width), nn.GELU()
         )
