@@ -11,7 +11,8 @@ coarse cells that hold far more than what is scored:
 - ``argentina``: six uses of 3,856 units made of cells of 5 minutes, 2000 and 2010 (downscalr's
   data): areas of 2000, and the share of each use that became another. A unit has no map, so its
   pixels (4 x 4 a cell) are drawn at random within it, and maps are scored by what happens in whole
-  units (``zones``), wherever in them it does. Demand is of 2 degrees, some 20 units.
+  units (``zones``), wherever in them it does. Demand is of 2 degrees, some 20 units. The part
+  from 28 to 36 degrees south has 1,123 of the units, 38 % of the area and 55 % of the change.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ SANTAREM_CORNER = (-2.7, -54.9)
 """North and west, made up: the file has rows and columns alone."""
 SANTAREM_USE = "pasture"
 """Class of HILDA+'s legend for what is deforested; the file does not say what it is used for."""
+ARGENTINA_PART = slice(-28, -36)
 ARGENTINA_CELL = 1 / 12
 ARGENTINA_PIXELS = 4
 """Pixels along a side of a cell of 5 minutes."""
@@ -173,6 +175,7 @@ def santarem_case(folder: Path, cell: float = 0.18) -> Case:
 
 def argentina_case(folder: Path, cell: float = 2.0) -> Case:
     data = xr.open_dataset(folder / "land/argentina_units_2000_2010.nc").load()
+    data = data.sel(lat=ARGENTINA_PART)
     units = np.repeat(np.repeat(data.unit_index.values, ARGENTINA_PIXELS, 0), ARGENTINA_PIXELS, 1)
     step = ARGENTINA_CELL / ARGENTINA_PIXELS
     laid = partial(

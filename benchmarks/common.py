@@ -34,6 +34,8 @@ class Settings:
         Names among ``emulators.NETWORKS`` whose speed is measured.
     quick : bool
         Whether to use small sizes, to test that the benchmark runs.
+    write : bool
+        Whether speeds of bundled emulators are kept beside their files.
     """
 
     folder: Path
@@ -41,6 +43,7 @@ class Settings:
     repeats: int
     networks: tuple[str, ...]
     quick: bool
+    write: bool = False
 
 
 class Cost(NamedTuple):

@@ -6,14 +6,13 @@ have 30° on each. Processor time and peak memory, since the figures should hold
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from common import Cost, Settings, measure, run_in_turn
+from common import Settings, measure, run_in_turn
 
 import xai4land
 from xai4land_seasonal import SeasonalEmulator, fit, forecast
@@ -55,24 +54,17 @@ def cost(factor: int, settings: Settings) -> dict[str, float]:
         how = {"years": 2000, "members": MEMBERS, "climatology": (1951, 1980)}
         forecast(data, "DJF", emulator=emulator, **how).compute()
 
-    trained = measure_processor(train)
+    trained = measure(train)
     emulator = xai4land.load_emulator(path)
     assert isinstance(emulator, SeasonalEmulator)
-    made = measure_processor(predict)
+    made = measure(predict)
     return {
         "cells": float(18 * 36 * factor**2),
-        "epoch, processor s": round(trained.seconds, 1),
-        "100 members, processor s": round(made.seconds, 1),
+        "epoch, processor s": round(trained.processor, 1),
+        "100 members, processor s": round(made.processor, 1),
         "file, MB": round(path.stat().st_size / 1e6, 1),
         "peak memory, MB": round(made.peak),
     }
-
-
-def measure_processor(action: Callable[[], object]) -> Cost:
-    """Run once, and measure processor time and peak memory."""
-    start = time.process_time()
-    peak = measure(action).peak
-    return Cost(time.process_time() - start, peak)
 
 
 def divide(data: xr.Dataset, factor: int) -> xr.Dataset:

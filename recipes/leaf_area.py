@@ -12,7 +12,7 @@ these.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ import torch
 import xarray as xr
 from leaf_area_learning import CARD, EARTH, FOUR, MAX_CELLS, MAX_PIXELS, Table, predict, train
 from leaf_area_places import PLACES, read_earth, read_places, temperature_at
+from leaf_area_references import make_references, score
 from scipy.optimize import nnls
 
 from xai4land_land.leaf.emulator import LeafAreaEmulator
@@ -60,19 +61,6 @@ def fit_classes(
     return made
 
 
-def score(made: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Return RMSE, bias, R² over pixels and months, and the correlation of the mean cycle."""
-    known = np.isfinite(truth)
-    error = (made - truth)[known]
-    found = {
-        "rmse": float(np.sqrt(np.mean(error**2))),
-        "bias": float(error.mean()),
-        "r2": float(1 - np.mean(error**2) / truth[known].var()),
-        "cycle": float(np.corrcoef(np.nanmean(truth, 0), np.nanmean(made, 0))[0, 1]),
-    }
-    return {name: round(value, 3) for name, value in found.items()}
-
-
 def without(tables: Mapping[str, Table], out: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Return the pixels that are kept when places are left out."""
     earth = tables[EARTH]
@@ -107,7 +95,7 @@ def make_tables(folder: Path) -> dict[str, Table]:
     return tables
 
 
-def leave_places_out(tables: Mapping[str, Table]) -> tuple[dict[str, dict[str, float]], float]:
+def leave_places_out(tables: Mapping[str, Table]) -> tuple[dict[str, dict[str, object]], float]:
     """Return the scores in each place, and the factor on the spread that they ask for."""
     scores, ratios = {}, []
     for left_out in SPLITS:
@@ -116,12 +104,15 @@ def leave_places_out(tables: Mapping[str, Table]) -> tuple[dict[str, dict[str, f
         for name in left_out:
             made, spread = predict(network, tables[name])
             truth = tables[name].truth.numpy()
-            scores[name] = report(name, made, fit_classes(tables, keep, tables[name]), truth)
+            others = make_references(tables, keep, tables[name])
+            others["by class and month"] = fit_classes(tables, keep, tables[name])
+            place = tables[name].lat, tables[name].lon
+            scores[name] = report(name, made, others, truth, place)
             ratios.append(np.nanquantile(abs(made - truth) / spread, 0.9))
     return scores, float(np.mean(ratios)) / 1.645
 
 
-def leave_zones_out(tables: Mapping[str, Table]) -> dict[str, dict[str, float]]:
+def leave_zones_out(tables: Mapping[str, Table]) -> dict[str, dict[str, object]]:
     """Return the scores in each zone that places have a part of; print those on the map of 2014."""
     scores = {}
     for zone, (first, last) in ZONES.items():
@@ -129,14 +120,18 @@ def leave_zones_out(tables: Mapping[str, Table]) -> dict[str, dict[str, float]]:
         network = train(tables, keep)
         held = {n: (t.koppen >= first) & (t.koppen <= last) for n, t in tables.items()}
         parts = [n for n in SHIPS if held[n].sum() > MIN_PIXELS]
-        made, reference, truth = [], [], []
+        found: list[dict[str, np.ndarray]] = []
         for name in parts:
-            made.append(predict(network, tables[name])[0][held[name]])
-            reference.append(fit_classes(tables, keep, tables[name])[held[name]])
-            truth.append(tables[name].truth.numpy()[held[name]])
+            table = tables[name]
+            others = make_references(tables, keep, table)
+            others["by class and month"] = fit_classes(tables, keep, table)
+            own = {"made": predict(network, table)[0], "truth": table.truth.numpy()}
+            own |= {"lat": table.lat, "lon": table.lon}
+            found.append({k: v[held[name]] for k, v in (own | others).items()})
         if parts:
-            joined = (np.concatenate(part) for part in (made, reference, truth))
-            scores[zone] = report(zone, *joined)
+            joined = {k: np.concatenate([f[k] for f in found]) for k in found[0]}
+            made, truth, *place = (joined.pop(k) for k in ("made", "truth", "lat", "lon"))
+            scores[zone] = report(zone, made, joined, truth, place)
         cells = tables[EARTH]
         mean = predict(network, cells)[0][held[EARTH]][:, FOUR].mean(1, keepdims=True)
         print("   the map of 2014 there", score(mean, cells.truth.numpy()[held[EARTH]]), flush=True)
@@ -144,13 +139,18 @@ def leave_zones_out(tables: Mapping[str, Table]) -> dict[str, dict[str, float]]:
 
 
 def report(
-    name: str, made: np.ndarray, reference: np.ndarray, truth: np.ndarray
-) -> dict[str, float]:
-    """Print the scores of the emulator and of leaf area by class and month; return the former."""
-    scores = {"emulator": score(made, truth), "by class and month": score(reference, truth)}
+    name: str,
+    made: np.ndarray,
+    references: Mapping[str, np.ndarray],
+    truth: np.ndarray,
+    place: Sequence[np.ndarray],
+) -> dict[str, object]:
+    """Print the scores of the emulator and of references, with intervals; return the former."""
+    sources = {"emulator": made, **references}
+    scores = {source: score(values, truth, *place) for source, values in sources.items()}
     for source, found in scores.items():
         print(f"{name:16s} {source:18s} {found}", flush=True)
-    return scores["emulator"]
+    return {k: v for k, v in scores["emulator"].items() if not k.endswith("interval")}
 
 
 def main(folder: Path, out: Path) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cf_xarray  # noqa: F401  (registers .cf)
 import numpy as np
@@ -181,7 +181,8 @@ def show(
     }
     first, *rest = made
     made[first].attrs["emulator"] = first
-    how = {"references": {label: made[label] for label in rest}, "progress": False}
+    references = {label: made[label] for label in rest}
+    how: dict[str, Any] = {"references": references, "progress": False}
     tests = ["rpss", "rpss_pvalue", "effective_size"]
     cells = verify(made[first], seen, metrics=tests, **how).compute()
     plot_scores(cells, metric="rpss").savefig(picture, dpi=110)

@@ -384,3 +384,49 @@ def test_a_lapse_rate_needs_elevation(climbing, emulator, climate, cover):
     assert "no input 'elevation'" in str(error.value)
     with pytest.raises(InputError, match="orog"):
         leaf_area(cover, climate, climbing, lapse_rate=6.5)
+
+
+def fit_once(cover, climate, truth, **options):
+    return fit_leaf_area(
+        cover,
+        climate,
+        truth,
+        bounds={"forest": 8.0, "cropland": 6.0},
+        architecture="months-mlp",
+        window=12,
+        epochs=1,
+        steps=3,
+        batch_size=2,
+        progress=False,
+        **options,
+    )
+
+
+def test_years_that_are_held_out_judge_the_spread_and_teach_nothing(cover, climate, truth):
+    other = truth + 3.0 * (truth.time.dt.year == 2002)
+    one, two = (
+        fit_once(cover, climate, t, validation_years=[2002]) for t in (truth, other.astype("f4"))
+    )
+    for name, values in one.weights.items():
+        np.testing.assert_array_equal(values, two.weights[name])
+    assert two.card.outputs.spread > 1.5 * one.card.outputs.spread
+    with pytest.raises(InputError, match=r"names 1987, but .* of 2000 to 2002"):
+        fit_once(cover, climate, truth, validation_years=[1987])
+    with pytest.raises(InputError, match="name fewer years"):
+        fit_once(cover, climate, truth, validation_years=YEARS)
+
+
+def test_a_wrong_climate_is_told_once(emulator, cover, climate):
+    celsius = climate.assign(tas=(climate.tas - 273.15).assign_attrs(climate.tas.attrs))
+    for data in (celsius, celsius.chunk(time=6)):
+        with pytest.raises(InputError, match="variable 'tas' has values from") as error:
+            leaf_area(cover, data, emulator).compute()
+        assert "tas_lag" not in str(error.value)
+    gap = climate.assign(pr=climate.pr.where(climate.time != climate.time[20]))
+    with pytest.raises(InputError, match="'pr' has no value in 2000-09"):
+        leaf_area(cover, gap, emulator)
+    far = climate.assign_coords(lon=climate.lon + 100)
+    with pytest.raises(InputError, match="have no place in common"):
+        leaf_area(cover, far, emulator)
+    with pytest.raises(InputError, match="expected a Dataset"):
+        leaf_area(cover, climate.tas, emulator)

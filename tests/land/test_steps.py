@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -11,6 +13,7 @@ from test_leaf_area import make_climate, make_cover
 import xai4land
 from xai4land import InputError
 from xai4land.coupling import Stepper
+from xai4land.coupling.embedding import Session
 from xai4land_land import fit_leaf_area
 from xai4land_land.class_steps import ClassInputs
 from xai4land_land.leaf.cover import cover_fractions
@@ -129,6 +132,20 @@ def test_steps_that_a_rollout_refuses_are_refused(world, rule):
         Stepper(rule, world, static=world, prior=prior, areas="exact")
 
 
+def test_halves_of_a_rollout_are_refused(world, rule, tmp_path):
+    rule.save(tmp_path / "e.safetensors")
+    world.drop_vars("land_cover").to_netcdf(tmp_path / "world.nc")
+    known_maps(world, 1990).to_netcdf(tmp_path / "prior.nc")
+    files = {"emulator": "e.safetensors", "prior": "prior.nc"} | dict.fromkeys(
+        ("like", "static"), "world.nc"
+    )
+    settings = json.dumps(files | {"start": 1990, "end": 1993})
+    (tmp_path / "run.json").write_text(settings)
+    session = Session(str(tmp_path / "run.json"))
+    with pytest.raises(InputError, match="moves inward with each step; run it on one rank"):
+        session.halo(memoryview(bytearray(8)))
+
+
 def test_exact_areas_are_those_of_reconstruct(world):
     planet = xai4land.sample("land", years=[2000]).sel(lat=slice(60, 10), lon=slice(-10, 50))
     whole = planet.ai4land.reconstruct(
@@ -179,6 +196,25 @@ def test_months_give_the_leaf_area_of_the_graph(leaves, climate):
         fields = {name: year[name].values[step] for name in ("tas", "pr")} | given
         given = {}  # the first step's go on to hold
         equal(stepper.step(fields, year.time.values[step]), whole, step)
+
+
+def test_what_leaf_area_cannot_do_is_refused(leaves, climate):
+    cover = make_cover((2000,))
+    for options, message in (
+        ({"lapse_rate": 65}, "lapse_rate=65, expected K/km"),
+        ({"lapse_rate": 6.5}, "has no input 'elevation'"),
+        ({"areas": "exact"}, "unknown options areas, expected some of lapse_rate"),
+    ):
+        with pytest.raises(InputError, match=message):
+            start(leaves, climate, cover, **options)
+
+
+@pytest.mark.parametrize("step", ["dekad", "day"])
+def test_leaf_area_of_other_steps_than_months_is_refused(leaves, climate, step):
+    outputs = leaves.card.outputs.model_copy(update={"step": step})
+    other = type(leaves)(leaves.card.model_copy(update={"outputs": outputs}), leaves.weights)
+    with pytest.raises(InputError, match=f"leaf area of each {step}, and a stepper goes on by mon"):
+        start(other, climate, make_cover((2000,)))
 
 
 def test_months_must_follow_each_other(leaves, climate, tmp_path):
@@ -250,9 +286,14 @@ def test_the_bundled_emulator_of_change_steps(tmp_path):
         equal(stepper.step(fields_of(stepper, states, step), 2014 + step), whole, step)
 
 
-def test_the_bundled_emulator_of_leaf_area_steps():
+@pytest.mark.parametrize(
+    ("lapse_rate", "own"),
+    [(None, False), (6.5, False), (6.5, True)],
+    ids=["as it is", "mean", "own"],
+)
+def test_the_bundled_emulator_of_leaf_area_steps(lapse_rate, own):
     emulator = xai4land.load_emulator("leaf-area")
-    assert emulator.couplings == ("Python (Stepper)", "BMI", "YAC", "Fortran and C")
+    assert emulator.couplings == ("Python (Stepper)", "BMI", "YAC", "Fortran and C", "ONNX")
     climate = make_climate(years=(1999, 2000), rain=False)
     rng = np.random.default_rng(0)
     names = [*emulator.card.outputs.coarse_inputs, "water"]
@@ -263,12 +304,16 @@ def test_the_bundled_emulator_of_leaf_area_steps():
     )
     height = rng.uniform(0, 900, (40, 40)).astype("f4")
     static = xr.Dataset({"elevation": (("lat", "lon"), height, {"units": "m"})}, cover.coords)
-    whole = cover.ai4land.leaf_area(
-        climate, static=static, precision="float32", chunks=-1, target=cover
-    ).compute()
-    like = climate.isel(time=0, drop=True).rename(lat="lat_c", lon="lon_c").merge(cover)
-    past = climate.isel(time=slice(0, 11)).rename(lat="lat_c", lon="lon_c")
-    stepper = Stepper(emulator, like, static=static, target=cover, history=past)
+    how = {"static": static, "target": cover, "lapse_rate": lapse_rate}
+    if own:
+        orog = 10 * np.arange(90.0, dtype="f4").reshape(9, 10)
+        climate["orog"] = ("lat", "lon"), orog, {"units": "m"}
+    whole = cover.ai4land.leaf_area(climate, **how, precision="float32", chunks=-1).compute()
+    climate = climate.rename(lat="lat_c", lon="lon_c")
+    like = climate.isel(time=0, drop=True).merge(cover)
+    past = climate.isel(time=slice(0, 11))
+    how["static"] = xr.merge([static, climate[["orog"]]]) if own else static
+    stepper = Stepper(emulator, like, history=past, **how)
     given = {name: cover[name].values for name in names[:-1]}
     for step in range(2):
         fields = given | {"tas": climate.tas.values[11 + step]}
@@ -279,6 +324,26 @@ def test_cards_say_how_emulators_couple():
     assert xai4land.load_emulator("sample-landcover").couplings[-1] == "ONNX"
     assert xai4land.load_emulator("seasonal").couplings == ()
     assert "inside models" in repr(xai4land.load_emulator("leaf-area"))
+
+
+def test_climate_on_the_pixels_gives_the_leaf_area_of_the_graph(leaves, climate):
+    """Each month is brought to the pixels once; some pixels have none, and land cover changes."""
+    cover = make_cover((2000,))
+    fine = climate.interp(lat=cover.lat, lon=cover.lon, kwargs={"fill_value": "extrapolate"})
+    fine = fine.astype("f4").where(cover.lat < 12)
+    for name in fine.data_vars:
+        fine[name].attrs = climate[name].attrs
+    before, year = split(fine)
+    fractions = xr.Dataset(cover_fractions(cover, leaves.card.outputs)).isel(time=0)
+    stepper = start(leaves, fine, cover, history=before.rename(lat="lat_c", lon="lon_c"))
+    later = fractions.map(lambda array: array.copy(data=array.values[::-1]), keep_attrs=True)
+    for number, now in enumerate([fractions, fractions, later, later, fractions]):
+        whole = now.ai4land.leaf_area(
+            fine.sel(time=slice("1999-02", None)), leaves, precision="float32", chunks=-1
+        ).isel(time=[number])
+        fields = {name: year[name].values[number] for name in ("tas", "pr")}
+        given = {name: now[name].values for name in fractions}
+        equal(stepper.step(fields | given, year.time.values[number]), whole.compute(), 0)
 
 
 def test_climate_on_two_grids_is_refused(leaves, climate):

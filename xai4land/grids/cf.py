@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -12,9 +11,9 @@ import xarray as xr
 from xai4land.errors import InputError
 from xai4land.grids.cells import CellEdges, cell_edges
 from xai4land.grids.grid import Grid
+from xai4land.grids.periods import Period, number_of_period, period_edges
 
 __all__ = [
-    "Period",
     "extend_attrs",
     "extend_history",
     "find_mapping",
@@ -24,10 +23,14 @@ __all__ = [
     "time_bounds",
 ]
 
-Period = Literal["year", "month"]
-"""What a time step stands for."""
-
 CONVENTIONS = "CF-1.11"
+ADVICE = {
+    "year": ("annual", "run ds.resample(time='YS').mean()"),
+    "month": ("monthly", "run ds.resample(time='MS').mean()"),
+    "dekad": ("of dekads", "average the steps from days 1, 11 and 21 of each month"),
+    "day": ("daily", "run ds.resample(time='D').mean()"),
+}
+"""What maps are, and what to do where steps are finer."""
 
 
 WGS84 = (
@@ -100,12 +103,12 @@ def grid_coords(grid: Grid, cells: CellEdges | None = None) -> dict[str, xr.Data
 
 
 def time_bounds(time: xr.DataArray, period: Period) -> dict[str, xr.DataArray]:
-    """Return a time axis with the calendar year or month of each step as its bounds.
+    """Return a time axis with the calendar year, month, dekad or day of each step as its bounds.
 
     Parameters
     ----------
     time : DataArray
-    period : {"year", "month"}
+    period : {"year", "month", "dekad", "day"}
         What a step stands for.
 
     Raises
@@ -122,27 +125,14 @@ def time_bounds(time: xr.DataArray, period: Period) -> dict[str, xr.DataArray]:
     [['2009-07-01', '2009-08-01']]
     """
     name = str(time.name)
-    count = 1 if period == "year" else 12
-    numbers = time.dt.year.values * count + (0 if period == "year" else time.dt.month.values - 1)
-    if len(set(numbers.tolist())) < numbers.size:
-        adjective, code = ("annual", "YS") if period == "year" else ("monthly", "MS")
+    if len(set(number_of_period(time, period).tolist())) < time.size:
+        adjective, mend = ADVICE[period]
+        mend = mend.replace("time=", f"{name}=")
         raise InputError(
             f"the time axis {name!r} has several steps in a {period}, but maps are {adjective}; "
-            f"run ds.resample({name}={code!r}).mean()"
+            f"{mend}"
         )
-    pairs = [[divmod(int(n) + k, count) for k in (0, 1)] for n in numbers]
-    if np.issubdtype(time.dtype, np.datetime64):
-        edges = np.array(
-            [[f"{year:04d}-{month + 1:02d}-01" for year, month in pair] for pair in pairs]
-        ).astype(time.dtype)
-    else:
-        start = {"day": 1, "hour": 0, "minute": 0, "second": 0, "microsecond": 0}
-        edges = np.array(
-            [
-                [date.replace(year=year, month=month + 1, **start) for year, month in pair]
-                for date, pair in zip(time.values, pairs, strict=True)
-            ]
-        )
+    edges = period_edges(time, period)
     attrs = {k: v for k, v in time.attrs.items() if k not in ("bounds", "climatology")}
     attrs = {"standard_name": "time", "axis": "T", **attrs, "bounds": f"{name}_bnds"}
     if np.issubdtype(time.dtype, np.datetime64):

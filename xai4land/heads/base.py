@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from xai4land.emulator.outputs import Outputs
-from xai4land.grids.cf import Period
+from xai4land.grids.periods import Period
 from xai4land.heads.loss import Loss
 from xai4land.heads.outputs import Output
 from xai4land.windows.cells import Cells
@@ -81,6 +81,9 @@ class Head(Protocol):
         What is made, in few words.
     missing_truth : float
         What stands for an unknown truth; NaN, or a code.
+    pixelwise : bool
+        May be there, to say that the loss is a sum over pixels, each for itself: the pixels of many
+        windows are then mixed where the network sees each alone, too.
     """
 
     @property

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from xai4land.emulator.outputs import Numbers
-from xai4land.grids.cf import Period
+from xai4land.grids.periods import Period
 from xai4land.heads.base import FirstGuess, TrainingWindow
 from xai4land.heads.conserve import conserve_means
 from xai4land.heads.constant import ConstantGuess

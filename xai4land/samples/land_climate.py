@@ -21,6 +21,7 @@ import xarray as xr
 from xai4land.grids import cf
 from xai4land.grids.axis import Axis
 from xai4land.grids.grid import Grid
+from xai4land.grids.sun import DAYS, compute_declination, compute_half_day
 from xai4land.samples.noise import Sphere
 from xai4land.samples.relief import make_relief
 from xai4land.typing import Floats, Ints
@@ -138,10 +139,9 @@ def _rain_cycle(lat: Floats, month: Ints) -> Floats:
 
 def _insolation() -> Floats:
     """Compute sunshine at the top of the atmosphere in the middle of each month, (12, lat)."""
-    day = (np.arange(12)[:, None] + 0.5) * 365 / 12
-    sun = np.deg2rad(23.44) * np.sin(2 * np.pi * (284 + day) / 365)
+    sun = compute_declination((np.arange(12)[:, None] + 0.5) * DAYS / 12)
+    half = compute_half_day(GRID.lat.values, sun)
     lat = np.deg2rad(GRID.lat.values)
-    half = np.arccos(np.clip(-np.tan(lat) * np.tan(sun), -1, 1))
     mean = half * np.sin(lat) * np.sin(sun) + np.cos(lat) * np.cos(sun) * np.sin(half)
     return np.asarray(SOLAR_CONSTANT / np.pi * mean)
 

@@ -20,6 +20,7 @@ from xai4land.training.settings import MapSettings
 from xai4land.training.split import Split
 from xai4land.training.stores import Stores, identify
 from xai4land.training.truth import Truth, new_cache
+from xai4land.typing import Booleans
 from xai4land.windows.cache import ResultCache
 from xai4land.windows.chunks import Reader
 from xai4land.windows.sources import Sources
@@ -77,10 +78,15 @@ class TrainingData:
         """Return the cache that all is read through."""
         return self.samples[0].cache
 
-    def readers(self, name: str) -> list[Reader]:
-        """Return what reads an input in each region."""
+    def training_readers(self, name: str) -> list[Reader]:
+        """Return what reads an input in each region, without the steps that are held back."""
         found = [part.sources.readers[name] for part in self.samples]
-        return [reader for reader in found if isinstance(reader, Reader)]
+        steps = self._known_steps(False)
+        return [
+            reader if known.all() or not reader.timed else Reader(reader.data[known], *about)
+            for reader, known in zip(found, steps, strict=True)
+            if isinstance(reader, Reader) and (about := (reader.chunking.grid, reader.kind))
+        ]
 
     def find(
         self,
@@ -130,6 +136,11 @@ class TrainingData:
         self.stores.check()
         return found
 
+    def _known_steps(self, validation: bool) -> list[Booleans]:
+        """Return which steps of each region a side of the split has."""
+        times = [part.truth.times for part in self.samples]
+        return [r.known_steps(n, validation) for r, n in zip(self.regions, times, strict=True)]
+
     def make_regions(self, card: MapCard, found: Findings, side: int) -> Regions:
         """Return the windows of one side of the split of each region."""
         head = make_head(card)
@@ -142,10 +153,15 @@ class TrainingData:
                     part.truth.within(sides[side]),
                     part.cache,
                     part.mask,
-                    counts[side],
+                    counts[side] * steps[:, None, None],
                 )
-                for part, bound, sides, counts in zip(
-                    self.samples, self.bounds, found.sides, found.counts, strict=True
+                for part, bound, sides, counts, steps in zip(
+                    self.samples,
+                    self.bounds,
+                    found.sides,
+                    found.counts,
+                    self._known_steps(bool(side)),
+                    strict=True,
                 )
             ],
             [region.weight for region in self.regions],

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,12 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xai4land.cache import choose_path, read_arrays, save_arrays
 from xai4land.emulator.card import MapCard
-from xai4land.errors import StoreError
-from xai4land.files import translate_os_errors, write_file
 from xai4land.heads.base import CountingHead
 from xai4land.heads.make import make_head
-from xai4land.options import get_options
 from xai4land.progress import progress_bar
 from xai4land.training.samples import Samples
 from xai4land.training.split import Split, split_blocks
@@ -173,18 +169,11 @@ def load_or_find(key: str | None, card: MapCard, make: Callable[[], Findings]) -
     if key is None:
         return make()
     about = json.dumps([FORMAT, key, card.model_dump(mode="json")], sort_keys=True)
-    name = hashlib.sha256(about.encode()).hexdigest()
-    path = get_options().cache / "training" / f"{name}.npz"
-    try:
-        return unpack(path.read_bytes(), card)
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-        found = make()
-    try:
-        with translate_os_errors(path, "give another folder: xai4land.set_options(cache=...)"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(path, pack(found))
-    except StoreError:
-        pass  # it is only a copy
+    path = choose_path("training", about)
+    if (arrays := read_arrays(path)) is not None:
+        return unpack(arrays["content"].tobytes(), card)
+    found = make()
+    save_arrays(path, {"content": np.frombuffer(pack(found), np.uint8)})
     return found
 
 

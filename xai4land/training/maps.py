@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from xai4land.device import choose_device, choose_precision
-from xai4land.emulator.build import build
+from xai4land.emulator.build import build, find_architecture
 from xai4land.emulator.card import MapCard
 from xai4land.emulator.outputs import Outputs
 from xai4land.errors import InputError
@@ -18,6 +18,7 @@ from xai4land.heads.loss import Loss
 from xai4land.training.checkpoint import digest_tensors
 from xai4land.training.distributed import World, join_world
 from xai4land.training.loop import seeded
+from xai4land.training.pixels import count_mixed, mix_pixels, sees_pixels_alone
 from xai4land.training.prefetch import prefetch, prefetch_mixed
 from xai4land.training.regions import Regions
 from xai4land.training.run import check_batches, run_training
@@ -150,19 +151,42 @@ class MapObjective:
         self.head: Head = training.head
         self.rng = np.random.default_rng(settings.seed)
         self.steps = settings.steps
-        self.masks = bool(training.parts[0].card.outputs.fine_inputs)
+        card = training.parts[0].card
+        self.masks = bool(card.outputs.fine_inputs)
+        self.mixes = sees_pixels_alone(find_architecture(card), self.head)
         corners = validation.cover(VALIDATION_WINDOWS, np.random.default_rng(settings.seed))
         (self.held,) = prefetch(validation.at, [corners], settings.workers)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[list[Batch]]:
-        """Return this process's windows of batches drawn at random; made in threads."""
-        large = self.training.stored_bytes > self.settings.cache_bytes * LIKELY_KEPT
-        made = (self._make_in_order if large else self._make_as_drawn)(epoch, first)
-        for step, windows in enumerate(made):
+        """Return this process's windows of batches drawn at random; made in threads.
+
+        Where each pixel is seen alone, they are the pixels of many windows in one row.
+        """
+        for step, windows in enumerate(self._make(epoch, first)):
             turn = self._turn()  # of all processes alike
             if step >= first:
                 cut = np.array_split(np.arange(len(windows)), self.settings.accumulate)
                 yield [Batch([windows[i] for i in part], turn) for part in cut]
+
+    def _make(self, epoch: int, first: int) -> Iterator[list[tuple[Corner, Sample]]]:
+        """Make batches; those before the first may be empty."""
+        large = self.training.stored_bytes > self.settings.cache_bytes * LIKELY_KEPT
+        make = self._make_in_order if large else self._make_as_drawn
+        if not self.mixes:
+            return make(epoch, first)
+        together = self._count_mixed()
+        batches = make(epoch, first - first % together)  # all that a batch is mixed from
+        seed = (self.settings.seed, epoch, self.world.rank)
+        parts = self.settings.accumulate
+        return mix_pixels(batches, together, parts, self.head.missing_truth, seed)
+
+    def _count_mixed(self) -> int:
+        """Return how many batches are mixed."""
+        sample = self.held[0]
+        layers = [*sample.features, sample.window.truth, sample.window.area]
+        size = sum(layer.numel() * layer.element_size() for layer in layers)
+        own = -(-self.settings.batch_size // self.world.size)
+        return min(count_mixed(own * size), self.settings.steps)
 
     def _make_as_drawn(self, epoch: int, first: int) -> Iterator[list[tuple[Corner, Sample]]]:
         """Make batches of windows that are drawn one by one; empty ones before the first."""
@@ -182,10 +206,10 @@ class MapObjective:
         corners = [self._mask(corner, epoch) for corner in drawn.corners]
         batches = drawn.order.reshape(settings.steps, size)[:, world.rank :: world.size].tolist()
         batches[:first] = [[]] * first
-        return prefetch_mixed(self._cut, self._make, corners, batches, settings.workers)
+        return prefetch_mixed(self._cut, self._make_one, corners, batches, settings.workers)
 
     def _at(self, corner: Corner) -> tuple[Corner, Sample]:
-        return self._make(corner, self._cut(corner))
+        return self._make_one(corner, self._cut(corner))
 
     def _cut(self, corner: Corner) -> Cut:
         try:
@@ -194,7 +218,7 @@ class MapObjective:
             self.check_data()  # which then is the reason
             raise
 
-    def _make(self, corner: Corner, cut: Cut) -> tuple[Corner, Sample]:
+    def _make_one(self, corner: Corner, cut: Cut) -> tuple[Corner, Sample]:
         return corner, self.training.make(corner, cut)
 
     def _mask(self, corner: Corner, epoch: int) -> Corner:

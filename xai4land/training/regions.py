@@ -14,7 +14,7 @@ from xai4land.heads.base import Head
 from xai4land.training.order import VISIT, WAITING_SHARE, delay, mix_runs
 from xai4land.training.samples import Corner, Cut, Sample, Samples
 from xai4land.training.stores import Stores
-from xai4land.typing import Ints
+from xai4land.typing import Booleans, Ints
 
 __all__ = ["Plan", "Region", "Regions"]
 
@@ -53,12 +53,20 @@ class Region:
         More inputs.
     weight : float
         How much more often its windows are drawn than by how much there is to learn in it.
+    held : sequence of int
+        Steps that are not learned from; validation windows are then of these alone.
     """
 
     data: xr.Dataset
     truth: Sequence[xr.DataArray]
     static: xr.Dataset | None = None
     weight: float = 1.0
+    held: Sequence[int] = ()
+
+    def known_steps(self, times: int, validation: bool) -> Booleans:
+        """Return which steps a side of the split has."""
+        held = np.isin(np.arange(times), np.array(self.held, np.int64))
+        return held == validation if held.any() else ~held
 
 
 @dataclass(frozen=True)
@@ -138,11 +146,11 @@ class Regions:
 
     def cover(self, limit: int, rng: np.random.Generator) -> list[Corner]:
         """Return windows side by side in all regions, ``limit`` at most."""
-        each = max(limit // len(self.parts), 1)
+        total = sum(self.weights)
         return [
             corner._replace(region=n)
-            for n, part in enumerate(self.parts)
-            for corner in part.cover(each, rng)
+            for n, (part, weight) in enumerate(zip(self.parts, self.weights, strict=True))
+            for corner in part.cover(max(int(limit * weight / total), 1), rng)
         ]
 
     @cached_property

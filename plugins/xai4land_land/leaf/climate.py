@@ -1,19 +1,22 @@
-"""The climate that leaves have seen: the months before, and the length of the day."""
+"""The climate that leaves have seen: the step itself, the months before, and day length."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 import numpy as np
 import xarray as xr
 
-from xai4land.emulator.inputs import time_name
+from xai4land.emulator.card import Input
+from xai4land.emulator.inputs import time_name, value_problems
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
-from xai4land.grids.time import count_months, move_into_bounds, refuse_lost_bounds
+from xai4land.grids.sun import DAYS, compute_declination, compute_half_day
+from xai4land.grids.time import middle_of_steps, move_into_bounds
 from xai4land.typing import Floats, Ints
 from xai4land.units import convert_units
+from xai4land_land.leaf.steps import MONTH_STEPS, Step, find_step, follow_on, middle_of_years
 
 __all__ = ["CLIMATE", "compute_day_length", "find_climate", "form_lags", "is_lag", "list_climate"]
 
@@ -25,7 +28,8 @@ CLIMATE = {
 """Variables of climate by name, as in CMIP6: standard name and units."""
 ALIASES = {"tas": ("t2m",), "pr": ("tp", "precip"), "rsds": ("ssrd",)}
 LAG = re.compile(r"(\w+)_lag_(\d+)")
-OBLIQUITY = 23.44
+LIMITS = {"tas": (150.0, 350.0), "pr": (-1e-6, 0.05), "rsds": (-5.0, 1000.0)}
+"""Least and largest values that there can be, in these units."""
 
 
 def is_lag(name: str, variable: str | None = None) -> bool:
@@ -52,30 +56,39 @@ def list_climate(names: Iterable[Hashable]) -> tuple[str, ...]:
     return tuple(variable for variable in CLIMATE if variable in found)
 
 
-def form_lags(climate: xr.Dataset, lags: int, needed: tuple[str, ...] = ("tas",)) -> xr.Dataset:
-    """Form the inputs of an emulator of leaf area from monthly climate; lazily.
+def form_lags(
+    climate: xr.Dataset,
+    lags: int,
+    step: Step = "month",
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+) -> xr.Dataset:
+    """Form the inputs of an emulator of leaf area from its climate; lazily.
 
     Parameters
     ----------
     climate : Dataset
-        Monthly ``tas`` and, where there are any, ``pr`` and ``rsds`` on (time, lat, lon), in any
-        units that can be converted, without gaps.
+        ``tas`` and, where there are any, ``pr`` and ``rsds`` on (time, lat, lon), in any units that
+        can be converted, without gaps.
     lags : int
-        Months that the emulator sees, the month itself included.
-    needed : tuple of str
-        Variables that must be there; the others are missing where they are not.
+        Months that the emulator sees, the step itself counted as one.
+    step : {"month", "dekad", "day"}
+        What a step of the climate stands for.
+    ranges : mapping from str to (float, float), optional
+        Least and largest values that the emulator knows of some variables.
 
     Returns
     -------
     Dataset
-        ``tas_lag_0`` (the month itself) to ``tas_lag_<lags - 1>``, and so on, ``day_length`` and
-        ``day_length_change`` (hours), for each month that has enough months before.
+        ``tas_lag_0`` (the step itself) to ``tas_lag_<lags - 1>`` (means of a month each: that
+        before the step, the one before that, ...), and so on, ``day_length`` and
+        ``day_length_change`` (hours, and hours since a month before), for each step that has enough
+        steps before.
 
     Raises
     ------
     InputError
-        Listing variables that are not there, units that cannot be converted, months that are
-        missing, and too few months.
+        Listing variables that are not there, units that cannot be converted, values that cannot
+        be, steps that are missing, and too few of them.
 
     Examples
     --------
@@ -89,40 +102,28 @@ def form_lags(climate: xr.Dataset, lags: int, needed: tuple[str, ...] = ("tas",)
     >>> formed.tas_lag_1.isel(lat=0, lon=0).values.tolist()
     [283.15, 284.15, 285.15]
     """
-    climate = move_into_bounds(climate)
-    problems: list[str] = []
-    found: dict[str, xr.DataArray] = {}
-    for name in CLIMATE:
-        try:
-            array = find_climate(climate, name)
-            if array is not None:
-                found[name] = array
-            elif name in needed:
-                problems.append(
-                    f"the climate has no {name!r} ({CLIMATE[name][0]}): there are "
-                    f"{', '.join(map(str, climate.data_vars)) or 'none'}; rename it"
-                )
-        except InputError as error:
-            problems += error.problems
-    InputError.raise_if(problems)
-    dim, months = _check_months(found["tas"], lags)
-    problems += [
-        f"variable {name!r} has other months than 'tas'; align them"
+    found = _read_climate(climate, step, ranges or {})
+    span = MONTH_STEPS[step]
+    before = (lags - 1) * span
+    tas = found["tas"]
+    dim, numbers = follow_on(tas, step, before + 1)
+    InputError.raise_if(
+        f"variable {name!r} has other {step}s than 'tas'; align them"
         for name, array in found.items()
-        if not np.array_equal(array[time_name(array)].values, found["tas"][dim].values)
-    ]
-    problems += [p for name, array in found.items() if (p := _find_gap(name, array))]
-    InputError.raise_if(problems)
-    time = found["tas"][dim].isel({dim: slice(lags - 1, None)})
+        if not np.array_equal(array[time_name(array)].values, tas[dim].values)
+    )
+    InputError.raise_if(p for name, array in found.items() if (p := _find_gap(name, array, step)))
+    time = tas[dim].isel({dim: slice(before, None)})
     formed = {
-        f"{name}_lag_{lag}": _shift(array, lag, lags, time)
+        f"{name}_lag_{lag}": lagged
         for name, array in found.items()
-        for lag in range(lags)
+        for lag, lagged in enumerate(_shift_by_months(array, lags, span, time))
     }
-    grid = Grid.of(found["tas"])
-    now, before = (compute_day_length(grid.lat.values, months[lags - 1 :] - k) for k in (0, 1))
+    grid = Grid.of(tas)
+    day = DAYS * (middle_of_years(numbers, step, middle_of_steps(tas, dim))[before:] % 1)
+    now, then = (_day_length(grid.lat.values, day - k * DAYS / 12) for k in (0, 1))
     template = formed["tas_lag_0"]
-    for name, values in (("day_length", now), ("day_length_change", now - before)):
+    for name, values in (("day_length", now), ("day_length_change", now - then)):
         column = xr.DataArray(values.astype(np.float32), dims=(dim, grid.names[0]))
         spread = column.expand_dims({grid.names[1]: template[grid.names[1]].values}, axis=2)
         coords = {d: template[d] for d in (dim, *grid.names)}
@@ -130,6 +131,76 @@ def form_lags(climate: xr.Dataset, lags: int, needed: tuple[str, ...] = ("tas",)
             units="hours", long_name=name.replace("_", " ")
         )
     return xr.Dataset(formed)
+
+
+def _read_climate(
+    climate: xr.Dataset, step: Step, ranges: Mapping[str, tuple[float, float]]
+) -> dict[str, xr.DataArray]:
+    """Return the variables that are there, checked; all problems at once."""
+    if not isinstance(climate, xr.Dataset):
+        raise InputError(
+            f"the climate is a {type(climate).__name__}, expected a Dataset: .to_dataset()"
+        )
+    climate = move_into_bounds(climate)
+    problems: list[str] = []
+    found: dict[str, xr.DataArray] = {}
+    for name, (standard, _) in CLIMATE.items():
+        try:
+            array = find_climate(climate, name)
+            if array is not None:
+                found[name] = _check_climate(name, array, ranges.get(name))
+            elif name == "tas":
+                problems.append(
+                    f"the climate has no {name!r} ({standard}): there are "
+                    f"{', '.join(map(str, climate.data_vars)) or 'none'}; rename it"
+                )
+        except InputError as error:
+            problems += error.problems
+    problems += _find_step_problem(found.get("tas"), step)
+    InputError.raise_if(problems)
+    return found
+
+
+def _find_step_problem(tas: xr.DataArray | None, step: Step) -> list[str]:
+    """Say that a climate has finer steps than an emulator; coarser ones leave gaps."""
+    own = step if tas is None else find_step(tas, str(time_name(tas)))
+    if MONTH_STEPS[own] <= MONTH_STEPS[step]:
+        return []
+    return [
+        f"the climate has several steps in a {step} (it seems to be of {own}s), expected {step}s, "
+        f"each once; average it over {step}s, or bring an emulator that was fitted to {own}s"
+    ]
+
+
+def _check_climate(
+    name: str, array: xr.DataArray, known: tuple[float, float] | None
+) -> xr.DataArray:
+    """Return a variable whose values are checked: now in memory, or as they are computed."""
+    dims = [d for d in array.dims if d != time_name(array)]
+    grid = Grid.of(array, f"variable {name!r}")
+    if others := [d for d in dims if d not in grid.names]:
+        raise InputError(
+            f"variable {name!r} has a dimension {others[0]!r} that is neither time, latitude nor "
+            f"longitude; select from it: .isel({others[0]}=0)"
+        )
+    if 1 in grid.shape:
+        raise InputError(
+            f"variable {name!r} has {grid.shape[0]} x {grid.shape[1]} cells, expected at least "
+            "2 x 2: one cell has no neighbours to interpolate from; select a larger area"
+        )
+    low, high = LIMITS[name]
+    if known is not None:
+        low, high = max(low, known[0]), min(high, known[1])
+    spec = Input(name=name, role="dynamic", valid_range=(low, high))
+
+    def check(values: np.ndarray) -> np.ndarray:
+        InputError.raise_if(value_problems(spec, values))
+        return values
+
+    if array.chunks is None:
+        check(array.values)
+        return array
+    return array.copy(data=array.data.map_blocks(check, dtype=array.dtype, meta=array.data._meta))
 
 
 def compute_day_length(lat: Floats, months: Ints) -> Floats:
@@ -152,10 +223,12 @@ def compute_day_length(lat: Floats, months: Ints) -> Floats:
     >>> compute_day_length(np.array([0.0, 80.0, -80.0]), np.array([5])).round(1).tolist()
     [[12.0, 24.0, 0.0]]
     """
-    day = (np.asarray(months) % 12 + 0.5) * 365 / 12
-    declination = np.deg2rad(OBLIQUITY) * np.sin(2 * np.pi * (284 + day) / 365)
-    product = -np.tan(np.deg2rad(np.clip(lat, -89.9, 89.9))) * np.tan(declination)[:, None]
-    return np.asarray(24 / np.pi * np.arccos(product.clip(-1, 1)))
+    return _day_length(lat, (np.asarray(months) % 12 + 0.5) * DAYS / 12)
+
+
+def _day_length(lat: Floats, day: Floats) -> Floats:
+    """Compute the hours of daylight of days of the year, (days, rows)."""
+    return 24 / np.pi * compute_half_day(lat, compute_declination(day)[:, None])
 
 
 def find_climate(climate: xr.Dataset, name: str) -> xr.DataArray | None:
@@ -174,46 +247,43 @@ def find_climate(climate: xr.Dataset, name: str) -> xr.DataArray | None:
             f"it; set them: ds[{named[0]!r}].attrs['units'] = ..."
         )
     if time_name(array) is None:
-        raise InputError(f"variable {named[0]!r} has no time axis, expected months")
+        raise InputError(f"variable {named[0]!r} has no time axis, expected a date a step")
     return convert_units(array, units, standard_name=standard, differences=False)
 
 
-def _check_months(array: xr.DataArray, lags: int) -> tuple[str, Ints]:
-    """Return the time axis and the number of each month; none may be missing."""
-    dim = str(time_name(array))
-    refuse_lost_bounds(array, dim)
-    months = count_months(array, dim)
-    steps = np.diff(months)
-    if (steps != 1).any():
-        at = int(np.flatnonzero(steps != 1)[0])
-        year, month = divmod(int(months[at]), 12)
-        raise InputError(
-            f"the climate goes on {int(steps[at])} months after {year:04d}-{month + 1:02d}, "
-            "expected every month once; bring the missing months, or resample to months"
-        )
-    if len(months) < lags:
-        raise InputError(
-            f"the climate has {len(months)} months, expected at least {lags}: the month itself and "
-            f"the {lags - 1} before it; bring earlier months"
-        )
-    return dim, months
+def _find_gap(name: str, array: xr.DataArray, step: Step) -> str:
+    """Return what is wrong with a step in memory that has no value at all, or an empty text.
 
-
-def _find_gap(name: str, array: xr.DataArray) -> str:
-    """Return what is wrong with a month in memory that has no value at all, or an empty text."""
-    if array.chunks is not None or name != "tas":
+    Rain and radiation may be missing in all steps.
+    """
+    if array.chunks is not None:
         return ""
     dim = str(time_name(array))
     known = array.notnull().any([d for d in array.dims if d != dim])
-    if bool(known.all()):
+    if bool(known.all()) or (name != "tas" and not bool(known.any())):
         return ""
-    date = str(array[dim].values[~known.values][0])[:7]
-    return f"variable {name!r} has no value in {date}; fill the month, or leave its year out"
+    date = str(array[dim].values[~known.values][0])[: 7 if step == "month" else 10]
+    return f"variable {name!r} has no value in {date}; fill the {step}, or leave its year out"
 
 
-def _shift(array: xr.DataArray, lag: int, lags: int, time: xr.DataArray) -> xr.DataArray:
-    """Return what was ``lag`` months before each month."""
+def _shift_by_months(
+    array: xr.DataArray, lags: int, span: int, time: xr.DataArray
+) -> Iterator[xr.DataArray]:
+    """Give each step itself, and the means of months before it, of ``span`` steps each."""
     dim = str(time.name)
-    earlier = array.isel({dim: slice(lags - 1 - lag, array.sizes[dim] - lag)})
-    earlier = earlier.drop_vars([c for c in earlier.coords if c not in earlier.dims])
-    return earlier.assign_coords({dim: time.values})
+    bare = array.drop_vars([c for c in array.coords if c not in array.dims])
+    size, first = array.sizes[dim], (lags - 1) * span
+
+    def earlier(values: xr.DataArray, steps: int) -> xr.DataArray:
+        """Return what was so many steps before each step that is wanted."""
+        end = values.sizes[dim] - steps
+        part = values.isel({dim: slice(end - (size - first), end)})
+        return part.assign_coords({dim: time.values})
+
+    yield earlier(bare, 0)
+    # The mean of a step and of the others of the month that ends with it.
+    number = size - span + 1
+    parts = [bare.isel({dim: slice(k, k + number)}).drop_vars(dim) for k in range(span)]
+    means = parts[0] if span == 1 else sum(parts[1:], parts[0]) / np.float32(span)
+    for lag in range(1, lags):
+        yield earlier(means, 1 + (lag - 1) * span).assign_attrs(array.attrs)

@@ -1,4 +1,4 @@
-"""Land cover as monthly fractions of classes, from maps, fractions or probabilities."""
+"""Land cover as fractions of classes at the steps of leaf area, from maps, fractions or probabilities."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from xai4land.emulator.inputs import time_name
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.grids.time import move_into_bounds
-from xai4land.typing import Ints
+from xai4land.typing import Floats, Ints
 from xai4land.units import convert_units
 from xai4land_land.leaf.held import hold
 from xai4land_land.leaf.outputs import LeafClasses
 from xai4land_land.legends import flag_meanings
 
-__all__ = ["CROSSWALK", "cover_fractions", "select_months", "spread_over_months"]
+__all__ = ["CROSSWALK", "cover_fractions", "select_steps", "spread_over_steps"]
 
 CROSSWALK = {
     "ocean_other": "water",
@@ -49,6 +49,10 @@ def cover_fractions(data: xr.Dataset, leaves: LeafClasses) -> dict[str, xr.DataA
     InputError
         If the data hold none of these, or the map has classes that the legend does not know.
     """
+    if not isinstance(data, xr.Dataset):
+        raise InputError(
+            f"the land cover is a {type(data).__name__}, expected a Dataset: .to_dataset()"
+        )
     data = move_into_bounds(data)
     known = {name: name for name in (*leaves.coarse_inputs, *leaves.bare)} | dict(leaves.legend)
     fractions = {str(n): known[str(n)] for n in data.data_vars if str(n) in known}
@@ -76,8 +80,8 @@ def cover_fractions(data: xr.Dataset, leaves: LeafClasses) -> dict[str, xr.DataA
     }
 
 
-def select_months(cover: Mapping[str, xr.DataArray], months: Ints) -> Ints:
-    """Return the positions of the months that maps tell something of.
+def select_steps(cover: Mapping[str, xr.DataArray], middles: Floats) -> Ints:
+    """Return the positions of the steps that maps tell something of, by their decimal years.
 
     With maps of one year, or without a date, these are all; otherwise those within the years of
     the maps.
@@ -89,18 +93,18 @@ def select_months(cover: Mapping[str, xr.DataArray], months: Ints) -> Ints:
     """
     years = _find_years(next(iter(cover.values())))
     if len(years) < 2:
-        return np.arange(len(months))
-    inside = np.flatnonzero((months // 12 >= years[0]) & (months // 12 <= years[-1]))
+        return np.arange(len(middles))
+    inside = np.flatnonzero((middles >= years[0]) & (middles < years[-1] + 1))
     if not inside.size:
         raise InputError(
             f"the land cover is of {years[0]} to {years[-1]}, the climate gives leaf area from "
-            f"{months[0] // 12} to {months[-1] // 12}; bring the same years"
+            f"{int(middles[0])} to {int(middles[-1])}; bring the same years"
         )
     return inside
 
 
-def spread_over_months(array: xr.DataArray, months: Ints, time: xr.DataArray) -> xr.DataArray:
-    """Interpolate yearly fractions to months; constant before the first middle of a year.
+def spread_over_steps(array: xr.DataArray, middles: Floats, time: xr.DataArray) -> xr.DataArray:
+    """Interpolate yearly fractions to steps; constant before the first middle of a year.
 
     Between the middles of years they change evenly, so that nothing jumps in January.
 
@@ -108,17 +112,17 @@ def spread_over_months(array: xr.DataArray, months: Ints, time: xr.DataArray) ->
     ----------
     array : DataArray
         One year a step, or without time.
-    months : ndarray of int
-        Counted from January of year 0.
+    middles : ndarray
+        Of the steps, in decimal years.
     time : DataArray
-        The time axis of these months.
+        The time axis of these steps.
     """
     name = time_name(array)
     stepped = array.expand_dims(time.name) if name is None else array.rename({name: time.name})
     stepped = stepped.drop_vars([c for c in stepped.coords if c not in array.dims or c == name])
     dim = str(time.name)
-    middle = 12.0 * np.array(_find_years(array) or [0]) + 5.5
-    place = np.interp(months, middle, np.arange(middle.size))
+    middle = np.array(_find_years(array) or [0]) + 0.5
+    place = np.interp(middles, middle, np.arange(middle.size))
     before = np.floor(place).astype(int)
     weight = place - before
     found = stepped.isel({dim: before})

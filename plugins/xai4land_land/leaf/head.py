@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from xai4land.grids.cf import Period
+from xai4land.grids.periods import Period
 from xai4land.heads.base import TrainingWindow
 from xai4land.heads.loss import Loss
 from xai4land.heads.outputs import Output, check_finite
@@ -44,11 +44,15 @@ class LeafAreaHead:
     """
 
     missing_truth = float("nan")
+    pixelwise = True
     title = "leaf area index"
-    period: Period = "month"
-
     def __init__(self, leaves: LeafClasses) -> None:
         self.leaves = leaves
+
+    @property
+    def period(self) -> Period:
+        """Return what a step stands for."""
+        return self.leaves.step
 
     @property
     def outputs(self) -> tuple[Output, ...]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import dask.array as da
 import numpy as np
 import xarray as xr
 
 from xai4land.emulator.inputs import time_name
+from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
-from xai4land.grids.time import count_months
 from xai4land_land.leaf.climate import CLIMATE, form_lags, is_lag
-from xai4land_land.leaf.cover import cover_fractions, select_months, spread_over_months
+from xai4land_land.leaf.cover import cover_fractions, select_steps, spread_over_steps
 from xai4land_land.leaf.outputs import LeafClasses
+from xai4land_land.leaf.steps import count_steps, middle_of_years
 
 __all__ = ["CLIMATE_DIMS", "form_inputs", "mask_climate"]
 
@@ -26,8 +27,9 @@ def form_inputs(
     climate: xr.Dataset,
     leaves: LeafClasses,
     variables: tuple[str, ...] | None = None,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
 ) -> xr.Dataset:
-    """Form fractions and climate of all months that both tell something of; lazily.
+    """Form fractions and climate of all steps that both tell something of; lazily.
 
     Parameters
     ----------
@@ -39,6 +41,8 @@ def form_inputs(
     variables : tuple of str, optional
         Variables of the climate that the emulator reads; but for temperature they may be absent.
         By default all that are there.
+    ranges : mapping from str to (float, float), optional
+        Of variables of the climate, see :func:`xai4land_land.leaf.climate.form_lags`.
 
     Returns
     -------
@@ -50,7 +54,7 @@ def form_inputs(
     InputError
         If land cover or climate are not what they should be.
     """
-    formed = form_lags(climate, leaves.lags)
+    formed = form_lags(climate, leaves.lags, leaves.step, ranges)
     if variables is not None:
         formed = _add_absent(formed, leaves.lags, variables)
     grid = Grid.of(formed["tas_lag_0"])
@@ -58,14 +62,27 @@ def form_inputs(
     formed = formed.rename({**dict(zip(grid.names, CLIMATE_DIMS, strict=True)), dim: "time"})
     formed = formed.assign_coords(Grid(grid.lat, grid.lon, CLIMATE_DIMS).coords())
     cover = cover_fractions(data, leaves)
-    months = count_months(climate)[leaves.lags - 1 :]
-    chosen = select_months(cover, months)
+    _check_overlap(grid, next(iter(cover.values())))
+    dates = formed["time"]
+    middles = middle_of_years(count_steps(formed, leaves.step), leaves.step, dates)
+    chosen = select_steps(cover, middles)
     formed = formed.isel(time=chosen)
     spread = {
-        name: spread_over_months(array, months[chosen], formed["time"])
+        name: spread_over_steps(array, middles[chosen], formed["time"])
         for name, array in cover.items()
     }
     return formed.assign(spread)
+
+
+def _check_overlap(climate: Grid, cover: xr.DataArray) -> None:
+    """Refuse a climate of another part of the globe."""
+    maps = Grid.of(cover)
+    here = climate.lat.contains_points(maps.lat.values).any()
+    if not (here and climate.lon.contains_points(maps.lon.values).any()):
+        raise InputError(
+            f"the climate and the land cover {cover.name!r} have no place in common; compare their "
+            "latitudes and longitudes"
+        )
 
 
 def mask_climate(formed: xr.Dataset, variables: Sequence[str]) -> xr.Dataset:

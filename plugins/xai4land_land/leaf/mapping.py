@@ -35,9 +35,9 @@ def leaf_area(
     chunks: Chunks = None,
     batch_size: int = 8,
     device: str = "auto",
-    precision: Precision = "auto",
+    precision: Precision = "float32",
 ) -> xr.Dataset:
-    """Make monthly leaf area index from land cover and climate; nothing is computed yet.
+    """Make leaf area index from land cover and climate; nothing is computed yet.
 
     Parameters
     ----------
@@ -46,8 +46,9 @@ def leaf_area(
         fractions by the names of the emulator's classes, or ``land_cover_probability``. Between
         the middles of years it changes evenly.
     climate : Dataset
-        Monthly ``tas`` and, if there are any, ``pr`` and ``rsds`` on their own grid, in any units
-        that can be converted; the first month that is made has eleven months before it.
+        ``tas`` and, if there are any, ``pr`` and ``rsds`` on their own grid, in any units that can
+        be converted: monthly, or of dekads or days if the emulator was fitted to these. The first
+        step that is made has eleven months before it.
     emulator : str, path-like or LeafAreaEmulator, optional
         By default the bundled one, ``"leaf-area"``.
     static : Dataset, optional
@@ -59,13 +60,16 @@ def leaf_area(
         K/km by which temperature falls with the elevation of each pixel (6.5 in the standard
         atmosphere), from that at the climate's own elevation (``orog``), or at the mean of the
         emulator's ``elevation`` over the climate's cell. By default temperature is taken as it is.
-    chunks, batch_size, device, precision
+    chunks, batch_size, device
         As of :func:`reconstruct`.
+    precision : {"float32", "bfloat16", "auto"}
+        As of :func:`reconstruct`, but in full precision by default: rounding to bfloat16 is as
+        large as what a month departs from its mean, and networks of one pixel are fast enough.
 
     Returns
     -------
     Dataset
-        ``leaf_area_index`` (float32, 1) and ``leaf_area_index_spread``, for each month; missing
+        ``leaf_area_index`` (float32, 1) and ``leaf_area_index_spread``, for each step; missing
         where land cover or temperature are. 90 % lie within 1.645 spreads.
 
     Raises
@@ -96,8 +100,11 @@ def leaf_area(
     if lapse_rate is not None:
         found = follow_elevation(found, lapse_rate)
         climate = bring_to_sea_level(climate, lapse_rate, static, data)
-    inputs = form_inputs(data, climate, found.card.outputs, found.card.climate)
-    features = [s.name for s in found.card.of_role("static") if s.name in data]
+    card = found.card
+    # At sea level temperature may be beyond what it is anywhere at the surface.
+    ranges = card.climate_ranges if lapse_rate is None else {}
+    inputs = form_inputs(data, climate, card.outputs, card.climate, ranges)
+    features = [s.name for s in card.of_role("static") if s.name in data]
     inputs = inputs.assign({name: data[name] for name in features})
     inputs.attrs = dict(data.attrs)
     return apply(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 __all__ = ["MonthsMLP", "MonthsRNN"]
 
@@ -17,6 +18,8 @@ class _PixelNetwork(nn.Module):
 
     Parameters
     ----------
+    channels, categories
+        Of the whole input; have no effect.
     outputs : int
         Layers of the answer.
     sequences : sequence of sequence of int
@@ -24,6 +27,9 @@ class _PixelNetwork(nn.Module):
     others : sequence of int
         Channels of all else that the network sees.
     width : int
+    compress : bool
+        Whether inputs pass asinh first: as they are near their mean, like logarithms far from it.
+        Rain is many times its mean in some months, farther from it than anything that was seen.
     """
 
     reads_sequences = True
@@ -31,19 +37,29 @@ class _PixelNetwork(nn.Module):
 
     def __init__(
         self,
+        channels: int,
+        categories: Sequence[int],
         outputs: int,
+        *,
         sequences: Sequence[Sequence[int]],
         others: Sequence[int],
-        width: int,
+        width: int = 32,
+        compress: bool = False,
     ) -> None:
         super().__init__()
         if not 1 <= width <= MAX_WIDTH or len({len(month) for month in sequences}) != 1:
             raise ValueError(f"width={width}, months={[len(month) for month in sequences]}")
+        self.compress = compress
         self.months, self.features = len(sequences), len(sequences[0])
         oldest_first = [k for month in reversed(sequences) for k in month]
         self.chosen = (*oldest_first, *others)
         self.classes = nn.Parameter(0.1 * torch.randn(outputs, width))
         self.bias = nn.Parameter(torch.zeros(outputs))
+        self.add_layers(len(others), width)
+
+    def add_layers(self, others: int, width: int) -> None:
+        """Make the layers that :meth:`encode` applies."""
+        raise NotImplementedError
 
     def forward(self, x: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         """Return the answer, (batch, outputs, rows, columns), of (batch, channels, rows, columns).
@@ -53,6 +69,8 @@ class _PixelNetwork(nn.Module):
         batch, _, rows, columns = x.shape
         chosen = torch.tensor(self.chosen, device=x.device)
         pixels = x.index_select(1, chosen).permute(0, 2, 3, 1).flatten(0, 2)
+        if self.compress:
+            pixels = pixels.asinh()
         split = self.months * self.features
         months = pixels[:, :split].unflatten(1, (self.months, self.features))
         answer = self.encode(months, pixels[:, split:]) @ self.classes.T + self.bias
@@ -74,20 +92,11 @@ class MonthsRNN(_PixelNetwork):
     torch.Size([2, 3, 4, 5])
     """
 
-    def __init__(
-        self,
-        channels: int,
-        categories: Sequence[int],
-        outputs: int,
-        *,
-        sequences: Sequence[Sequence[int]],
-        others: Sequence[int],
-        width: int = 32,
-    ) -> None:
-        super().__init__(outputs, sequences, others, width)
+    def add_layers(self, others: int, width: int) -> None:
+        """Make the layers that :meth:`encode` applies."""
         self.memory = nn.GRU(self.features, width, batch_first=True)
         self.join = nn.Sequential(
-            nn.Linear(width + len(others), width), nn.GELU(), nn.Linear(width, width), nn.GELU()
+            nn.Linear(width + others, width), nn.GELU(), nn.Linear(width, width), nn.GELU()
         )
 
     def encode(self, months: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
@@ -107,23 +116,29 @@ class MonthsMLP(_PixelNetwork):
     torch.Size([2, 3, 4, 5])
     """
 
-    def __init__(
-        self,
-        channels: int,
-        categories: Sequence[int],
-        outputs: int,
-        *,
-        sequences: Sequence[Sequence[int]],
-        others: Sequence[int],
-        width: int = 32,
-    ) -> None:
-        super().__init__(outputs, sequences, others, width)
-        size = self.months * self.features + len(others)
+    def add_layers(self, others: int, width: int) -> None:
+        """Make the layers that :meth:`encode` applies."""
+        size = self.months * self.features + others
         self.layers = nn.Sequential(
             nn.Linear(size, width), nn.GELU(), nn.Linear(width, width), nn.GELU()
         )
 
-    def encode(self, months: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-        """Return what is known of each pixel, shape (pixels, width)."""
-        found: torch.Tensor = self.layers(torch.cat([months.flatten(1), others], 1))
-        return found
+    def forward(self, x: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        """Return the answer; the same as by rows of pixels, but channels stay where they are."""
+        first, second = self.layers[0], self.layers[2]
+        assert isinstance(first, nn.Linear)
+        assert isinstance(second, nn.Linear)
+        chosen = torch.tensor(self.chosen, device=x.device)
+        size = first.out_features, x.shape[1]
+        weight = first.weight.new_zeros(size).index_copy(1, chosen, first.weight)
+        seen = x.flatten(2).asinh() if self.compress else x.flatten(2)
+        hidden = F.gelu(_mix_channels(weight, first.bias, seen))
+        hidden = F.gelu(_mix_channels(second.weight, second.bias, hidden))
+        answer = _mix_channels(self.classes, self.bias, hidden)
+        made: torch.Tensor = answer.unflatten(2, x.shape[2:])
+        return made
+
+
+def _mix_channels(weight: torch.Tensor, bias: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Apply a layer to each pixel, (batch, channels, pixels): a convolution of width one."""
+    return F.conv1d(x, weight[..., None], bias)

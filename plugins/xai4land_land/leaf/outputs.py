@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from xai4land.emulator import Outputs
 from xai4land.emulator.schema import Name, Schema
 from xai4land_land.leaf.climate import is_lag
+from xai4land_land.leaf.steps import Step
 
 __all__ = ["LAI", "GrowingClass", "LeafClasses"]
 
@@ -42,8 +43,10 @@ class LeafClasses(Outputs):
         Classes of the same legend without leaves.
     legend : mapping from str to str
         What classes of other maps and names of other fractions are in this legend.
+    step : {"month", "dekad", "day"}
+        What a step of leaf area and of the climate stands for.
     lags : int
-        Months of climate that the emulator sees, the month itself included.
+        Months of climate that the emulator sees, the step itself counted as one.
     spread : float
         Factor on the spread that the network gives, so that intervals hold what they should.
     """
@@ -52,6 +55,7 @@ class LeafClasses(Outputs):
     classes: Annotated[tuple[GrowingClass, ...], Field(min_length=1)]
     bare: tuple[Name, ...] = ()
     legend: Mapping[str, str] = Field(default_factory=dict)
+    step: Step = "month"
     lags: Annotated[int, Field(ge=1, le=36)] = 12
     spread: Annotated[float, Field(gt=0)] = 1.0
 

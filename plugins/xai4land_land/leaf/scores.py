@@ -8,11 +8,12 @@ import xarray as xr
 from xai4land.errors import InputError
 from xai4land.grids.cells import cell_areas
 from xai4land.grids.grid import Grid
-from xai4land.grids.time import count_months
+from xai4land.grids.time import middle_of_steps
 from xai4land.scores.blocks import MIN_BLOCKS
 from xai4land.scores.significance import block_bootstrap
 from xai4land.typing import Floats, Ints
 from xai4land_land.leaf.observed import read_leaf_area
+from xai4land_land.leaf.steps import count_steps, find_step, step_of_year
 
 __all__ = ["score_leaf_area"]
 
@@ -35,16 +36,16 @@ def score_leaf_area(
     block: float = 10.0,
     intervals: bool = True,
 ) -> xr.Dataset:
-    """Score leaf area against the truth, at months and pixels that both know.
+    """Score leaf area against the truth, at steps and pixels that both know.
 
-    All sums are weighted with the area of pixels. The mean cycle is that of the months of the
-    year at each pixel, without its annual mean; anomalies are departures from it, so they have no
-    score where a month of the year is there once.
+    All sums are weighted with the area of pixels. The mean cycle is that of the months (dekads,
+    days) of the year at each pixel, without its annual mean; anomalies are departures from it, so
+    they have no score where a step of the year is there once.
 
     Parameters
     ----------
     made, truth : Dataset or DataArray, shape (time, latitude, longitude)
-        ``leaf_area_index``. On one grid; their common months count.
+        ``leaf_area_index``. On one grid; their common months, dekads or days count.
     block : float
         Degrees of the square blocks of the area, which are drawn with replacement for the 90 %
         intervals, since neighbours err alike.
@@ -60,7 +61,7 @@ def score_leaf_area(
     Raises
     ------
     InputError
-        If grids differ, or there is no common month.
+        If grids differ, or there is no common step.
 
     Examples
     --------
@@ -97,19 +98,24 @@ def score_leaf_area(
 
 
 def _align(made: xr.DataArray, truth: xr.DataArray) -> tuple[list[Floats], Ints, Grid]:
-    """Return values of both in the months that they share, (months, pixels) each."""
+    """Return values of both in the steps that they share, (steps, pixels) each."""
     grids = [Grid.of(array) for array in (made, truth)]
     if not (grids[0].lat == grids[1].lat and grids[0].lon == grids[1].lon):
         raise InputError("leaf area and truth are on different grids; regrid one of them")
-    numbers = [count_months(array) for array in (made, truth)]
-    months, *places = np.intersect1d(numbers[0], numbers[1], return_indices=True)
-    if not len(months):
-        raise InputError("leaf area and truth have no month in common")
+    step = find_step(truth)
+    numbers = [count_steps(array, step) for array in (made, truth)]
+    if any(np.unique(n).size < n.size for n in numbers):
+        raise InputError(f"leaf area or truth has several steps in a {step}; average them first")
+    common, *places = np.intersect1d(numbers[0], numbers[1], return_indices=True)
+    if not len(common):
+        raise InputError(f"leaf area and truth have no {step} in common")
+    dates = middle_of_steps(truth).isel(time=places[1])
     values = [
         array.isel(time=at).transpose("time", *grid.names).values.astype(np.float64)
         for array, at, grid in zip((made, truth), places, grids, strict=True)
     ]
-    return [one.reshape(len(months), -1) for one in values], months % 12, grids[1]
+    in_year = step_of_year(common, step, dates)
+    return [one.reshape(len(common), -1) for one in values], in_year, grids[1]
 
 
 PARTS = ("n", "e", "ee", "t", "tt", "mc", "tc", "mtc", "ec", "ta", "ea")

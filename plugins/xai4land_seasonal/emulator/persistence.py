@@ -51,8 +51,8 @@ def fit_scale(histories: Sequence[History], names: Sequence[str] = ()) -> Floats
         found = np.where(count >= MIN_SCALE_YEARS, np.sqrt(pooled), np.nan)
         scale = found if scale is None else np.where(np.isfinite(scale), scale, found)
     assert scale is not None
-    unknown = np.flatnonzero(~np.isfinite(scale).any((0, 2)))
-    if unknown.size:
+    unknown = np.flatnonzero(~np.isfinite(scale).any((0, 2))).tolist()
+    if unknown:
         which = ", ".join(names[k] for k in unknown if k < len(names))
         years = MIN_TREND_YEARS + MIN_SCALE_YEARS + 1
         raise InputError(
