@@ -163,7 +163,7 @@ class _KeptStack(Stack):
     results: dict[Any, Any] = field(default_factory=dict, compare=False)
 
     @property
-    def _resamplings(self) -> dict[Any, Any]:  # type: ignore[override]
+    def _resamplings(self) -> dict[Any, Any]:
         return self.resamplings
 
     def to(self, device: torch.device) -> Stack:
@@ -171,10 +171,11 @@ class _KeptStack(Stack):
         return self
 
     @property
-    def complete(self) -> bool:  # type: ignore[override]
+    def complete(self) -> bool:
         """Whether no value is missing, found once."""
         if "complete" not in self.results:
-            self.results["complete"] = Stack.complete.func(self)
+            plain = Stack(self.grid, self.start, self.values, self.specs)
+            self.results["complete"] = plain.complete
         return bool(self.results["complete"])
 
     def interpolate(

@@ -118,7 +118,7 @@ def read_onnx(content: bytes, source: str = "an exported emulator") -> OnnxEmula
     except Exception as error:  # protobuf's and onnx' own, which share no class
         raise EmulatorFileError(f"{source} is no ONNX file, or damaged; export it again") from error
     about, kind = _read_metadata(model, source)
-    found = kind
+    found: type[OnnxEmulator] = kind
     if not issubclass(kind, OnnxEmulator):
         found = type("OnnxEmulator", (OnnxEmulator, kind), {})
     return found(content, about)

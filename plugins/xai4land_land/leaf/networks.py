@@ -131,7 +131,8 @@ class MonthsMLP(_PixelNetwork):
         chosen = torch.tensor(self.chosen, device=x.device)
         size = first.out_features, x.shape[1]
         weight = first.weight.new_zeros(size).index_copy(1, chosen, first.weight)
-        hidden = F.gelu(_mix_channels(weight, first.bias, x.flatten(2)))
+        seen = x.flatten(2).asinh() if self.compress else x.flatten(2)
+        hidden = F.gelu(_mix_channels(weight, first.bias, seen))
         hidden = F.gelu(_mix_channels(second.weight, second.bias, hidden))
         answer = _mix_channels(self.classes, self.bias, hidden)
         made: torch.Tensor = answer.unflatten(2, x.shape[2:])

@@ -60,7 +60,7 @@ class LeafInputs(StepInputs):
         """Refuse a prior map, unknown options, and steps that are no months."""
         super().check(setup)
         check_options(setup, OPTIONS)
-        if (step := getattr(setup.card.outputs, "step", "month")) != "month":
+        if (step := setup.card.outputs.step) != "month":
             raise InputError(
                 f"emulator {setup.card.name!r} gives leaf area of each {step}, and a stepper goes "
                 "on by months; call ds.ai4land.leaf_area(climate, emulator), or fit one of months"
@@ -101,7 +101,8 @@ class LeafInputs(StepInputs):
             attrs={"units": CLIMATE["tas"][1]},
         )
         data = find_orography(xr.Dataset() if static is None else static).assign(tas=tas)
-        return bring_to_sea_level(data, self.lapse_rate, static)["tas"].values[0]
+        level: np.ndarray = bring_to_sea_level(data, self.lapse_rate, static)["tas"].values[0]
+        return level
 
     def _check_grids(self, fields: Mapping[str, StepField]) -> None:
         """Refuse climate on several grids, and fractions on several."""
