@@ -33,7 +33,7 @@ bench: .venv/installed
 # The site, offline; a warning or a broken link is an error. `make docs EXAMPLES=no` does not run the
 # gallery's examples, which takes most of the time.
 docs: .venv/docs
-	EXAMPLES=$(EXAMPLES) $(BIN)/python docs/site/build.py -b html -W --keep-going -q docs docs/_build/html
+	EXAMPLES=$(EXAMPLES) $(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
 	$(BIN)/python docs/site/check_links.py docs/_build/html
 
 # Every page in a headless Chromium: needs chromium and chromium-driver, as Debian has them.

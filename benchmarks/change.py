@@ -3,9 +3,10 @@
     python benchmarks/change.py                                   # the sample's land use history
     python benchmarks/change.py --case uk --data ../shared/data   # 2009 -> 2012
     python benchmarks/change.py --case new-guinea --data ../shared/data --network --disslucc
+    python benchmarks/change.py --case santarem --data ../shared/data --emulator change-landcover
 
 What is trained never sees the block that it is scored on: blocks lie in folds, and each fold is
-mapped by an emulator of the others. Rules see the prior map alone.
+mapped by an emulator of the others. Rules see the prior map alone. ``change_cases`` has the cases.
 """
 
 from __future__ import annotations
@@ -14,126 +15,27 @@ import argparse
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 import xarray as xr
+from change_cases import CASES, FOLDS, MISSING, Case
 
-import xai4land
-from xai4land.emulator import Emulator
-from xai4land_land import Legend, place_by_truth, place_randomly
+from xai4land.emulator import Emulator, load_emulator
+from xai4land.errors import InputError
+from xai4land.scores.blocks import bootstrap_blocks
+from xai4land.scores.change import PARTS, figure_of_merit
+from xai4land.scores.windows import match_in_windows
+from xai4land_land import place_by_truth, place_randomly
 from xai4land_land.change.references import change_reference
-from xai4land_land.legends import LandClass
 
-FOLDS = 4
 RULES = {
     "density 1": {"rule": "density", "radius": 1.0},
     "density 6": {"rule": "density", "radius": 6.0},
     "suitability": {"rule": "suitability", "radius": 4},
 }
-
-
-@dataclass(frozen=True)
-class Case:
-    """Two maps of one region, and what is known of it.
-
-    Attributes
-    ----------
-    data : Dataset
-        States of both years.
-    static : Dataset or None
-    truth : DataArray
-        Both maps.
-    legend : str or Legend or None
-    block, cell : float
-        Degrees along a side of blocks, and of the cells that demand is of.
-    constraints : dict
-        Of the rule of suitability.
-    network : dict
-        How the network is trained.
-    """
-
-    data: xr.Dataset
-    static: xr.Dataset | None
-    truth: xr.DataArray
-    legend: str | Legend | None
-    block: float
-    cell: float
-    constraints: dict[str, dict[str, float]]
-    network: dict[str, object]
-
-    @property
-    def years(self) -> list[int]:
-        return [int(year) for year in self.truth[self.truth.dims[0]].dt.year]
-
-    @property
-    def before(self) -> xr.DataArray:
-        return self.truth.isel({self.truth.dims[0]: 0})
-
-    @property
-    def after(self) -> xr.DataArray:
-        return self.truth.isel({self.truth.dims[0]: 1})
-
-    def folds(self) -> xr.DataArray:
-        """Number the folds of blocks, so that neighbours are in different ones."""
-        lat, lon = (self.truth[name] for name in self.truth.dims[1:])
-        rows, columns = (
-            np.floor(np.round(part / self.block, 9)).astype(int) for part in (lat + 90, lon + 180)
-        )
-        return (rows % 2) * 2 + columns % 2
-
-
-def sample_case(_: Path) -> Case:
-    world = xai4land.sample("land_history", years=[1990, 1998])
-    return Case(
-        data=world.drop_vars("land_cover"),
-        static=None,
-        truth=world.land_cover,
-        legend=None,
-        block=4.0,
-        cell=0.5,
-        constraints={"cropland": {"slope": -1.0}},
-        network={"window": 64, "epochs": 6, "steps": 40, "batch_size": 4},
-    )
-
-
-def uk_case(folder: Path) -> Case:
-    parts = (xr.open_dataset(folder / f"land/uk_{n}.nc") for n in ("states_0p25", "static_0p01"))
-    states, static = (part.load() for part in parts)
-    return Case(
-        data=states,
-        static=static[["elevation"]],
-        truth=xr.open_dataset(folder / "land/uk_hilda_0p01.nc").land_cover.load(),
-        legend="hilda",
-        block=2.0,
-        cell=0.25,
-        constraints={"cropland": {"elevation": -1.0}, "urban": {"elevation": -1.0}},
-        network={"window": 128, "epochs": 8, "steps": 60, "batch_size": 2},
-    )
-
-
-def new_guinea_case(folder: Path) -> Case:
-    truth = xr.open_dataset(folder / "land/newguinea_west_cci_2001_2015_300m.nc").land_cover.load()
-    names = str(truth.attrs["flag_meanings"]).split()
-    codes = np.asarray(truth.attrs["flag_values"]).tolist()
-    classes = [LandClass(c, n, "#808080") for c, n in zip(codes, names, strict=True)]
-    states = xr.open_dataset(folder / "land/newguinea_states_0p25.nc").load()
-    west = states.sel(lon=slice(None, float(truth.lon.max())))
-    return Case(
-        data=west,
-        static=None,
-        truth=truth,
-        legend=Legend("new-guinea", tuple(classes), ({name: (name,) for name in names},)),
-        block=2.0,
-        cell=0.25,
-        constraints={},
-        network={"window": 160, "epochs": 6, "steps": 50, "batch_size": 2},
-    )
-
-
-CASES = {"sample": sample_case, "uk": uk_case, "new-guinea": new_guinea_case}
 
 
 def apply_rule(case: Case, rule: str, **options: object) -> xr.DataArray:
@@ -157,6 +59,11 @@ def roll(case: Case, emulator: Emulator, exchange: bool) -> xr.DataArray:
     return made.land_cover.isel({made.land_cover.dims[0]: -1}).compute()
 
 
+def roll_both(case: Case, emulator: Emulator) -> dict[str, xr.DataArray]:
+    """Map by an emulator, with the net change alone and with exchange."""
+    return {name: roll(case, emulator, name == "exchange") for name in ("net", "exchange")}
+
+
 def train_on_other_folds(case: Case, folds: int, **options: object) -> dict[str, xr.DataArray]:
     """Map each fold by an emulator of the others; with the net change alone, and with exchange."""
     number = case.folds()
@@ -173,8 +80,7 @@ def train_on_other_folds(case: Case, folds: int, **options: object) -> dict[str,
             progress=False,
             **options,
         )
-        for name, exchange in (("net", False), ("exchange", True)):
-            made = roll(case, emulator, exchange)
+        for name, made in roll_both(case, emulator).items():
             inside = (number == fold).values
             maps[name] = made if name not in maps else maps[name].where(~inside, made)
     return {name: part.assign_attrs(made.attrs) for name, part in maps.items()}
@@ -271,6 +177,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=FOLDS, help="folds that are trained for")
     parser.add_argument("--rounds", type=int, default=150, help="of boosting")
     parser.add_argument("--network", action="store_true", help="train the U-Net, too")
+    parser.add_argument("--emulator", help="map the case by a trained emulator, too")
     parser.add_argument("--disslucc", action="store_true", help="run CLUE-S, too")
     args = parser.parse_args()
     case = CASES[args.case](args.data)
@@ -278,12 +185,12 @@ def main() -> None:
     seconds: dict[str, float] = {}
 
     def note(name: str, action: Callable[[], xr.DataArray | dict[str, xr.DataArray]]) -> None:
-        start = time.perf_counter()
+        start = time.process_time()
         made = action()
         found = {name: made} if isinstance(made, xr.DataArray) else made
         for part, map_ in found.items():
             key = name if isinstance(made, xr.DataArray) else f"{name}, {part}"
-            maps[key], seconds[key] = map_, time.perf_counter() - start
+            maps[key], seconds[key] = map_, time.process_time() - start
             print(f"{key}: {seconds[key]:.0f} s", flush=True)
 
     note("random", lambda: apply_rule(case, "random"))
@@ -292,6 +199,11 @@ def main() -> None:
     if case.constraints:
         suit = {"radius": 4, "constraints": case.constraints}
         note("suitability, constrained", lambda: apply_rule(case, "suitability", **suit))
+    if args.emulator:
+        try:
+            note(args.emulator, lambda: roll_both(case, load_emulator(args.emulator)))
+        except InputError as error:
+            print(f"{args.emulator} cannot map this case: {error}")
     trees = {"architecture": "boosted-transitions", "parameters": {"rounds": args.rounds}}
     if args.folds:
         window = case.network["window"]
@@ -308,7 +220,9 @@ def main() -> None:
     )
     for name, oracle in (("amounts", place_randomly), ("places", place_by_truth)):
         note(f"oracle of {name}", lambda o=oracle: match(o(before, after, cell=case.cell), like))
-    report(case, maps, seconds, args.folds)
+    found = (score_pixels if case.zones is None else score_zones)(case, maps, args.folds or FOLDS)
+    found["seconds"] = pd.Series(seconds).round()
+    print(found.to_string(float_format="{:.4f}".format))
 
 
 def match(made: xr.DataArray, like: xr.DataArray) -> xr.DataArray:
@@ -325,26 +239,65 @@ def match(made: xr.DataArray, like: xr.DataArray) -> xr.DataArray:
     return like.copy(data=table[found].astype(like.dtype))
 
 
-def report(
-    case: Case, maps: dict[str, xr.DataArray], seconds: dict[str, float], folds: int
-) -> None:
-    """Print figures of merit, accuracies and 90 % intervals over blocks, of the trained folds."""
+def score_pixels(case: Case, maps: dict[str, xr.DataArray], folds: int) -> pd.DataFrame:
+    """Return figures of merit with 90 % intervals, and accuracies, of the first folds."""
     names = {f"land_cover_{n}": part for n, part in maps.items() if n != "random"}
     made = xr.Dataset({"land_cover": maps["random"], **names})
-    inside = case.folds() < (folds or FOLDS)
-    truth = case.after.where(inside).assign_attrs(case.truth.attrs)
+    truth = case.after.where(case.folds() < folds).assign_attrs(case.truth.attrs)
     scores = made.ai4land.evaluate(
         truth, prior=case.before, blocks=case.block, legend=case.legend
     ).compute()
-    print(f"{'':26} merit  90 % interval  accuracy  seconds")
+    rows = {}
     for source in scores.source.values.tolist():
-        row = scores.sel(source=source)
-        low, high = row.figure_of_merit_interval.values.ravel()[:2]
+        one = scores.sel(source=source)
+        low, high = one.figure_of_merit_interval.values.ravel()[:2]
         name = "random" if source == "emulator" else source
-        print(
-            f"{name:26} {float(row.figure_of_merit.squeeze()):.3f}  {low:.3f} to {high:.3f}  "
-            f"{float(row.accuracy):.4f}    {seconds.get(name, 0):.0f}"
-        )
+        merit, accuracy = float(one.figure_of_merit.squeeze()), float(one.accuracy)
+        rows[name] = {"merit": merit, "from": low, "to": high, "accuracy": accuracy}
+    return pd.DataFrame(rows).T
+
+
+def score_zones(case: Case, maps: dict[str, xr.DataArray], folds: int) -> pd.DataFrame:
+    """Return the same of units, of whose pixels only the number of each transition counts.
+
+    Hits are the smaller of the observed and the simulated area of a transition in a unit, as in the
+    windows of ``evaluate``. The accuracy is the area that has the right class, in its unit.
+    """
+    inside = (case.zones.values >= 0) & (case.folds().values < folds)
+    zone = case.zones.values[inside]
+    order = np.argsort(zone, kind="stable")
+    lat, lon = (np.floor(case.truth[n].values / case.block) for n in case.truth.dims[1:])
+    block = (lat[:, None] * 1000 + lon)[inside][order]
+    sources = {"persistence": case.before, **maps}
+    zone, flat = zone[order], {n: m.values[inside][order] for n, m in sources.items()}
+    true, before = case.after.values[inside][order], flat["persistence"]
+    blocks = np.unique(block)
+    sums = np.zeros((len(sources), blocks.size, len(PARTS)))
+    right = dict.fromkeys(sources, 0.0)
+    for number, one in enumerate(blocks):
+        here = block == one
+        rows = xr.DataArray(np.unique(zone[here], return_inverse=True)[1], dims="lat")
+        for k, (name, made) in enumerate(flat.items()):
+            parts = [
+                xr.DataArray(m[here][:, None].astype(np.uint8), dims=("lat", "lon"))
+                for m in (before, true, made)
+            ]
+            weights = xr.ones_like(rows, float)
+            windows = rows, xr.DataArray([0], dims="lon")
+            sums[k, number, :4] = match_in_windows(parts, weights, windows, MISSING)
+            counts = [np.bincount(rows.values * 256 + m.values[:, 0]) for m in parts[1:]]
+            size = max(c.size for c in counts)
+            right[name] += np.minimum(*(np.pad(c, (0, size - c.size)) for c in counts)).sum()
+    table = xr.DataArray(sums, dims=("source", "block", "area"))
+
+    def score(parts: xr.Dataset) -> xr.Dataset:
+        return xr.Dataset({"merit": figure_of_merit(parts)})
+
+    bounds = bootstrap_blocks(table, score, ["merit"]).merit_interval.values
+    areas = dict(zip(PARTS, table.sum("block").transpose("area", ...), strict=True))
+    merit = figure_of_merit(xr.Dataset(areas)).values
+    found = pd.DataFrame({"merit": merit, "from": bounds[:, 0], "to": bounds[:, 1]}, list(sources))
+    return found.assign(accuracy=pd.Series(right) / true.size)
 
 
 if __name__ == "__main__":

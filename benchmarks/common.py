@@ -34,6 +34,8 @@ class Settings:
         Names among ``emulators.NETWORKS`` whose speed is measured.
     quick : bool
         Whether to use small sizes, to test that the benchmark runs.
+    write : bool
+        Whether speeds of bundled emulators are kept beside their files.
     """
 
     folder: Path
@@ -41,21 +43,23 @@ class Settings:
     repeats: int
     networks: tuple[str, ...]
     quick: bool
+    write: bool = False
 
 
 class Cost(NamedTuple):
-    """Cost of a run: seconds, and the peak resident memory of its process in MB."""
+    """Cost of a run: seconds, peak resident memory of its process in MB, seconds of the CPU."""
 
     seconds: float
     peak: float
+    processor: float
 
 
 def measure(action: Callable[[], object]) -> Cost:
     """Run once, and measure time and memory."""
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     action()
-    seconds = time.perf_counter() - start
-    return Cost(seconds, _peak())
+    seconds, processor = time.perf_counter() - start, time.process_time() - used
+    return Cost(seconds, _peak(), processor)
 
 
 def _peak() -> float:

@@ -4,10 +4,9 @@
 
 On the sample's history of land use an emulator learns from one planet (seed 1, 1950 to 1980):
 trained on true prior maps alone, or on its own ones, too, with the same number of steps in all. It
-is rolled out freely, in steps of a year, on the west of another planet from 1950 to 2010, and on
-that of its own one from 1980 to 2010. ``--data`` adds the UK from 2009 to 2012, in three steps of a
-year and in one of three; the emulator has learned from other blocks. Emulators and maps are kept in
-``--out``, and not made again.
+is rolled out freely, in steps of a year, on the west of another planet (seed 0) from 1950 to 2010.
+``--data`` adds the UK from 2009 to 2012, in three steps of a year and in one of three; the emulator
+has learned from other blocks. Emulators and maps are kept in ``--out``, and not made again.
 """
 
 from __future__ import annotations
@@ -45,13 +44,13 @@ SETTINGS: dict[str, Any] = {
 
 
 def fit(path: Path, epochs: int, rollouts: int) -> xai4land.Emulator:
-    """Train on the first planet, forward in steps of one and of four years."""
+    """Train on another planet, forward in steps of one and of four years."""
     if path.exists():
         return xai4land.Emulator.load(path)
     years = range(FIRST, LEARNED + 1)
     world = xai4land.sample("land_history", seed=1, years=years)
     pairs = [(a, b) for a, b in choose_pairs(years, years, steps=(1, 4)) if a < b]
-    began = time.perf_counter()
+    began = time.process_time()
     emulator = world.ai4land.fit(
         world.land_cover,
         prior=world.land_cover,
@@ -65,7 +64,7 @@ def fit(path: Path, epochs: int, rollouts: int) -> xai4land.Emulator:
     emulator.save(path)
     metrics = emulator.card.metrics["validation_loss"], emulator.card.outputs.threshold
     print(
-        f"{path.stem}: {time.perf_counter() - began:.0f} s, loss, threshold {metrics}", flush=True
+        f"{path.stem}: {time.process_time() - began:.0f} s, loss, threshold {metrics}", flush=True
     )
     return emulator
 
@@ -73,33 +72,34 @@ def fit(path: Path, epochs: int, rollouts: int) -> xai4land.Emulator:
 def roll_out(path: Path, world: xr.Dataset, emulator: Any, exchange: bool = False) -> xr.DataArray:
     """Return the maps of all years from the first one, computed once."""
     if not path.exists():
-        began = time.perf_counter()
+        began = time.process_time()
         made = world.ai4land.reconstruct(
             emulator, prior=world.land_cover.isel(time=0), exchange=exchange, baselines=False
         )
         # Step by step, so that no year is made twice.
         made.ai4land.write(path, progress=False)
-        print(f"{path.stem}: {time.perf_counter() - began:.0f} s", flush=True)
+        print(f"{path.stem}: {time.process_time() - began:.0f} s", flush=True)
     return xai4land.open_store(path).land_cover.load()
 
 
-def score_rollouts(out: Path, epochs: int, seed: int, first: int, last: int) -> xr.Dataset:
-    """Roll out on the west of a planet, and return scores of all years with intervals."""
-    world = xai4land.sample("land_history", seed=seed, years=range(first, last + 1))
+def score_rollouts(out: Path, epochs: int, last: int) -> xr.Dataset:
+    """Roll out on the west of another planet, and return scores of all years with intervals."""
+    world = xai4land.sample("land_history", seed=0, years=range(FIRST, last + 1))
     world = world.isel({name: slice(world.sizes[name] // 2) for name in ("lon", "lon_fine")})
+    network = fit(out / "true-priors.safetensors", 2 * epochs, 0)
     runs = {
-        "": (fit(out / "own-maps.safetensors", epochs, 1), False),
-        "_true_priors": (fit(out / "true-priors.safetensors", 2 * epochs, 0), False),
+        "": (network, False),
+        "_exchange": (network, True),
+        "_own_maps": (fit(out / "own-maps.safetensors", epochs, 1), False),
     }
-    runs |= {f"{name}_exchange": (emulator, True) for name, (emulator, _) in runs.items()}
     for rule in ("density", "random"):
         runs[f"_{rule}"] = (change_reference(rule, world, world.land_cover), False)
     maps = {
-        f"land_cover{name}": roll_out(out / f"seed{seed}-{first}{name}.zarr", world, *run)
+        f"land_cover{name}": roll_out(out / f"maps{name}.zarr", world, *run)
         for name, run in runs.items()
     }
     data = xr.Dataset(maps)
-    return data.ai4land.score_years(world.land_cover, first, blocks=BLOCK_DEGREES).compute()
+    return data.ai4land.score_years(world.land_cover, FIRST, blocks=BLOCK_DEGREES).compute()
 
 
 def tabulate(scores: xr.Dataset) -> pd.DataFrame:
@@ -129,14 +129,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="14 years, hardly trained")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    for seed, first in ((0, FIRST), (1, LEARNED)):
-        last = first + LEADS[0] if given.quick else LAST
-        scores = score_rollouts(given.out, 1 if given.quick else 5, seed, first, last)
-        print(
-            f"\nplanet {seed}, from {first} to {last}\n{tabulate(scores).to_string()}", flush=True
-        )
-        figure = scores.ai4land.plot_years(classes=("urban",))
-        figure.savefig(given.out / f"seed{seed}-{first}.png", dpi=120)
+    last = FIRST + LEADS[0] if given.quick else LAST
+    scores = score_rollouts(given.out, 1 if given.quick else 5, last)
+    print(f"\nfrom {FIRST} to {last}\n{tabulate(scores).to_string()}", flush=True)
+    scores.ai4land.plot_years(classes=("urban",)).savefig(given.out / "drift.png", dpi=120)
     if given.data is None:
         print("the UK is left out: no --data")
         return

@@ -1,6 +1,7 @@
 """GPU: agreement with the CPU, speed beside the bare network, memory, and training; three minutes.
 
-Without a CUDA device it is skipped.
+Without a CUDA device it is skipped. float32 is as torch has it by default: convolutions multiply in
+TF32, which differs from the CPU by about 1e-3.
 """
 
 from __future__ import annotations

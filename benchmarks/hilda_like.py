@@ -107,10 +107,10 @@ def _make_empty(maps: Path, states: Path, size: HildaLike) -> None:
     shape, chunks = (size.years, size.side, size.side), (1, size.chunk, size.chunk)
     flags = {"flag_values": np.array([*CODES], "u1"), "flag_meanings": " ".join(CODES.values())}
     fine = {
-        "land_cover": (("time", "lat", "lon"), da.zeros(shape, "u1", chunks=chunks), flags),
+        "land_cover": (("time", "lat", "lon"), da.zeros(shape, dtype="u1", chunks=chunks), flags),
         "elevation": (
             ("lat", "lon"),
-            da.zeros(shape[1:], "i2", chunks=chunks[1:]),
+            da.zeros(shape[1:], dtype="i2", chunks=chunks[1:]),
             {"units": "m", "standard_name": "surface_altitude"},
         ),
     }
@@ -119,7 +119,7 @@ def _make_empty(maps: Path, states: Path, size: HildaLike) -> None:
     cells = -(-size.side // RATIO)
     names = [name for parts in STATES.values() for name in parts]
     about = {"units": "1", "standard_name": "area_fraction"}
-    empty = da.zeros((size.years, cells, cells), "f4", chunks=(1, cells, cells))
+    empty = da.zeros((size.years, cells, cells), dtype="f4", chunks=(1, cells, cells))
     coarse = dict.fromkeys(names, (("time", "lat", "lon"), empty, about))
     coords = {"time": time, **_axes(cells, STEP * RATIO)}
     xr.Dataset(coarse, coords).to_zarr(states, mode="w", compute=False)

@@ -33,9 +33,11 @@ TABLES = (
     "regrid",
     "catalogs",
     "seasonal",
+    "grids",
     "verification",
     "training",
     "coupling",
+    "bundled",
     "gpu",
 )
 PACKAGES = (
@@ -63,6 +65,9 @@ def main() -> int:
     parser.add_argument(
         "--networks", nargs="+", choices=list(NETWORKS), help="networks of the table speed (2M 8M)"
     )
+    parser.add_argument(
+        "--write", action="store_true", help="keep speeds of bundled emulators beside their files"
+    )
     parser.add_argument("--folder", type=Path, help="folder for temporary data")
     given = parser.parse_args()
     if unknown := sorted(set(given.tables) - set(TABLES)):
@@ -74,6 +79,7 @@ def main() -> int:
             given.repeats or (1 if given.quick else 3),
             tuple(given.networks or (["2M"] if given.quick else ["2M", "8M"])),
             given.quick,
+            given.write,
         )
         print(f"{os.cpu_count()} cores; {', '.join(filter(None, map(_release, PACKAGES)))}")
         print(f"region of {settings.domain} x {settings.domain}, {settings.repeats} runs of each")

@@ -42,10 +42,8 @@ def score_uk(folder: Path, out: Path) -> pd.DataFrame:
     """Score the map of 2012, in the blocks that no emulator has learned from."""
     states, maps = read_years(folder)
     held = _is_held(maps)
-    emulators = {
-        "density": change_reference("density", states, maps),
-        "network": fit(out / "uk-years.safetensors", states, maps.where(~held)),
-    }
+    emulators = {rule: change_reference(rule, states, maps) for rule in ("random", "density")}
+    emulators["network"] = fit(out / "uk-years.safetensors", states, maps.where(~held))
     prior, truth = maps.isel(time=0), maps.isel(time=1)
     found: dict[str, xr.DataArray] = {}
     for name, emulator in emulators.items():

@@ -78,6 +78,7 @@ sphinx_gallery_conf = {
     "ignore_repr_types": r"matplotlib|FacetGrid|xai4land\.figures",
     "within_subsection_order": "gallery_pages.ReadingOrder",
     "subsection_order": ["gallery/land", "gallery/seasons", "gallery/running"],
+    "thumbnail_size": (480, 180),
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,

@@ -319,16 +319,20 @@ def net_share(maps: xr.DataArray, cell: float) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Train, write and score."""
+    """Train, write and score; or score an emulator that there is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("change-landcover.safetensors"))
     parser.add_argument("--only", choices=["UK", "New Guinea"], help="train on all of one region")
     parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--score", metavar="EMULATOR", help="score this one, and train none")
     options = parser.parse_args()
     regions = read_regions(options.data / "land")
-    emulator = describe(fit(regions, options.only, options.steps), {})
-    emulator.save(options.out)  # before the scores, which take as long
+    if options.score:
+        emulator = xai4land.load_emulator(options.score)
+    else:
+        emulator = describe(fit(regions, options.only, options.steps), {})
+        emulator.save(options.out)  # before the scores, which take as long
     metrics = {}
     for region, (maps, cell) in regions.items():
         if region == options.only:
@@ -339,8 +343,9 @@ def main() -> None:
         print(f"\n{region}: {changed:.2%} change, of which {net:.0%} is net change of cells")
         print(tabulate(scores).to_string(), flush=True)
         metrics[region] = select_metrics(scores)
-    describe(emulator, metrics).save(options.out)
-    print(f"\nwrote {options.out}, {options.out.stat().st_size / 1e6:.2f} MB")
+    if not options.score:
+        describe(emulator, metrics).save(options.out)
+        print(f"\nwrote {options.out}, {options.out.stat().st_size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":

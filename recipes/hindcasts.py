@@ -74,7 +74,9 @@ def show_iberia(folder: Path, *emulators: str) -> None:
     show(score(all_years, leave_out(seen), {"climatology": climatology_of_others(seen)}))
     gistemp, grid = read_observations(folder), read_simulations(folder)["piControl"]["tas"]
     years = range(1981, 2001)
-    made = {name: forecast(gistemp, "JJA", years=years, emulator=name) for name in emulators} | {
+    made = {
+        Path(name).stem: forecast(gistemp, "JJA", years=years, emulator=name) for name in emulators
+    } | {
         name: forecast(gistemp, "JJA", years=years, emulator=name, grid=grid) for name in PAST
     }
     members, seen = members.isel(time=slice(20)), seen.isel(time=slice(20))

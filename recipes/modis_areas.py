@@ -6,11 +6,14 @@
 (areas-curve.png and members.png) go into ``PICTURES``, by default docs/images.
 """
 
+import itertools
 import sys
 from pathlib import Path
 
+import dask
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 import xai4land
@@ -22,21 +25,70 @@ TOLERANCES = (0.02, 0.05, 0.1, 0.2)
 MIXED = 0.9
 """Largest fraction of the land of a mixed cell."""
 
+CURVE = ("misplaced_area", "accuracy", "mean_iou")
+
+
+def draw_curve(misplaced, accuracy, mean_iou, points) -> None:
+    """Draw what areas cost: areas-curve.png."""
+    figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.4), layout="constrained")
+    for axis, values, what in zip(
+        axes, (accuracy, mean_iou), ("accuracy", "mean IoU"), strict=True
+    ):
+        axis.plot(misplaced, values, marker="o", color="#1b7837")
+        for point, *place in zip(points, misplaced, values, strict=True):
+            label = {"emulator": "free", "exact": "exact"}.get(point, f"within {point}")
+            last = point == "emulator"
+            axis.annotate(
+                label, place, textcoords="offset points", xytext=(4, 5) if last else (6, -10)
+            )
+        axis.set(xlabel="area in another coarse cell than in the truth (%)", ylabel=f"{what} (%)")
+        axis.margins(0.17)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(pictures / "areas-curve.png", dpi=90)
+
+
 states = xr.open_dataset(folder / "global_states_2019_0p25.nc").load()
 static = xr.open_dataset(folder / "global_static_0p1.nc").load()
 truth = xr.open_dataset(folder / "global_igbp_2019_0p05.nc").land_cover.load()
 row, column = np.floor((90 - truth.lat) / 15), np.floor((truth.lon + 180) / 15)
 water = states.water.isel(time=0, drop=True).reindex_like(truth, method="nearest")
-judged = (water < 1 - 1e-6) & (truth.lat > -60) & (truth != 0) & ((row + column) % 3 == 0)
+possible = (water < 1 - 1e-6) & (truth.lat > -60) & truth.notnull() & ((row + column) % 3 == 0)
+judged = possible & (truth != 0)
 coarse = states.isel(time=0, drop=True).drop_vars("water").to_dataarray()
-mixed = coarse.max("variable") < MIXED * coarse.sum("variable")
+largest = coarse.max("variable") / coarse.sum("variable")
+mixed = largest < MIXED
+on_pixels = largest.reindex_like(truth, method="nearest")
+EDGES = (0.0, 0.5, 0.7, 0.9, 0.999, 2.0)
+KINDS = {
+    f"{low} to {high}": (on_pixels >= low) & (on_pixels < high)
+    for low, high in itertools.pairwise(EDGES)
+}
+KINDS["all"] = on_pixels >= 0
 
 how = {"static": static, "target": truth}
 world = states.ai4land.reconstruct("modis-landcover-0p05", **how).compute()
+expected = {}
+for areas in ("free", "exact", *TOLERANCES):
+    made = states.ai4land.reconstruct(areas=areas, baselines=False, probabilities=True, **how)
+    made = made.assign_coords(lat=truth.lat, lon=truth.lon)  # without rounding errors of files
+    dry = 1 - made.land_cover_probability.isel(land_cover_class=0, drop=True)  # water is the first
+    sure = made.confidence.where(made.land_cover != 0, 0.0)
+    # How often it is right if the probabilities are, on what the truth may say is land.
+    sums = {}
+    for name, where in KINDS.items():
+        area = np.cos(np.deg2rad(truth.lat)) * (possible & where)
+        sums[name] = (sure * area).sum(), (dry * area).sum()
+    sums, map_ = dask.compute(sums, made.land_cover)  # the network runs once
+    expected[str(areas)] = {name: float(right / land) for name, (right, land) in sums.items()}
+    if areas != "free":
+        world[f"land_cover_{areas}"] = world.land_cover.dims, map_.data, map_.attrs
 world = world.drop_vars("confidence")
-for areas in ("exact", *TOLERANCES):
-    made = states.ai4land.reconstruct(areas=areas, baselines=False, **how)
-    world[f"land_cover_{areas}"] = made.land_cover.compute()
+print(f"expected accuracy\n{pd.DataFrame(expected).round(4).to_string()}")
+measured = {
+    name: world.ai4land.evaluate(truth.where(judged & where)).accuracy.to_series()
+    for name, where in KINDS.items()
+}
+print(f"accuracy\n{pd.DataFrame(measured).T.round(4).to_string()}")
 for areas in ("free", "exact"):
     made = states.ai4land.reconstruct(areas=areas, members=1, baselines=False, **how)
     world[f"land_cover_drawn_{areas}"] = made.land_cover.isel(realization=0, drop=True).compute()
@@ -72,21 +124,7 @@ from xai4land.scores.structure import measure_patches, variogram  # noqa: E402
 
 found = scores["all cells"]
 points = ["exact", *map(str, TOLERANCES[1:]), "emulator"]  # .02 is less than a pixel
-misplaced, accuracy = (100 * found[n].sel(source=points) for n in ("misplaced_area", "accuracy"))
-figure, axis = plt.subplots(figsize=(5.5, 3.6), layout="constrained")
-axis.plot(misplaced, accuracy, marker="o", color="#1b7837")
-for place in zip(points, misplaced.values, accuracy.values, strict=True):
-    label = {"emulator": "free", "exact": "exact"}.get(place[0], f"within {place[0]}")
-    axis.annotate(
-        label,
-        place[1:],
-        textcoords="offset points",
-        xytext=(6, -10 if place[0] != "emulator" else 5),
-    )
-axis.set(xlabel="area in another coarse cell than in the truth (%)", ylabel="accuracy (%)")
-axis.margins(0.15)
-axis.spines[["top", "right"]].set_visible(False)
-figure.savefig(pictures / "areas-curve.png", dpi=90)
+draw_curve(*(100 * found[n].sel(source=points).values for n in CURVE), points)
 
 figure, axis = plt.subplots(figsize=(5, 3.6), layout="constrained")
 for (name, map_), style in zip(maps.items(), ("-", "--", ":"), strict=True):

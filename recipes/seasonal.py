@@ -3,8 +3,9 @@
     python recipes/seasonal.py FOLDER [OUT] [--epochs 15] [--networks 2]
 
 ``FOLDER`` holds ``gistemp_2deg_188001-200012.nc`` (GISTEMP, monthly anomalies) and the ``CMIP6``
-tree with ``tas`` of ACCESS-ESM1-5's piControl and 1pctCO2 runs. Three fits with one set of
-settings, about 15 minutes each on one core:
+tree with ``tas`` of ACCESS-ESM1-5's piControl and 1pctCO2 runs. Further simulations beside them,
+NorESM1-M from 20 EOFs and IPSL-CM6A-LR on 20°, do not resolve the grid: they serve the regression
+on leading patterns. Three fits with one set of settings, about 15 minutes each on one core:
 
 1. on observations up to 1960; 1961-1980 choose the blend, and the size and scale of the noise;
 2. on observations up to 1980, with these; 1981-2000 are forecast and reported;
@@ -57,6 +58,13 @@ AREAS = (
     "nino34",
 )
 AREA_METRICS = ("acc", "crpss", "spread_error")
+SMOOTH = {
+    "NorESM1-M": "tas_Amon_NorESM1-M-eof20_historical-rcp45_r1i1p1_186101-210012.nc",
+    **{
+        f"IPSL-CM6A-LR {run}": f"tas_Amon_IPSL-CM6A-LR_{run}i1p1f1_gr18x9_201501-210012.nc"
+        for run in ("ssp126_r1", "ssp585_r1", "ssp585_r2")
+    },
+}
 
 
 def read_observations(folder: Path) -> xr.Dataset:
@@ -75,20 +83,35 @@ def read_simulations(folder: Path) -> dict[str, xr.Dataset]:
     return {k: xr.open_dataset(f, decode_times=coder).load() for k, f in files.items()}
 
 
+def read_smooth_simulations(folder: Path) -> dict[str, xr.Dataset]:
+    """Return the temperature of simulations that do not resolve the grid, those that are there."""
+    return {
+        name: xr.open_dataset(folder / file).cf.guess_coord_axis()[["tas"]].load()
+        for name, file in SMOOTH.items()
+        if (folder / file).exists()
+    }
+
+
 def fit_until(
-    obs: xr.Dataset, simulations: dict[str, xr.Dataset], last: int, **options: Any
+    obs: xr.Dataset,
+    simulations: dict[str, xr.Dataset],
+    smooth: dict[str, xr.Dataset],
+    last: int,
+    **options: Any,
 ) -> SeasonalEmulator:
     """Fit an emulator to observations up to a year."""
     return fit(
         obs.sel(time=slice(None, str(last))),
-        simulations=simulations,
+        simulations=simulations | smooth,
+        smooth=list(smooth),
         grid=simulations["piControl"]["tas"],
         predictors=["tas"],
         leads=range(6),
         name="seasonal",
         title="Seasonal anomalies of 2 m temperature, 0 to 5 months ahead, on 10°",
         licence="weights: CC-BY-SA-4.0, as the CMIP6 output of CSIRO-ARCCSS ACCESS-ESM1-5 that "
-        "they learned from; and NASA GISTEMP (public domain)",
+        "they learned from; that of IPSL-CM6A-LR (CC-BY-4.0) and NorESM1-M (CMIP5, unrestricted); "
+        "and NASA GISTEMP (public domain)",
         command="python recipes/seasonal.py FOLDER",
         **options,
     )
@@ -129,18 +152,19 @@ def report(emulator: SeasonalEmulator, data: xr.Dataset) -> xr.Dataset:
 def main(folder: Path, out: Path, epochs: int, networks: int) -> None:
     """Make all three fits."""
     obs, simulations = read_observations(folder), read_simulations(folder)
+    models = (simulations, read_smooth_simulations(folder))
     options: dict[str, Any] = {
         "parameters": {"networks": networks},
         "settings": {"epochs": epochs, "simulation_weight": 1.0},
     }
-    chosen = fit_until(obs, simulations, 1980, validation=20, **options)
+    chosen = fit_until(obs, *models, 1980, validation=20, **options)
     chosen.save(out.with_stem(f"{out.stem}-1960"))
     print(chosen.card.blend, chosen.card.spread, chosen.card.noise_power, flush=True)
     options |= {"validation": 0, "chosen": chosen}
-    tested = fit_until(obs, simulations, 1980, **options)
+    tested = fit_until(obs, *models, 1980, **options)
     tested.save(out.with_stem(f"{out.stem}-1980"))
     ours = summarise(report(tested, obs)).iloc[0]
-    emulator = fit_until(obs, simulations, 2000, **options)
+    emulator = fit_until(obs, *models, 2000, **options)
     metrics = {f"{k} 1981-2000": round(float(v), 3) for k, v in ours.items()}
     SeasonalEmulator(emulator.card.with_(metrics=metrics), emulator.weights).save(out)
     print(f"wrote {out}")

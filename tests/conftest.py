@@ -136,6 +136,20 @@ def planet() -> xr.Dataset:
 
 
 @pytest.fixture(scope="session")
+def history() -> xr.Dataset:
+    """The sample's land use over some years, with 8 x 8 pixels in a coarse cell."""
+    return xai4land.sample("land_history", years=range(1990, 1997))
+
+
+@pytest.fixture(scope="session")
+def rule(history: xr.Dataset) -> Emulator:
+    """A rule of change in place of a trained emulator: it runs through the same code."""
+    from xai4land_land import change_reference
+
+    return change_reference("density", history, history.land_cover)
+
+
+@pytest.fixture(scope="session")
 def shared_land() -> Path:
     folder = SHARED / "land"
     if not folder.is_dir():

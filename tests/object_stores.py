@@ -65,6 +65,18 @@ def start_s3() -> Iterator[Any]:
         server.close()
 
 
+def use_keys(server: Any, monkeypatch: Any, home: Any) -> Place:
+    """Put a server's address and keys into the environment, as users do; return a folder there."""
+    from s3_server import KEY, SECRET
+
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    return Place("s3://bucket", server.options)
+
+
 def plain(size: int = 20, chunk: int = 10, name: str = "plain") -> tuple[xr.Dataset, list[Any]]:
     """Two variables whose chunks come from the same tasks; what was computed is in the list."""
     seen: list[Any] = []

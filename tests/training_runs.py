@@ -11,13 +11,15 @@ import sys
 from pathlib import Path
 
 import torch
+import xarray as xr
 
+import seasonal_training
 from conftest import small_world
 from land_training import train
 from xai4land.training.distributed import is_first_process
 
 FOLDER = Path(__file__).parent
-LIMIT = 150
+LIMIT = 1500
 """Seconds that no run here needs."""
 
 
@@ -61,6 +63,29 @@ def kill_after(steps: int, rank: str | None = None, code: int = signal.SIGKILL) 
     trainer.Trainer._take_step = count
 
 
+def stop_at_first_step(out: str) -> None:
+    """Let this process end before the first step, and write how often it read each chunk."""
+    from collections import Counter
+
+    import zarr
+
+    from xai4land.training import fit as fitting
+
+    counts: Counter[str] = Counter()
+    get = zarr.storage.LocalStore.get
+
+    async def count(self, key, *given, **named):
+        found = await get(self, key, *given, **named)
+        counts[key] += found is not None and key.rsplit("/", 1)[-1][0].isdigit()
+        return found
+
+    def end(*given, **how):
+        Path(f"{out}.{os.environ['RANK']}").write_text(json.dumps(+counts))
+        raise SystemExit(0)
+
+    zarr.storage.LocalStore.get, fitting.train = count, end
+
+
 def main(out: str, *given: str) -> None:
     torch.set_num_threads(1)
     how = {k: json.loads(v) for k, v in (word.split("=", 1) for word in given)}
@@ -68,7 +93,13 @@ def main(out: str, *given: str) -> None:
         kill_after(steps, how.pop("kill_rank", None))
     if how.pop("seed_of_rank", False):
         how["seed"] = int(os.environ["RANK"])
-    emulator = train(small_world(times=1), **how)
+    if how.pop("stop", False):
+        stop_at_first_step(out)
+    if how.pop("seasons", False):
+        emulator = seasonal_training.train(**how)
+    else:
+        store = how.pop("store", None)
+        emulator = train(xr.open_zarr(store) if store else small_world(times=1), **how)
     if is_first_process():
         emulator.save(out)
 

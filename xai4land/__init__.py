@@ -10,6 +10,7 @@ import logging
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from xai4land.adapters.proj import load_pyproj_first
 from xai4land.discovery import plugins, register_accessors
 from xai4land.errors import (
     CouplingError,
@@ -88,4 +89,5 @@ __getattr__, __dir__ = import_lazily(
     },
 )
 
+load_pyproj_first()
 register_accessors()

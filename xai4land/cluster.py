@@ -15,7 +15,7 @@ import dask.array as da
 from dask.base import annotate, get_annotations
 from dask.core import flatten
 
-__all__ = ["NEIGHBOURS", "STEPS", "get_client_workers", "persist"]
+__all__ = ["NEIGHBOURS", "STACKED", "STEPS", "get_client_workers", "persist"]
 
 NEIGHBOURS = "neighbours share results"
 """Marks a layer of dask's graph, with the parts of its tasks' keys by which neighbours follow one
@@ -24,6 +24,9 @@ another: the last changes first."""
 STEPS = "steps follow each other"
 """Marks the layer of an array that is made step by step, with its chunks along the first dimension
 from the first step to the last: those of a step need those of the step before."""
+STACKED = "chunks are those of other arrays"
+"""Annotation of a layer beside :data:`STEPS`: names of the arrays that the chunks are taken from,
+along the second dimension, which those have not."""
 
 
 def get_client_workers() -> dict[str, Any] | None:

@@ -47,8 +47,8 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     scheme, sign, _ = text.partition("://")
     if sign and scheme.isalnum():
         raise InputError(
-            f"{text} is not on this machine, expected a local path; in Python, xai4land.open_store "
-            "and xai4land.write take addresses, too"
+            f"{text} is not on this machine, expected a local path: data and stores alone may be "
+            "elsewhere; give a path, and copy the file"
         )
     return Path(text).expanduser()
 

@@ -89,6 +89,8 @@ def list_facts(emulator: Any) -> Iterator[tuple[str, str]]:
     yield "network", f"{card.architecture.name}, {parameters:,} parameters"
     if emulator.couplings:
         yield "inside models", f"[{', '.join(emulator.couplings)}](../coupling.md)"
+    if emulator.speed:
+        yield "speed", emulator.speed
     yield "licence", card.licence
     yield "SHA-256", f"`{emulator.sha256}`"
 
@@ -173,7 +175,7 @@ def make_scores_of_parts(parts: Mapping[str, Mapping[str, Any]]) -> str:
 def format_value(value: object) -> str:
     """Return a number, text, list or mapping as a table's text."""
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {format_value(v)}" for name, v in value.items())
     if isinstance(value, list | tuple):

@@ -9,6 +9,7 @@ from xai4land.lazy import import_lazily
 if TYPE_CHECKING:
     from xai4land.training.settings import MapSettings
     from xai4land_land.change.references import change_reference
+    from xai4land_land.coast import coast_distance
     from xai4land_land.crosswalks.areas import fractions
     from xai4land_land.crosswalks.converting import to_legend
     from xai4land_land.crosswalks.table import Crosswalk, CrosswalkRow
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from xai4land_land.models.ifs import check_ifs_cover, to_ifs_cover
     from xai4land_land.oracles import place_by_truth, place_randomly
     from xai4land_land.plots import plot, plot_calibration, plot_change, plot_scores
+    from xai4land_land.relief import terrain
     from xai4land_land.scores import evaluate, summarise
+    from xai4land_land.statics import prepare_koppen, prepare_population, prepare_soil
+    from xai4land_land.structure import score_structure
     from xai4land_land.yearly import plot_years, score_years
 
 __all__ = [
@@ -40,6 +44,7 @@ __all__ = [
     "change_reference",
     "check_clm_surface",
     "check_ifs_cover",
+    "coast_distance",
     "evaluate",
     "fit",
     "fit_leaf_area",
@@ -57,11 +62,16 @@ __all__ = [
     "plot_change",
     "plot_scores",
     "plot_years",
+    "prepare_koppen",
+    "prepare_population",
+    "prepare_soil",
     "reconstruct",
     "score_leaf_area",
+    "score_structure",
     "score_years",
     "states_from_luh2",
     "summarise",
+    "terrain",
     "to_clm_surface",
     "to_ifs_cover",
     "to_legend",
@@ -79,6 +89,7 @@ __getattr__, __dir__ = import_lazily(
         "change_reference": ".change.references",
         "check_clm_surface": ".models.clm",
         "check_ifs_cover": ".models.ifs",
+        "coast_distance": ".coast",
         "evaluate": ".scores",
         "fit": ".fitting",
         "fit_leaf_area": ".leaf.fitting",
@@ -96,11 +107,16 @@ __getattr__, __dir__ = import_lazily(
         "plot_change": ".plots",
         "plot_scores": ".plots",
         "plot_years": ".yearly",
+        "prepare_koppen": ".statics",
+        "prepare_population": ".statics",
+        "prepare_soil": ".statics",
         "reconstruct": ".landcover",
         "score_leaf_area": ".leaf.scores",
+        "score_structure": ".structure",
         "score_years": ".yearly",
         "states_from_luh2": ".luh2",
         "summarise": ".scores",
+        "terrain": ".relief",
         "to_clm_surface": ".models.clm",
         "to_ifs_cover": ".models.ifs",
         "to_legend": ".crosswalks.converting",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,22 +16,24 @@ from xai4land.commands.arguments import (
     COUNTS,
     DEVICE,
     EXISTING,
+    FILE_OR_NAME,
     MAPPING,
     NAMES,
     OVERWRITE,
     PAIRS,
+    PATHS,
     QUIET,
     STEPS,
+    STORE,
     TARGET,
     WRITTEN,
     ZARR_FORMAT,
     add_options,
-    check_output,
-    check_picture,
-    describe_run,
     drop_missing,
+    save_trained,
     settings_options,
 )
+from xai4land.commands.places import Place, check_output, check_picture, name_of, open_place
 from xai4land.commands.tables import format_table
 from xai4land.errors import InputError
 from xai4land.training.settings import MapSettings
@@ -76,7 +79,9 @@ HOW_TO_RECONSTRUCT = add_options(
     ),
     click.option("--exchange", is_flag=True, help="Exchange classes beyond the net change."),
     click.option(
-        "--land", help="A land mask for all maps: a file, or an input that is known on land alone."
+        "--land",
+        type=FILE_OR_NAME,
+        help="A land mask for all maps: a file, or an input that is known on land alone.",
     ),
     click.option("--probabilities", is_flag=True, help="Give the probability of every class too."),
     click.option(
@@ -90,58 +95,37 @@ HOW_TO_RECONSTRUCT = add_options(
 )
 
 
-def _open(path: Path | None) -> xr.Dataset | None:
-    return None if path is None else xai4land.open_store(path)
-
-
-def _open_variable(path: Path | None) -> xr.DataArray | None:
+def _open_variable(place: Place | None) -> xr.DataArray | None:
     """Return the one variable of a file."""
-    if path is None:
+    if place is None:
         return None
-    data = xai4land.open_store(path)
-    maps = [v for v in data.data_vars.values() if v.ndim >= 2 and v.dims[-1] != "bnds"]
+    data = open_place(place)
+    maps: list[xr.DataArray] = [
+        v for v in data.data_vars.values() if v.ndim >= 2 and v.dims[-1] != "bnds"
+    ]
     if len(maps) != 1:
         names = ", ".join(str(v.name) for v in maps) or "none"
-        raise InputError(f"{path.name} has variables {names}, expected one; select it into a file")
+        raise InputError(
+            f"{name_of(place)} has variables {names}, expected one; select it into a file"
+        )
     return maps[0]
 
 
-def _list_paths(how: dict[str, Any]) -> list[Path]:
-    """Return the files that a reconstruction reads beside the states."""
-    files = [how["static"], how["target"], how["prior"], how["land"] and Path(how["land"])]
-    return [file for file in files if isinstance(file, Path)]
-
-
-def _reconstruct(
-    states: Path,
-    static: Path | None,
-    target: float | Path | None,
-    prior: Path | None,
-    land: str | None,
-    **how: Any,
-) -> xr.Dataset:
-    grid = xai4land.open_store(target) if isinstance(target, Path) else target
-    mask = xai4land.open_store(land) if land and Path(land).exists() else land
-    return xai4land_land.reconstruct(
-        xai4land.open_store(states),
-        static=_open(static),
-        target=grid,
-        prior=_open(prior),
-        land=mask,
-        **how,
-    )
+def _reconstruct(states: Place, **how: Any) -> xr.Dataset:
+    how |= {name: open_place(how[name]) for name in ("static", "target", "prior", "land")}
+    return xai4land_land.reconstruct(open_place(states), **how)
 
 
 @click.command()
 @click.argument("states", type=EXISTING)
-@click.argument("out", type=WRITTEN)
+@click.argument("out", type=STORE)
 @HOW_TO_RECONSTRUCT
 @add_options(OVERWRITE, ZARR_FORMAT, QUIET)
 def reconstruct(
-    states: Path, out: Path, overwrite: bool, zarr_format: Literal[2, 3], quiet: bool, **how: Any
+    states: Place, out: Place, overwrite: bool, zarr_format: Literal[2, 3], quiet: bool, **how: Any
 ) -> None:
     """Reconstruct land cover from STATES into OUT (.zarr or .nc)."""
-    check_output(out, states, *_list_paths(how))
+    check_output(out, states, how["static"], how["target"], how["prior"], how["land"])
     made = _reconstruct(states, **how)
     written = xai4land.write(
         made, out, overwrite=overwrite, zarr_format=zarr_format, progress=not quiet
@@ -152,31 +136,30 @@ def reconstruct(
 @click.command("leaf-area")
 @click.argument("data", type=EXISTING)
 @click.argument("climate", type=EXISTING)
-@click.argument("out", type=WRITTEN)
+@click.argument("out", type=STORE)
 @add_options(GRID)
 @click.option(
     "--lapse-rate", type=float, help="K/km that temperature falls with elevation, as 6.5."
 )
 @add_options(RUNNING, OVERWRITE, ZARR_FORMAT, QUIET)
 def leaf_area(
-    data: Path,
-    climate: Path,
-    out: Path,
-    static: Path | None,
-    target: float | Path | None,
+    data: Place,
+    climate: Place,
+    out: Place,
+    static: Place | None,
+    target: float | Place | None,
     overwrite: bool,
     zarr_format: Literal[2, 3],
     quiet: bool,
     **how: Any,
 ) -> None:
     """Make monthly leaf area of the land cover in DATA and of CLIMATE, into OUT (.zarr or .nc)."""
-    files = [climate, static, target]
-    check_output(out, data, *(file for file in files if isinstance(file, Path)))
+    check_output(out, data, climate, static, target)
     made = xai4land_land.leaf_area(
-        xai4land.open_store(data),
-        xai4land.open_store(climate),
-        static=_open(static),
-        target=xai4land.open_store(target) if isinstance(target, Path) else target,
+        open_place(data),
+        open_place(climate),
+        static=open_place(static),
+        target=open_place(target),
         **how,
     )
     written = xai4land.write(
@@ -188,7 +171,7 @@ def leaf_area(
 @click.command()
 @click.argument("states", type=EXISTING)
 @HOW_TO_RECONSTRUCT
-def explain(states: Path, **how: Any) -> None:
+def explain(states: Place, **how: Any) -> None:
     """Say what a reconstruction from STATES with the same options will take."""
     click.echo(repr(xai4land.explain(_reconstruct(states, **how))))
 
@@ -198,6 +181,12 @@ def explain(states: Path, **how: Any) -> None:
 @click.argument("truth", type=EXISTING)
 @click.argument("out", type=WRITTEN)
 @add_options(STATIC, LEGEND)
+@click.option(
+    "--also",
+    type=PATHS,
+    multiple=True,
+    help="More to learn from: states,truth or states,truth,static; may be given several times.",
+)
 @click.option("--prior", type=EXISTING, help="Maps of other years: learn how one follows another.")
 @click.option("--pairs", type=PAIRS, help="Years of prior and truth, as 2009:2012,2012:2009.")
 @click.option(
@@ -220,38 +209,34 @@ def explain(states: Path, **how: Any) -> None:
 def fit(
     ctx: click.Context,
     /,
-    states: Path,
-    truth: Path,
+    states: Place,
+    truth: Place,
     out: Path,
-    static: Path | None,
-    prior: Path | None,
+    static: Place | None,
+    also: Sequence[Sequence[Place]],
+    prior: Place | None,
     quiet: bool,
     **how: Any,
 ) -> None:
     """Train an emulator on STATES and TRUTH, and save it to OUT (.safetensors)."""
     if out.suffix != ".safetensors":
         raise InputError(f"{out} is no emulator's name; end it in .safetensors")
-    check_output(out, states, truth, static, prior)
-    command = f"xai4land fit {states.name} {truth.name} {out.name}"
+    check_output(out, states, truth, static, prior, *(file for files in also for file in files))
+    command = f"xai4land fit {name_of(states)} {name_of(truth)} {out.name}"
     for option, file in (("--static", static), ("--prior", prior)):
-        command += f" {option} {file.name}" if file else ""
+        command += f" {option} {name_of(file)}" if file else ""
+    command += "".join(f" --also {','.join(map(name_of, files))}" for files in also)
     made = xai4land_land.fit(
-        xai4land.open_store(states),
-        xai4land.open_store(truth),
-        static=_open(static),
-        prior=_open(prior),
+        open_place(states),
+        open_place(truth),
+        static=open_place(static),
+        also=tuple(tuple(map(open_place, files)) for files in also),
+        prior=open_place(prior),
         progress=not quiet,
         command=command,
         **drop_missing(how),
     )
-    from xai4land.training.distributed import is_first_process
-
-    if how["dry_run"] or not is_first_process():
-        return
-    record = {**made.card.training, "run": describe_run(ctx)}
-    made = type(made)(made.card.with_(training=record), made.weights)
-    made.save(out)
-    click.echo(repr(made))
+    save_trained(ctx, made, out)
 
 
 @click.command("fit-leaf-area")
@@ -273,12 +258,15 @@ def fit(
 @click.option("--validation-years", type=COUNTS, default=(), help="Years held out, as 2011,2012.")
 @click.option("--absent", default=0.2, show_default=True, help="Share learned without some rain.")
 @add_options(*settings_options(MapSettings), DEVICE, QUIET)
+@click.pass_context
 def fit_leaf_area(
-    data: Path,
-    climate: Path,
-    truth: Path,
+    ctx: click.Context,
+    /,
+    data: Place,
+    climate: Place,
+    truth: Place,
     out: Path,
-    static: Path | None,
+    static: Place | None,
     quiet: bool,
     **how: Any,
 ) -> None:
@@ -286,18 +274,18 @@ def fit_leaf_area(
     if out.suffix != ".safetensors":
         raise InputError(f"{out} is no emulator's name; end it in .safetensors")
     check_output(out, data, climate, truth, static)
-    command = f"xai4land fit-leaf-area {data.name} {climate.name} {truth.name} {out.name}"
+    inputs = " ".join(map(name_of, (data, climate, truth)))
+    command = f"xai4land fit-leaf-area {inputs} {out.name}"
     made = xai4land_land.fit_leaf_area(
-        xai4land.open_store(data),
-        xai4land.open_store(climate),
-        xai4land.open_store(truth),
-        static=_open(static),
+        open_place(data),
+        open_place(climate),
+        open_place(truth),
+        static=open_place(static),
         progress=not quiet,
-        command=command + (f" --static {static.name}" if static else ""),
+        command=command + (f" --static {name_of(static)}" if static else ""),
         **drop_missing(how),
     )
-    made.save(out)
-    click.echo(repr(made))
+    save_trained(ctx, made, out)
 
 
 @click.command()
@@ -313,13 +301,13 @@ def fit_leaf_area(
 @click.option("--weights", type=EXISTING, help="Weights of pixels, by default their areas.")
 @click.option("--regions", type=EXISTING, help="Codes of regions, to score each by itself.")
 @click.option("--plot", type=WRITTEN, help="Save a picture of the scores.")
-def evaluate(data: Path, truth: Path, prior: Path | None, plot: Path | None, **how: Any) -> None:
+def evaluate(data: Place, truth: Place, prior: Place | None, plot: Path | None, **how: Any) -> None:
     """Score the map in DATA, and the maps beside it, against TRUTH."""
     if plot is not None:
         check_picture(plot)
     how |= {name: _open_variable(how[name]) for name in ("where", "weights", "regions")}
     scores = xai4land_land.evaluate(
-        xai4land.open_store(data), xai4land.open_store(truth), prior=_open(prior), **how
+        open_place(data), open_place(truth), prior=open_place(prior), **how
     ).compute()
     click.echo(format_table(xai4land_land.summarise(scores)))
     if plot is not None:
@@ -330,24 +318,23 @@ def evaluate(data: Path, truth: Path, prior: Path | None, plot: Path | None, **h
 @click.command()
 @click.argument("data", type=EXISTING)
 @click.argument("target", type=TARGET)
-@click.argument("out", type=WRITTEN)
+@click.argument("out", type=STORE)
 @click.option(
     "--min-coverage", default=0.5, show_default=True, help="Share of a cell that must be known."
 )
 @add_options(OVERWRITE, ZARR_FORMAT, QUIET)
 def fractions(
-    data: Path,
-    target: float | Path,
-    out: Path,
+    data: Place,
+    target: float | Place,
+    out: Place,
     min_coverage: float,
     overwrite: bool,
     zarr_format: Literal[2, 3],
     quiet: bool,
 ) -> None:
     """Compute the area fractions of classes in DATA on the grid TARGET into OUT (.zarr or .nc)."""
-    check_output(out, data, target if isinstance(target, Path) else None)
-    grid = xai4land.open_store(target) if isinstance(target, Path) else target
-    made = xai4land_land.fractions(xai4land.open_store(data), grid, min_coverage=min_coverage)
+    check_output(out, data, target)
+    made = xai4land_land.fractions(open_place(data), open_place(target), min_coverage=min_coverage)
     written = xai4land.write(
         made, out, overwrite=overwrite, zarr_format=zarr_format, progress=not quiet
     )
@@ -357,16 +344,16 @@ def fractions(
 @click.command("to-legend")
 @click.argument("data", type=EXISTING)
 @click.argument("legend")
-@click.argument("out", type=WRITTEN)
+@click.argument("out", type=STORE)
 @click.option("--climate", type=EXISTING, help="Monthly tas and pr, for clm5.")
 @click.option("--koppen", type=EXISTING, help="Classes of Köppen instead of a climate.")
 @add_options(OVERWRITE, ZARR_FORMAT, QUIET)
 def to_legend(
-    data: Path,
+    data: Place,
     legend: str,
-    out: Path,
-    climate: Path | None,
-    koppen: Path | None,
+    out: Place,
+    climate: Place | None,
+    koppen: Place | None,
     overwrite: bool,
     zarr_format: Literal[2, 3],
     quiet: bool,
@@ -374,7 +361,7 @@ def to_legend(
     """Bring DATA to LEGEND (hilda8, igbp, ipcc, clm5, my.csv) into OUT (.zarr or .nc)."""
     check_output(out, data, climate, koppen)
     made = xai4land_land.to_legend(
-        xai4land.open_store(data), legend, climate=_open(climate), koppen=_open(koppen)
+        open_place(data), legend, climate=open_place(climate), koppen=open_place(koppen)
     )
     written = xai4land.write(
         made, out, overwrite=overwrite, zarr_format=zarr_format, progress=not quiet

@@ -7,13 +7,34 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xai4land.grids.grid import Grid
+from xai4land.errors import InputError
+from xai4land.grids.grid import Grid, global_grid
 from xai4land.scores.areas import UNKNOWN
 from xai4land.scores.calibration import describe_calibration, sum_reliability
 from xai4land.scores.texture import count_neighbours, score_texture, sum_misplaced
 from xai4land_land.comparison import CHOSEN, Comparison
 
-__all__ = ["find_calibration", "find_texture", "stack"]
+__all__ = ["Cells", "find_calibration", "find_coarse", "find_texture", "stack"]
+
+Cells = float | xr.Dataset | xr.DataArray | None
+"""Coarse cells: their degrees, or data on them."""
+
+
+def find_coarse(cells: Cells) -> Grid | None:
+    """Return the grid of coarse cells, if there are any.
+
+    Raises
+    ------
+    InputError
+        If they are neither degrees nor data on a grid.
+    """
+    if cells is None:
+        return None
+    if isinstance(cells, xr.Dataset | xr.DataArray):
+        return Grid.of(cells, "cells")
+    if not isinstance(cells, bool) and 0 < cells < 90:
+        return global_grid(float(cells))
+    raise InputError(f"cells={cells!r}, expected degrees of coarse cells, as cells=0.25")
 
 
 def find_texture(maps: Comparison, coarse: Grid) -> xr.Dataset:

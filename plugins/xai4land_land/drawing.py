@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from xai4land.emulator.inputs import time_name
 from xai4land.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,14 +37,16 @@ def check_drawing(areas: Areas, members: int | None, seed: int) -> float | None:
 
 
 def join_members(made: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Join the maps of members along ``realization``, after time."""
+    """Join the maps of members, each lazy with time first, along ``realization``."""
     from xai4land.heads.noise import realizations
+    from xai4land.inference.chain import stack_chains
 
     about = realizations(len(made))
-    coord = xr.DataArray(list(about.values), dims=about.name, name=about.name, attrs=about.attrs)
-    joined = xr.concat(made, coord, data_vars="all", coords="minimal", compat="override")
-    for name, variable in joined.data_vars.items():
-        time = [dim for dim in (time_name(variable),) if dim is not None]
-        joined[name] = variable.transpose(*time, about.name, ...)
-        joined[name].encoding = dict(made[0][name].encoding)
+    joined = made[0].assign_coords(
+        {about.name: xr.DataArray(list(about.values), dims=about.name, attrs=about.attrs)}
+    )
+    for name, variable in made[0].data_vars.items():
+        data = stack_chains([one[name].data for one in made])
+        dims = variable.dims[0], about.name, *variable.dims[1:]
+        joined[name] = xr.Variable(dims, data, variable.attrs, variable.encoding)
     return joined

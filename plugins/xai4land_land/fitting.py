@@ -32,7 +32,7 @@ def fit(
     truth: xr.Dataset | xr.DataArray,
     *,
     static: xr.Dataset | None = None,
-    also: Sequence[tuple[xr.Dataset, xr.Dataset | xr.DataArray]] = (),
+    also: Sequence[Sequence[xr.Dataset | xr.DataArray]] = (),
     prior: xr.Dataset | xr.DataArray | None = None,
     pairs: Sequence[tuple[int, int]] | None = None,
     rollouts: int = 0,
@@ -68,9 +68,9 @@ def fit(
         pixels (NaN, or the fill value) are ignored; other codes that no flag names are refused.
     static : Dataset, optional
     also : sequence of tuple of Dataset
-        More regions or sources to learn from, each as data (with static features) and truth, on
-        grids of their own. Their classes are merged into the same legend, whatever their codes are;
-        with ``prior`` their own maps are the prior maps.
+        More regions or sources to learn from, each as data, truth and, unless they are in the data,
+        static features, on grids of their own. Their classes are merged into the same legend,
+        whatever their codes are; with ``prior`` their own maps are the prior maps.
     prior : Dataset or DataArray, optional
         Class maps of other years, such as the truth itself: the emulator learns how a map follows
         from that of another year, and is applied with ``reconstruct(prior=...)``. The states must
@@ -151,21 +151,31 @@ def fit(
     chosen_pairs: list[tuple[int, int]] = []
     if prior is None:
         region = Region(data, [_encode_truth(reference, chosen, data, outputs)], static)
-        more = [Region(d, [_encode_truth(t, chosen, d, outputs)]) for d, t in others]
+        more = [Region(d, [_encode_truth(t, chosen, d, outputs)], own) for d, t, own in others]
     else:
+        from xai4land.device import choose_device
+        from xai4land.training.distributed import join_world
         from xai4land_land.change.pairs import choose_pairs, make_pairs
 
+        world = join_world(choose_device(device))
         prior = chunk_stored(as_variable(prior))
         known = find_years(prior)
         chosen_pairs = list(pairs or choose_pairs(known, find_years(reference)))
-        own_pairs = [list(pairs or choose_pairs(*[find_years(t)] * 2)) for _, t in others]
+        own_pairs = [list(pairs or choose_pairs(*[find_years(t)] * 2)) for _, t, _ in others]
         outputs = describe_changes(classes, sum(own_pairs, chosen_pairs))
         region = make_pairs(
-            data, reference, prior, outputs, chosen_pairs, static=static, legend=chosen
+            data,
+            reference,
+            prior,
+            outputs,
+            chosen_pairs,
+            static=static,
+            legend=chosen,
+            world=world,
         )
         more = [
-            make_pairs(d, t, t, outputs, own, legend=chosen)
-            for (d, t), own in zip(others, own_pairs, strict=True)
+            make_pairs(d, t, t, outputs, own, static=fixed, legend=chosen, world=world)
+            for (d, t, fixed), own in zip(others, own_pairs, strict=True)
         ]
         inputs = change_inputs(region, outputs, inputs)
         parameters = change_parameters(architecture, parameters)
@@ -216,21 +226,32 @@ def _join_titles(*sources: xr.Dataset | xr.DataArray | None) -> str:
 
 
 def _read_others(
-    also: Sequence[tuple[xr.Dataset, xr.Dataset | xr.DataArray]], legend: Legend
-) -> list[tuple[xr.Dataset, xr.DataArray]]:
-    """Return data and truth of more sources, whose classes a legend must have.
+    also: Sequence[Sequence[xr.Dataset | xr.DataArray]], legend: Legend
+) -> list[tuple[xr.Dataset, xr.DataArray, xr.Dataset | None]]:
+    """Return data, truth and static features of more sources, whose classes a legend must have.
 
     Raises
     ------
     InputError
-        Listing the classes of all sources that it has not.
+        Listing the classes of all sources that it has not, and those that are incomplete.
     """
     found, problems = [], []
-    for number, (data, truth) in enumerate(also):
+    for number, parts in enumerate(also):
+        if not 2 <= len(parts) <= 3 or not all(isinstance(p, xr.Dataset) for p in parts[::2]):
+            problems.append(
+                f"also[{number}] is {', '.join(type(part).__name__ for part in parts) or 'empty'}, "
+                "expected a dataset of states, the truth and, if you like, a dataset of static "
+                "features"
+            )
+            continue
         try:
-            reference = chunk_stored(as_variable(truth))
+            reference = chunk_stored(as_variable(parts[1]))
             legend.positions(reference)
-            found.append((move_into_bounds(_drop_truth(data, reference)), reference))
+            data, *static = parts[::2]
+            assert isinstance(data, xr.Dataset)
+            own = static[0] if static else None
+            assert own is None or isinstance(own, xr.Dataset)
+            found.append((move_into_bounds(_drop_truth(data, reference)), reference, own))
         except InputError as error:
             problems += [f"also[{number}]: {problem}" for problem in error.problems]
     InputError.raise_if(problems)

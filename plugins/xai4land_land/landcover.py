@@ -78,9 +78,10 @@ def reconstruct(
         forward and backward, and ``land_cover_forward`` and ``land_cover_backward`` are given, too.
     years : int, slice or sequence of int, optional
         Years to reconstruct, the one of ``prior`` among them, whose map is returned
-        unchanged: ``slice(2014, 1850)`` goes back in time. By default all years of ``data``.
+        unchanged: ``slice(2014, 1850)`` goes back in time. By default all years of ``data``, which
+        must be equally far apart then.
     every : int
-        Years of a step.
+        Years of a step; steps must end where ``years`` does.
     demand : {"change", "level"}
         What each coarse cell demands of the map: the prior map's own fractions plus the change of
         the states since its year, so that a map and states that differ in level do not change in
@@ -250,7 +251,7 @@ def form_demand(
     _, outputs = _choose_change_emulator(emulator, None)
     map_ = encode_prior(prior, outputs)
     formed = form_own_states(data, outputs)
-    pairs, _ = pair_years(outputs, formed, map_, years, every, demand)
+    pairs, *_ = pair_years(outputs, formed, map_, years, every, demand)
     return pairs[[*outputs.states, CLIPPED]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from glob import glob
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from xai4land.catalogs.harmonising import decode_years, select_years, snap_coordinates
-from xai4land.errors import InputError
+from xai4land.errors import InputError, InputWarning
 from xai4land_land.luh2_joining import STATES, find_span, join_in_time
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ MIN_FILL_VALUE = 1e15
 FRACTIONS = (*STATES, "icwtr")
 UNITS = {"secma": "year", "secmb": "kg m-2"}
 """Of carbon, which LUH2's own units say in a way that no library reads."""
+RETRACTED = "UofMD-landState-3-0"
+"""It has spurious spikes after 1950 (input4MIPs, land use, revision history)."""
 LAST = (10_000, 10_000)
 """Sorts static fields behind all years."""
 COORDS = {"lat": ("latitude", "degrees_north", "Y"), "lon": ("longitude", "degrees_east", "X")}
@@ -170,6 +173,13 @@ def _clean(data: xr.Dataset) -> xr.Dataset:
         raise InputError(
             f"no variable on (time, lat, lon) among {list(map(str, data.data_vars))}; is this a "
             "file of LUH2?"
+        )
+    if data.attrs.get("source_id") == RETRACTED:
+        warnings.warn(
+            f"{RETRACTED} was retracted, since it has spurious spikes after 1950; download "
+            "UofMD-landState-3-1-2",
+            InputWarning,
+            stacklevel=2,
         )
     if "time" in data.dims:
         data = _date_by_year(data)

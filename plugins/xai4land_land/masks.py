@@ -10,7 +10,7 @@ from xai4land.errors import InputError
 from xai4land.windows.masks import Mask
 from xai4land_land.truth import drop_single
 
-__all__ = ["LandMask", "find_sea_class", "make_mask"]
+__all__ = ["LandMask", "find_mask", "find_sea_class", "make_mask"]
 
 LandMask = xr.DataArray | xr.Dataset | str
 FRACTIONS = ("land_area_fraction", "land_binary_mask")
@@ -20,7 +20,12 @@ SEAS = ("ocean", "sea", "ocean_other", "water")
 
 
 def make_mask(land: LandMask, *sources: xr.Dataset | None) -> Mask:
-    """Make a land mask from what a user gives.
+    """Make a land mask for blocks from what a user gives; see :func:`find_mask`."""
+    return Mask(find_mask(land, *sources))
+
+
+def find_mask(land: LandMask, *sources: xr.Dataset | None) -> xr.DataArray:
+    """Find the land mask that a user means: true on land, (rows, columns).
 
     Parameters
     ----------
@@ -51,7 +56,7 @@ def make_mask(land: LandMask, *sources: xr.Dataset | None) -> Mask:
     mask = array > half if by_value else array.notnull()
     if is_in_memory(mask) and not mask.values.any():
         raise InputError("land has no land at all; expected 1 (or true) where there is land")
-    return Mask(mask)
+    return mask
 
 
 def _only_variable(land: xr.DataArray | xr.Dataset) -> xr.DataArray:

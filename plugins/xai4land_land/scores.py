@@ -12,7 +12,7 @@ import xarray as xr
 
 from xai4land.errors import InputError
 from xai4land.grids import cf
-from xai4land.grids.grid import Grid, global_grid
+from xai4land.grids.grid import Grid
 from xai4land.scores.agreement import score_agreement, split_confusion
 from xai4land.scores.areas import joint_areas
 from xai4land.scores.blocks import bootstrap_blocks, sum_blocks
@@ -26,7 +26,7 @@ from xai4land.scores.change import (
 from xai4land.scores.texture import LONG_NAMES as TEXTURE_NAMES
 from xai4land.scores.windows import match_in_windows
 from xai4land_land.comparison import Comparison, Prior, compare_maps
-from xai4land_land.diagnostics import find_calibration, find_texture, stack
+from xai4land_land.diagnostics import Cells, find_calibration, find_coarse, find_texture, stack
 from xai4land_land.legends import Legend
 from xai4land_land.regions import find_regions
 
@@ -70,7 +70,7 @@ def evaluate(
     prior: Prior = None,
     factors: Sequence[int] = (1,),
     blocks: float | None = None,
-    cells: float | xr.Dataset | xr.DataArray | None = None,
+    cells: Cells = None,
     where: xr.DataArray | None = None,
     weights: xr.DataArray | None = None,
     regions: xr.DataArray | None = None,
@@ -280,22 +280,14 @@ def summarise(scores: xr.Dataset) -> pd.DataFrame:
     return table
 
 
-def _check_options(
-    factors: Sequence[int], blocks: float | None, cells: float | xr.Dataset | xr.DataArray | None
-) -> Grid | None:
+def _check_options(factors: Sequence[int], blocks: float | None, cells: Cells) -> Grid | None:
     """Return the grid of the coarse cells, if there are any."""
     problems: list[str] = []
     coarse = None
-    if isinstance(cells, xr.Dataset | xr.DataArray):
-        try:
-            coarse = Grid.of(cells, "cells")
-        except InputError as error:
-            problems += error.problems
-    elif cells is not None:
-        if not isinstance(cells, bool) and 0 < cells < 90:
-            coarse = global_grid(float(cells))
-        else:
-            problems.append(f"cells={cells!r}, expected degrees of coarse cells, as cells=0.25")
+    try:
+        coarse = find_coarse(cells)
+    except InputError as error:
+        problems += error.problems
     if isinstance(factors, int) or any(factor != int(factor) or factor < 1 for factor in factors):
         problems.append(f"factors={factors!r}, expected numbers of pixels, as factors=(1, 3, 9)")
     if blocks is not None and not blocks > 0:

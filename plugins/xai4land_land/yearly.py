@@ -77,12 +77,12 @@ def score_years(
     --------
     >>> import xai4land
     >>> from xai4land_land.change.references import change_reference
-    >>> world = xai4land.sample("land_history", years=[1990, 1991, 1995])
+    >>> world = xai4land.sample("land_history", years=[1990, 1992, 1994])
     >>> rule = change_reference("density", world, world.land_cover)
     >>> made = world.ai4land.reconstruct(rule, prior=world.land_cover.isel(time=0))
     >>> scores = made.ai4land.score_years(world.land_cover, 1990)
     >>> scores.lead.values.tolist()
-    [1, 5]
+    [2, 4]
     """
     if name not in data:
         raise InputError(f"no variable {name!r} to score; reconstruct(prior=...) makes it")

@@ -14,19 +14,28 @@ from xai4land.commands.arguments import (
     COUNTS,
     DEVICE,
     EXISTING,
+    FILE,
     MAPPING,
     NAMES,
     OVERWRITE,
     PATHS,
     PERIOD,
     QUIET,
+    STORE,
     TARGET,
     WRITTEN,
     add_options,
+    drop_missing,
+    save_trained,
+    settings_options,
+)
+from xai4land.commands.places import (
+    Place,
     check_output,
     check_picture,
-    drop_missing,
-    settings_options,
+    name_of,
+    open_place,
+    stem_of,
 )
 from xai4land.commands.tables import format_table
 from xai4land.errors import InputError
@@ -50,32 +59,38 @@ GRID = click.option("--grid", type=TARGET, help="Degrees, or a file; by default 
 SEED = click.option("--seed", default=0, show_default=True)
 
 
-def _open(path: Path) -> xr.Dataset:
+def _open(place: Place) -> xr.Dataset:
     """Open monthly fields; coordinates are recognised by CF attributes or usual names."""
     import cf_xarray  # noqa: F401  (registers .cf)
 
-    data: xr.Dataset = xai4land.open_store(path).cf.guess_coord_axis()
+    data: xr.Dataset = open_place(place).cf.guess_coord_axis()
     return data
 
 
 def _open_inputs(
-    simulations: Sequence[Path] | None, grid: float | Path | None, **how: Any
+    simulations: Sequence[Place] | None, grid: float | Place | None, **how: Any
 ) -> dict[str, Any]:
     """Return options with their files opened; simulations are named after their files."""
     if simulations is not None:
-        how["simulations"] = {path.stem: _open(path) for path in simulations}
-    how["grid"] = xai4land.open_store(grid) if isinstance(grid, Path) else grid
+        names = [stem_of(place) for place in simulations]
+        if len(set(names)) < len(names):
+            raise InputError(
+                f"simulations are named after their files, and these have one name: "
+                f"{', '.join(map(str, simulations))}; rename some"
+            )
+        how["simulations"] = dict(zip(names, map(_open, simulations), strict=True))
+    how["grid"] = open_place(grid)
     return drop_missing(how)
 
 
-def _write(data: xr.Dataset, out: Path, overwrite: bool, quiet: bool) -> None:
+def _write(data: xr.Dataset, out: Place, overwrite: bool, quiet: bool) -> None:
     written = xai4land.write(data, out, overwrite=overwrite, progress=not quiet)
     click.echo(f"wrote {written}")
 
 
 @click.command()
 @click.argument("data", type=EXISTING)
-@click.argument("out", type=WRITTEN)
+@click.argument("out", type=STORE)
 @click.option("--seasons", type=NAMES, help="As DJF,JJA; by default DJF.")
 @click.option("--lead", default=1, show_default=True, help="Whole months before the season.")
 @click.option("--years", type=PERIOD, help="As 1981-2000; by default all that can be forecast.")
@@ -87,8 +102,8 @@ def _write(data: xr.Dataset, out: Path, overwrite: bool, quiet: bool) -> None:
 @click.option("--plot", type=WRITTEN, help="Save a picture of the last forecast.")
 @add_options(OVERWRITE, QUIET)
 def forecast(
-    data: Path,
-    out: Path,
+    data: Place,
+    out: Place,
     years: tuple[int, int] | None,
     plot: Path | None,
     overwrite: bool,
@@ -104,7 +119,7 @@ def forecast(
         how["years"] = range(years[0], years[1] + 1)
     _write(seasonal.forecast(_open(data), **how), out, overwrite, quiet)
     if plot is not None:
-        seasonal.plot(xai4land.open_store(out)).savefig(plot, dpi=150)
+        seasonal.plot(open_place(out)).savefig(plot, dpi=150)
         click.echo(f"wrote {plot}")
 
 
@@ -120,7 +135,7 @@ def forecast(
 @click.option("--calibrated", is_flag=True, help="Correct mean and spread by the hindcast.")
 @SEED
 @click.option("--overwrite", is_flag=True, help="Replace FOLDER if it was issued before.")
-def issue(data: Path, folder: Path, **how: Any) -> None:
+def issue(data: Place, folder: Path, **how: Any) -> None:
     """Forecast the coming season from the newest months in DATA; write FOLDER with maps and all."""
     written = seasonal.issue(_open(data), folder, **drop_missing(how))
     click.echo(f"wrote {written}: {', '.join(sorted(path.name for path in written.iterdir()))}")
@@ -141,20 +156,20 @@ def issue(data: Path, folder: Path, **how: Any) -> None:
 @click.option("--title", default="", help="Title for the card.")
 @click.option("--licence", default="", help="Licence of the data, for the card.")
 @click.option("--smooth", type=NAMES, help="Simulations that do not resolve the grid.")
-@click.option("--chosen", type=EXISTING, help="Emulator whose blend and spread are kept.")
+@click.option("--chosen", type=FILE, help="Emulator whose blend and spread are kept.")
 @click.option("--parameters", type=MAPPING, help="Of the network, as JSON.")
 @add_options(*settings_options(Settings), DEVICE, QUIET)
-def fit(data: Path, out: Path, quiet: bool, **how: Any) -> None:
+@click.pass_context
+def fit(ctx: click.Context, /, data: Place, out: Path, quiet: bool, **how: Any) -> None:
     """Train a seasonal emulator on the monthly fields in DATA; save it to OUT (.safetensors)."""
     if out.suffix != ".safetensors":
         raise InputError(f"{out} is no emulator's name; end it in .safetensors")
     check_output(out, data, how["grid"], *(how["simulations"] or ()))
-    command = f"xai4land fit-seasonal {data.name} {out.name}"
+    command = f"xai4land fit-seasonal {name_of(data)} {out.name}"
     if how.get("chosen") is not None:
         how["chosen"] = xai4land.load_emulator(how["chosen"])
     made = seasonal.fit(_open(data), command=command, progress=not quiet, **_open_inputs(**how))
-    made.save(out)
-    click.echo(repr(made))
+    save_trained(ctx, made, out)
 
 
 @click.command()
@@ -178,8 +193,8 @@ def fit(data: Path, out: Path, quiet: bool, **how: Any) -> None:
 @click.option("--report", type=WRITTEN, help="Write one page (.html) with maps and scores.")
 @QUIET
 def verify(
-    forecast: Path,
-    obs: Path,
+    forecast: Place,
+    obs: Place,
     plot: Path | None,
     report: Path | None,
     quiet: bool,
@@ -190,7 +205,7 @@ def verify(
         check_picture(plot)
     if report is not None:
         check_output(report, forecast, obs)
-    ensemble, truth = xai4land.open_store(forecast), _open(obs)
+    ensemble, truth = open_place(forecast), _open(obs)
     scores = seasonal.verify(ensemble, truth, progress=not quiet, **drop_missing(how)).compute()
     click.echo(format_table(seasonal.summarise(scores)))
     if plot is not None:
@@ -205,7 +220,7 @@ def verify(
 @click.command()
 @click.argument("forecast", type=EXISTING)
 @click.argument("obs", type=EXISTING)
-@click.argument("out", type=WRITTEN)
+@click.argument("out", type=STORE)
 @click.option(
     "--method",
     type=click.Choice(("regression", "crps", "logistic")),
@@ -215,48 +230,48 @@ def verify(
 @click.option("--years", type=click.Choice(("others", "past")), default="others", show_default=True)
 @add_options(CLIMATOLOGY, OVERWRITE, QUIET)
 def calibrate(
-    forecast: Path, obs: Path, out: Path, overwrite: bool, quiet: bool, **how: Any
+    forecast: Place, obs: Place, out: Place, overwrite: bool, quiet: bool, **how: Any
 ) -> None:
     """Correct mean and spread of FORECAST by the monthly fields in OBS, into OUT."""
     check_output(out, forecast, obs)
-    made = seasonal.calibrate(xai4land.open_store(forecast), _open(obs), **how)
+    made = seasonal.calibrate(open_place(forecast), _open(obs), **how)
     _write(made, out, overwrite, quiet)
 
 
 @click.command("tercile-probabilities")
 @click.argument("forecast", type=EXISTING)
 @click.argument("obs", type=EXISTING)
-@click.argument("out", type=WRITTEN)
+@click.argument("out", type=STORE)
 @CLIMATOLOGY
 @click.option("--period", type=PERIOD, help="Years that thresholds come from; by default all.")
 @add_options(OVERWRITE, QUIET)
 def tercile_probabilities(
-    forecast: Path, obs: Path, out: Path, overwrite: bool, quiet: bool, **how: Any
+    forecast: Place, obs: Place, out: Place, overwrite: bool, quiet: bool, **how: Any
 ) -> None:
     """Count the members of FORECAST in each tercile of the monthly fields in OBS, into OUT."""
     check_output(out, forecast, obs)
-    made = seasonal.tercile_probabilities(xai4land.open_store(forecast), _open(obs), **how)
+    made = seasonal.tercile_probabilities(open_place(forecast), _open(obs), **how)
     _write(made, out, overwrite, quiet)
 
 
 @click.command()
 @click.argument("data", type=EXISTING)
 @click.argument("period", type=PERIOD)
-@click.argument("out", type=WRITTEN)
+@click.argument("out", type=STORE)
 @click.option("--obs", type=EXISTING, help="Anomalies as observed; needed for forecasts.")
 @add_options(OVERWRITE, QUIET)
 def rebase(
-    data: Path,
+    data: Place,
     period: tuple[int, int],
-    out: Path,
-    obs: Path | None,
+    out: Place,
+    obs: Place | None,
     overwrite: bool,
     quiet: bool,
 ) -> None:
     """Bring the anomalies in DATA to the base PERIOD (as 1991-2020), into OUT."""
     check_output(out, data, obs)
     observed = None if obs is None else _open(obs)
-    made = seasonal.rebase(xai4land.open_store(data), period, obs=observed)
+    made = seasonal.rebase(open_place(data), period, obs=observed)
     _write(made, out, overwrite, quiet)
 
 

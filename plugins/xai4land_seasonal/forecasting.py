@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
-from xai4land.errors import InputError
+from xai4land.errors import InputError, InputWarning
 from xai4land.grids.grid import Target
 from xai4land_seasonal.choosing import choose_forecaster, use_simulations
 from xai4land_seasonal.data.climatology import Climatology
 from xai4land_seasonal.data.monthly import read_monthly
 from xai4land_seasonal.data.months import number_months
 from xai4land_seasonal.data.seasons import find_seasons
-from xai4land_seasonal.data.sources import Simulations, split_sources
+from xai4land_seasonal.data.sources import Simulations, name_model, split_sources
 from xai4land_seasonal.data.starts import find_starts
 from xai4land_seasonal.data.state import find_grid, read_state, read_states
-from xai4land_seasonal.data.variables import guess_variables
+from xai4land_seasonal.data.variables import Variable, guess_variables, is_there
 from xai4land_seasonal.description import describe_forecast
 from xai4land_seasonal.forecaster import Forecaster
 from xai4land_seasonal.members import Request, forecast_members
@@ -47,7 +48,8 @@ def forecast(
     data : Dataset
         Monthly fields on a regular grid, without gaps, from at least 15 years before the first
         forecast, since forecasts are added to the trend of the years before. A forecast uses
-        nothing after its reference time.
+        nothing after its reference time. Predictors of an emulator that are no targets may be
+        missing, with a warning.
     seasons : str or sequence of str
         First letters of three months; a season belongs to the year of its last month.
     lead : int
@@ -110,13 +112,43 @@ def forecast(
     known = guess_variables(data, absolute=climatology is not None)
     found = [v for v in known if variables is None or v.name in variables]
     predictors = forecaster.predictors(found)
+    _warn_of_known_model(data, forecaster)
     starts = find_starts(number_months(data["time"]), wanted, lead, years)
     first_year = min((start + 2) // 12 for start in starts)
     native = forecaster.native_grid or find_grid(grid, data)
-    state = read_state(data, predictors, native, climatology, first_year)
+    missing = _find_missing(data, predictors, forecaster)
+    state = read_state(data, predictors, native, climatology, first_year, optional=missing)
     sources = [] if simulations is None else split_sources(simulations)
     source = use_simulations(forecaster, read_states(sources, predictors, state.grid))
     values = forecast_members(state, forecaster, source, starts, Request(members, lead, seed))
     made = describe_forecast(values, state, forecaster, starts, predictors, lead, data)
     labels = ", ".join(label for label, _ in sources)
     return made.assign_attrs({"simulations": labels} if sources else {})
+
+
+def _warn_of_known_model(data: xr.Dataset, forecaster: Forecaster) -> None:
+    """Warn if an emulator has learned from the climate model whose seasons it forecasts."""
+    model = name_model(data)
+    if model and model in forecaster.attrs.get("training_models", "").split(", "):
+        warnings.warn(
+            f"{forecaster.name!r} has learned from {model}: scores on this model's seasons flatter "
+            "it; test on a model that it has not seen",
+            InputWarning,
+            stacklevel=3,
+        )
+
+
+def _find_missing(
+    data: xr.Dataset, predictors: Sequence[Variable], forecaster: Forecaster
+) -> list[str]:
+    """Return the predictors that data lack and that are no targets; warn of them."""
+    targets = forecaster.targets([variable.name for variable in predictors])
+    missing = [v.name for v in predictors if v.name not in targets and not is_there(data, v)]
+    if missing:
+        warnings.warn(
+            f"the data have no {', '.join(missing)}, which {forecaster.name!r} looks at: forecasts "
+            "are made as if its departures were zero",
+            InputWarning,
+            stacklevel=3,
+        )
+    return missing

@@ -19,6 +19,9 @@ NO_METHODS = {
         "open_luh2": "takes files",
         "place_by_truth": "takes two maps",
         "place_randomly": "takes two maps",
+        "prepare_koppen": "takes what one file of a provider holds",
+        "prepare_population": "takes what one file of a provider holds",
+        "prepare_soil": "takes what files of a provider hold",
     },
     "xai4land_seasonal": {"anomalies": "takes an array of months, as part of other functions"},
 }
@@ -59,14 +62,17 @@ def test_an_array_has_the_methods_that_take_one_variable(tmp_path):
     planet = xai4land.sample("land", years=[2000])
     cover = planet.land_cover
     assert methods(cover.ai4land) == {
+        "coast_distance",
         "evaluate",
         "explain",
         "flip_rates",
         "fractions",
         "plot",
         "plot_change",
+        "score_structure",
         "score_years",
         "regrid",
+        "terrain",
         "to_legend",
         "write",
     }

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.util import find_spec
+
 import dask
 import dask.array as da
 import numpy as np
@@ -96,3 +100,24 @@ def test_tasks_that_are_given_take_the_place_of_all_that_they_need():
     tasks = select_tasks(sums.dask, needed, {before: (np.asarray, [10.0, 20.0])})
     np.testing.assert_array_equal(dask.get(dict(tasks), end), [14.0, 25.0])
     assert tasks.layers.keys() <= sums.dask.layers.keys()
+
+
+@pytest.mark.skipif(
+    find_spec("eccodeslib") is None or find_spec("pyproj") is None,
+    reason="needs two copies of PROJ: pip install cfgrib pyproj",
+)
+def test_maps_are_projected_after_a_file_was_opened(tmp_path):
+    """The copy of PROJ that comes with ecCodes, which xarray loads with any file, is in no way."""
+    xr.Dataset({"tas": 1.0}).to_netcdf(tmp_path / "a.nc")
+    code = """
+import sys, xai4land
+xai4land.open_store(sys.argv[1])
+assert "eccodes" in sys.modules
+import pyproj
+print(*pyproj.Transformer.from_crs(4326, 3035).transform(52, 10))
+"""
+    command = [sys.executable, "-W", "error::UserWarning", "-c", code, str(tmp_path / "a.nc")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    north, east = map(float, run.stdout.split())
+    assert (round(north), round(east)) == (3210000, 4321000)  # the origin of ETRS89-LAEA

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 import xai4land
 from folder_server import Folder
+from object_stores import start_s3, use_keys
 from xai4land import DownloadError, InputError, StoreError
 from xai4land.catalogs import open_search, open_simulations, prefetch, prefetching
 from xai4land.cli import cli
@@ -226,3 +227,65 @@ def test_the_command(catalog, web):
     assert "has no column nonsense" in str(run("--only", "nonsense=1").exception)
     assert "nothing in" in str(run("--only", "variable_id=pr").exception)
     assert run("--only", "tas").exit_code == 2
+
+
+# In an object store
+
+
+@pytest.fixture(scope="module")
+def server():
+    with start_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(server, monkeypatch, tmp_path):
+    monkeypatch.setenv("XAI4LAND_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(prefetching, "FIRST_PAUSE_SECONDS", 0.0)
+    return use_keys(server, monkeypatch, tmp_path)
+
+
+def list_in_bucket(bucket, tmp_path, kind, **row):
+    same = {"source_id": "A", "experiment_id": "historical", "table_id": "Amon", **row}
+    row = {**same, "variable_id": "tas", "path": f"{bucket.url}/tas.{kind}", "format": "netcdf"}
+    return own_catalog(tmp_path, [row | ({"format": "zarr"} if kind == "zarr" else {})])
+
+
+def test_a_file_in_a_bucket_is_copied_and_opened(bucket, stores, tmp_path):
+    bucket.write(stores[1][["tas"]], "tas.nc")
+    digest = hashlib.sha256(bucket.objects.read("tas.nc").content).hexdigest()
+    catalog = list_in_bucket(bucket, tmp_path, "nc", sha256=digest)
+    with pytest.raises(InputError, match="is a file to download first; prefetch it"):
+        open_search(xai4land.open_catalog(catalog))
+    assert len(prefetch(xai4land.open_catalog(catalog), progress=False)) == 1
+    with xai4land.set_options(offline=True):
+        [data] = open_search(xai4land.open_catalog(catalog))
+        np.testing.assert_array_equal(data.tas.values, stores[1].tas.values)
+    assert prefetch(xai4land.open_catalog(catalog), progress=False) == []
+
+
+def test_a_file_in_a_bucket_with_another_hash_is_not_kept(bucket, stores, tmp_path):
+    bucket.write(stores[1][["tas"]], "tas.nc")
+    catalog = list_in_bucket(bucket, tmp_path, "nc", sha256=64 * "0")
+    with pytest.raises(DownloadError, match="but the catalog says 0000"):
+        prefetch(xai4land.open_catalog(catalog), progress=False)
+    assert not list((tmp_path / "cache").rglob("*.nc"))
+
+
+def test_a_file_that_is_in_no_bucket_is_told(bucket, tmp_path):
+    catalog = list_in_bucket(bucket, tmp_path, "nc")
+    with pytest.raises(InputError, match="there is no s3://bucket/.*check the address"):
+        prefetch(xai4land.open_catalog(catalog), progress=False)
+
+
+def test_a_store_in_a_bucket_is_read_lazily_and_copied(bucket, stores, tmp_path):
+    pytest.importorskip("s3fs", reason="needs s3fs: pip install 'xai4land[cloud]'")
+    bucket.write(stores[1][["tas"]].chunk(time=24), "tas.zarr")
+    catalog = list_in_bucket(bucket, tmp_path, "zarr")
+    [data] = open_search(xai4land.open_catalog(catalog))
+    assert data.tas.chunks[0][0] == 24
+    np.testing.assert_array_equal(data.tas.values, stores[1].tas.values)
+    assert len(prefetch(xai4land.open_catalog(catalog), progress=False)) == 1
+    with xai4land.set_options(offline=True):
+        [data] = open_search(xai4land.open_catalog(catalog))
+        np.testing.assert_array_equal(data.tas.values, stores[1].tas.values)

@@ -45,7 +45,7 @@ TWINS = {
         "fit",
         ("data.nc", "obs.nc", "out.safetensors"),
         {"out", "quiet"},
-        SAVES | {"also": "a command reads one source"},
+        SAVES,
         xai4land_land.MapSettings,
     ),
     "fit-leaf-area": Twin(

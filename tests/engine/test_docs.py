@@ -25,6 +25,7 @@ NOT_RUN = {
     "leaf-area": 1,
     "modis": 2,
     "stores": 1,
+    "training": 1,
     "workflow-luh2": 3,
 }
 """Blocks of Python that a comment marks as not run: other computers, or data that are not here."""

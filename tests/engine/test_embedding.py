@@ -117,6 +117,19 @@ def test_a_closed_run_goes_on_when_it_is_opened_again(number, run_file, world):
     assert call("close", again) == (0, "")
 
 
+def test_a_checkpoint_of_another_date_is_refused(number, run_file, world):
+    set_year(number, world, 0)
+    assert call("step", number, "") == (0, "")
+    assert call("close", number) == (0, "")
+    for start, code in ((2001, 0), (2002, 1)):
+        later = run_file.read_text().replace("start: 2000", f"start: {start}")
+        other = run_file.with_name("later.yaml")
+        other.write_text(later)
+        found, message = call("open", 0, str(other), memory(np.zeros(1, "i8")))
+        assert found == code
+    assert "the checkpoint of 2000-01-01, expected 2001-01-01" in message
+
+
 def test_an_error_is_a_code_and_fields_are_still_there_after_it(number, world, monkeypatch):
     small = np.zeros((2, 2), "f4")
     for answer, code, message in (

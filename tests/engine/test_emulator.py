@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 import xai4land
-from conftest import random_emulator, small_card
+from conftest import plain_emulator, random_emulator, small_card
 from xai4land import Emulator, EmulatorFileError, InputError, StoreError
 from xai4land.emulator.file import HEADER_KEY, pack
 
@@ -233,3 +233,25 @@ def test_static_features_can_be_a_separate_dataset(world, emulator):
     apart = world.drop_vars(names).ai4land.reconstruct(emulator, static=world[names])
     together = world.ai4land.reconstruct(emulator)
     xr.testing.assert_equal(apart.land_cover.compute(), together.land_cover.compute())
+
+
+def test_a_speed_is_that_of_the_file_that_was_measured(tmp_path):
+    emulator = plain_emulator(small_card())
+    assert emulator.speed == ""
+    emulator.save(tmp_path / "e.safetensors")
+    beside = tmp_path / "e.speed.json"
+    for text, expected in (
+        (json.dumps({"sha256": emulator.sha256, "speed": "as fast as light"}), "as fast as light"),
+        (json.dumps({"sha256": "0" * 64, "speed": "as fast as light"}), ""),
+        ("[]", ""),
+        ("{", ""),
+    ):
+        beside.write_text(text)
+        found = xai4land.load_emulator(tmp_path / "e.safetensors")
+        assert found.speed == expected
+        assert ("as fast as light" in repr(found)) == bool(expected)
+
+
+def test_bundled_emulators_of_maps_say_how_fast_they_are():
+    found = map(xai4land.load_emulator, ("sample-landcover", "leaf-area"))
+    assert all("pixels a second of one core" in emulator.speed for emulator in found)

@@ -177,3 +177,10 @@ def test_a_target_resolution_covers_the_domain_of_the_states():
     assert grid.shape == (12, 12)
     np.testing.assert_allclose(grid.lat.values[[0, -1]], [2.875, 0.125])
     np.testing.assert_allclose(grid.lon.values[[0, -1]], [0.125, 2.875])
+
+
+@pytest.mark.filterwarnings("error")
+def test_axes_of_one_cell_are_equal_where_the_cell_is():
+    one, same, other = (Axis(np.array([value])) for value in (40.0, 40.0, 41.0))
+    assert one == same
+    assert one != other

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import email
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import textwrap
 import tomllib
 import zipfile
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,8 @@ from packaging.utils import canonicalize_name
 import xai4land
 
 ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
 
 
 def python(code: str, *path: Path) -> str:
@@ -281,6 +286,27 @@ def test_the_wheel_is_small_and_holds_the_same_modules_as_the_checkout(built):
     assert held == expected
 
 
+def test_links_and_pictures_of_the_readme_lead_somewhere_on_pypi(built):
+    """PyPI shows the text alone: what is relative would lead nowhere."""
+    [wheel] = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        about = email.message_from_bytes(archive.read(name))
+    repository = PROJECT["urls"]["Repository"]
+    raw = repository.replace("github.com", "raw.githubusercontent.com")
+    assert about["Description-Content-Type"] == "text/markdown"
+    text = about.get_payload(decode=True).decode()
+    own = (ROOT / "README.md").read_text("utf-8")
+    links = re.findall(r"(!?)\[[^\]]+\]\(([^)\s]+)\)", text)
+    assert len(links) == len(re.findall(r"\]\(", own)) > 30
+    for picture, link in links:
+        home = f"{raw}/main/" if picture else f"{repository}/blob/main/"
+        assert link.startswith(home)
+        assert (ROOT / link.removeprefix(home)).is_file()
+    # Nothing else is changed.
+    assert re.sub(rf"{repository}/blob/main/|{raw}/main/", "", text).strip() == own.strip()
+
+
 def test_an_installed_wheel_finds_its_catalogs_and_emulators(built, tmp_path):
     [wheel] = built.glob("*.whl")
     options = ["--quiet", "--no-deps", "--no-index", "--target", str(tmp_path)]
@@ -371,10 +397,8 @@ def requirements(lines):
 
 def test_the_conda_environment_has_all_that_the_checkout_needs():
     """In the same versions, so that pip, which installs the checkout, has nothing to add."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    optional = [line for name in ("grib", "maps", "projected", "xesmf") for line in extras[name]]
-    needed = requirements([*project["dependencies"], *optional])
+    optional = [line for name in ("grib", "maps", "projected", "xesmf") for line in EXTRAS[name]]
+    needed = requirements([*PROJECT["dependencies"], *optional])
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     *conda, pip = environment["dependencies"]
     renamed = {"pytorch": "torch", "matplotlib-base": "matplotlib", "netcdf4": "netCDF4"}
@@ -389,19 +413,46 @@ def test_the_conda_environment_has_all_that_the_checkout_needs():
     assert pip == {"pip": ["-e ."]}
 
 
-def test_exact_versions_are_within_the_bounds():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line]
-    versions = {canonicalize_name(n): v for n, _, v in (pin.partition("==") for pin in pins)}
-    extras = project["optional-dependencies"]
-    optional = [
-        line
-        for name in ("docs", "grib", "maps", "projected", "dev", "test", "bench")
-        for line in extras[name]
-    ]
-    for needed in map(Requirement, [*project["dependencies"], *optional]):
-        if needed.name != "xai4land":
-            assert needed.specifier.contains(versions[canonicalize_name(needed.name)]), needed
+def read_pins() -> dict[str, str]:
+    """Return the exact versions that README's commands install, by name."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = (line.partition("==") for line in lines if "==" in line)
+    return {canonicalize_name(name): version for name, _, version in pins}
+
+
+def select_needed(lines, extras=()) -> list[Requirement]:
+    """Select the requirements that hold on this system, and with some extras."""
+    found = map(Requirement, lines)
+    given = [{"extra": extra} for extra in extras or ("",)]
+    return [one for one in found if not one.marker or any(map(one.marker.evaluate, given))]
+
+
+def list_needs(name: str, version: str) -> list[str]:
+    """List what a package needs; nothing where it is not installed in that version."""
+    try:
+        found = distribution(name)
+    except PackageNotFoundError:
+        return []
+    return found.requires or [] if found.version == version else []
+
+
+@pytest.mark.parametrize("extra", ["", *EXTRAS])
+def test_exact_versions_are_within_the_bounds_of_all_that_needs_them(extra):
+    """Those of the project, and those of its dependencies, so far as they are installed."""
+    pins, seen = read_pins(), set()
+    needed = select_needed(EXTRAS[extra] if extra else PROJECT["dependencies"])
+    to_check = [("xai4land", one) for one in needed]
+    while to_check:
+        by, one = to_check.pop()
+        name = canonicalize_name(one.name)
+        if name in ("xai4land", "setuptools"):  # which pip does not freeze
+            continue
+        assert name in pins, f"{by} needs {one}, which has no exact version"
+        assert one.specifier.contains(pins[name]), f"{by} needs {one}, not {pins[name]}"
+        if (name, *one.extras) not in seen:
+            seen.add((name, *one.extras))
+            more = select_needed(list_needs(name, pins[name]), one.extras)
+            to_check += [(name, needed) for needed in more]
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import xarray as xr
@@ -56,59 +52,17 @@ def test_weights_are_loaded_as_they_were_saved(folder):
     load_or_make(["a", "c"], lambda: calls.append(1) or some())
     assert len(calls) == 2
     assert len(list(folder.iterdir())) == 2
-    with np.load(next(folder.iterdir()), allow_pickle=False) as file:
-        assert all(file[name].dtype.kind in "iuf" for name in file.files)
 
 
-@pytest.mark.parametrize("harm", ["cut", "empty", "flip", "other", "text"])
-def test_damaged_files_are_made_again(folder, harm):
+def test_damaged_weights_are_made_again(folder):
     load_or_make(["a"], some)
     (path,) = folder.iterdir()
-    content = bytearray(path.read_bytes())
-    if harm == "flip":
-        content[content.index(b"\x93NUMPY", 200) + 140] ^= 1
-    if harm == "other":
-        np.savez(path, rows=np.arange(3), sha256=np.zeros(32, "u1"))
-        content = path.read_bytes()
-    changed = {"cut": content[: len(content) // 2], "empty": b"", "text": b"not weights"}
-    path.write_bytes(changed.get(harm, bytes(content)))
+    path.write_bytes(path.read_bytes()[:-40])
     calls = []
-    found = load_or_make(["a"], lambda: calls.append(1) or some())
+    for _ in range(2):
+        found = load_or_make(["a"], lambda: calls.append(1) or some())
+        np.testing.assert_array_equal(found.values, some().values)
     assert len(calls) == 1
-    np.testing.assert_array_equal(found.values, some().values)
-    load_or_make(["a"], lambda: calls.append(1) or some())
-    assert len(calls) == 1
-
-
-def test_a_file_that_would_run_code_is_not_read(folder):
-    load_or_make(["a"], some)
-    (path,) = folder.iterdir()
-    np.savez(path, rows=np.array([print], object), sha256=np.zeros(32, "u1"))
-    assert load_or_make(["a"], some).shape == (9, 5)
-
-
-def test_several_processes_may_write_at_once(folder):
-    code = """
-import numpy as np
-from xai4land.regridding.curvilinear import to_xyz
-from xai4land.regridding.weights import Weights, load_or_make
-for turn in range(40):
-    cells = np.arange(20_000)
-    big = Weights(cells, cells, np.full(20_000, float(turn)), (20_000, 20_000))
-    found = load_or_make([f"{turn}"], lambda: big)
-    assert (found.values == turn).all() and found.matrix.shape == (20_000, 20_000)
-"""
-    runs = [subprocess.Popen([sys.executable, "-c", code], env=os.environ) for _ in range(3)]
-    assert [run.wait(120) for run in runs] == [0, 0, 0]
-    assert len(list(folder.iterdir())) == 40
-    assert not list(folder.glob("*.part"))
-
-
-def test_a_read_only_cache_gives_a_warning_and_weights(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XAI4LAND_CACHE", str(tmp_path / "file"))
-    with pytest.warns(UserWarning, match="XAI4LAND_CACHE"):
-        assert load_or_make(["a"], some).shape == (9, 5)
 
 
 # What follows runs ESMF.

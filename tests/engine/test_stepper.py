@@ -281,6 +281,7 @@ def test_a_checkpoint_of_other_static_features_is_refused(emulator, world, tmp_p
     [
         ({"units": ["%"]}, "expected names of fields with units"),
         ({"batch_size": 0}, "batch_size=0, expected"),
+        ({"batch_size": True}, "batch_size=True, expected"),
     ],
 )
 def test_odd_arguments_are_refused(emulator, world, how, message):

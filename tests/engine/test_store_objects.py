@@ -17,6 +17,7 @@ from step_chains import DIMS, SIDE, make_chain, make_maps
 from object_stores import MARK_NAMES, Place, call_in, plain, start_s3
 from xai4land import InputError, StoreError, open_store, set_options, write
 from xai4land.store import lease, parts
+from xai4land.store.addresses import parse_path, relation_of
 from xai4land.store.bucket import BucketPlace
 from xai4land.store.lease import Lease, hold_lease
 from xai4land.store.places import find_place
@@ -153,6 +154,14 @@ def test_a_run_goes_on_at_once_after_one_that_failed(memory, monkeypatch):
     memory.write(plain()[0])
 
 
+def test_a_run_whose_notes_were_damaged_begins_again(memory):
+    with pytest.raises(RuntimeError):
+        memory.write(call_in(fail, (1, 1)))
+    memory.objects.write("map.zarr.partial/manifest.json", b"{")
+    memory.write(plain()[0])
+    xr.testing.assert_identical(memory.open().load(), plain()[0].compute())
+
+
 def test_where_nothing_was_stored_nothing_is_left(memory):
     for name in ("map.zarr", "map.nc"):
         with dask.config.set(scheduler="synchronous"), pytest.raises(RuntimeError):
@@ -260,12 +269,55 @@ def test_an_input_is_never_replaced(place):
     assert place.files("in.zarr") == before
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("s3://bucket/in.zarr", "S3A://bucket/in.zarr/"),
+        ("gs://bucket/in.zarr", "gcs://bucket/in.zarr"),
+        ("az://box/in.zarr", "abfss://box@account.dfs.core.windows.net/in.zarr"),
+        ("memory://bucket/in.zarr", "MEMORY:///bucket/in.zarr"),
+    ],
+)
+def test_one_place_has_several_addresses(one, other):
+    for first, second in ((one, other), (other, one)):
+        assert relation_of(str(parse_path(first)), str(parse_path(second))) == "same"
+        inside = f"{parse_path(first)!s}/more.zarr"
+        assert relation_of(inside, str(parse_path(second))) == "inside"
+    assert relation_of(one, other.replace("in.zarr", "in.zarr2")) == ""
+
+
+def test_an_input_at_another_spelling_of_its_address_is_never_replaced(place):
+    place.write(plain()[0], "in.zarr")
+    before, lazy = place.files("in.zarr"), place.open("in.zarr")
+    scheme, _, rest = place.url.partition("://")
+    for url in (f"{scheme.upper()}://{rest}/in.zarr", f"{place.url}//in.zarr"):
+        with pytest.raises((StoreError, InputError), match="is an input of this run|empty part"):
+            write(lazy + 1, url, overwrite=True, progress=False, storage_options=place.options)
+    assert place.files("in.zarr") == before
+
+
+@pytest.mark.parametrize("name", ["a b%20c+&.zarr", "ü °C'[1]*~\\.zarr", "100%.nc"])
+def test_names_may_be_odd(place, name):
+    place.write(plain()[0], name)
+    assert place.names() == {name}
+    xr.testing.assert_identical(place.open(name).load(), plain()[0].compute())
+
+
 def test_a_folder_that_is_no_store_is_kept(memory):
     memory.objects.write("map.zarr/precious.txt", b"x")
     for overwrite in (False, True):
         with pytest.raises(StoreError, match=r"holds no store, but precious\.txt"):
             memory.write(plain()[0], overwrite=overwrite)
     assert memory.files() == {"precious.txt": b"x"}
+
+
+def test_a_folder_of_stores_is_kept(place):
+    """Which has metadata, but none of its own."""
+    place.write(plain()[0], "all.zarr/first.zarr")
+    before = place.files("all.zarr")
+    with pytest.raises(StoreError, match=r"all\.zarr exists"):
+        place.write(plain(name="other")[0], "all.zarr")
+    assert place.files("all.zarr") == before
 
 
 def test_a_run_goes_on_that_reads_from_there_unless_its_input_has_changed(place):
@@ -310,7 +362,8 @@ def test_a_second_writer_is_refused_while_the_first_lives(memory, short_lease):
     xr.testing.assert_identical(memory.open().load(), slow.compute())
 
 
-def test_the_lock_of_a_run_that_is_gone_is_taken_by_one_other(place, short_lease):
+def test_the_lock_of_a_run_that_is_gone_is_taken_by_one_other(place, short_lease, monkeypatch):
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 2.0)  # a busy machine may be slow to renew
     objects = place.objects
     gone = Lease(objects, "x.partial/lock.json")
     gone.acquire()
@@ -374,6 +427,14 @@ def test_a_run_that_lost_its_lock_writes_nothing_more(place, where):
         ("map.zarr", {"key": "x"}, "on this machine, which has no storage_options"),
         ("s3://me:secret@bucket/map.zarr", None, "s3://bucket/map.zarr was given with credentials"),
         ("s3://bucket", None, "no name of a store"),
+        ("s3://", None, "names no bucket, expected such as s3://bucket/map.zarr"),
+        ("memory:///", None, "names no bucket"),
+        ("s3://bucket//map.zarr", None, "has an empty part"),
+        ("s3://bucket/maps/../map.zarr", None, "one that is . or .."),
+        ("memory://bucket/./map.zarr", None, "one that is . or .."),
+        ("s3://bucket/map#1.zarr", None, "which addresses cannot hold"),
+        ("gs://bucket/map?1.zarr", None, "which addresses cannot hold"),
+        ("s3://bucket/a\nmap.zarr", None, "which addresses cannot hold"),
     ],
 )
 def test_addresses_that_cannot_be_written(path, options, words):

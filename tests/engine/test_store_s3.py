@@ -272,6 +272,26 @@ def test_a_file_is_read_from_a_copy_that_is_renewed(place):
     assert place.open("map.nc").sizes["x"] == 10
 
 
+def test_a_group_of_a_file_is_named_like_a_folder(place, tmp_path):
+    data = plain()[0].compute()
+    data.to_netcdf(tmp_path / "a.nc", group="first")
+    place.objects.write("a.nc", (tmp_path / "a.nc").read_bytes())
+    xr.testing.assert_identical(place.open("a.nc/first").load(), data)
+    with pytest.raises(InputError, match=rf"groups \(first\); choose one: {place.url}/a.nc/first"):
+        place.open("a.nc")
+
+
+def test_a_file_of_another_format_is_told_by_its_address(place):
+    place.objects.write("a.nc", b"<html>not found</html>")
+    with pytest.raises(InputError, match=rf"cannot read {place.url}/a.nc as NetCDF.*of another"):
+        place.open("a.nc")
+
+
+def test_what_a_web_server_refuses_is_told(server):
+    with pytest.raises(InputError, match="cannot read http://127.*/a.zarr: 403.*check the address"):
+        open_store(f"{server.endpoint}/bucket/a.zarr")
+
+
 def test_stores_and_files_are_read_from_a_web_server(tmp_path, monkeypatch):
     """Which need not list what is in a folder."""
     monkeypatch.setattr(

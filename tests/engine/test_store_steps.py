@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from step_chains import DIMS, SIDE, make_chain, make_maps
 
+from xai4land.inference.chain import stack_chains
 from xai4land.store import open_store, parts, write
 
 FORWARD, BACKWARD = tuple(range(5)), tuple(range(4, -1, -1))
@@ -318,6 +319,60 @@ def test_two_chains_and_what_depends_on_both(tmp_path):
     assert len(counted) == 2 * 5 * N_BLOCKS
     assert set(counted.values()) == {1}
     assert len(sizes) == 10
+
+
+def members(order=FORWARD, tell=lambda *_: None):
+    """Make the carried maps of two members, and how sure each is, along a second dimension."""
+    chains = [make_chain(name, order, BLOCKS, tell) for name in ("first", "second")]
+    dims = "time", "member", "y", "x"
+    return xr.Dataset(
+        {
+            name: (dims, stack_chains(arrays))
+            for name, arrays in zip(("cover", "sure"), zip(*chains, strict=True), strict=True)
+        },
+        {"time": np.arange(len(order)) + 1850},
+    )
+
+
+def check_members(path, order):
+    maps = make_maps(order, SHAPE)[:, None]
+    with xr.open_dataset(path, mask_and_scale=False) as store:
+        assert store.cover.shape == (len(order), 2, *SHAPE)
+        np.testing.assert_array_equal(store.cover, np.broadcast_to(maps, store.cover.shape))
+        np.testing.assert_array_equal(store.sure, store.cover / 251)
+
+
+@pytest.mark.parametrize("order", [FORWARD, BACKWARD])
+def test_members_are_written_step_by_step_together(tmp_path, order):
+    seen, sizes = [], []
+    out = members(order, lambda _, t, *at: seen.append((t, *at)))
+    with Callback(start=lambda graph: sizes.append(len(graph))):
+        path = write(out, tmp_path / "map.zarr", progress=False)
+    check_members(path, order)
+    assert [t for t, *_ in seen] == [t for t in order for _ in range(2 * N_BLOCKS)]
+    assert len(sizes) == len(order)
+    assert max(sizes[1:]) == min(sizes[1:])
+
+
+@pytest.mark.parametrize("fails", [("first", 0, 0, 0), ("second", 2, 1, 1), ("first", 4, 2, 3)])
+def test_members_go_on_in_the_block_and_member_that_was_reached(tmp_path, fails):
+    path = tmp_path / "map.zarr"
+
+    def fail(*block):
+        if block == fails:
+            raise RuntimeError("no luck")
+
+    with dask.config.set(scheduler="synchronous"):
+        with pytest.raises(RuntimeError, match="no luck"):
+            write(members(tell=fail), path, progress=False)
+        counted, tell = counter()
+        write(members(tell=tell), path, progress=False)
+    check_members(path, FORWARD)
+    assert set(counted.values()) == {1}
+    assert {t for _, t, *_ in counted} == set(range(fails[1], len(FORWARD)))
+    # What the step had of both members is there.
+    assert sum(t == fails[1] for _, t, *_ in counted) <= 2 * N_BLOCKS
+    assert fails in counted
 
 
 def test_two_chains_go_on_in_the_one_that_was_reached(tmp_path):

@@ -14,13 +14,14 @@ import torch
 from click.testing import CliRunner
 
 from conftest import small_world
-from land_training import WOOD, train
+from land_training import QUICK, WOOD, train
 from training_runs import start
 from xai4land import load_emulator
 from xai4land.cli import cli
 from xai4land.errors import EmulatorError, EmulatorFileError, InputError, StoreError
 from xai4land.training import checkpoint as module
 from xai4land.training.trainer import Trainer
+from xai4land_land import fit
 
 WORLD = small_world(times=1)
 
@@ -170,3 +171,32 @@ def test_the_card_keeps_a_run_that_can_be_repeated(tmp_path, monkeypatch):
     again = ["--settings", "run.json", "--quiet"]
     assert CliRunner().invoke(main, again, catch_exceptions=False).exit_code == 0
     assert load_emulator("one.safetensors").sha256 == one.sha256
+
+
+def test_a_file_of_settings_lists_more_sources(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    world = small_world(times=1)
+    for number in (1, 2):
+        world.drop_vars(["truth", "height", "zone"]).to_netcdf(f"states{number}.nc")
+        world[["height", "zone"]].to_netcdf(f"static{number}.nc")
+        world[["truth"]].to_netcdf(f"truth{number}.nc")
+    run = {
+        "states": "states1.nc",
+        "truth": "truth1.nc",
+        "static": "static1.nc",
+        "out": "mine.safetensors",
+        "also": [["states2.nc", "truth2.nc", "static2.nc"]],
+    }
+    Path("run.json").write_text(json.dumps(run))
+    monkeypatch.setattr("xai4land_land.fit", lambda *data, **how: train_here(*data, **how))
+
+    def train_here(data, truth, **how):
+        return fit(data, truth, **{**QUICK, **how, "progress": False})
+
+    call = ["fit", "--settings", "run.json", "--quiet"]
+    CliRunner().invoke(cli, call, catch_exceptions=False)
+    kept = load_emulator("mine.safetensors").card.training
+    assert kept["run"] == run
+    assert "," in kept["blocks"]  # a side for each of two regions
+    single = CliRunner().invoke(cli, [*call, "--also", "states2.nc"])
+    assert "also[0] is Dataset, expected a dataset of states, the truth" in str(single.exception)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import numpy as np
 import pytest
 import torch
 
+from conftest import small_world
 from training_runs import start
 from xai4land.training.distributed import World, join_world
 
@@ -51,6 +53,30 @@ def test_a_process_that_dies_ends_all_and_the_run_goes_on_from_its_checkpoint(tm
     run = start(out, 2, **how, **state)
     assert run.returncode == 0, run.stderr
     assert out.read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
+
+
+def test_one_process_reads_what_all_must_know_before_the_first_step(tmp_path):
+    world = small_world(times=1)
+    rock = (world.height > 0).astype("int8").assign_attrs(units="")
+    chunks = {"lat": 9, "lon": 12, "lat_fine": 24, "lon_fine": 24}
+    store = tmp_path / "world.zarr"
+    world.assign(rock=rock).chunk(chunks).to_zarr(store, zarr_format=2)
+    run = start(tmp_path / "reads", 2, store=str(store), stop=True)
+    assert run.returncode == 0, run.stderr
+    first, other = (json.loads((tmp_path / f"reads.{rank}").read_text()) for rank in "01")
+    read = {name.split("/")[0] for name in first}
+    assert {"truth", "height", "rock"} <= read
+    assert {n for name, n in first.items() if name.startswith(("truth/", "height/"))} == {1}
+    assert {name.split("/")[0] for name in other} <= {"lat", "lon", "lat_fine", "lon_fine", "time"}
+
+
+def test_what_is_wrong_with_the_data_is_said_by_all_processes(tmp_path):
+    world = small_world(times=1)
+    store = tmp_path / "world.zarr"
+    world.assign(truth=world.truth.where(world.lat_fine > 100)).to_zarr(store, zarr_format=2)
+    run = start(tmp_path / "reads", 2, store=str(store))
+    assert run.returncode == 1
+    assert run.stderr.count("InputError: the truth is known in fewer than two blocks") == 2
 
 
 def test_a_batch_must_have_a_window_for_each_process(tmp_path):

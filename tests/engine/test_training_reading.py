@@ -92,6 +92,43 @@ def test_the_truth_is_read_once_before_the_first_step_and_never_again(
     assert np.array_equal(one.parts[0].counts, other.parts[0].counts)
 
 
+def test_maps_of_several_pairs_are_read_once_for_fractions_and_once_for_all_else(
+    tmp_path, reads, split
+):
+    """Three years make six pairs, in each of which a map is truth or prior map."""
+    path = tmp_path / "history.zarr"
+    small_world(ratio=8, times=3).chunk(CHUNKS).to_zarr(path, zarr_format=2)
+    data = xr.open_zarr(path)
+    with fresh_cache(tmp_path / "cache"):
+        train(data, prior=data.truth, cache="1MB")
+    ((training, *_),) = split
+    assert training.parts[0].truth.times == 6
+    assert set(count_of(reads, "truth").values()) == {2}
+    assert len(count_of(reads, "truth")) == 3 * 3 * 6
+
+
+def test_a_store_of_objects_is_known_by_its_content_and_watched(store, split, tmp_path):
+    from object_stores import open_objects
+
+    objects = open_objects("memory://trainings", None)
+    for file in store.rglob("*"):
+        if file.is_file():
+            objects.write(f"world.zarr/{file.relative_to(store)}", file.read_bytes())
+    url, seen = "memory://trainings/world.zarr", []
+    with fresh_cache(tmp_path):
+        for _ in range(2):
+            train(xai4land.open_store(url), cache=SMALL)
+            seen.append(len(list(tmp_path.glob("training/*"))))
+        objects.write("world.zarr/truth/0.1.2", (store / "truth" / "0.0.0").read_bytes())
+        for sides in split:
+            with pytest.raises(StoreError, match=r"world.zarr changed while.*truth/0\.1\.2"):
+                sides[0].stores.check()
+        train(xai4land.open_store(url), cache=SMALL)
+        split[-1][0].stores.check()
+        seen.append(len(list(tmp_path.glob("training/*"))))
+    assert seen == [1, 1, 2]
+
+
 def test_what_was_found_in_other_data_is_not_taken(store, reads, split, tmp_path):
     other = tmp_path / "other.zarr"
     world = xr.open_zarr(store).load().chunk(CHUNKS)

@@ -157,6 +157,42 @@ def test_areas_need_states_that_the_map_is_fitted_to(mixed):
         reconstruct(mixed, plain_emulator(free), areas="exact")
 
 
+@pytest.mark.parametrize("areas", ["free", "exact"])
+def test_states_that_do_not_add_up_are_refused(mixed, emulator, areas):
+    half = mixed.assign(wood=mixed.wood * 0.5)
+    for data in (half, half.chunk()):
+        with pytest.raises(InputError, match=r"add up to .* expected 1 in each coarse cell"):
+            reconstruct(data, emulator, areas=areas).compute()
+    none = mixed.assign({name: mixed[name] * 0 for name in STATES})
+    with pytest.raises(InputError, match="add up to 0 to 0, expected 1"):
+        reconstruct(none, emulator, areas=areas).compute()
+    # What an unknown state takes is missing from the others.
+    lava = mixed.assign(
+        {name: mixed[name] * 0.7 for name in STATES} | {"lava": 0.3 + 0 * mixed.wood}
+    )
+    with pytest.raises(InputError, match="add up to 0.7 to 0.7"):
+        reconstruct(lava, emulator, areas=areas).compute()
+    rounded = mixed.assign({name: mixed[name].round(2) for name in STATES})
+    reconstruct(rounded, emulator, areas=areas).compute()
+
+
+def test_neither_the_order_of_rows_nor_the_first_meridian_matters(mixed, emulator):
+    how = {"areas": "exact", "precision": "float32", "baselines": False}
+    whole = reconstruct(mixed, emulator, **how).compute().land_cover.sortby("lat")
+    turned = mixed.isel(lat=slice(None, None, -1), lat_fine=slice(None, None, -1))
+    other = reconstruct(turned, emulator, **how).compute().land_cover.sortby("lat")
+    np.testing.assert_array_equal(whole, other)
+    moved = mixed.assign_coords(lon=mixed.lon % 360).sortby("lon")
+    other = reconstruct(moved, emulator, **how).compute().land_cover
+    other = other.assign_coords(lon=(other.lon + 180) % 360 - 180).sortby(["lon", "lat"])
+    np.testing.assert_array_equal(whole, other)
+
+
+def test_a_tolerance_may_be_any_number(mixed, emulator):
+    made = reconstruct(mixed, emulator, areas=np.float32(0.1), baselines=False)
+    assert "within 0.1 of the cell" in made.land_cover.attrs["areas"]
+
+
 def test_too_few_pixels_for_the_classes_are_warned_of(mixed):
     card = small_card().with_(resolution={"target": 10.0, "states": 10.0})
     with pytest.warns(UserWarning, match="1 pixels for 3 kinds"):

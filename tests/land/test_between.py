@@ -8,11 +8,11 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rollouts import known_maps, roll, select_years
 
 import xai4land
 from xai4land.errors import InputError
 from xai4land.inference import chain
-from xai4land_land.change.references import change_reference
 from xai4land_land.change.settling import average, settle
 
 YEARS = [1990, 1991, 1992, 1993, 1995, 1996]
@@ -20,28 +20,13 @@ KNOWN = [1991, 1995]
 
 
 @pytest.fixture(scope="module")
-def world():
-    """A part of the sample's history of land use."""
-    return xai4land.sample("land_history", years=YEARS)
-
-
-@pytest.fixture(scope="module")
-def rule(world):
-    return change_reference("density", world, world.land_cover)
-
-
-def known_maps(world, years=KNOWN):
-    return world.land_cover.sel(time=world.time.dt.year.isin(years))
-
-
-def roll(world, rule, **options):
-    options = {"prior": known_maps(world), "precision": "float32", **options}
-    return world.ai4land.reconstruct(rule, **options)
+def world(history):
+    return select_years(history, YEARS)
 
 
 @pytest.fixture(scope="module")
 def made(world, rule):
-    return roll(world, rule).compute()
+    return roll(world, rule, KNOWN).compute()
 
 
 def test_known_maps_are_returned_unchanged(world, made):
@@ -55,7 +40,7 @@ def test_known_maps_are_returned_unchanged(world, made):
 
 def test_years_outside_follow_from_the_nearer_map(world, rule, made):
     for known, year in ((1991, 1990), (1995, 1996)):
-        alone = roll(world, rule, prior=known_maps(world, [known]), years=[known, year])
+        alone = roll(world, rule, [known], years=[known, year])
         expected = alone.sel(time=str(year))
         for name in ("land_cover", "confidence"):
             assert (made[name].sel(time=str(year)).values == expected[name].values).all()
@@ -69,7 +54,7 @@ def test_both_rollouts_are_those_of_one_known_map(world, rule, made):
         (1991, "forward", [1991, 1992, 1993]),
         (1995, "backward", [1992, 1993, 1995]),
     ):
-        alone = roll(world, rule, prior=known_maps(world, [known]), years=years).land_cover
+        alone = roll(world, rule, [known], years=years).land_cover
         found = made[f"land_cover_{way}"].sel(time=alone.time)
         assert (found == alone.compute()).all()
 
@@ -108,13 +93,13 @@ def test_unchanged_states_between_equal_maps_change_nothing(world, rule):
     still = world.isel(time=[0] * 5).assign_coords(time=world.time[:5])
     same = known_maps(world, [1990]).isel(time=[0, 0]).assign_coords(time=world.time[[0, 3]])
     same.attrs = world.land_cover.attrs
-    made = roll(still, rule, prior=same).land_cover.compute()
+    made = roll(still, rule, KNOWN, prior=same).land_cover.compute()
     assert (made == world.land_cover.isel(time=0).values).all()
 
 
 def test_the_result_does_not_depend_on_chunks(world, rule, made):
     """Also where chunks cut coarse cells."""
-    cut = roll(world, rule, chunks=(57, 101)).land_cover
+    cut = roll(world, rule, KNOWN, chunks=(57, 101)).land_cover
     assert cut.chunks[1][0] == 57
     assert (cut.compute() == made.land_cover).all()
 
@@ -125,13 +110,13 @@ def test_nothing_is_computed_by_the_call(world, rule, made):
 
     lazy = world.chunk(time=1)
     with dask.config.set(scheduler=refuse):
-        out = roll(lazy, rule, prior=known_maps(lazy))
+        out = roll(lazy, rule, KNOWN)
     assert out.land_cover.chunks[0] == (1,) * len(YEARS)
     assert (out.land_cover.compute() == made.land_cover).all()
 
 
 def test_probabilities_are_those_of_both_by_time(world, rule, made):
-    out = roll(world, rule, probabilities=True)
+    out = roll(world, rule, KNOWN, probabilities=True)
     likely = out.land_cover_probability.sel(time="1993").squeeze("time").compute()
     np.testing.assert_allclose(likely.sum("land_cover_class"), 1, atol=1e-4)
     of_class = likely.sel(land_cover_class=made.land_cover.sel(time="1993").squeeze("time"))
@@ -141,26 +126,28 @@ def test_probabilities_are_those_of_both_by_time(world, rule, made):
 
 
 def test_several_gaps_are_filled_each_from_its_own_maps(world, rule, made):
-    three = roll(world, rule, prior=known_maps(world, [1990, 1992, 1995]))
-    two = roll(world.sel(time=slice("1992", "1995")), rule, prior=known_maps(world, [1992, 1995]))
+    three = roll(world, rule, [1990, 1992, 1995])
+    two = roll(
+        world.sel(time=slice("1992", "1995")), rule, KNOWN, prior=known_maps(world, [1992, 1995])
+    )
     found = three.land_cover.sel(time="1993").values
     assert (found == two.land_cover.sel(time="1993").values).all()
     assert not (found == made.land_cover.sel(time="1993").values).all()
 
 
 def test_known_maps_in_any_order(world, rule, made):
-    turned = known_maps(world).isel(time=slice(None, None, -1))
-    assert (roll(world, rule, prior=turned).land_cover.compute() == made.land_cover).all()
+    turned = known_maps(world, KNOWN).isel(time=slice(None, None, -1))
+    assert (roll(world, rule, KNOWN, prior=turned).land_cover.compute() == made.land_cover).all()
 
 
 def test_wrong_requests_are_refused(world, rule):
     with pytest.raises(InputError, match="prior has maps of 1995, which are not among"):
-        roll(world, rule, years=slice(1991, 1993))
+        roll(world, rule, KNOWN, years=slice(1991, 1993))
     with pytest.raises(InputError, match="no states of 1994"):
-        roll(world, rule, years=slice(1991, 1995))
+        roll(world, rule, KNOWN, years=slice(1991, 1995))
     twice = known_maps(world, [1991]).isel(time=[0, 0])
     with pytest.raises(InputError, match="1991 twice"):
-        roll(world, rule, prior=twice)
+        roll(world, rule, KNOWN, prior=twice)
 
 
 # In the store
@@ -194,7 +181,7 @@ BLOCKS = 4
 
 def test_a_store_equals_the_lazy_maps(world, rule, made, tmp_path, monkeypatch):
     """A block is computed once outside, and between known maps once more for the average."""
-    lazy = roll(world, rule, chunks=(128, 200))
+    lazy = roll(world, rule, KNOWN, chunks=(128, 200))
     counted = watch(monkeypatch)
     with dask.config.set(scheduler="synchronous"):
         path = lazy.ai4land.write(tmp_path / "maps.zarr", progress=False)
@@ -208,10 +195,10 @@ def test_a_run_that_failed_goes_on(world, rule, made, tmp_path, monkeypatch, fai
     with monkeypatch.context() as patch, dask.config.set(scheduler="synchronous"):
         before = watch(patch, fails)
         with pytest.raises(RuntimeError, match="no luck"):
-            roll(world, rule, chunks=(128, 200)).ai4land.write(path, progress=False)
+            roll(world, rule, KNOWN, chunks=(128, 200)).ai4land.write(path, progress=False)
     after = watch(monkeypatch)
     with dask.config.set(scheduler="synchronous"):
-        roll(world, rule, chunks=(128, 200)).ai4land.write(path, progress=False)
+        roll(world, rule, KNOWN, chunks=(128, 200)).ai4land.write(path, progress=False)
     check(path, made)
     # Blocks of the year at hand are lost, at most, of both rollouts where both are needed.
     assert before.total() + after.total() <= BLOCKS * (2 + 3 * 2) + 2 * BLOCKS

@@ -84,3 +84,9 @@ def test_change_goes_where_constraints_suit_it(world):
 def test_odd_constraints_are_told(world, rule, constraints, message):
     with pytest.raises(InputError, match=message):
         change_reference(rule, world, world.land_cover, constraints=constraints)
+
+
+def test_a_grid_of_one_cell_is_refused(world):
+    one = world.isel(lat=[3], lon=[3])
+    with pytest.raises(InputError, match="the states: one row and one column"):
+        change_reference("density", one, world.land_cover)

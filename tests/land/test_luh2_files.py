@@ -148,6 +148,18 @@ def test_plantations_are_zero_on_land_where_there_are_no_data(luh3_folder):
     np.testing.assert_allclose(made.pltns[:, 1:], 0.1, atol=1e-7)
 
 
+def test_the_retracted_version_is_warned_of():
+    first, last = (
+        luh3(2000, 2001).assign_attrs(source_id=f"UofMD-landState-{version}")
+        for version in ("3-0", "3-1-2")
+    )
+    with pytest.warns(UserWarning, match="3-0 was retracted, since it has spurious spikes"):
+        open_luh2(first)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        open_luh2(last)
+
+
 def test_static_files_can_be_opened_alone():
     made = open_luh2(static())
     assert made.sizes == {"lat": 6, "lon": 6}

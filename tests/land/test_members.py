@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from dask.callbacks import Callback
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import gumbel_r, kstest
@@ -52,6 +53,15 @@ def test_noise_has_no_seam_around_the_globe():
     whole = draw_gumbel(box(range(5), range(360)), 1, seed=1, member=0, length=3.0)
     across = draw_gumbel(box(range(5), range(350, 370)), 1, seed=1, member=0, length=3.0)
     assert torch.equal(across, torch.cat([whole[..., 350:], whole[..., :10]], -1))
+
+
+def test_noise_is_the_same_on_every_device():
+    """Also where another one is the default, here one that holds no numbers at all."""
+    here = draw_gumbel(box(range(9), range(9)), 3, seed=1, member=2, length=1.5)
+    with torch.device("meta"):
+        there = draw_gumbel(box(range(9), range(9)), 3, seed=1, member=2, length=1.5)
+    assert there.device.type == "cpu"
+    assert torch.equal(here, there)
 
 
 def test_other_members_seeds_and_classes_are_other_noise():
@@ -193,6 +203,21 @@ def test_a_member_of_a_rollout_goes_on_from_its_own_map():
         new = (own[1] != known.values) & (own[1] != other[1])
         if new.any():
             assert (own[2] == own[1]).values[new].mean() > 0.5
+
+
+def test_a_rollout_of_members_is_written_year_by_year(tmp_path):
+    world = xai4land.sample("land_history", years=[1990, 1991, 1992])
+    world = world.isel(lat=slice(0, 4), lon=slice(0, 4))
+    known = world.land_cover.isel(time=0)
+    rule = change_reference("suitability", world, world.land_cover)
+    made = reconstruct(world, rule, prior=known, members=2)
+    sizes = []
+    with Callback(start=lambda graph: sizes.append(len(graph))):
+        write(made, tmp_path / "members.zarr", progress=False)
+    assert len(sizes) == 3
+    again = open_store(tmp_path / "members.zarr")
+    xr.testing.assert_allclose(again.compute(), made.compute())
+    assert again.realization.attrs["standard_name"] == "realization"
 
 
 def test_members_are_written_and_read(small, drawing, tmp_path):

@@ -4,31 +4,24 @@ import numpy as np
 import pytest
 import xarray as xr
 from click.testing import CliRunner
+from rollouts import select_years
 
 import xai4land
 from xai4land.cli import cli
 from xai4land.errors import InputError
-from xai4land_land.change.references import change_reference
 
 YEARS = [1990, 1991, 1992]
 
 
 @pytest.fixture(scope="module")
-def world():
-    """A sample of land use over some years."""
-    return xai4land.sample("land_history", years=YEARS)
+def world(history):
+    return select_years(history, YEARS)
 
 
 @pytest.fixture(scope="module")
 def prior(world):
     """The true map of the first year."""
     return world.land_cover.isel(time=[0])
-
-
-@pytest.fixture(scope="module")
-def rule(world):
-    """A reference in place of a trained emulator."""
-    return change_reference("density", world, world.land_cover)
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +99,8 @@ def test_years_may_come_in_any_form(world, prior, rule, years):
         ({"years": [1990, 1991, 1991]}, "asks for 1991 twice"),
         ({"every": 5}, "leaves no year but 1990"),
         ({"years": slice(1990, 2000)}, "no states of 1993"),
+        ({"years": slice(1990, 1991), "every": 2}, "every=2 from 1990 does not reach 1991"),
+        ({"every": True}, "every=True, expected a whole number"),
     ],
 )
 def test_years_that_cannot_be_made_are_refused(world, prior, rule, options, words):
@@ -151,9 +146,19 @@ def test_a_scenario_that_begins_after_the_history_ends_is_refused(world, prior, 
     late = world.isel(time=[1]).assign_coords(time=[np.datetime64("2300-07-01", "s")])
     gap = xr.concat([world.isel(time=[0]), late], "time", data_vars="minimal")
     with pytest.raises(InputError, match="steps of 310 years, expected 1 to 250"):
-        roll(gap, prior, rule)
+        roll(gap, prior, rule)  # two years have no gap between others
     with pytest.raises(InputError, match="no states of 1991, 1992, 1993"):
         roll(gap, prior, rule, years=slice(1990, 2300))
+
+
+def test_gaps_in_the_years_are_refused_unless_the_years_are_given(history, rule):
+    """One long step among short ones is more often an accident than meant."""
+    some = select_years(history, [1990, 1991, 1993, 1996])
+    prior = some.land_cover.isel(time=[0])
+    with pytest.raises(InputError, match="no year between 1991 and 1993; 1993 and 1996; add them"):
+        some.ai4land.reconstruct(rule, prior=prior)
+    made = some.ai4land.reconstruct(rule, prior=prior, years=some.time.dt.year.values)
+    assert made.sizes["time"] == 4
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,7 @@
 
 import numpy as np
 import pytest
-
-import xai4land
-from xai4land_land.change.references import change_reference
+from rollouts import roll, select_years
 
 YEARS = range(1990, 1996)
 CUT = 160
@@ -12,26 +10,15 @@ CUT = 160
 
 
 @pytest.fixture(scope="module")
-def world():
-    """A part of the sample's history of land use, 8 x 8 pixels in a coarse cell."""
-    return xai4land.sample("land_history", years=YEARS)
-
-
-@pytest.fixture(scope="module")
-def rule(world):
-    return change_reference("density", world, world.land_cover)
-
-
-def roll(world, rule, known=(1990,), **options):
-    prior = world.land_cover.sel(time=world.time.dt.year.isin(known))
-    return world.ai4land.reconstruct(rule, prior=prior, precision="float32", **options)
+def world(history):
+    return select_years(history, YEARS)
 
 
 def test_a_cut_region_differs_near_the_cut_alone(world, rule):
     """Within one coarse cell in the first years, far less than a window (128 pixels) a year."""
-    whole = roll(world, rule).land_cover.compute()
+    whole = roll(world, rule, 1990).land_cover.compute()
     part = world.isel(lon=slice(CUT // 8, None), lon_fine=slice(CUT, None))
-    cut = roll(part, rule).land_cover.compute()
+    cut = roll(part, rule, 1990).land_cover.compute()
     differ = cut.values != whole.values[..., CUT:]
     assert not differ[:, :, 8:].any()
     assert differ.any(), "the cut is no test of anything"

@@ -23,7 +23,8 @@ def world():
 def made(world):
     """Maps from the middle one on, both ways."""
     rule = change_reference("density", world, world.land_cover)
-    return world.ai4land.reconstruct(rule, prior=world.land_cover.isel(time=1)).compute()
+    prior = world.land_cover.isel(time=1)
+    return world.ai4land.reconstruct(rule, prior=prior, years=YEARS).compute()
 
 
 def test_each_year_is_scored_by_itself(world, made):

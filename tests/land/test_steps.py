@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
+from rollouts import known_maps, roll, select_years
 from test_leaf_area import make_climate, make_cover
 
 import xai4land
 from xai4land import InputError
 from xai4land.coupling import Stepper
+from xai4land.coupling.embedding import Session
 from xai4land_land import fit_leaf_area
-from xai4land_land.change.references import change_reference
 from xai4land_land.class_steps import ClassInputs
 from xai4land_land.leaf.cover import cover_fractions
 
@@ -19,17 +22,8 @@ YEARS = [1990, 1991, 1992, 1995]
 
 
 @pytest.fixture(scope="module")
-def world():
-    return xai4land.sample("land_history", years=YEARS)
-
-
-@pytest.fixture(scope="module")
-def rule(world):
-    return change_reference("density", world, world.land_cover)
-
-
-def prior_of(world, year):
-    return world.land_cover.sel(time=str(year))
+def world(history):
+    return select_years(history, YEARS)
 
 
 def fields_of(stepper, data, step):
@@ -47,20 +41,16 @@ def equal(made, whole, step):
     ids=["plain", "exchange", "level"],
 )
 def test_years_give_the_maps_of_a_rollout(world, rule, options):
-    prior = prior_of(world, 1990)
-    whole = world.ai4land.reconstruct(
-        rule, prior=prior, precision="float32", device="cpu", chunks=-1, **options
-    ).compute()
+    prior = known_maps(world, 1990)
+    whole = roll(world, rule, 1990, device="cpu", chunks=-1, **options).compute()
     stepper = Stepper(rule, world, static=world, prior=prior, **options)
     for step, year in enumerate(YEARS):
         equal(stepper.step(fields_of(stepper, world, step), year), whole, step)
 
 
 def test_years_go_backward_from_a_history(world, rule):
-    prior = prior_of(world, 1995)
-    whole = world.ai4land.reconstruct(
-        rule, prior=prior, precision="float32", device="cpu", chunks=-1
-    ).compute()
+    prior = known_maps(world, 1995)
+    whole = roll(world, rule, 1995, device="cpu", chunks=-1).compute()
     stepper = Stepper(rule, world, static=world, prior=prior, history=world.isel(time=[3]))
     for step in (2, 1, 0):
         made = stepper.step(world.isel(time=step))
@@ -69,7 +59,7 @@ def test_years_go_backward_from_a_history(world, rule):
 
 def test_a_restarted_run_equals_an_uninterrupted_one(world, rule, tmp_path):
     def begin():
-        return Stepper(rule, world, static=world, prior=prior_of(world, 1990), exchange=True)
+        return Stepper(rule, world, static=world, prior=known_maps(world, 1990), exchange=True)
 
     whole, first, second = begin(), begin(), begin()
     for step in range(2):
@@ -84,7 +74,7 @@ def test_a_restarted_run_equals_an_uninterrupted_one(world, rule, tmp_path):
 
 def test_a_model_may_change_the_maps_that_it_was_given(world, rule):
     def begin():
-        return Stepper(rule, world, static=world, prior=prior_of(world, 1990))
+        return Stepper(rule, world, static=world, prior=known_maps(world, 1990))
 
     one, other = begin(), begin()
     for step, year in enumerate(YEARS[:3]):
@@ -96,7 +86,7 @@ def test_a_model_may_change_the_maps_that_it_was_given(world, rule):
 
 @pytest.mark.parametrize("case", ["smaller domain", "map from the south", "part", "flipped part"])
 def test_the_prior_map_lies_where_it_lies(world, rule, case):
-    prior, states, target = prior_of(world, 1990), world, None
+    prior, states, target = known_maps(world, 1990), world, None
     if case == "smaller domain":
         states = world.isel(lat=slice(2, -2), lon=slice(2, -2))
     if case == "map from the south":
@@ -105,23 +95,21 @@ def test_the_prior_map_lies_where_it_lies(world, rule, case):
         target = prior.isel(lat_fine=slice(32, 160), lon_fine=slice(64, 256))
     if case == "flipped part":
         target = target.isel(lat_fine=slice(None, None, -1))
-    whole = states.ai4land.reconstruct(
-        rule, static=world, prior=prior, target=target, precision="float32", chunks=-1
-    ).compute()
+    whole = roll(states, rule, 1990, static=world, prior=prior, target=target, chunks=-1).compute()
     stepper = Stepper(rule, states, static=world, prior=prior, target=target)
     for step, year in enumerate(YEARS[:3]):
         equal(stepper.step(fields_of(stepper, states, step), year), whole, step)
 
 
 def test_a_checkpoint_of_another_prior_map_is_refused(world, rule, tmp_path):
-    Stepper(rule, world, static=world, prior=prior_of(world, 1990)).checkpoint(tmp_path / "state")
-    other = Stepper(rule, world, static=world, prior=prior_of(world, 1991))
+    Stepper(rule, world, static=world, prior=known_maps(world, 1990)).checkpoint(tmp_path / "state")
+    other = Stepper(rule, world, static=world, prior=known_maps(world, 1991))
     with pytest.raises(InputError, match="another prior map"):
         other.restore(tmp_path / "state")
 
 
 def test_steps_that_a_rollout_refuses_are_refused(world, rule):
-    prior = prior_of(world, 1990)
+    prior = known_maps(world, 1990)
     with pytest.raises(InputError, match="give prior="):
         Stepper(rule, world, static=world)
     stepper = Stepper(rule, world, static=world, prior=prior)
@@ -142,6 +130,20 @@ def test_steps_that_a_rollout_refuses_are_refused(world, rule):
         Stepper(rule, world, static=world, prior=prior, history=world.isel(time=[0, 1]))
     with pytest.raises(InputError, match="unknown options areas"):
         Stepper(rule, world, static=world, prior=prior, areas="exact")
+
+
+def test_halves_of_a_rollout_are_refused(world, rule, tmp_path):
+    rule.save(tmp_path / "e.safetensors")
+    world.drop_vars("land_cover").to_netcdf(tmp_path / "world.nc")
+    known_maps(world, 1990).to_netcdf(tmp_path / "prior.nc")
+    files = {"emulator": "e.safetensors", "prior": "prior.nc"} | dict.fromkeys(
+        ("like", "static"), "world.nc"
+    )
+    settings = json.dumps(files | {"start": 1990, "end": 1993})
+    (tmp_path / "run.json").write_text(settings)
+    session = Session(str(tmp_path / "run.json"))
+    with pytest.raises(InputError, match="moves inward with each step; run it on one rank"):
+        session.halo(memoryview(bytearray(8)))
 
 
 def test_exact_areas_are_those_of_reconstruct(world):
@@ -194,6 +196,25 @@ def test_months_give_the_leaf_area_of_the_graph(leaves, climate):
         fields = {name: year[name].values[step] for name in ("tas", "pr")} | given
         given = {}  # the first step's go on to hold
         equal(stepper.step(fields, year.time.values[step]), whole, step)
+
+
+def test_what_leaf_area_cannot_do_is_refused(leaves, climate):
+    cover = make_cover((2000,))
+    for options, message in (
+        ({"lapse_rate": 65}, "lapse_rate=65, expected K/km"),
+        ({"lapse_rate": 6.5}, "has no input 'elevation'"),
+        ({"areas": "exact"}, "unknown options areas, expected some of lapse_rate"),
+    ):
+        with pytest.raises(InputError, match=message):
+            start(leaves, climate, cover, **options)
+
+
+@pytest.mark.parametrize("step", ["dekad", "day"])
+def test_leaf_area_of_other_steps_than_months_is_refused(leaves, climate, step):
+    outputs = leaves.card.outputs.model_copy(update={"step": step})
+    other = type(leaves)(leaves.card.model_copy(update={"outputs": outputs}), leaves.weights)
+    with pytest.raises(InputError, match=f"leaf area of each {step}, and a stepper goes on by mon"):
+        start(other, climate, make_cover((2000,)))
 
 
 def test_months_must_follow_each_other(leaves, climate, tmp_path):
@@ -265,9 +286,14 @@ def test_the_bundled_emulator_of_change_steps(tmp_path):
         equal(stepper.step(fields_of(stepper, states, step), 2014 + step), whole, step)
 
 
-def test_the_bundled_emulator_of_leaf_area_steps():
+@pytest.mark.parametrize(
+    ("lapse_rate", "own"),
+    [(None, False), (6.5, False), (6.5, True)],
+    ids=["as it is", "mean", "own"],
+)
+def test_the_bundled_emulator_of_leaf_area_steps(lapse_rate, own):
     emulator = xai4land.load_emulator("leaf-area")
-    assert emulator.couplings == ("Python (Stepper)", "BMI", "YAC", "Fortran and C")
+    assert emulator.couplings == ("Python (Stepper)", "BMI", "YAC", "Fortran and C", "ONNX")
     climate = make_climate(years=(1999, 2000), rain=False)
     rng = np.random.default_rng(0)
     names = [*emulator.card.outputs.coarse_inputs, "water"]
@@ -278,12 +304,16 @@ def test_the_bundled_emulator_of_leaf_area_steps():
     )
     height = rng.uniform(0, 900, (40, 40)).astype("f4")
     static = xr.Dataset({"elevation": (("lat", "lon"), height, {"units": "m"})}, cover.coords)
-    whole = cover.ai4land.leaf_area(
-        climate, static=static, precision="float32", chunks=-1, target=cover
-    ).compute()
-    like = climate.isel(time=0, drop=True).rename(lat="lat_c", lon="lon_c").merge(cover)
-    past = climate.isel(time=slice(0, 11)).rename(lat="lat_c", lon="lon_c")
-    stepper = Stepper(emulator, like, static=static, target=cover, history=past)
+    how = {"static": static, "target": cover, "lapse_rate": lapse_rate}
+    if own:
+        orog = 10 * np.arange(90.0, dtype="f4").reshape(9, 10)
+        climate["orog"] = ("lat", "lon"), orog, {"units": "m"}
+    whole = cover.ai4land.leaf_area(climate, **how, precision="float32", chunks=-1).compute()
+    climate = climate.rename(lat="lat_c", lon="lon_c")
+    like = climate.isel(time=0, drop=True).merge(cover)
+    past = climate.isel(time=slice(0, 11))
+    how["static"] = xr.merge([static, climate[["orog"]]]) if own else static
+    stepper = Stepper(emulator, like, history=past, **how)
     given = {name: cover[name].values for name in names[:-1]}
     for step in range(2):
         fields = given | {"tas": climate.tas.values[11 + step]}
@@ -294,6 +324,26 @@ def test_cards_say_how_emulators_couple():
     assert xai4land.load_emulator("sample-landcover").couplings[-1] == "ONNX"
     assert xai4land.load_emulator("seasonal").couplings == ()
     assert "inside models" in repr(xai4land.load_emulator("leaf-area"))
+
+
+def test_climate_on_the_pixels_gives_the_leaf_area_of_the_graph(leaves, climate):
+    """Each month is brought to the pixels once; some pixels have none, and land cover changes."""
+    cover = make_cover((2000,))
+    fine = climate.interp(lat=cover.lat, lon=cover.lon, kwargs={"fill_value": "extrapolate"})
+    fine = fine.astype("f4").where(cover.lat < 12)
+    for name in fine.data_vars:
+        fine[name].attrs = climate[name].attrs
+    before, year = split(fine)
+    fractions = xr.Dataset(cover_fractions(cover, leaves.card.outputs)).isel(time=0)
+    stepper = start(leaves, fine, cover, history=before.rename(lat="lat_c", lon="lon_c"))
+    later = fractions.map(lambda array: array.copy(data=array.values[::-1]), keep_attrs=True)
+    for number, now in enumerate([fractions, fractions, later, later, fractions]):
+        whole = now.ai4land.leaf_area(
+            fine.sel(time=slice("1999-02", None)), leaves, precision="float32", chunks=-1
+        ).isel(time=[number])
+        fields = {name: year[name].values[number] for name in ("tas", "pr")}
+        given = {name: now[name].values for name in fractions}
+        equal(stepper.step(fields | given, year.time.values[number]), whole.compute(), 0)
 
 
 def test_climate_on_two_grids_is_refused(leaves, climate):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 
 import dask
 import numpy as np
@@ -13,7 +14,8 @@ import xai4land
 from compliance import complaints
 from seasonal_worlds import monthly, red_noise
 from xai4land import InputError, write
-from xai4land_seasonal import SeasonalEmulator, forecast
+from xai4land.errors import InputWarning
+from xai4land_seasonal import SeasonalEmulator, Settings, fit, forecast
 
 
 @pytest.fixture(scope="module")
@@ -260,3 +262,46 @@ def test_a_reference_is_made_on_the_grid_that_is_asked_for(world):
     coarse = forecast(world, grid=60, **how)
     assert (coarse.sizes["lat"], coarse.sizes["lon"]) == (3, 6)
     np.testing.assert_array_equal(forecast(world, grid=coarse, **how).tas, coarse.tas)
+
+
+def test_a_model_that_was_learned_from_is_no_test(seasonal_emulator):
+    seen, other = (
+        monthly(red_noise(50, 6, 12, seed=k)).assign_attrs(source_id=name)
+        for k, name in enumerate(("ACCESS-ESM1-5", "MPI-ESM1-2-LR"))
+    )
+    emulator = fit(
+        seen,
+        validation=10,
+        progress=False,
+        parameters={"width": 16, "heads": 2, "depth": 1, "latent": 4},
+        settings=Settings(epochs=1),
+    )
+    with pytest.warns(InputWarning, match="has learned from ACCESS-ESM1-5: scores on this"):
+        made = forecast(seen, "JJA", years=1940, members=2, emulator=emulator)
+    assert made.attrs["training_models"] == "ACCESS-ESM1-5"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InputWarning)
+        forecast(other, "JJA", years=1940, members=2, emulator=emulator)
+        forecast(seen, "JJA", years=1940, members=2, emulator=seasonal_emulator)
+
+
+def test_a_predictor_that_is_no_target_may_be_missing():
+    tas, psl = (red_noise(50, 6, 12, seed=k) for k in (0, 1))
+    both = xr.merge([monthly(tas), monthly(100 * psl, name="psl", units="Pa")])
+    emulator = fit(
+        both,
+        targets=["tas"],
+        validation=10,
+        progress=False,
+        parameters={"width": 16, "heads": 2, "depth": 1, "latent": 4},
+        settings=Settings(epochs=1),
+    )
+    how = {"years": 1945, "members": 4, "emulator": emulator}
+    with pytest.warns(InputWarning, match="the data have no psl, which 'my-seasonal' looks at"):
+        made = forecast(both[["tas"]], "JJA", **how).compute()
+    whole = forecast(both, "JJA", **how).compute()
+    assert list(made.data_vars) == ["tas"]
+    assert np.isfinite(made.tas).all()
+    assert abs(made.tas.mean("realization") - whole.tas.mean("realization")).max() > 0
+    with pytest.raises(InputError, match="expected one variable 'tas'"):
+        forecast(both[["psl"]], "JJA", **how)

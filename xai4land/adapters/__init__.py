@@ -1,4 +1,4 @@
-"""Private parts of other libraries that have no public counterpart, one module a library.
+"""Private parts and faults of other libraries, one module a library.
 
 ``pyproject.toml`` has tight upper bounds for these libraries: they are raised when the tests of
 ``tests/engine/test_adapters.py`` pass with the new version (``make prerelease``).

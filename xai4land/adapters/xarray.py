@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import xarray as xr
 
-__all__ = ["find_addresses", "find_files", "is_in_memory"]
+__all__ = ["find_addresses", "find_files", "find_stores", "is_in_memory"]
+
+S = TypeVar("S")
 
 
 def is_in_memory(array: xr.DataArray) -> bool:
@@ -41,47 +43,79 @@ def find_files(data: xr.Dataset) -> set[Path]:
     return {Path(path).resolve() for path in paths}
 
 
-def find_addresses(data: xr.Dataset) -> set[str]:
+def find_stores(data: xr.Dataset, kind: type[S]) -> list[S]:
+    """Find the Zarr stores of a class that a dataset's lazy values are read from.
+
+    Examples
+    --------
+    >>> find_stores(xr.Dataset({"tas": 1.5}), dict)
+    []
+    """
+    leaves = (leaf for v in data.variables.values() for leaf in _list_arrays(v._data))
+    stores: list[Any] = [store for store in map(_store_of, leaves) if isinstance(store, kind)]
+    return list({id(store): store for store in stores}.values())
+
+
+def find_addresses(data: xr.Dataset, besides: type[Any] | None = None) -> set[str]:
     """Find the addresses elsewhere that a dataset's lazy values are read from.
 
     A store without one, such as a Zarr store in memory, is named after its type.
+
+    Parameters
+    ----------
+    data : Dataset
+    besides : type, optional
+        A class of Zarr stores, with an ``url``, that are left out.
 
     Examples
     --------
     >>> find_addresses(xr.Dataset({"tas": 1.5}))
     set()
     """
-    return set(filter(_is_address, _find_sources(data)))
+    found = set(filter(_is_address, _find_sources(data, besides)))
+    return found - ({store.url for store in find_stores(data, besides)} if besides else set())
 
 
 def _is_address(text: str) -> bool:
     return "://" in text and not text.startswith("file://")
 
 
-def _find_sources(data: xr.Dataset) -> set[str]:
+def _find_sources(data: xr.Dataset, besides: type[Any] | None = None) -> set[str]:
     """Find all that lazy values are read from: paths and addresses."""
-    texts = {text for v in data.variables.values() for text in _list_sources(v._data)}
+    leaves = [leaf for v in data.variables.values() for leaf in _list_arrays(v._data)]
+    kept = [one for one in leaves if besides is None or not isinstance(_store_of(one), besides)]
+    texts = {text for leaf in kept for text in _list_sources(leaf)}
     lazy = [v for v in data.variables.values() if not v._in_memory]
     places = [v.encoding for v in lazy] + ([data.encoding] if lazy else [])
     return texts | {str(place["source"]) for place in places if "source" in place}
 
 
-def _list_sources(values: Any) -> Iterator[str]:
-    """List the sources of an array: in the tasks of its graph, or under xarray's wrappers."""
+def _list_arrays(values: Any) -> Iterator[Any]:
+    """List what is read: in the tasks of an array's graph, or under xarray's wrappers."""
     if hasattr(values, "__dask_graph__"):
         for task in dict(values.__dask_graph__()).values():
             for value in (getattr(task, "value", task), *getattr(task, "args", ())):
                 for array in getattr(value, "arrays_read", ()):
-                    yield from _list_sources(array)
+                    yield from _list_arrays(array)
                 if hasattr(value, "array"):
-                    yield from _list_sources(value)
+                    yield from _list_arrays(value)
         return
     while hasattr(values, "array"):
         values = values.array
+    yield values
+
+
+def _store_of(values: Any) -> Any:
+    """Return the Zarr store that an array is read from; None if it is not."""
+    return getattr(getattr(values, "_array", None), "store", None)
+
+
+def _list_sources(values: Any) -> Iterator[str]:
+    """List the paths and addresses of what is read."""
     if store := getattr(values, "datastore", None):
         opened = getattr(getattr(store, "_manager", None), "_args", ())
         yield from (str(name) for name in opened[:1] if isinstance(name, str | Path))
-    store = getattr(getattr(values, "_array", None), "store", None)
+    store = _store_of(values)
     store = getattr(store, "_store", store)  # under a wrapper of Zarr's
     if root := getattr(store, "root", None):
         yield str(root)

@@ -18,7 +18,7 @@ from xai4land.catalogs.reading import (
     select_newest,
     select_variables,
 )
-from xai4land.errors import InputError, StoreError
+from xai4land.errors import DownloadError, InputError, StoreError
 from xai4land.options import get_options
 
 if TYPE_CHECKING:
@@ -116,10 +116,32 @@ def _download(address: str, row: dict[str, Any], catalog: str, progress: bool) -
 
     command = f"xai4land prefetch {catalog}"
     known = str(row.get("sha256") or "") or (f"md5:{row['md5']}" if row.get("md5") else "")
+    if scheme_of(address) not in ("http", "https"):
+        return _copy_object(address, known)
     if not known:
         return fetch_unpinned(address, command=command, progress=progress)
     size = int(row["bytes"]) if str(row.get("bytes") or "").isdigit() else None
     return fetch(address, known, size=size, command=command, progress=progress)
+
+
+def _copy_object(address: str, known: str) -> Path:
+    """Copy a file from an object store, by the way that open_store reads it."""
+    from xai4land.downloads.cache import hash_file
+    from xai4land.downloads.urls import parse_hash
+    from xai4land.store.remote import copy_object
+
+    if get_options().offline:
+        raise InputError(f"{address} is away and xai4land is offline; prefetch it elsewhere")
+    copy = copy_object(address)
+    if known:
+        algorithm, digits = parse_hash(known)
+        if (seen := hash_file(copy, algorithm)) != digits:
+            copy.unlink()
+            raise DownloadError(
+                f"{address} has {algorithm} {seen}, but the catalog says {digits}; nothing was "
+                "kept; ask who publishes it"
+            )
+    return copy
 
 
 def _copy_store(

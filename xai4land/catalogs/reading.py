@@ -163,6 +163,8 @@ def _find_unopenable(search: esm_datastore, schemes: list[str], kinds: list[str]
     for address, scheme, kind in zip(addresses, schemes, kinds, strict=True):
         if kind == "zip":
             problems.append(f"{address} is an archive; prefetch it, unpack it and open its files")
+        elif kind == "tif":
+            problems.append(f"{address} is a GeoTIFF; prefetch it and open it with rioxarray")
         elif kind == "netcdf" and scheme not in LOCAL:
             problems.append(f"{address} is a file to download first; {_advise_prefetch(search)}")
         elif scheme not in LOCAL and get_options().offline:

@@ -1,4 +1,4 @@
-"""Types of arguments and options, and checks of paths before the work begins."""
+"""Types of arguments and options."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import json
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from xai4land.errors import InputError, StoreError
+from xai4land.commands.hints import name_options
+from xai4land.commands.places import Place, name_of, read_existing, read_file, read_place
+from xai4land.errors import InputError
 from xai4land.files import local_path
 from xai4land.settings import list_unknown, read_settings
+
+if TYPE_CHECKING:
+    from xai4land.emulator.emulator import AnyEmulator
 
 __all__ = [
     "AREAS",
@@ -20,6 +25,8 @@ __all__ = [
     "COUNTS",
     "DEVICE",
     "EXISTING",
+    "FILE",
+    "FILE_OR_NAME",
     "MAPPING",
     "NAMES",
     "OVERWRITE",
@@ -28,15 +35,14 @@ __all__ = [
     "PERIOD",
     "QUIET",
     "STEPS",
+    "STORE",
     "TARGET",
     "WRITTEN",
     "ZARR_FORMAT",
     "add_options",
-    "check_folder",
-    "check_output",
-    "check_picture",
     "describe_run",
     "drop_missing",
+    "save_trained",
     "settings_options",
 ]
 
@@ -52,27 +58,21 @@ class _Text(click.ParamType):  # type: ignore[type-arg]  # older click has no ar
         self._read, self._expected = read, expected
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, list) and all(isinstance(part, str) for part in value):
+            value = ",".join(value)  # as a file of settings has it
         if not isinstance(value, str):
             return value
         try:
             return self._read(value)
         except InputError as error:  # which says itself what is expected
-            self.fail(str(error), param, ctx)
+            text = name_options(str(error), ctx.command) if ctx else str(error)
+            self.fail(text, param, ctx)
         except ValueError:
             self.fail(f"{value!r}, expected {self._expected}", param, ctx)
 
 
 def _list_of(kind: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
     return lambda text: tuple(kind(part.strip()) for part in text.split(","))
-
-
-def _existing(text: str) -> Path:
-    from xai4land.store.opening import find_container
-
-    path = local_path(text)
-    if find_container(path) is None:
-        raise ValueError(text)
-    return path
 
 
 def _period(text: str) -> tuple[int, int]:
@@ -83,7 +83,9 @@ def _period(text: str) -> tuple[int, int]:
     return years
 
 
-def _steps(text: str) -> slice | int:
+def _steps(text: str) -> slice | int | tuple[int, ...]:
+    if "," in text:
+        return _list_of(int)(text)
     first, colon, last = text.partition(":")
     return slice(int(first), int(last)) if colon else int(first)
 
@@ -100,14 +102,21 @@ def _chunks(text: str) -> int | tuple[int, ...]:
     return sizes if len(sizes) == 2 else int(sizes[0])
 
 
-def _target(text: str) -> float | tuple[float, ...] | Path:
+def _target(text: str) -> float | tuple[float, ...] | Place:
     try:
         steps = _list_of(float)(text)
     except ValueError:
-        return _existing(text)
+        return read_existing(text)
     if len(steps) > 2:
         raise ValueError(text)
     return steps if len(steps) == 2 else float(steps[0])
+
+
+def _file_or_name(text: str) -> Place | str:
+    try:
+        return read_existing(text)
+    except ValueError:
+        return text
 
 
 def _areas(text: str) -> str | float:
@@ -121,13 +130,22 @@ def _mapping(text: str) -> dict[str, Any]:
     return found
 
 
-EXISTING = _Text("path", _existing, "a file or store that exists, or a group in one")
+EXISTING = _Text("place", read_existing, "a file or store that exists, or an address")
+"""What data are read from: a file or store (or a group in one), or an address."""
+STORE = _Text("place", read_place, "a path, or an address")
+"""Where a store is written."""
+FILE = _Text("path", read_file, "a file that exists on this machine")
+"""Any other file that is read."""
 WRITTEN = _Text("path", local_path, "a path on this machine")
+"""Any other file or folder that is written."""
+FILE_OR_NAME = _Text("place", _file_or_name, "a file, an address, or a name")
 AREAS = _Text("areas", _areas, "free, exact, or a number")
 NAMES = _Text("names", _list_of(str), "names with commas between them")
 COUNTS = _Text("counts", _list_of(int), "whole numbers with commas between them")
-PATHS = _Text("files", _list_of(_existing), "files that exist, with commas between them")
-STEPS = _Text("years", _steps, "a year, or the first and the last one as 2014:1850")
+PATHS = _Text("files", _list_of(read_existing), "files that exist, with commas between them")
+STEPS = _Text(
+    "years", _steps, "a year, the first and the last one as 2014:1850, or all as 2009,2012"
+)
 PAIRS = _Text("pairs", _pairs, "pairs of years, as 2009:2012,2012:2009")
 PERIOD = _Text("years", _period, "a year or two, as 1981-2010")
 CHUNKS = _Text("size", _chunks, "one size, or rows and columns as 512,1024")
@@ -177,7 +195,7 @@ def settings_options(kind: type) -> list[Option]:
 
     file = click.option(
         "--settings",
-        type=EXISTING,
+        type=FILE,
         is_eager=True,
         callback=read,
         help="JSON or TOML file of arguments, options and settings.",
@@ -194,10 +212,25 @@ def _settings_option(name: str, default: Any) -> Option:
     return click.option(option, type=type(default), help=f"By default {default}.")
 
 
+def save_trained(ctx: click.Context, made: AnyEmulator, out: Path) -> None:
+    """Save what was trained, with what the command was given in its card.
+
+    After a dry run nothing is saved; of several processes the first one does it.
+    """
+    from xai4land.training.distributed import is_first_process
+
+    if ctx.params.get("dry_run") or "dry_run" in made.card.training or not is_first_process():
+        return
+    record = {**made.card.training, "run": describe_run(ctx)}
+    made = type(made)(made.card.with_(training=record), made.weights)
+    made.save(out)
+    click.echo(repr(made))
+
+
 def describe_run(ctx: click.Context) -> dict[str, Any]:
     """Return what was given to a command, as a file of settings that repeats the run.
 
-    Files are named without their folders, which say nothing elsewhere.
+    Files are named without their folders, which say nothing elsewhere; addresses in full.
     """
     default = click.core.ParameterSource.DEFAULT
     given = {n: v for n, v in ctx.params.items() if ctx.get_parameter_source(n) != default}
@@ -206,63 +239,11 @@ def describe_run(ctx: click.Context) -> dict[str, Any]:
 
 
 def _as_json(value: Any) -> Any:
-    if isinstance(value, Path):
-        return value.name
+    if isinstance(value, Place):
+        return name_of(value)
     return [_as_json(one) for one in value] if isinstance(value, tuple) else value
 
 
 def drop_missing(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given, so that others keep the function's defaults."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def check_folder(path: Path) -> None:
-    """Check that the folder of a result is there, before the work.
-
-    Raises
-    ------
-    StoreError
-        If the folder is not there.
-    """
-    if not path.parent.is_dir():
-        raise StoreError(f"there is no folder {path.parent}; make it first")
-
-
-def check_output(path: Path, *inputs: object) -> None:
-    """Check the path of a result, before the work: its folder is there, and no input is lost.
-
-    Results that were computed from an input no longer know their files; the command does.
-
-    Parameters
-    ----------
-    path : Path
-        Of the result.
-    *inputs : object
-        What the command reads; what is no path is passed over.
-
-    Raises
-    ------
-    StoreError
-        If the folder is not there, or the result would lie in, on or around an input.
-    """
-    from xai4land.store.opening import find_container
-    from xai4land.store.targets import refuse_inputs
-
-    check_folder(path)
-    given = (one for one in inputs if isinstance(one, Path))
-    refuse_inputs(path, {(find_container(one) or one).resolve() for one in given})
-
-
-def check_picture(path: Path) -> None:
-    """Check the path of a picture, before the work.
-
-    Raises
-    ------
-    StoreError
-        If the folder is not there.
-    InputError
-        If the ending is not one of a picture.
-    """
-    check_folder(path)
-    if path.suffix not in (".png", ".pdf", ".svg"):
-        raise InputError(f"{path} is no picture's name; end it in .png, .pdf or .svg")

@@ -8,11 +8,17 @@ import click
 
 __all__ = ["name_options"]
 
+OPTIONS_OF_STORES = re.compile(
+    r",? (?:or|and) (?:as )?storage_options(?:=\{[^}]*\})?(?:; \{[^}]*\} for a public bucket)?"
+)
+"""Of functions alone: what is typed would be seen by all who list the processes of a machine."""
 VALUE = r"(?P<value>\([^()]*\)|\[[^\[\]]*\]|'[^']*'|[\w./-]*)"
 
 
 def name_options(message: str, command: click.Command) -> str:
     """Return a message that names options where it named a function's parameters.
+
+    How to reach an object store is given by the environment alone.
 
     Examples
     --------
@@ -21,6 +27,8 @@ def name_options(message: str, command: click.Command) -> str:
     >>> command = click.Command("write", params=options)
     >>> name_options("it exists; overwrite=True replaces it; or years=(1981, 2000)", command)
     'it exists; --overwrite replaces it; or --years 1981-2000'
+    >>> name_options("set AWS_REGION, or storage_options={'region': ...}", command)
+    'set AWS_REGION'
     """
     options = {p.name: p for p in command.params if isinstance(p, click.Option)}
 
@@ -28,6 +36,7 @@ def name_options(message: str, command: click.Command) -> str:
         option = options.get(match["name"])
         return match[0] if option is None else _write_option(option, match["value"])
 
+    message = OPTIONS_OF_STORES.sub("", message)
     return re.sub(rf"\b(?P<name>[a-z_]+)={VALUE}", rename, message)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
 import click
@@ -12,12 +11,12 @@ from xai4land.commands.arguments import (
     EXISTING,
     OVERWRITE,
     QUIET,
+    STORE,
     TARGET,
-    WRITTEN,
     ZARR_FORMAT,
     add_options,
-    check_output,
 )
+from xai4land.commands.places import Place, check_output, open_place
 
 __all__ = ["regrid"]
 
@@ -27,7 +26,7 @@ METHODS = ("conservative", "bilinear", "nearest", "majority", "fractions")
 @click.command()
 @click.argument("data", type=EXISTING)
 @click.argument("target", type=TARGET)
-@click.argument("out", type=WRITTEN)
+@click.argument("out", type=STORE)
 @click.option("--method", type=click.Choice(METHODS), default="conservative", show_default=True)
 @click.option(
     "--engine",
@@ -40,9 +39,9 @@ METHODS = ("conservative", "bilinear", "nearest", "majority", "fractions")
 )
 @add_options(OVERWRITE, ZARR_FORMAT, QUIET)
 def regrid(
-    data: Path,
-    target: float | Path,
-    out: Path,
+    data: Place,
+    target: float | Place,
+    out: Place,
     overwrite: bool,
     zarr_format: Literal[2, 3],
     quiet: bool,
@@ -50,8 +49,7 @@ def regrid(
 ) -> None:
     """Bring DATA to the grid TARGET (degrees, or a file on that grid) into OUT (.zarr or .nc)."""
     check_output(out, data, target)
-    grid = xai4land.open_store(target) if isinstance(target, Path) else target
-    made = xai4land.regrid(xai4land.open_store(data), grid, **how)
+    made = xai4land.regrid(open_place(data), open_place(target), **how)
     written = xai4land.write(
         made, out, overwrite=overwrite, zarr_format=zarr_format, progress=not quiet
     )

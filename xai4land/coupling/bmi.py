@@ -73,7 +73,7 @@ class BmiEmulator(BmiGrids):
         self._file = RunFile.read(config_file)
         self._clock = self._file.clock
         self._stepper = self._file.make_stepper()
-        self._step = self._find_step()
+        self._step = self._file.count_done(self._stepper.time)
         self._grids, self._given = [], set()
         self._inputs = {
             name: _Variable(
@@ -152,14 +152,6 @@ class BmiEmulator(BmiGrids):
         if self._stepper is None:
             raise CouplingError("the model is not initialised; call initialize(config_file) first")
         return self._stepper
-
-    def _find_step(self) -> int:
-        """Return the number of the step after that of a checkpoint."""
-        assert self._file is not None
-        last, path = self._running.time, self._file.checkpoint_path
-        if last and last < self._clock.start and path and path.exists():
-            self._file.refuse_other_end(last)
-        return self._clock.count_done(last)
 
     def _number(self, grid: Grid) -> int:
         """Return the number of a grid."""

@@ -54,7 +54,8 @@ class Session:
     Raises
     ------
     InputError
-        If the file or the data that it names cannot be used.
+        If the file or the data that it names cannot be used, or its checkpoint ends before the
+        step before the first one.
     CouplingError
         If its checkpoint is damaged.
     """
@@ -63,6 +64,7 @@ class Session:
         self.run = RunFile.read(run_file)
         self.clock = self.run.clock
         self.stepper = self.run.make_stepper()
+        self.run.count_done(self.stepper.time)
         self._fields: dict[str, np.ndarray] = {}
         self._outputs: dict[str, np.ndarray] = {}
 
@@ -98,7 +100,17 @@ class Session:
         _write_text(found, text)
 
     def halo(self, degrees: memoryview) -> None:
-        """Write the width of a window: nearer to its edge, a map depends on where it was cut."""
+        """Write the width of a window: nearer to its edge, a map depends on where it was cut.
+
+        A map that follows from another one depends on it farther inward with each step, and the
+        host gives no margin of maps: there is no such width then.
+        """
+        if self.stepper.emulator.card.outputs.fine_inputs:
+            raise InputError(
+                f"maps of emulator {self.stepper.emulator.card.name!r} follow from each other, so "
+                "that what is cut at an edge moves inward with each step; run it on one rank with "
+                "the whole domain"
+            )
         spacings = np.asarray(self.stepper.grid.spacings)
         _view(degrees, DOUBLE)[:] = self.stepper.emulator.card.window.size * spacings.max()
 

@@ -8,16 +8,23 @@ import numpy as np
 import torch
 from torch import nn
 
+from xai4land.emulator.card import MapCard
 from xai4land.emulator.emulator import Emulator
+from xai4land.emulator.onnx_file import OUTPUTS
 from xai4land.emulator.outputs import MISSING_CLASS, Classes
+from xai4land.errors import InputError
 from xai4land.grids.axis import Axis
 from xai4land.heads.conserve import RELAXATION, ROUNDS, SMALLEST_PROBABILITY
 from xai4land.heads.fractions import FRACTION_FLOOR
 from xai4land.heads.smooth import FLOOR, LARGEST
 from xai4land.heads.smooth import ROUNDS as SMOOTH_ROUNDS
 
-__all__ = ["MARGIN", "WindowGraph", "make_example"]
+__all__ = ["MARGIN", "WindowGraph"]
 
+LARGEST_DIFFERENCE = 1e-4
+"""Of probabilities, between ONNX Runtime and torch."""
+LEAST_AGREEMENT = 0.9999
+"""Share of pixels of the same class."""
 MARGIN = 1
 """Coarse cells around a window that its pixels are interpolated from."""
 
@@ -29,12 +36,20 @@ class WindowGraph(nn.Module):
     ----------
     emulator : Emulator
         Of classes.
-    cells : int
-        Coarse cells along a side of the window.
-    pixels : int
-        Pixels along a side of a coarse cell.
+    cells : int, optional
+        Coarse cells along a side of the window; by default as many as fit into the emulator's.
+
+    Raises
+    ------
+    InputError
+        If coarse cells hold no whole number of pixels, or the window cannot be.
     """
 
+    output_names = OUTPUTS
+    not_inside = (
+        "blending of windows that overlap, exact areas, drawn maps, land masks, interpolation of "
+        "static features to pixels"
+    )
     members: torch.Tensor
     without_states: torch.Tensor
     belongs: torch.Tensor
@@ -45,12 +60,12 @@ class WindowGraph(nn.Module):
     spread: torch.Tensor
     centres: torch.Tensor
 
-    def __init__(self, emulator: Emulator, cells: int, pixels: int) -> None:
+    def __init__(self, emulator: Emulator, cells: int | None = None) -> None:
         super().__init__()
         card, outputs = emulator.card, emulator.card.outputs
         assert isinstance(outputs, Classes)
         self.card, self.outputs = card, outputs
-        self.cells, self.pixels = cells, pixels
+        self.cells, self.pixels = cells, pixels = _choose_window(card, cells)
         self.network = emulator.network()
         self.numbers = [s for s in card.inputs if not s.coded and s.name not in outputs.states]
         classes = outputs.classes
@@ -88,6 +103,15 @@ class WindowGraph(nn.Module):
         if self.card.coded:
             found["codes"] = ((len(self.card.coded), side, side), torch.int64)
         return found
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the arguments are, as JSON has it."""
+        return {
+            "states": list(self.outputs.states),
+            "numbers": [spec.name for spec in self.numbers],
+            "codes": [spec.name for spec in self.card.coded],
+        }
 
     def forward(self, *arguments: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return classes, probabilities, and the network's answer and what it sees.
@@ -239,23 +263,52 @@ class WindowGraph(nn.Module):
         scaled = likely * self._to_pixels(self._of_classes(factor))
         return scaled / scaled.sum(1, keepdim=True).clamp(min=1e-12)
 
+    def make_example(self, batch: int = 2) -> tuple[torch.Tensor, ...]:
+        """Return arguments at random, of the card's statistics, that a graph can be run with."""
+        rng = np.random.default_rng(0)
+        made: list[Any] = []
+        for name, (shape, _) in self.shapes.items():
+            if name == "states":
+                parts = rng.dirichlet(np.full(shape[0] + 1, 0.5), (batch, *shape[1:]))
+                made.append(np.moveaxis(parts[..., :-1], -1, 1).astype(np.float32))
+            elif name == "numbers":
+                scale = np.array([s.scale for s in self.numbers])[:, None, None]
+                offset = np.array([s.offset for s in self.numbers])[:, None, None]
+                made.append((offset + scale * rng.normal(size=(batch, *shape))).astype(np.float32))
+            else:
+                codes = [rng.choice(s.codes, (batch, *shape[1:])) for s in self.card.coded]
+                made.append(np.stack(codes, 1).astype(np.int64))
+        return tuple(torch.from_numpy(one) for one in made)
 
-def make_example(graph: WindowGraph, batch: int = 2) -> tuple[torch.Tensor, ...]:
-    """Return arguments at random, of the card's statistics, that a graph can be run with."""
-    rng = np.random.default_rng(0)
-    made: list[Any] = []
-    for name, (shape, _) in graph.shapes.items():
-        if name == "states":
-            parts = rng.dirichlet(np.full(shape[0] + 1, 0.5), (batch, *shape[1:]))
-            made.append(np.moveaxis(parts[..., :-1], -1, 1).astype(np.float32))
-        elif name == "numbers":
-            scale = np.array([s.scale for s in graph.numbers])[:, None, None]
-            offset = np.array([s.offset for s in graph.numbers])[:, None, None]
-            made.append((offset + scale * rng.normal(size=(batch, *shape))).astype(np.float32))
-        else:
-            codes = [rng.choice(s.codes, (batch, *shape[1:])) for s in graph.card.coded]
-            made.append(np.stack(codes, 1).astype(np.int64))
-    return tuple(torch.from_numpy(one) for one in made)
+    def compare(self, expected: list[Any], made: list[Any]) -> tuple[dict[str, float], str]:
+        """Return the differences of two answers, and what is wrong with them or an empty text."""
+        found = {
+            "difference": float(np.abs(made[1] - expected[1]).max()),
+            "agreement": float((made[0] == expected[0]).mean()),
+        }
+        if found["difference"] <= LARGEST_DIFFERENCE and found["agreement"] >= LEAST_AGREEMENT:
+            return found, ""
+        return found, (
+            f"by {found['difference']:.2g} in probability, and in the class of "
+            f"{1 - found['agreement']:.4%} of the pixels"
+        )
+
+
+def _choose_window(card: MapCard, cells: int | None) -> tuple[int, int]:
+    """Return coarse cells along a window, and pixels along a cell."""
+    problems = []
+    ratio = card.resolution.states / card.resolution.target
+    pixels = round(ratio)
+    if abs(ratio - pixels) > 1e-3 or pixels < 1:
+        problems.append(
+            f"a coarse cell of {card.resolution.states:g}° has no whole number of pixels of "
+            f"{card.resolution.target:g}°, which a graph of fixed shapes needs"
+        )
+    count = card.window.size // max(pixels, 1) if cells is None else cells
+    if isinstance(count, bool) or not isinstance(count, int) or not 2 <= count <= 1024:
+        problems.append(f"cells={cells!r}, expected a number of coarse cells from 2, or none")
+    InputError.raise_if(problems)
+    return count, pixels
 
 
 def _interpolation(cells: int, pixels: int) -> torch.Tensor:

@@ -71,7 +71,12 @@ class StepInputs:
     setup : Setup
     fields : dict from str to StepField
         What a step takes.
+    keeps_arrays : bool
+        Whether an array that :meth:`form` has returned never changes, so that what was made of it
+        serves again when it is returned again.
     """
+
+    keeps_arrays = False
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
@@ -85,6 +90,11 @@ class StepInputs:
                 f"prior= for emulator {setup.card.name!r}, which makes each map from its own "
                 "year alone; leave prior= out"
             )
+
+    @property
+    def emulator(self) -> Emulator:
+        """The emulator that makes the outputs: the stepper's, as the options would have it."""
+        return self.setup.emulator
 
     def list_fields(self) -> dict[str, StepField]:
         """Return what a step takes, by name."""

@@ -108,18 +108,36 @@ class RunFile:
         return Path(self.folder, self.checkpoint) if self.checkpoint else None
 
     def refuse_other_end(self, last: Date | None) -> None:
-        """Refuse a checkpoint whose date is not that of the step before the first one.
+        """Refuse a checkpoint whose date is not within the step before the first one.
 
         Raises
         ------
         InputError
         """
-        before = self.clock.date(-1)
-        if last != before:
+        before, start = self.clock.date(-1), self.clock.start
+        if last is None or not before <= last < start:
             raise InputError(
                 f"{self.checkpoint_path} is the checkpoint of {last}, expected {before}, the step "
                 f"before start={self.clock.start}; set start to the step after it, or move it away"
             )
+
+    def count_done(self, last: Date | None) -> int:
+        """Return how many steps are done, when a checkpoint may have been read.
+
+        Parameters
+        ----------
+        last : Date or None
+            Of the stepper's last step.
+
+        Raises
+        ------
+        InputError
+            If the checkpoint ends before the step before the first one.
+        """
+        path = self.checkpoint_path
+        if last and last < self.clock.start and path and path.exists():
+            self.refuse_other_end(last)
+        return self.clock.count_done(last)
 
     def make_stepper(self) -> Stepper:
         """Return the stepper, where its checkpoint left it if there is one.

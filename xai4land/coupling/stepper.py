@@ -28,6 +28,7 @@ from xai4land.grids.grid import Target
 from xai4land.grids.time import move_into_bounds, refuse_lost_bounds
 from xai4land.heads.outputs import Output, to_dataset
 from xai4land.inference.apply import describe_origin
+from xai4land.inference.plan import check_batch_size
 
 __all__ = ["Stepper"]
 
@@ -114,18 +115,19 @@ class Stepper:
         found = load_emulator(emulator)
         if not isinstance(found, Emulator):
             raise InputError(
-                f"emulator {found.card.name!r} gives {found.card.gives}, which are no maps of a "
-                "step; call its own function once a month: ds.seasonal.forecast(...)"
+                f"emulator {found.card.name!r} gives {found.card.gives}, which a step cannot be "
+                "made of: a forecast needs all years before it; keep the model's months in a "
+                "dataset, and call ds.seasonal.forecast(...)"
             )
         if not isinstance(like, xr.Dataset):
             raise InputError(
                 f"like= is a {type(like).__name__}, expected a Dataset on the grid of the fields"
             )
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise InputError(f"batch_size={batch_size!r}, expected a whole number of at least 1")
+        batch_size = check_batch_size(batch_size)
         make_inputs = _find_step_inputs(found.card.outputs.kind)
         setup = Setup(found, like, static, target, prior, options)
         self._inputs: StepInputs = make_inputs(setup)
+        found = self._inputs.emulator
         self.units = _check_units(units or {}, self._inputs.fields)
         template = self._inputs.template
         bound = bind(found.card, template, static, self._inputs.target)
@@ -133,6 +135,7 @@ class Stepper:
             found,
             bound,
             [str(name) for name in template],
+            same=self._inputs.keeps_arrays,
             device=device,
             precision=precision,
             batch_size=batch_size,

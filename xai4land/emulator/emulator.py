@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import threading
 from collections.abc import Mapping
@@ -134,6 +135,19 @@ class AnyEmulator:
         """Ways to run it inside of a model; see :mod:`xai4land.coupling`."""
         return ()
 
+    @cached_property
+    def speed(self) -> str:
+        """How fast it was found to be, from a file beside its own; empty if nobody measured it.
+
+        ``NAME.speed.json`` has the SHA-256 of the emulator that was measured, and a line of text.
+        """
+        file = None if self.path is None else self.path.with_suffix(".speed.json")
+        try:
+            found = json.loads(file.read_text()) if file else {}
+            return str(found["speed"]) if found["sha256"] == self.sha256 else ""
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+
     @property
     def _title(self) -> str:
         return f"<{type(self).__name__} {self.card.name!r}>"
@@ -147,6 +161,7 @@ class AnyEmulator:
             ("gives", card.gives),
             *card.facts,
             ("inside models", ", ".join(self.couplings)),
+            ("speed", self.speed),
             ("learned from", str(card.training.get("data", ""))),
             *((f"{name}", str(value)) for name, value in card.metrics.items()),
             ("licence", card.licence),
@@ -205,7 +220,8 @@ class Emulator(AnyEmulator):
     @property
     def couplings(self) -> tuple[str, ...]:
         """Ways to run it inside of a model; see :mod:`xai4land.coupling`."""
-        graph = ("ONNX",) if type(self.card.outputs) is Classes else ()
+        outputs = self.card.outputs
+        graph = ("ONNX",) if type(outputs) is Classes or hasattr(outputs, "make_graph") else ()
         return ("Python (Stepper)", "BMI", "YAC", "Fortran and C", *graph)
 
     def export(self, path: str | os.PathLike[str], *, cells: int | None = None) -> dict[str, float]:

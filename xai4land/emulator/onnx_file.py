@@ -5,21 +5,31 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationError
 
-from xai4land.emulator.card import Card
+from xai4land import discovery
+from xai4land.emulator.card import MapCard
 from xai4land.emulator.emulator import Emulator
 from xai4land.emulator.file import read_bytes
-from xai4land.errors import EmulatorFileError, InputError
+from xai4land.errors import EmulatorFileError, InputError, PluginError
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["METADATA_KEY", "OUTPUTS", "VERSION", "OnnxEmulator", "import_onnx", "make_session"]
+__all__ = [
+    "METADATA_KEY",
+    "OUTPUTS",
+    "VERSION",
+    "OnnxEmulator",
+    "import_onnx",
+    "make_session",
+    "read_onnx",
+]
 
 METADATA_KEY = "xai4land"
 VERSION = 1
@@ -36,28 +46,14 @@ class OnnxEmulator(Emulator):
     ----------
     content : bytes
         The ONNX file.
-    source : str
-        How to call it in errors.
-
-    Raises
-    ------
-    EmulatorFileError
-        If it was not exported by this version of xai4land, or is damaged.
-    InputError
-        If onnx or onnxruntime are not installed.
+    about : mapping
+        What it says of itself.
     """
 
-    def __init__(self, content: bytes, source: str = "an exported emulator") -> None:
-        onnx = import_onnx()
-        try:
-            model = onnx.load_model_from_string(content)
-            onnx.checker.check_model(model)
-        except Exception as error:  # protobuf's and onnx' own, which share no class
-            raise EmulatorFileError(
-                f"{source} is no ONNX file, or damaged; export it again"
-            ) from error
-        self.about = _read_metadata(model, source)
-        card = Card.model_validate(self.about["card"])
+    def __init__(self, content: bytes, about: Mapping[str, Any]) -> None:
+        self.about = about
+        card = self.card_type.model_validate(about["card"])
+        assert isinstance(card, MapCard)
         size = self.about["cells"] * self.about["pixels"]
         if size != card.window.size:
             overlap = min(card.window.overlap, size // 2)
@@ -76,9 +72,9 @@ class OnnxEmulator(Emulator):
             raise EmulatorFileError(
                 f"{path} has SHA-256 {found}, expected {sha256}; get it again from its source"
             )
-        emulator = cls(content, str(path))
+        emulator: Any = read_onnx(content, str(path))
         emulator.path = Path(path).absolute()
-        return emulator
+        return emulator  # type: ignore[no-any-return]
 
     def network(self, device: str = "cpu", dtype: torch.dtype | None = None) -> torch.nn.Module:
         """Return the network as a module that asks ONNX Runtime."""
@@ -92,11 +88,40 @@ class OnnxEmulator(Emulator):
         return _make_network(self._content, bool(self.card.coded))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return OnnxEmulator, (self._content,)
+        return read_onnx, (self._content,)
 
     def _rows(self) -> list[tuple[str, str]]:
         kept = [row for row in super()._rows() if row[0] != "network"]
         return [("runtime", "ONNX Runtime"), *kept]
+
+
+def read_onnx(content: bytes, source: str = "an exported emulator") -> OnnxEmulator:
+    """Return the emulator of a file's content, of the kind that its card names.
+
+    Parameters
+    ----------
+    content : bytes
+    source : str
+        How to call it in errors.
+
+    Raises
+    ------
+    EmulatorFileError
+        If it was not exported by this version of xai4land, or is damaged.
+    InputError
+        If onnx or onnxruntime are not installed.
+    """
+    onnx = import_onnx()
+    try:
+        model = onnx.load_model_from_string(content)
+        onnx.checker.check_model(model)
+    except Exception as error:  # protobuf's and onnx' own, which share no class
+        raise EmulatorFileError(f"{source} is no ONNX file, or damaged; export it again") from error
+    about, kind = _read_metadata(model, source)
+    found: type[OnnxEmulator] = kind
+    if not issubclass(kind, OnnxEmulator):
+        found = type("OnnxEmulator", (OnnxEmulator, kind), {})
+    return found(content, about)
 
 
 def import_onnx() -> Any:
@@ -143,22 +168,25 @@ def _make_network(content: bytes, coded: bool) -> torch.nn.Module:
     return Network()
 
 
-def _read_metadata(model: Any, source: str) -> dict[str, Any]:
-    """Return what the file says of itself."""
+def _read_metadata(model: Any, source: str) -> tuple[dict[str, Any], type[Any]]:
+    """Return what the file says of itself, and the class of its kind."""
     texts = {entry.key: entry.value for entry in model.metadata_props}
     if METADATA_KEY not in texts:
         raise EmulatorFileError(
             f"{source} was not exported by xai4land; export an emulator: emulator.export(path)"
         )
     try:
-        about = json.loads(texts[METADATA_KEY])
+        about: dict[str, Any] = json.loads(texts[METADATA_KEY])
         if about["version"] != VERSION:
             raise EmulatorFileError(
                 f"{source} is of version {about['version']}, expected {VERSION}; export it again "
                 "with this version of xai4land"
             )
-        Card.model_validate(about["card"])
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        name = about["card"].get("kind", "map")
+        kind = OnnxEmulator if name == "map" else discovery.load("kinds", str(name))
+        kind.card_type.model_validate(about["card"])
+    except PluginError as error:
+        raise EmulatorFileError(f"{source} is an emulator of kind {name!r}: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         raise EmulatorFileError(f"{source} has a faulty card: {error}; export it again") from error
-    found: dict[str, Any] = about
-    return found
+    return about, kind

@@ -44,11 +44,12 @@ class Axis:
         return self.values.size
 
     def __eq__(self, other: object) -> bool:
+        tolerance = 1e-3 * self.spacing if len(self) > 1 else 1e-6  # one cell has no spacing
         return (
             isinstance(other, Axis)
             and self.periodic == other.periodic
             and self.values.shape == other.values.shape
-            and bool(np.allclose(self.values, other.values, rtol=0, atol=self.spacing * 1e-3))
+            and bool(np.allclose(self.values, other.values, rtol=0, atol=tolerance))
         )
 
     def __hash__(self) -> int:

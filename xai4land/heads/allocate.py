@@ -8,7 +8,7 @@ from xai4land.heads.assign import IMPOSSIBLE, assign, count_groups, to_steps
 from xai4land.heads.conserve import members_of_cells
 from xai4land.windows.cells import Cells
 
-__all__ = ["allocate", "demanded_changes"]
+__all__ = ["allocate", "best_of_groups", "demanded_changes", "log_steps"]
 
 HYSTERESIS = 0.2
 """Part of a pixel by which a class that has the pixel already is favoured in rounding."""
@@ -77,7 +77,7 @@ def allocate(
     by_cell = layout.to_cells(probability)[..., chosen]
     part, own_group = old[:, chosen], own_group[:, chosen]
     losses, gains = losses[:, chosen], gains[:, chosen]
-    likely, member = _best_of_groups(by_cell, groups, wanted.shape[0])
+    likely, member = best_of_groups(by_cell, groups, wanted.shape[0])
     if threshold is None:
         value = _value_moves(own_group, likely, losses, gains)
     else:
@@ -129,7 +129,7 @@ def demanded_changes(
     return (-change).clamp(min=0), change.clamp(min=0)
 
 
-def _best_of_groups(
+def best_of_groups(
     by_cell: torch.Tensor, groups: torch.Tensor, count: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the probability of each group, and which of its classes is the most likely."""
@@ -141,6 +141,11 @@ def _best_of_groups(
     return torch.stack(likely), torch.stack(member)
 
 
+def log_steps(likely: torch.Tensor) -> torch.Tensor:
+    """Return the logarithm of probabilities, in whole steps."""
+    return to_steps(torch.log(likely.clamp(min=SMALLEST_PROBABILITY)))
+
+
 def _value_moves(
     own_group: torch.Tensor, likely: torch.Tensor, losses: torch.Tensor, gains: torch.Tensor
 ) -> torch.Tensor:
@@ -149,7 +154,7 @@ def _value_moves(
     No group is possible beside its own for a pixel of a group that does not lose, nor any that
     does not gain.
     """
-    score = to_steps(torch.log(likely.clamp(min=SMALLEST_PROBABILITY)))
+    score = log_steps(likely)
     leaves = losses.gather(0, own_group.clamp(min=0)) > 0
     own = _own(own_group, likely.shape[0])
     return torch.where(own | (leaves & (gains > 0)[:, None]), score, IMPOSSIBLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Literal
 
 import torch
@@ -43,7 +44,7 @@ def check_areas(areas: Areas) -> float | None:
     """
     if isinstance(areas, str) and areas in ("free", "exact"):
         return None if areas == "free" else 0.0
-    if isinstance(areas, int | float) and not isinstance(areas, bool) and 0 <= areas < 1:
+    if isinstance(areas, Real) and not isinstance(areas, bool) and 0 <= areas < 1:
         return float(areas)
     raise InputError(
         f"areas={areas!r}, expected 'free', 'exact', or by how much the share of a class in a "

@@ -179,16 +179,8 @@ class Head(Protocol):
 class CountingHead(Head, Protocol):
     """A head that learns from counts that are added up, so that the truth is read once for all.
 
-    Attributes
-    ----------
-    learned_guess : bool
-        Whether its first guess depends on what is learned from the truth.
+    How much can be learned of a pixel (:meth:`FirstGuess.undecided`) does not depend on the counts.
     """
-
-    @property
-    def learned_guess(self) -> bool:
-        """Return whether the first guess depends on what is learned."""
-        ...
 
     def count(self, piece: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the counts of a piece of the truth, shape (layers, rows, columns)."""

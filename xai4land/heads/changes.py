@@ -24,6 +24,7 @@ from xai4land.heads.base import TrainingWindow
 from xai4land.heads.classes import ClassHead, choose_class
 from xai4land.heads.conserve import conserve
 from xai4land.heads.expected import CHANGE_FLOOR, ExpectedChange, select_classes
+from xai4land.heads.filling import fill_holes
 from xai4land.heads.fractions import ClassFractions
 from xai4land.heads.loss import Loss
 from xai4land.heads.noise import draw_gumbel
@@ -59,7 +60,6 @@ class ChangeHead(ClassHead):
     """
 
     classes: Changes
-    learned_guess = True
 
     def __init__(
         self,
@@ -186,10 +186,8 @@ class ChangeHead(ClassHead):
         if not self.classes.conserve:
             return self._pack(blended, choose_class(blended, favour)[0].long())
         probability = conserve(blended, cells, groups)
-        filled = prior
-        if bool((prior < 0).any()):
-            filled = torch.where(prior >= 0, prior, choose_class(probability, favour)[0].long())
-        cells = guess.open_partial_cells(cells, prior, filled, groups, pixels)
+        before = cells._replace(values=guess.cells_before(pixels))
+        filled = fill_holes(prior, probability, before, groups)
         likely = probability if self.member is None else self._perturb(probability, pixels)
         chosen = allocate(filled, likely, cells, groups, self.threshold)
         return self._pack(probability, chosen)

@@ -21,7 +21,7 @@ from xai4land.heads.areas import Areas, check_areas, choose_within_areas, leave_
 from xai4land.heads.base import TrainingWindow
 from xai4land.heads.choice import choice_weights
 from xai4land.heads.conserve import PURE, conserve
-from xai4land.heads.fractions import FRACTION_FLOOR, ClassFractions
+from xai4land.heads.fractions import FRACTION_FLOOR, ClassFractions, check_sums
 from xai4land.heads.loss import Loss
 from xai4land.heads.noise import draw_gumbel, realizations
 from xai4land.heads.outputs import CONFIDENCE_STEPS, Dimension, Output, check_finite
@@ -73,7 +73,6 @@ class ClassHead:
 
     period: Period = "year"
     missing_truth = float(MISSING_CLASS)
-    learned_guess = False
 
     def __init__(
         self,
@@ -156,7 +155,10 @@ class ClassHead:
 
     def first_guess(self, stacks: Sequence[Stack]) -> ClassFractions:
         """Return the fractions of the classes in the coarse cells that the stacks hold."""
-        return ClassFractions.of(self.classes, stacks)
+        fractions = ClassFractions.of(self.classes, stacks)
+        if self.classes.conserve:
+            check_sums(fractions)
+        return fractions
 
     def start(self, guess: torch.Tensor) -> torch.Tensor:
         """Return the logarithm of the fractions."""

@@ -79,17 +79,14 @@ class ExpectedChange(ClassFractions):
         net change does. Where the prior map is missing, these are the interpolated fractions.
         """
         prior = self.prior_classes(pixels)
-        rows, columns, after = self._lookup.cells(self.groups, pixels)
-        change = torch.nan_to_num(after - self._lookup.values(self.before, pixels))
-        net = change.clamp(min=0).sum(0)
-        change = torch.where(net > SMALLEST_CHANGE, change, 0.0)
+        cells, net = self._find_change(pixels)
         own = prior.clamp(min=0)
         if self.outputs.transitions:
             rates = GROSS_PER_ROOT * torch.tensor(self.outputs.transitions, device=own.device).T
             new = rates.index_select(1, own.ravel()).reshape(-1, *own.shape)
-            new *= Cells(rows, columns, net).spread(net.sqrt())
+            new *= cells.spread(net.sqrt())
         else:
-            new = self._place_randomly(own, Cells(rows, columns, change), pixels)
+            new = self._place_randomly(own, cells, pixels)
         leave = new.sum(0)
         if bool((leave > MOST_LEAVING).any()):
             new *= MOST_LEAVING / leave.clamp(min=MOST_LEAVING)
@@ -98,6 +95,13 @@ class ExpectedChange(ClassFractions):
         if bool((prior >= 0).all()):
             return known
         return torch.where(prior >= 0, known, super().values(pixels))
+
+    def _find_change(self, pixels: Pixels) -> tuple[Cells, torch.Tensor]:
+        """Return the change of each group in coarse cells, and their net change."""
+        rows, columns, after = self._lookup.cells(self.groups, pixels)
+        change = torch.nan_to_num(after - self._lookup.values(self.before, pixels))
+        net = change.clamp(min=0).sum(0)
+        return Cells(rows, columns, torch.where(net > SMALLEST_CHANGE, change, 0.0)), net
 
     def _place_randomly(self, own: torch.Tensor, change: Cells, pixels: Pixels) -> torch.Tensor:
         """Return the probability of each new class if the net change is placed at random."""
@@ -139,40 +143,23 @@ class ExpectedChange(ClassFractions):
         return not bool(changed.any()) and bool((self.prior_classes(pixels) >= 0).all())
 
     def undecided(self, pixels: Pixels) -> torch.Tensor:
-        """Return how likely each pixel changes; 1 for those without a prior class."""
-        prior = self.prior_classes(pixels)
-        stay = self.values(pixels).gather(0, prior.clamp(min=0)[None])[0]
-        return torch.where(prior < 0, 1.0, (1 - stay).clamp(min=0))
+        """Return how likely each pixel changes; 1 for those without a prior class.
+
+        That some classes change more often is left out, so that this is known before anything is
+        learned.
+        """
+        cells, net = self._find_change(pixels)
+        net = torch.where(net > SMALLEST_CHANGE, net, 0.0)
+        leave = cells.spread((GROSS_PER_ROOT * net.sqrt()).clamp(max=MOST_LEAVING))
+        return torch.where(self.prior_classes(pixels) < 0, 1.0, leave)
 
     def prior_classes(self, pixels: Pixels) -> torch.Tensor:
         """Return the number of each pixel's prior class, shape (rows, columns); -1 if missing."""
         return select_classes(self.outputs, self.prior, pixels)
 
-    def open_partial_cells(
-        self,
-        cells: Cells,
-        prior: torch.Tensor,
-        filled: torch.Tensor,
-        groups: torch.Tensor,
-        pixels: Pixels,
-    ) -> Cells:
-        """Return cells that, where the prior map has holes, ask for the change of the states alone.
-
-        In these cells what was chosen for the holes cannot be held to the fractions of the whole.
-        """
-        if bool((prior >= 0).all()):
-            return cells
-        rows, columns, values = cells
-        number = rows[:, None] * values.shape[2] + columns
-        count = values.shape[1:].numel()
-        total = torch.bincount(number.ravel(), minlength=count)
-        holes = torch.bincount(number.ravel(), weights=(prior < 0).ravel(), minlength=count) > 0
-        codes = groups[filled].ravel() * count + number.ravel()
-        made = torch.bincount(codes, minlength=values.shape[0] * count).reshape(-1, count)
-        change = values - self._lookup.values(self.before, pixels)
-        wanted = made / total.clamp(min=1) + change.reshape(values.shape[0], -1)
-        wanted = torch.where(holes, wanted, values.reshape(values.shape[0], -1))
-        return cells._replace(values=wanted.reshape(values.shape).to(values.dtype))
+    def cells_before(self, pixels: Pixels) -> torch.Tensor:
+        """Return fractions of the cells under pixels at the date of the prior map."""
+        return self._lookup.values(self.before, pixels)
 
     @cached_property
     def _roots(self) -> Field:

@@ -9,15 +9,18 @@ from functools import cached_property
 import torch
 
 from xai4land.emulator.outputs import ClassMap
+from xai4land.errors import InputError
 from xai4land.heads.conserve import PURE
 from xai4land.windows.cells import CellLookup, Cells
 from xai4land.windows.features import Pixels
 from xai4land.windows.fields import Field, Stack
 
-__all__ = ["FRACTION_FLOOR", "ClassFractions", "group_fractions"]
+__all__ = ["FRACTION_FLOOR", "ClassFractions", "check_sums", "group_fractions"]
 
 FRACTION_FLOOR = 1e-3
 """Added to a class fraction before its logarithm, so that no class is ruled out."""
+SUM_TOLERANCE = 0.01
+"""By how much the sum of all fractions of a cell may differ from one."""
 
 
 @dataclass(frozen=True)
@@ -123,3 +126,24 @@ def group_fractions(
     rest = (1 - total).clamp(min=0)
     groups = torch.stack([rest if part is None else part for part in named])
     return torch.where(torch.isfinite(total), groups, torch.nan)
+
+
+def check_sums(fractions: ClassFractions) -> None:
+    """Refuse states that do not add up, from which maps would have areas that nobody gave.
+
+    Raises
+    ------
+    InputError
+        If they add up to more than one; or to less, where no class takes the rest of a cell.
+    """
+    total = fractions.groups.values.sum(0)
+    total = total[torch.isfinite(total)]
+    if not total.numel() or bool(((total - 1).abs() <= SUM_TOLERANCE).all()):
+        return
+    names = ", ".join(fractions.outputs.states)
+    rest = any(not c.states for c in fractions.outputs.classes)
+    raise InputError(
+        f"the states {names} add up to {float(total.min()):.3g} to {float(total.max()):.3g}, "
+        f"expected {'at most 1' if rest else '1'} in each coarse cell; divide them by their sum, "
+        "or mask cells of which not all is known"
+    )

@@ -17,6 +17,8 @@ REACH = 3
 FACTORS = (-7046029254386353131, -4658895280553007687, -7723592293110705685)
 """Odd factors of SplitMix64 (Steele et al. 2014), as signed numbers."""
 BITS = 2.0**-53
+CPU = torch.device("cpu")
+"""Where noise is drawn, in double precision: some devices have none, and others other rounding."""
 
 
 def check_members(members: int | None, seed: int) -> list[str]:
@@ -53,7 +55,7 @@ def draw_gumbel(
     its probability (Gumbel 1954), whatever the noise of other pixels. White noise is made from the
     position of each pixel on the globe by a counter (Salmon et al. 2011), smoothed by a Gaussian
     kernel that keeps its variance, and brought to Gumbel's distribution; so a draw depends on
-    neither chunks nor domain, and its years have the same noise.
+    neither chunks nor domain nor device, and its years have the same noise.
 
     Parameters
     ----------
@@ -65,7 +67,7 @@ def draw_gumbel(
 
     Returns
     -------
-    Tensor of float64, shape (classes, rows, columns)
+    Tensor of float64 on the CPU, shape (classes, rows, columns)
 
     Examples
     --------
@@ -83,10 +85,10 @@ def draw_gumbel(
     top = math.floor((90 - float(pixels.lat[0])) / dy + 1e-6) - beyond
     left = math.floor((float(pixels.lon[0]) + 180) / dx + 1e-6) - beyond
     height, width = (size + 2 * beyond for size in pixels.shape)
-    rows = torch.arange(top, top + height)
-    columns = torch.arange(left, left + width).remainder(around)
-    number = _mix(torch.tensor(seed), torch.tensor(member))
-    keys = _mix(number, torch.arange(classes))[:, None, None]
+    rows = torch.arange(top, top + height, device=CPU)
+    columns = torch.arange(left, left + width, device=CPU).remainder(around)
+    number = _mix(torch.tensor(seed, device=CPU), torch.tensor(member, device=CPU))
+    keys = _mix(number, torch.arange(classes, device=CPU))[:, None, None]
     uniform = _to_uniform(_mix(_mix(keys, rows[:, None]), columns))
     normal = torch.special.ndtri(uniform)
     if beyond:
@@ -98,7 +100,7 @@ def draw_gumbel(
 def _make_kernel(length: float) -> torch.Tensor:
     """Return weights along an axis whose squares add up to one."""
     beyond = math.ceil(REACH * length)
-    distance = torch.arange(-beyond, beyond + 1, dtype=torch.float64)
+    distance = torch.arange(-beyond, beyond + 1, dtype=torch.float64, device=CPU)
     weights = torch.exp(-0.5 * (distance / max(length, 1e-9)) ** 2)
     total: torch.Tensor = weights / weights.square().sum().sqrt()
     return total

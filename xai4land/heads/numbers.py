@@ -40,7 +40,6 @@ class NumberHead:
     """
 
     missing_truth = float("nan")
-    learned_guess = False
 
     def __init__(self, numbers: Numbers) -> None:
         self.numbers = numbers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -162,7 +163,8 @@ class Block:
         cpu = self.device.type == "cpu"
         count = plan.batch_size
         if cpu:
-            count = min(count, max(MAX_PIXELS_PER_JOB // size**2, 1))
+            shared = math.ceil(len(corners) / torch.get_num_threads())
+            count = max(min(count, MAX_PIXELS_PER_JOB // size**2, shared), 1)
 
         def features(corner: WindowCorner) -> Features:
             pixels = self._pixels(corner)

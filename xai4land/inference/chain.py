@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any, cast
 
+import dask.array as da
 import numpy as np
 import torch
+from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
+from xai4land.cluster import STACKED, STEPS
 from xai4land.device import download
 from xai4land.heads.base import CarryingHead
 from xai4land.inference.blocks import run_block
@@ -17,7 +21,7 @@ from xai4land.windows.cache import ResultCache
 from xai4land.windows.chunks import Chunking, HeldChunks
 from xai4land.windows.features import Pixels
 
-__all__ = ["find_prior_blocks", "run_first_block", "run_next_block"]
+__all__ = ["find_prior_blocks", "run_first_block", "run_next_block", "stack_chains"]
 
 
 def find_prior_blocks(plan: Plan, index: BlockIndex) -> list[BlockIndex]:
@@ -61,3 +65,30 @@ def run_next_block(plan: Plan, cache: ResultCache, *rest: Any) -> dict[str, np.n
 
 def _chunking(plan: Plan) -> Chunking:
     return Chunking(plan.layout.target, plan.layout.sizes)
+
+
+def stack_chains(arrays: Sequence[da.Array]) -> da.Array:
+    """Stack arrays that were made step by step along a new second dimension, as such an array.
+
+    Parameters
+    ----------
+    arrays : sequence of dask array, shape (time, ...)
+        The same output of several runs; other arrays are stacked, too.
+
+    Examples
+    --------
+    >>> stack_chains([da.zeros((2, 3)), da.ones((2, 3))]).compute()[1]
+    array([[0., 0., 0.],
+           [1., 1., 1.]])
+    """
+    stacked: da.Array = da.stack(arrays, axis=1)
+    marks = [getattr(a.dask.layers[a.name], "collection_annotations", None) or {} for a in arrays]
+    if any(STEPS not in mark for mark in marks):
+        return stacked
+    about = {STEPS: marks[0][STEPS], STACKED: tuple(array.name for array in arrays)}
+    layers = {**stacked.dask.layers}
+    layers[stacked.name] = MaterializedLayer(
+        dict(layers[stacked.name]), collection_annotations=about
+    )
+    graph = HighLevelGraph(layers, stacked.dask.dependencies)
+    return da.Array(graph, stacked.name, stacked.chunks, meta=stacked)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, cast
 
+import numpy as np
 import torch
 
 from xai4land.device import keep_memory
 from xai4land.emulator import Emulator, MapCard
 from xai4land.emulator.reference import Reference
+from xai4land.errors import InputError
 from xai4land.heads.base import CarryingHead, Head
 from xai4land.heads.make import make_head
 from xai4land.heads.outputs import Output
@@ -22,7 +24,7 @@ from xai4land.windows.chunks import Box, Reader
 from xai4land.windows.lattice import WindowCorner
 from xai4land.windows.sources import Sources
 
-__all__ = ["InputRead", "Plan"]
+__all__ = ["InputRead", "Plan", "check_batch_size"]
 
 InputRead = tuple[list[str], Box]
 """Inputs to read, and for which part of the lattice."""
@@ -156,3 +158,21 @@ class Plan:
     def __getstate__(self) -> dict[str, Any]:
         """Return the fields alone; a worker makes the rest itself."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def check_batch_size(batch_size: object) -> int:
+    """Return a number of windows, or refuse what is none.
+
+    Raises
+    ------
+    InputError
+
+    Examples
+    --------
+    >>> check_batch_size(8)
+    8
+    """
+    whole = isinstance(batch_size, int | np.integer) and not isinstance(batch_size, bool)
+    if not whole or batch_size < 1:  # type: ignore[operator]
+        raise InputError(f"batch_size={batch_size!r}, expected a whole number of at least 1")
+    return int(batch_size)  # type: ignore[call-overload, no-any-return]

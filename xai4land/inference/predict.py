@@ -23,7 +23,7 @@ from xai4land.heads.outputs import Output, unpack
 from xai4land.inference.blocks import run_block
 from xai4land.inference.chain import find_prior_blocks, run_first_block, run_next_block
 from xai4land.inference.layout import BlockIndex, Layout
-from xai4land.inference.plan import Plan
+from xai4land.inference.plan import Plan, check_batch_size
 from xai4land.windows.cache import WINDOW_CACHE_BYTES, ResultCache
 from xai4land.windows.lattice import Windows
 from xai4land.windows.sources import Sources
@@ -76,8 +76,6 @@ def predict(
     dict of dask array
         Each output of the head by name: (time, leading dimensions,) rows, columns of the target.
     """
-    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
-        raise InputError(f"batch_size={batch_size!r}, expected a whole number of at least 1")
     card = emulator.card
     device = choose_device(device)
     sizes = _chunk_sizes(chunks, bound.target)
@@ -92,7 +90,7 @@ def predict(
             card.outputs.whole_cells,
         ),
         Sources.of(card, bound),
-        int(batch_size),
+        check_batch_size(batch_size),
         device,
         choose_precision(precision, device),
     )

@@ -1,17 +1,12 @@
 """Regridding weights, cached on disk and in memory.
 
-A file is named after the SHA-256 of everything that its weights depend on (coordinates, corners,
-method, versions of the libraries), and holds the SHA-256 of its contents. So it is never mistaken
-for another, and a damaged one is made again. It holds plain arrays, no pickles.
+They depend on coordinates, corners, method, and versions of the libraries.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
-import warnings
-import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,9 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from xai4land.errors import StoreError, StoreWarning
-from xai4land.files import replace_file
-from xai4land.options import get_options
+from xai4land.cache import Arrays, choose_path, read_arrays, save_arrays
+from xai4land.errors import StoreError
 from xai4land.typing import Floats, Ints
 
 if TYPE_CHECKING:
@@ -76,7 +70,7 @@ class Weights:
 
         return coo_array((self.values, (self.rows, self.columns)), shape=self.shape).tocsr()
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self) -> Arrays:
         """Return the arrays of a file."""
         return {
             "rows": self.rows.astype("<i8"),
@@ -89,21 +83,18 @@ class Weights:
 def load_or_make(contents: Sequence[str], make: Callable[[], Weights]) -> Weights:
     """Load weights from their file, or make and save them if there is none.
 
-    Several processes may do so at once: a file appears complete or not at all.
-
     Parameters
     ----------
     contents : sequence of str
         Everything that the weights depend on.
     make : callable
     """
-    name = hashlib.sha256("\n".join([FORMAT_VERSION, *contents]).encode()).hexdigest()
-    path = get_options().cache / "weights" / f"{name}.npz"
+    path = choose_path("weights", FORMAT_VERSION, *contents)
     weights = _read(path)
     if weights is None:
         logger.info("make the weights %s", path)
         weights = make()
-        if _write(path, weights):
+        if save_arrays(path, weights.arrays()):
             weights = replace(weights, path=path)
     return weights
 
@@ -149,41 +140,7 @@ def _open(path: str) -> Weights:
 
 def _read(path: Path) -> Weights | None:
     """Read a file; None if it is missing or damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        if arrays.pop("sha256").tobytes() != _digest(arrays):
-            return None
-        rows, columns, values, shape = (
-            arrays[name] for name in ("rows", "columns", "values", "shape")
-        )
-        return Weights(rows, columns, values, (int(shape[0]), int(shape[1])), path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    if (arrays := read_arrays(path)) is None:
         return None
-
-
-def _write(path: Path, weights: Weights) -> bool:
-    """Write a file, and tell whether that succeeded."""
-    arrays = weights.arrays()
-    arrays["sha256"] = np.frombuffer(_digest(arrays), np.uint8)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replace_file(path) as draft, draft.open("wb") as stream:
-            np.savez(stream, **arrays)  # type: ignore[arg-type]
-    except OSError as error:
-        warnings.warn(
-            f"weights could not be saved in {path.parent} ({error.strerror}) and will be made "
-            "again; set XAI4LAND_CACHE to a folder that can be written",
-            StoreWarning,
-            stacklevel=2,
-        )
-        return False
-    return True
-
-
-def _digest(arrays: dict[str, np.ndarray]) -> bytes:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        digest.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return digest.digest()
+    rows, columns, values, shape = (arrays[name] for name in ("rows", "columns", "values", "shape"))
+    return Weights(rows, columns, values, (int(shape[0]), int(shape[1])), path)

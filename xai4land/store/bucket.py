@@ -24,7 +24,7 @@ import xarray as xr
 from xai4land.adapters.xarray import find_addresses
 from xai4land.errors import StoreError
 from xai4land.store import netcdf
-from xai4land.store.addresses import relation_of, split_address
+from xai4land.store.addresses import split_address
 from xai4land.store.begun import Begun
 from xai4land.store.lease import Lease, hold_lease, read_owner
 from xai4land.store.manifest import MANIFEST, STORE, Manifest
@@ -32,7 +32,7 @@ from xai4land.store.objects import GROUPS, Entry, Objects, find_roots
 from xai4land.store.parts import Part, split_into_parts
 from xai4land.store.pieces import METADATA, encode_part, find_keys, make_pieces, open_array
 from xai4land.store.reaching import open_objects
-from xai4land.store.targets import note_fingerprint, read_fingerprint
+from xai4land.store.targets import note_fingerprint, read_fingerprint, refuse_addresses
 
 __all__ = ["BucketPlace"]
 
@@ -78,28 +78,35 @@ class BucketPlace:
 
     def check(self, data: xr.Dataset) -> None:
         """Refuse a place that cannot be, or that the dataset is read from."""
-        for source in sorted(find_addresses(data)):
-            relation = {
-                "same": "is an input of this run, which would be lost",
-                "inside": f"lies inside {source}, an input of this run",
-                "around": f"contains {source}, an input of this run, which would be lost",
-            }.get(relation_of(str(self.path), source))
-            if relation:
-                raise StoreError(f"{self.path} {relation}; choose another name")
+        refuse_addresses(str(self.path), find_addresses(data))
 
     def refuse_existing(self, overwrite: bool) -> None:
         """Refuse to replace a store without ``overwrite``, anything else always."""
-        if find_roots(self._objects, self._name):
-            if not overwrite:
-                raise StoreError(f"{self.path} exists; choose another name, or overwrite=True")
-            return
+        exists = bool(find_roots(self._objects, self._name)) or self._holds_stores()
+        if exists and not overwrite:
+            raise StoreError(f"{self.path} exists; choose another name, or overwrite=True")
+
+    def _holds_stores(self) -> bool:
+        """Tell whether a folder without metadata of its own holds stores that no run has begun.
+
+        Raises
+        ------
+        StoreError
+            If it holds anything else.
+        """
         found = self._objects.list(self._name)
         inside = sorted(key.removeprefix(f"{self._name}/") for key in found)
-        if inside and not any(key.rpartition("/")[2] in (*METADATA, UNFINISHED) for key in inside):
-            raise StoreError(
-                f"{self.path} is a folder that holds no store, but {', '.join(inside[:3])}"
-                f"{', ...' if len(inside) > 3 else ''}; choose another name"
-            )
+        if not inside or UNFINISHED in inside:
+            return False
+        begun = self._read_begun()
+        if begun is not None and begun.folder == self._name:  # killed before its last object
+            return False
+        if any(key.rpartition("/")[2] in METADATA for key in inside):
+            return True
+        raise StoreError(
+            f"{self.path} is a folder that holds no store, but {', '.join(inside[:3])}"
+            f"{', ...' if len(inside) > 3 else ''}; choose another name"
+        )
 
     def read_finished(self) -> str | None:
         """Return the fingerprint of the run that has finished the store; None if unknown."""
@@ -118,7 +125,10 @@ class BucketPlace:
 
     def _read_begun(self) -> Begun | None:
         found = self._objects.read(self._beside(MANIFEST))
-        return Begun.parse(found.content) if found else None
+        try:
+            return Begun.parse(found.content) if found else None
+        except (ValueError, TypeError, KeyError):  # as on a disk, a damaged one is none
+            return None
 
     def _list_notes(self, begun: Begun) -> set[str]:
         return {key.rpartition("/")[2] for key in self._objects.list(self._beside(NOTES, begun.id))}

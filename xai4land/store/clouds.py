@@ -14,6 +14,7 @@ from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from xai4land.errors import InputError, StoreError
 from xai4land.options import get_options
@@ -273,13 +274,20 @@ def open_cloud(url: str, options: Mapping[str, Any], read_only: bool = False) ->
     config, how = _read_options(kind, options, read_only)
     from_url: Any = store.from_url  # typed for each cloud by itself
     try:
-        return CloudObjects(url, lambda address: from_url(address, config=config, **how))
+        return CloudObjects(url, lambda address: from_url(_quote(address), config=config, **how))
     except (BaseError, TypeError, ValueError) as error:
         known = ", ".join(sorted(NAMES[kind]))
         raise InputError(
             f"cannot open {url} with storage_options of {', '.join(sorted(options)) or 'none'}: "
             f"{type(error).__name__}; expected names such as {known}"
         ) from None
+
+
+def _quote(url: str) -> str:
+    """Write a name as it must stand in an address, for a library that reads it as one: % as %25."""
+    scheme, _, rest = url.partition("://")
+    bucket, slash, key = rest.partition("/")
+    return f"{scheme}://{bucket}{slash}{quote(key)}"
 
 
 def _kind(url: str) -> str:

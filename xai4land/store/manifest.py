@@ -72,7 +72,8 @@ class Manifest:
         if self != wanted:
             raise StoreError(
                 f"{partial} is an unfinished store of other data ({self.title or 'untitled'}: "
-                "other inputs, emulator or chunks); finish that run, delete it, or overwrite=True"
+                "other inputs, emulator or chunks; a file that was moved or written anew counts as "
+                "another); finish that run, delete it, or overwrite=True"
             )
 
     def write(self, folder: Path) -> None:

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from xai4land.errors import InputError
-from xai4land.store.addresses import scheme_of
+from xai4land.store.addresses import CLOUD, scheme_of
 from xai4land.store.clouds import open_cloud
 from xai4land.store.objects import Objects
 
-__all__ = ["CLOUD", "WRITABLE", "open_objects"]
+__all__ = ["WRITABLE", "open_objects"]
 
-CLOUD = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
 WRITABLE = (*CLOUD, "memory")
 """Schemes of addresses that stores can be written to."""
 

@@ -16,13 +16,13 @@ from xai4land.downloads.urls import redact, safe_file_name
 from xai4land.errors import InputError, StoreError
 from xai4land.files import replace_file
 from xai4land.options import get_options
-from xai4land.store.addresses import scheme_of, split_address
+from xai4land.store.addresses import CLOUD, scheme_of, split_address
 from xai4land.store.manifest import MANIFEST
 from xai4land.store.objects import Objects, find_roots
-from xai4land.store.reaching import CLOUD, WRITABLE, open_objects
+from xai4land.store.reaching import WRITABLE, open_objects
 from xai4land.store.reading import open_file
 
-__all__ = ["open_remote"]
+__all__ = ["ObjectStore", "copy_object", "open_remote"]
 
 FILES = (".nc", ".nc4", ".cdf", ".h5", ".grib", ".grib2", ".grb", ".grb2")
 REFERENCES = (".json", ".parq", ".parquet")
@@ -40,14 +40,14 @@ def open_remote(url: str, lazy: bool, options: Mapping[str, Any] | None) -> xr.D
     if scheme_of(url) in (*CLOUD, "http", "https") and get_options().offline:
         raise InputError(f"{shown} is away and xai4land is offline; copy it here")
     try:
-        if PurePosixPath(shown).suffix in FILES:
-            return _open_copy(url, lazy, options)
+        if file := _find_file(url):
+            return _open_copy(file, url.removeprefix(file).strip("/"), lazy, options)
         return _open_zarr(url, lazy, options)
     except InputError:
         raise
     except StoreError as error:
         raise InputError(str(error)) from None
-    except (ImportError, OSError, ValueError) as error:
+    except Exception as error:  # each protocol's library has errors of its own
         reason = str(error).splitlines()[0].replace(url, shown) if str(error) else type(error)
         raise InputError(
             f"cannot read {shown}: {reason}; check the address, and storage_options"
@@ -69,22 +69,47 @@ def _open_zarr(url: str, lazy: bool, options: Mapping[str, Any] | None) -> xr.Da
     folder, name = split_address(url)
     objects = open_objects(folder, options, read_only=True)
     consolidated = _refuse_unfinished(objects, name, url)
-    store: Any = _Versioned(objects.zarr_store(name))
+    store = ObjectStore(objects.zarr_store(name))
+    store.url, store.objects, store.name = url, objects, name
     store.version = (url, *map(str, sorted(find_roots(objects, name).items())))
-    data = xr.open_dataset(store, **{**how, "consolidated": consolidated})
+    opened: Any = store  # of which xarray's types say nothing
+    data = xr.open_dataset(opened, **{**how, "consolidated": consolidated})
     if not data.variables:
         raise InputError(f"{url} has no variables, expected some; was anything written to it?")
     data.encoding["source"] = url
     return data
 
 
-class _Versioned(WrapperStore[Any]):
-    """A store whose lazy arrays have the same names in every process, while it is the same."""
+class ObjectStore(WrapperStore[Any]):
+    """A Zarr store of objects whose changes are seen.
 
+    While it is the same, its lazy arrays have the same names in every process.
+
+    Attributes
+    ----------
+    url : str
+    version : tuple of str
+        What tells it from what was written to the same address before or after.
+    """
+
+    url: str = ""
     version: tuple[str, ...] = ()
+    objects: Objects | None = None
+    name: str = ""
+
+    def list_marks(self) -> dict[str, str]:
+        """Return a mark of each object, which changes with its content; nothing is read.
+
+        A copy in another process knows of none.
+        """
+        entries = {} if self.objects is None else self.objects.list(self.name)
+        return {key.removeprefix(f"{self.name}/"): entry.mark for key, entry in entries.items()}
 
     def __dask_tokenize__(self) -> tuple[str, ...]:
         return self.version
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "objects": None}
 
 
 def _refuse_unfinished(objects: Objects, name: str, url: str) -> bool:
@@ -109,20 +134,41 @@ def _refuse_unfinished(objects: Objects, name: str, url: str) -> bool:
     )
 
 
-def _open_copy(url: str, lazy: bool, options: Mapping[str, Any] | None) -> xr.Dataset:
+def _find_file(url: str) -> str:
+    """Find the address of the file in that of a group in one; empty for what is no such file."""
+    if PurePosixPath(redact(url)).suffix in FILES:
+        return url
+    parts = url.split("/")
+    ends = (k for k, part in enumerate(parts) if k > 2 and PurePosixPath(part).suffix in FILES)
+    return "/".join(parts[: next(ends, -1) + 1])
+
+
+def _open_copy(url: str, group: str, lazy: bool, options: Mapping[str, Any] | None) -> xr.Dataset:
     """Open a file whose library reads nothing but disks: from a copy in the cache folder."""
     if scheme_of(url) in ("http", "https") and not options:
         from xai4land.downloads import fetch_unpinned
 
-        return open_file(fetch_unpinned(url, refresh=True), lazy)
-    if scheme_of(url) in WRITABLE:
-        copy = _copy_object(url, options)
+        copy = fetch_unpinned(url, refresh=True)
+    elif scheme_of(url) in WRITABLE:
+        copy = copy_object(url, options)
     else:
         copy = _copy_by_fsspec(url, options)
-    return open_file(copy, lazy)
+    try:
+        return open_file(copy / group, lazy)
+    except InputError as error:
+        raise InputError(str(error).replace(str(copy), redact(url))) from error
 
 
-def _copy_object(url: str, options: Mapping[str, Any] | None) -> Path:
+def copy_object(url: str, options: Mapping[str, Any] | None = None) -> Path:
+    """Copy an object to the cache folder, and return its path there; what is there already stays.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    StoreError
+        If it cannot be reached.
+    """
     folder, name = split_address(url)
     objects = open_objects(folder, options, read_only=True)
     if (found := objects.find(name)) is None:

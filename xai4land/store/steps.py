@@ -67,6 +67,9 @@ class _Plan:
     ) -> None:
         self.arrays, self.make_read_task = arrays, make_read_task
         self.chains = {chain.array.name: chain for chain in chains}
+        self.stacked = {
+            name: (chain.array.name, k) for chain in chains for k, name in enumerate(chain.stacked)
+        }
         steps = [(name, k) for name, chain in self.chains.items() for k in chain.order]
         self.numbers = {step: number for number, step in enumerate(steps)}
         self.graph = HighLevelGraph.merge(*(array.dask for array in arrays.values()))
@@ -88,7 +91,11 @@ class _Plan:
     def _own_number(self, part: Part) -> int:
         """Return the last step at the same place in time, of the chains that a part may need."""
         array = self.arrays[part.variable]
-        related = [chain for name, chain in self.chains.items() if name in array.dask.layers]
+        related = [
+            chain
+            for name, chain in self.chains.items()
+            if any(own in array.dask.layers for own in (name, *chain.stacked))
+        ]
         numbers = [0]
         for chain in related or list(self.chains.values())[:1]:
             if chain.dim in part.dims:
@@ -115,19 +122,30 @@ class _Plan:
         for (name, k), number in self.numbers.items():
             blocks = (range(n) for n in self.chains[name].array.numblocks[1:])
             keys = {(name, k, *at) for at in itertools.product(*blocks)}
+            if stacked := self.chains[name].stacked:
+                keys |= {(stacked[m], k, *at) for _, k, m, *at in keys}
             made = find_needed_keys(self.graph, keys, partial(_is_other, keys))
             for key in set(_flatten(made.values())) - keys:
                 if not self._is_of_chain(key):
                     found.setdefault(key, number)
         return found
 
+    def _find_chunk(self, key: Any) -> Any:
+        """Return the chunk of a chain that a task makes; None if it makes none."""
+        if not isinstance(key, tuple):
+            return None
+        if key[0] in self.stacked:
+            name, k = self.stacked[key[0]]
+            key = (name, key[1], k, *key[2:])
+        return key if key[:2] in self.numbers else None
+
     def _is_of_chain(self, key: Any) -> bool:
         """Tell whether a task makes a chunk of a chain."""
-        return isinstance(key, tuple) and key[:2] in self.numbers
+        return self._find_chunk(key) is not None
 
     def _number(self, key: Any) -> int:
         """Return the step of a chain's chunk."""
-        return self.numbers[key[:2]]
+        return self.numbers[self._find_chunk(key)[:2]]
 
     def make_arrays(self, number: int, parts: list[Part]) -> dict[str, da.Array]:
         """Make the arrays of a step: chunks of chains that are in the store are read."""
@@ -136,7 +154,8 @@ class _Plan:
 
         def is_stored(key: Any) -> bool:
             # Of this step, what is no part was written before the run was killed.
-            return self._is_of_chain(key) and key not in keys and self._number(key) <= number
+            chunk = self._find_chunk(key)
+            return chunk is not None and chunk not in keys and self._number(key) <= number
 
         needed = find_needed_keys(self.graph, keys, is_stored)
         read = {key: self._read(key) for key in filter(is_stored, _flatten(needed.values()))}
@@ -149,8 +168,15 @@ class _Plan:
         }
 
     def _read(self, key: Any) -> Any:
-        chain = self.chains[key[0]]
-        return self.make_read_task(chain.variable, chain.region(key[1:]))
+        chunk = self._find_chunk(key)
+        chain = self.chains[chunk[0]]
+        task = self.make_read_task(chain.variable, chain.region(chunk[1:]))
+        return task if key == chunk else (_drop_second, task)
+
+
+def _drop_second(values: Any) -> Any:
+    """Return a chunk of a stack as the array that it was taken from has it."""
+    return values[:, 0]
 
 
 _flatten = itertools.chain.from_iterable

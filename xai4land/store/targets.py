@@ -15,6 +15,7 @@ from xai4land.adapters.xarray import find_files
 from xai4land.errors import StoreError
 from xai4land.files import write_file
 from xai4land.options import get_options
+from xai4land.store.addresses import relation_of
 from xai4land.store.manifest import ROOTS
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "note_finished",
     "read_fingerprint",
     "read_finished",
+    "refuse_addresses",
     "refuse_existing",
     "refuse_inputs",
 ]
@@ -65,6 +67,29 @@ def refuse_inputs(path: Path, inputs: Collection[Path]) -> None:
         else:
             continue
         raise StoreError(f"{path} {relation}; choose another name")
+
+
+def refuse_addresses(url: str, inputs: Collection[str]) -> None:
+    """Refuse to write over, into, or around what lies at some addresses.
+
+    Parameters
+    ----------
+    url : str
+        Of the result.
+    inputs : collection of str
+
+    Raises
+    ------
+    StoreError
+    """
+    for source in sorted(inputs):
+        relation = {
+            "same": "is an input of this run, which would be lost",
+            "inside": f"lies inside {source}, an input of this run",
+            "around": f"contains {source}, an input of this run, which would be lost",
+        }.get(relation_of(url, source))
+        if relation:
+            raise StoreError(f"{url} {relation}; choose another name")
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:

@@ -53,7 +53,6 @@ def write(
         Of the Zarr store. Format 2, which many builds of GDAL need, has no shards.
     progress : bool
         Whether to show progress, rate and the time left on standard error.
-
     storage_options : mapping, optional
         How to reach an object store, by fsspec's names, such as ``endpoint_url``, ``key`` and
         ``secret``; left out, from the environment. They are stored nowhere.

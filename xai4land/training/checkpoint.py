@@ -23,7 +23,7 @@ State = tuple[dict[str, torch.Tensor], dict[str, Any]]
 """Tensors, and facts that are JSON."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Checkpoint:
     """Where and how often the state of a training is written: safetensors and JSON in one file.
 
@@ -32,8 +32,8 @@ class Checkpoint:
     path : Path
     about : mapping from str to JSON value
         What must be the same for a training to go on: settings, and digests of data and network.
-    rng : numpy.random.Generator
-        The one that batches are drawn with.
+    rng : numpy.random.Generator, optional
+        The one that batches are drawn with; None if they follow from the number of the epoch.
     minutes : float
         Between two writes in an epoch; the state is also written after each epoch.
     verify : callable
@@ -42,9 +42,19 @@ class Checkpoint:
 
     path: Path
     about: Mapping[str, Any]
-    rng: np.random.Generator
+    rng: np.random.Generator | None = None
     minutes: float = 10.0
     verify: Callable[[], None] = lambda: None
+
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """The state of the random numbers that batches are drawn with."""
+        return dict(self.rng.bit_generator.state) if self.rng else {}
+
+    @drawn.setter
+    def drawn(self, state: dict[str, Any]) -> None:
+        if self.rng:
+            self.rng.bit_generator.state = state
 
     def read(self) -> State | None:
         """Return tensors and facts as they were written, or None where there is no file.

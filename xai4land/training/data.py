@@ -11,8 +11,8 @@ from dask.base import tokenize
 from xai4land.emulator.card import MapCard
 from xai4land.emulator.inputs import Bound, bind
 from xai4land.heads.make import make_head
-from xai4land.training.distributed import is_first_process
-from xai4land.training.findings import BLOCK_CELLS, Findings, find, load_or_find
+from xai4land.training.distributed import World
+from xai4land.training.findings import BLOCK_CELLS, Findings, find, load_or_find, pack, unpack
 from xai4land.training.order import WAITING_SHARE
 from xai4land.training.regions import Region, Regions
 from xai4land.training.samples import Samples
@@ -93,12 +93,30 @@ class TrainingData:
         validation: float,
         settings: MapSettings,
         measure: Callable[[MapCard, Sequence[Split]], MapCard] | None,
+        world: World,
         progress: bool,
     ) -> Findings:
         """Find splits, statistics, class shares and where there is something to learn.
 
-        What an earlier training found in the same data is taken from the cache folder.
+        What an earlier training found in the same data is taken from the cache folder. Of several
+        processes the first one looks, and tells the others.
         """
+        card = self.samples[0].card
+
+        def look() -> Findings:
+            return self._find(validation, settings, measure, progress and world.rank == 0)
+
+        if world.size == 1:
+            return look()
+        return unpack(world.share(lambda: pack(look())), card)
+
+    def _find(
+        self,
+        validation: float,
+        settings: MapSettings,
+        measure: Callable[[MapCard, Sequence[Split]], MapCard] | None,
+        progress: bool,
+    ) -> Findings:
         card = self.samples[0].card
         content = identify(_arrays(self.regions, self.bounds), self.stores)
         key = content and str(tokenize(content, validation, settings.seed, measure is None))
@@ -112,7 +130,7 @@ class TrainingData:
                 settings.seed,
                 measure=measure,
                 workers=settings.workers,
-                progress=progress and is_first_process(),
+                progress=progress,
             ),
         )
         self.stores.check()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +19,10 @@ __all__ = ["World", "is_first_process", "join_world"]
 
 LONGEST_WAIT = timedelta(minutes=30)
 """After which a process that waits for another one gives up; one that died is noticed at once."""
+LONGEST_READ = timedelta(days=7)
+"""The same while the first process reads all data."""
+PROBLEMS, RESULT = b"p", b"r"
+"""First byte of what the first process sends."""
 VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """Set by torchrun for each process."""
 
@@ -69,6 +74,32 @@ class World:
         with _explain_lost_processes():
             dist.all_gather(found, here)
         return torch.stack(found).to(values.device)
+
+    def share(self, make: Callable[[], bytes]) -> bytes:
+        """Return what the first process makes; the others wait for it, however long.
+
+        Raises
+        ------
+        InputError
+            In all processes, if it is raised in the first one.
+        """
+        if self.size == 1:
+            return make()
+        with _explain_lost_processes():
+            waiting = dist.new_group(backend="gloo", timeout=LONGEST_READ)
+        content = _make_or_list_problems(make) if self.rank == 0 else b""
+        with _explain_lost_processes():
+            length = torch.tensor([len(content)])
+            dist.broadcast(length, 0, group=waiting)
+            buffer = torch.zeros(int(length), dtype=torch.uint8)
+            if self.rank == 0:
+                buffer = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+            dist.broadcast(buffer, 0, group=waiting)
+            dist.destroy_process_group(waiting)
+        content = buffer.numpy().tobytes()
+        if content[:1] == PROBLEMS:
+            raise InputError(json.loads(content[1:]))
+        return content[1:]
 
     def check_same(self, digest: str) -> None:
         """Refuse processes that would train something else.
@@ -122,6 +153,13 @@ def join_world(device: str) -> World:
             dist.init_process_group(kind, timeout=LONGEST_WAIT)
         atexit.register(_leave)
     return World(dist.get_rank(), dist.get_world_size(), device)
+
+
+def _make_or_list_problems(make: Callable[[], bytes]) -> bytes:
+    try:
+        return RESULT + make()
+    except InputError as error:
+        return PROBLEMS + json.dumps(error.problems).encode()
 
 
 def _leave() -> None:

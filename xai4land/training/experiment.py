@@ -16,7 +16,7 @@ from xai4land.errors import StoreError, StoreWarning
 from xai4land.files import translate_os_errors, write_file
 from xai4land.training.distributed import World
 from xai4land.training.objective import Training
-from xai4land.training.settings import MapSettings
+from xai4land.training.settings import TrainingSettings
 
 __all__ = ["Estimate", "StepTimer", "write_log"]
 
@@ -94,27 +94,27 @@ class Estimate:
 
 @dataclass
 class StepTimer:
-    """When steps, and the epoch after them, ended."""
+    """When a training began, and when its steps, and the epoch after them, ended."""
 
-    ends: list[float] = field(default_factory=list)
+    ends: list[float] = field(default_factory=lambda: [time.monotonic()])
 
     def take(self) -> None:
         """Note the time."""
         self.ends.append(time.monotonic())
 
     def estimate(
-        self, network: torch.nn.Module, run: Training, plan: MapSettings, world: World
+        self, network: torch.nn.Module, plan: TrainingSettings, steps: int, world: World
     ) -> Estimate:
-        """Return what a training of many steps will take; the first one warms up."""
-        step = self.ends[1] - self.ends[0]
+        """Return what a training of many steps will take, by the last one and by validation."""
+        before, step, end = self.ends[-3:]
         state = sum(value.nbytes for value in network.state_dict().values())
         copies = 5 if plan.ema else 4  # weights, the best ones, two moments
         return Estimate(
             parameters=sum(p.numel() for p in network.parameters()),
-            step=step,
-            validation=self.ends[2] - self.ends[1],
+            step=step - before,
+            validation=end - step,
             epochs=plan.epochs,
-            steps=plan.steps,
+            steps=steps,
             processes=world.size,
             memory=_peak_memory(world.device) / 1e6,
             checkpoint=copies * state / 1e6,

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from xai4land.cache import choose_path, read_arrays, save_arrays
 from xai4land.emulator.card import MapCard
-from xai4land.errors import StoreError
-from xai4land.files import translate_os_errors, write_file
 from xai4land.heads.base import CountingHead
 from xai4land.heads.make import make_head
-from xai4land.options import get_options
 from xai4land.progress import progress_bar
 from xai4land.training.samples import Samples
 from xai4land.training.split import Split, split_blocks
 from xai4land.training.survey import Survey, survey
 from xai4land.typing import Floats
 
-__all__ = ["Findings", "find", "load_or_find"]
+__all__ = ["Findings", "find", "load_or_find", "pack", "unpack"]
 
 FORMAT = 1
 """Of the copies on disk: another number when what is found, or how, changes."""
@@ -66,8 +61,7 @@ def find(
 ) -> Findings:
     """Read the truth once, and find all that follows from it.
 
-    It is read again only for heads whose first guess depends on what they learn, as those of
-    change do.
+    It is read again only for heads that do not learn from counts.
 
     Parameters
     ----------
@@ -89,7 +83,7 @@ def find(
     """
     card, head = samples[0].card, samples[0].head
     counting = isinstance(head, CountingHead)
-    early = measure is None or (counting and not head.learned_guess)  # type: ignore[attr-defined]
+    early = measure is None or counting
     count = head.count if counting and measure else None  # type: ignore[attr-defined]
     with _surveys(samples, workers, progress) as look:
         surveys = look("truth", samples, blocks, count, early)
@@ -150,7 +144,7 @@ def _surveys(samples: Sequence[Samples], workers: int, progress: bool) -> Iterat
                     count=count,
                     usefulness=part.undecided if useful else None,
                     piece=part.piece,
-                    time_first=useful and not part.coarse_fits,
+                    time_first=useful and not part.coarse_stays,
                     step=part.step,
                     workers=workers,
                     advance=lambda: bar.advance(task),
@@ -175,22 +169,16 @@ def load_or_find(key: str | None, card: MapCard, make: Callable[[], Findings]) -
     if key is None:
         return make()
     about = json.dumps([FORMAT, key, card.model_dump(mode="json")], sort_keys=True)
-    name = hashlib.sha256(about.encode()).hexdigest()
-    path = get_options().cache / "training" / f"{name}.npz"
-    try:
-        return _unpack(path, card)
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-        found = make()
-    try:
-        with translate_os_errors(path, "give another folder: xai4land.set_options(cache=...)"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(path, _pack(found))
-    except StoreError:
-        pass  # it is only a copy
+    path = choose_path("training", about)
+    if (arrays := read_arrays(path)) is not None:
+        return unpack(arrays["content"].tobytes(), card)
+    found = make()
+    save_arrays(path, {"content": np.frombuffer(pack(found), np.uint8)})
     return found
 
 
-def _pack(found: Findings) -> bytes:
+def pack(found: Findings) -> bytes:
+    """Return findings as bytes."""
     arrays: dict[str, npt.NDArray[Any]] = {}
     facts: dict[str, Any] = {"card": found.card.model_dump(mode="json"), "degrees": []}
     for number, (sides, counts) in enumerate(zip(found.sides, found.counts, strict=True)):
@@ -206,8 +194,9 @@ def _pack(found: Findings) -> bytes:
     return content.getvalue()
 
 
-def _unpack(path: Path, card: MapCard) -> Findings:
-    with np.load(path, allow_pickle=False) as file:
+def unpack(content: bytes, card: MapCard) -> Findings:
+    """Return findings from their bytes, with a card of the same kind as one."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
         facts = json.loads(file["facts"].tobytes())
         sides, counts = [], []
         for number, degrees in enumerate(facts["degrees"]):

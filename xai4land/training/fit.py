@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
+from xai4land.device import choose_device
 from xai4land.emulator.build import find_architecture
 from xai4land.emulator.card import Input, MapCard, Resolution
 from xai4land.emulator.emulator import Emulator
@@ -16,6 +17,7 @@ from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.settings import resolve_settings
 from xai4land.training.data import TrainingData
+from xai4land.training.distributed import join_world
 from xai4land.training.inputs import describe_inputs, measure_input
 from xai4land.training.maps import train
 from xai4land.training.regions import Region
@@ -103,7 +105,8 @@ def fit_maps(
     for region in regions:
         check_static(region.static)
     chosen = resolve_settings(MapSettings, settings)
-    described = [describe_inputs(r.data, r.static, outputs, inputs) for r in regions]
+    world = join_world(choose_device(device))
+    described = [describe_inputs(r.data, r.static, outputs, inputs, world) for r in regions]
     targets = [Grid.of(region.truth[0], "the truth") for region in regions]
     grids = [_coarse_grid(layers, outputs) for layers in described]
     card = make_card(
@@ -128,7 +131,7 @@ def fit_maps(
         ]
         return card.with_(inputs=[spec.model_dump() for spec in measured])
 
-    found = data.find(validation, chosen, measure, progress)
+    found = data.find(validation, chosen, measure, world, progress)
     card = found.card.with_(
         training={
             "data": training_data or "untitled data",
@@ -192,7 +195,7 @@ def train_on(
         )
     share = float(str(card.training["validation"]))
     data = TrainingData.of(card, regions, chosen)
-    found = data.find(share, chosen, None, progress)
+    found = data.find(share, chosen, None, join_world(choose_device(device)), progress)
     learned, held = (data.make_regions(card, found, side) for side in (0, 1))
     return train(
         type(emulator),

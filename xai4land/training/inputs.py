@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from xai4land.errors import InputError
 from xai4land.grids.flags import flag_codes
 from xai4land.grids.grid import Grid
 from xai4land.heads.moments import Moments, round_digits
+from xai4land.training.distributed import World
 from xai4land.training.split import Split, block_numbers
 from xai4land.windows.cache import ResultCache
 from xai4land.windows.chunks import Reader
@@ -33,6 +35,7 @@ def describe_inputs(
     static: xr.Dataset | None,
     outputs: Outputs,
     inputs: Sequence[str] | None,
+    world: World,
 ) -> list[Layer]:
     """Find the inputs, as a card will describe them; statistics come later.
 
@@ -44,6 +47,8 @@ def describe_inputs(
         They name the inputs on the coarse grid, and those that are fractions of a cell.
     inputs : sequence of str, optional
         All others; by default all variables that have a horizontal grid.
+    world : World
+        The first process finds the codes of inputs, and tells the others.
 
     Raises
     ------
@@ -62,7 +67,7 @@ def describe_inputs(
         array = named[name]
         try:
             Grid.of(array, f"variable {name!r}")
-            spec = _describe(name, array, outputs)
+            spec = _describe(name, array, outputs, world)
             layers.append(find_layer(spec, data, static))
         except InputError as error:
             if inputs is None and name not in required and "none;" in str(error):
@@ -72,22 +77,23 @@ def describe_inputs(
     return layers
 
 
-def _describe(name: str, array: xr.DataArray, outputs: Outputs) -> Input:
+def _describe(name: str, array: xr.DataArray, outputs: Outputs, world: World) -> Input:
     about = {
         "name": name,
         "standard_name": str(array.attrs.get("standard_name", "")),
         "long_name": str(array.attrs.get("long_name", "")),
     }
     if name in outputs.fine_inputs:
-        codes = tuple(flag_codes(array, f"variable {name!r}").tolist())
-        return Input(**about, role="prior", codes=codes)
+        known = flag_codes(array, f"variable {name!r}").tolist()
+        return Input(**about, role="prior", codes=tuple(known))
     if name in outputs.bounded_inputs:
         return Input(
             **about, role="dynamic", units="1", valid_range=(0.0, 1.0), offset=0.5, scale=0.5
         )
     flagged = "flag_values" in array.attrs
     if flagged or (array.dtype.kind in "iu" and str(array.attrs.get("units", "")) in ("", "1")):
-        return Input(**about, role="categorical", codes=_codes(name, array, flagged))
+        codes = world.share(lambda: json.dumps(_codes(name, array, flagged)).encode())
+        return Input(**about, role="categorical", codes=tuple(json.loads(codes)))
     units = str(array.attrs.get("units", "1"))
     role = "static" if time_name(array) is None else "dynamic"
     fill = None if outputs.is_required(name) else 0.0

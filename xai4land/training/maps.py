@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,19 +13,15 @@ from xai4land.emulator.build import build, find_architecture
 from xai4land.emulator.card import MapCard
 from xai4land.emulator.outputs import Outputs
 from xai4land.errors import InputError
-from xai4land.files import local_path
 from xai4land.heads.base import Head
 from xai4land.heads.loss import Loss
-from xai4land.progress import progress_bar
-from xai4land.training.batch_norm import share_batch_norm
-from xai4land.training.checkpoint import Checkpoint, digest_tensors
+from xai4land.training.checkpoint import digest_tensors
 from xai4land.training.distributed import World, join_world
-from xai4land.training.experiment import StepTimer, write_log
-from xai4land.training.loop import optimise, seeded
-from xai4land.training.objective import Training
+from xai4land.training.loop import seeded
 from xai4land.training.pixels import count_mixed, mix_pixels, sees_pixels_alone
 from xai4land.training.prefetch import prefetch, prefetch_mixed
 from xai4land.training.regions import Regions
+from xai4land.training.run import check_batches, run_training
 from xai4land.training.samples import Corner, Cut, Sample
 from xai4land.training.settings import MapSettings
 from xai4land.windows.features import Features
@@ -81,67 +76,21 @@ def train(
     """
     check_splits(training, validation)
     world = join_world(choose_device(device))
-    _check_batches(settings, world)
-    plan, timer = settings, StepTimer()
-    if settings.dry_run:
-        settings = replace(settings, epochs=1, steps=2, checkpoint="", log="")
-    show = progress and world.rank == 0
-    with seeded(settings.seed, world.device), progress_bar(show) as bar:
+    check_batches(settings, world)
+    with seeded(settings.seed, world.device):
         network = _prepare_network(card, weights, settings, world)
         objective = MapObjective(training, validation, settings, world.device, mirrored, world)
-        checkpoint = _find_checkpoint(objective, network, world)
-        task = bar.add_task("fit", total=settings.epochs * settings.steps, note="")
-
-        def advance() -> None:
-            timer.take()
-            bar.advance(task)
-
-        def report(run: Training) -> None:
-            timer.take()
-            done = len(run.losses) * settings.steps
-            note = f"validation {run.validation[-1]:.4f}, best {run.best:.4f}"
-            bar.update(task, completed=done, note=note)
-            if settings.log and world.rank == 0:
-                write_log(local_path(settings.log), run)
-
-        run = optimise(
-            network,
-            objective,
-            epochs=settings.epochs,
-            steps=settings.steps,
-            learning_rate=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            schedule=settings.schedule,
-            clip=settings.clip,
-            ema=settings.ema,
-            world=world,
-            checkpoint=checkpoint,
-            on_step=advance,
-            on_epoch=report,
-        )
+        run = run_training(network, objective, settings, world=world, progress=progress)
         outputs = objective.tune(network)
-    record = {**plan.record(), "mirrored": mirrored, "validation_loss": run.validation}
-    if settings.dry_run:
-        estimate = timer.estimate(network, run, plan, world)
-        record["dry_run"] = str(estimate)
-        if world.rank == 0:
-            print(estimate)
+    record = {**settings.record(), "mirrored": mirrored, "validation_loss": run.validation}
+    if run.estimate:
+        record["dry_run"] = run.estimate
     card = card.with_(
         outputs=outputs.model_dump(),
         training={**card.training, **record},
         metrics={**card.metrics, "validation_loss": round(run.best, 5)},
     )
     return kind(card, run.weights)
-
-
-def _check_batches(settings: MapSettings, world: World) -> None:
-    """Refuse batches that leave a process, or a part of its batch, without windows."""
-    parts = settings.accumulate * world.size
-    if settings.batch_size < parts:
-        raise InputError(
-            f"batch_size={settings.batch_size} is less than the {world.size} processes times "
-            f"accumulate={settings.accumulate}; give batch_size={parts} at least"
-        )
 
 
 def _prepare_network(
@@ -156,36 +105,11 @@ def _prepare_network(
         network.load_state_dict(weights)
     network = network.to(world.device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if world.size > 1:
-        share_batch_norm(network)
     if world.rank:  # each process drops channels of its own
         torch.manual_seed(settings.seed + world.rank)
     if settings.compile:
         network.compile()
     return network
-
-
-def _find_checkpoint(
-    objective: MapObjective, network: torch.nn.Module, world: World
-) -> Checkpoint | None:
-    """Return where the state is written, if it is; all processes must train the same."""
-    settings = objective.settings
-    if not settings.checkpoint and world.size == 1:
-        return None
-    data, initial = objective.digest(), digest_tensors(network.state_dict())
-    world.check_same(digest_tensors({"both": torch.tensor([*(data + initial).encode()])}))
-    if not settings.checkpoint:
-        return None
-    path = local_path(settings.checkpoint)
-    if path.suffix != ".safetensors" or not path.parent.is_dir():
-        raise InputError(
-            f"checkpoint={str(path)!r}, expected a file that ends in .safetensors, in a folder "
-            "that exists"
-        )
-    about = {k: v for k, v in settings.record().items() if k != "workers"}
-    about |= {"data": data, "network": initial}
-    verify = objective.training.stores.check
-    return Checkpoint(path, about, objective.rng, settings.minutes, verify)
 
 
 def check_splits(training: Regions, validation: Regions) -> None:
@@ -226,6 +150,7 @@ class MapObjective:
         self.autocast = choose_precision(settings.precision, device) == torch.bfloat16
         self.head: Head = training.head
         self.rng = np.random.default_rng(settings.seed)
+        self.steps = settings.steps
         card = training.parts[0].card
         self.masks = bool(card.outputs.fine_inputs)
         self.mixes = sees_pixels_alone(find_architecture(card), self.head)
@@ -290,7 +215,7 @@ class MapObjective:
         try:
             return self.training.cut(corner)
         except Exception:
-            self.training.stores.check()  # which then is the reason
+            self.check_data()  # which then is the reason
             raise
 
     def _make_one(self, corner: Corner, cut: Cut) -> tuple[Corner, Sample]:
@@ -328,6 +253,15 @@ class MapObjective:
             | {f"{n}": torch.from_numpy(p.counts) for n, p in enumerate(self.training.parts)}
         )
 
+    def check_data(self) -> None:
+        """Refuse stores that are no longer what they were.
+
+        Raises
+        ------
+        StoreError
+        """
+        self.training.stores.check()
+
     @torch.no_grad()
     def validate(self, network: torch.nn.Module) -> float:
         """Return the mean loss of the validation windows; each process computes some of them.
@@ -337,7 +271,7 @@ class MapObjective:
         StoreError
             If the data are no longer what they were when the training began.
         """
-        self.training.stores.check()
+        self.check_data()
         parts, world = _batches(self.held, self.settings.batch_size), self.world
         means = torch.zeros(len(parts), dtype=torch.float64)
         for number in range(world.rank, len(parts), world.size):

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 import torch
 
+from xai4land.training.settings import MaskShape
 from xai4land.typing import Booleans
 from xai4land.windows.fields import Stack
 
-__all__ = ["MaskShape", "mask_prior"]
+__all__ = ["mask_prior"]
 
-MaskShape = Literal["mixed", "pixels", "blocks", "windows"]
 BLOCK_PIXELS = 16
 """Rows and columns of the blocks that are masked."""
 

@@ -11,7 +11,7 @@ import torch
 
 from xai4land.heads.loss import Loss
 
-__all__ = ["Objective", "Training"]
+__all__ = ["Objective", "Task", "Training"]
 
 B = TypeVar("B")
 N = TypeVar("N", bound=torch.nn.Module, contravariant=True)
@@ -40,6 +40,28 @@ class Objective(Protocol[N, B]):
         ...
 
 
+class Task(Objective[N, B], Protocol):
+    """An objective that knows its data, so that a training of hours can be resumed."""
+
+    @property
+    def steps(self) -> int:
+        """Return the number of batches an epoch."""
+        ...
+
+    @property
+    def rng(self) -> np.random.Generator | None:
+        """Return what batches are drawn with; None if they follow from the number of the epoch."""
+        ...
+
+    def digest(self) -> str:
+        """Return a hash of the data, in hexadecimal."""
+        ...
+
+    def check_data(self) -> None:
+        """Raise an error if the data are no longer what they were."""
+        ...
+
+
 @dataclass
 class Training:
     """What a training gave.
@@ -57,8 +79,8 @@ class Training:
         clipped, and how long it took.
     interrupted : bool
         Whether Ctrl-C, or a loss that is not finite, ended it.
-    facts : dict
-        What else the objective tells of it.
+    estimate : str
+        After a dry run: what the training will take.
     """
 
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -69,4 +91,4 @@ class Training:
     norms: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     interrupted: bool = False
-    facts: dict[str, float] = field(default_factory=dict)
+    estimate: str = ""

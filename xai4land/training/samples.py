@@ -15,8 +15,9 @@ import torch
 from xai4land.emulator.card import MapCard
 from xai4land.grids.axis import Axis
 from xai4land.heads.base import Head, TrainingWindow
-from xai4land.training.masking import MaskShape, mask_prior
+from xai4land.training.masking import mask_prior
 from xai4land.training.order import Shelves, find_places, morton_order
+from xai4land.training.settings import MaskShape
 from xai4land.training.truth import PIECE, Truth
 from xai4land.typing import Booleans, Floats, Ints
 from xai4land.windows.cache import InputKind, ResultCache
@@ -32,6 +33,8 @@ SMALLEST_GAIN = 1e-6
 """Pixels: less than this is nothing to learn."""
 READ_COST = 2**20
 """Bytes that take as long as to begin to read a chunk, about."""
+FEW_ROWS = 4
+"""Of pieces of the truth: chunks that lie under no more may be read again for each."""
 NEIGHBOURS = 5
 """Places around one that its chunks should be kept for, where all places are visited."""
 
@@ -251,7 +254,24 @@ class Samples:
     @property
     def coarse_fits(self) -> bool:
         """Return whether coarse inputs of all times are kept once they were read."""
-        return sum(int(r.data.nbytes) for r in self._shared) <= self.cache.limits["screening"] / 2
+        return self._fits(sum(int(r.data.nbytes) for r in self._shared))
+
+    @property
+    def coarse_stays(self) -> bool:
+        """Return whether those of all times are kept while places near each other are read.
+
+        If their chunks lie under few rows of places, these may be read again for each row.
+        """
+        rows = FEW_ROWS * PIECE * self.truth.target.resolution
+        size = 0.0
+        for reader in self._shared:
+            down, across = reader.chunking.sizes
+            low = max(down) * reader.chunking.grid.resolution <= rows
+            size += reader.data.nbytes / len(down) / (len(across) if low else 1)
+        return self._fits(size)
+
+    def _fits(self, size: float) -> bool:
+        return size <= self.cache.limits["screening"] / 2
 
     def open_bytes(self, visits: int) -> dict[InputKind, float]:
         """Return the bytes of chunks to be kept while the windows of a place are read, by kind.

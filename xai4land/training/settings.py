@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from dask.utils import parse_bytes
 from pydantic import BeforeValidator, Field
 
-from xai4land.training.masking import MaskShape
+__all__ = ["MapSettings", "MaskShape", "Schedule", "TrainingSettings"]
 
-__all__ = ["MapSettings"]
-
+MaskShape = Literal["mixed", "pixels", "blocks", "windows"]
 Schedule = Literal["one-cycle", "cosine"]
 UNRECORDED = ("checkpoint", "minutes", "log", "dry_run")
 """Settings that change nothing in an emulator."""
@@ -28,17 +27,15 @@ def _check_bytes(value: Any) -> str:
 
 
 @dataclass(frozen=True)
-class MapSettings:
-    """How an emulator of maps is trained; what it depends on is written to the card.
+class TrainingSettings:
+    """How any network is trained; what it depends on is written to the card.
 
     Attributes
     ----------
     epochs : int
-        Each ends with a look at the validation windows; the best weights are kept.
-    steps : int
-        Batches an epoch.
+        Each ends with a look at what is kept out of the training; the best weights are kept.
     batch_size : int
-        Windows a batch, of all processes together.
+        Windows or cases a batch, of all processes together.
     accumulate : int
         Parts in which a process computes its batch, one after another, to save memory. The
         gradients are those of the whole batch (but batch normalisation sees a part).
@@ -52,6 +49,66 @@ class MapSettings:
     ema : float
         Decay of a moving average of the weights, such as 0.999, which is then what is validated
         and kept; 0 for none.
+    seed : int
+        Same seed, data and machine: same emulator.
+    checkpoint : path-like
+        File (.safetensors) of the state of the training, from which the same call goes on; none
+        by default.
+    minutes : float
+        Between two states in an epoch; there is one after each epoch, too.
+    log : path-like
+        CSV of losses, learning rate, gradients and seconds of each epoch; none by default.
+    dry_run : bool
+        Whether to train two steps alone, and to say what the training will take.
+
+    Examples
+    --------
+    >>> TrainingSettings(checkpoint="run.safetensors", epochs=5).record()["epochs"]
+    5
+    """
+
+    epochs: Annotated[int, Field(ge=1)] = 20
+    batch_size: Annotated[int, Field(ge=1)] = 8
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    schedule: Schedule = "one-cycle"
+    clip: Annotated[float, Field(gt=0)] = 1.0
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    seed: Annotated[int, Field(ge=0)] = 0
+    checkpoint: str | Path = ""
+    minutes: Annotated[float, Field(ge=0)] = 10.0
+    log: str | Path = ""
+    dry_run: bool = False
+
+    def record(self) -> dict[str, Any]:
+        """Return what the emulator depends on, for its card; not where files are."""
+        return {name: value for name, value in asdict(self).items() if name not in UNRECORDED}
+
+    def name_files(self, part: str) -> Self:
+        """Return the settings of one of several trainings, whose files end in the name of it.
+
+        Examples
+        --------
+        >>> TrainingSettings(log="run.csv").name_files("rollout-1").log
+        'run-rollout-1.csv'
+        """
+        named: dict[str, Any] = {
+            name: str(path.with_name(f"{path.stem}-{part}{path.suffix}"))
+            for name in ("checkpoint", "log")
+            if (path := Path(getattr(self, name))) != Path()
+        }
+        return replace(self, **named)
+
+
+@dataclass(frozen=True)
+class MapSettings(TrainingSettings):
+    """How an emulator of maps is trained: :class:`TrainingSettings`, and more.
+
+    Attributes
+    ----------
+    steps : int
+        Batches an epoch.
     precision : {"auto", "float32", "bfloat16"}
         Of the network's products; by default bfloat16 where the processor computes it faster.
     compile : bool
@@ -69,17 +126,6 @@ class MapSettings:
         have no effect.
     mask : {"mixed", "pixels", "blocks", "windows"}
         Which part: pixels, blocks of 16 x 16 pixels, all of the window, or one of these at random.
-    seed : int
-        Same seed, data and machine: same emulator.
-    checkpoint : path-like
-        File (.safetensors) of the state of the training, from which the same call goes on; none
-        by default.
-    minutes : float
-        Between two states in an epoch; there is one after each epoch, too.
-    log : path-like
-        CSV of losses, learning rate, gradients and seconds of each epoch; none by default.
-    dry_run : bool
-        Whether to train two steps alone, and to say what the training will take.
 
     Examples
     --------
@@ -87,15 +133,7 @@ class MapSettings:
     50
     """
 
-    epochs: Annotated[int, Field(ge=1)] = 20
     steps: Annotated[int, Field(ge=1)] = 50
-    batch_size: Annotated[int, Field(ge=1)] = 8
-    accumulate: Annotated[int, Field(ge=1)] = 1
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
-    schedule: Schedule = "one-cycle"
-    clip: Annotated[float, Field(gt=0)] = 1.0
-    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool = False
     workers: Annotated[int, Field(ge=1)] = 2
@@ -103,17 +141,8 @@ class MapSettings:
     masked: Annotated[float, Field(ge=0, le=1)] = 0.6
     masked_at_end: Annotated[float, Field(ge=0, le=1)] = 0.2
     mask: MaskShape = "mixed"
-    seed: Annotated[int, Field(ge=0)] = 0
-    checkpoint: str | Path = ""
-    minutes: Annotated[float, Field(ge=0)] = 10.0
-    log: str | Path = ""
-    dry_run: bool = False
 
     @property
     def cache_bytes(self) -> int:
         """Return the bytes of the cache."""
         return int(parse_bytes(self.cache))
-
-    def record(self) -> dict[str, Any]:
-        """Return what the emulator depends on, for its card; not where files are."""
-        return {name: value for name, value in asdict(self).items() if name not in UNRECORDED}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -53,8 +54,10 @@ class Trainer(Generic[Module, B]):
         began = time.monotonic()
         self.network.train()
         if self.checkpoint:
-            self.drawn = dict(self.checkpoint.rng.bit_generator.state)
-        for parts in self.objective.batches(self.epoch, self.step):
+            self.drawn = self.checkpoint.drawn
+        # A dry run takes but two.
+        batches = self.objective.batches(self.epoch, self.step)
+        for parts in itertools.islice(batches, self.steps - self.step):
             save = self._take_step(parts)
             self.step += 1
             if on_step:
@@ -65,7 +68,7 @@ class Trainer(Generic[Module, B]):
         self.training.seconds.append(round(time.monotonic() - began, 3))
         self.epoch, self.step, self.loss, self.norm = self.epoch + 1, 0, 0.0, 0.0
         if self.checkpoint:
-            self.drawn = dict(self.checkpoint.rng.bit_generator.state)
+            self.drawn = self.checkpoint.drawn
             self._save()
 
     def _take_step(self, parts: Sequence[B]) -> bool:
@@ -166,13 +169,13 @@ class Trainer(Generic[Module, B]):
         if self.checkpoint is None:
             return
         if found is None:
-            self.drawn = dict(self.checkpoint.rng.bit_generator.state)
+            self.drawn = self.checkpoint.drawn
             self._save()
             return
         tensors, facts = found
         self.epoch, self.step = facts["epoch"], facts["step"]
         self.loss, self.norm = facts["loss"], facts["norm"]
-        self.checkpoint.rng.bit_generator.state = facts["drawn"]
+        self.checkpoint.drawn = facts["drawn"]
         self.network.load_state_dict(_select(tensors, "network"))
         self.training = Training(_select(tensors, "best"), **facts["training"])
         if self.averaged is not None:

@@ -93,39 +93,36 @@ def make_features(
             codes |= {spec.name: nearest[k] for k, spec in enumerate(stack.specs)}
             continue
         values, weight = stack.interpolate(*pixels)
-        scaled = _scale(stack.specs, values, weight, height)
         for k, spec in enumerate(stack.specs):
             channel = card.slots[spec.name]
-            continuous[channel] = scaled[k]
+            share = None if weight is None else weight[k]
+            _write_scaled(continuous[channel], spec, values[k], share, height)
             if spec.fill is not None:
-                continuous[channel + 1] = 1.0 if weight is None else weight[k]
+                continuous[channel + 1] = 1.0 if share is None else share
     guess.fill_channels(continuous[guess_start:], guess_values, pixels)
     chosen = [codes[spec.name] for spec in card.coded]
     no_codes = torch.zeros((0, *pixels.shape), dtype=torch.long, device=device)
     return Features(continuous, torch.stack(chosen) if chosen else no_codes, guess_values)
 
 
-def _scale(
-    specs: Sequence[Input],
+def _write_scaled(
+    channel: torch.Tensor,
+    spec: Input,
     values: torch.Tensor,
     weight: torch.Tensor | None,
     height: torch.Tensor | None,
-) -> torch.Tensor:
-    """Return inputs on pixels, (inputs, rows, columns), as the network sees them."""
-    offset, scale = (
-        torch.tensor(numbers, dtype=values.dtype, device=values.device)[:, None, None]
-        for numbers in ([spec.offset for spec in specs], [spec.scale for spec in specs])
-    )
-    scaled = values - offset
-    for k, spec in enumerate(specs):
-        if height is not None and spec.elevation_slope:
-            scaled[k].add_(height, alpha=spec.elevation_slope)
-    scaled.div_(scale)
-    for k, spec in enumerate(specs):
-        if weight is not None and spec.fill is not None:
-            filled = (spec.fill - spec.offset) / spec.scale
-            scaled[k].mul_(weight[k]).add_((1 - weight[k]) * filled)
-    return scaled
+) -> None:
+    """Write an input on pixels, (rows, columns), as the network sees it."""
+    in_place = channel if channel.dtype == values.dtype else None
+    scaled = torch.sub(values, spec.offset, out=in_place)
+    if height is not None and spec.elevation_slope:
+        scaled.add_(height, alpha=spec.elevation_slope)
+    scaled.div_(spec.scale)
+    if weight is not None and spec.fill is not None:
+        filled = (spec.fill - spec.offset) / spec.scale
+        scaled.mul_(weight).add_((1 - weight) * filled)
+    if in_place is None:
+        channel.copy_(scaled)
 
 
 def _interpolate_elevation(

@@ -18,7 +18,7 @@ from xai4land.typing import Floats, Ints
 from xai4land.windows.buffers import empty_tensor
 from xai4land.windows.chunks import Box
 
-__all__ = ["Field", "Stack", "join_layers", "make_stacks"]
+__all__ = ["Field", "Stack", "has_cells_at", "join_layers", "make_stacks"]
 
 
 @dataclass(frozen=True)
@@ -152,8 +152,13 @@ def join_layers(stacks: Sequence[Stack], names: Sequence[str]) -> Field:
     return Field(parts[0].grid, parts[0].start, layers)
 
 
+def has_cells_at(axis: Axis, points: Floats, spacing: float) -> bool:
+    """Tell whether points that are ``spacing`` apart are centres of cells, as far as these go."""
+    return abs(spacing / axis.spacing - 1) < 1e-3 and axis.has_centres_at(points)
+
+
 def _make_resampling(axis: Axis, points: Floats, spacing: float) -> tuple[Ints, Floats | None]:
-    if abs(spacing / axis.spacing - 1) < 1e-3 and axis.has_centres_at(points):
+    if has_cells_at(axis, points, spacing):
         return axis.cell_index(points), None
     first, matrix = axis.resampling_matrix(points, spacing)
     return np.arange(first, first + matrix.shape[1]), matrix

@@ -89,9 +89,8 @@ class Sources:
         """
         specs = [spec for spec in self.specs if spec.name in names]
         grids = [self.readers[spec.name].chunking.grid for spec in specs]
-        # Many inputs share a grid, and often as one object.
-        found = {id(grid): self.needed(grid, part) for grid in {id(g): g for g in grids}.values()}
-        boxes = [found[id(grid)] for grid in grids]
+        by_grid = {grid: self.needed(grid, part) for grid in dict.fromkeys(grids)}
+        boxes = [by_grid[grid] for grid in grids]
         problems: list[str] = []
         stacks = make_stacks(specs, grids, boxes, self._values(specs, boxes, time, cache, problems))
         InputError.raise_if(problems)

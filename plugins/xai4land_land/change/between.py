@@ -92,13 +92,14 @@ def roll_between(
     single = [drop_date(maps.isel({dates: [k]})) for k in range(len(known))]
     states = Grid.of(data[outputs.states[0]], "the states")
     grid = target_grid(target, states, Grid.of(single[0], "the prior map"))
-    on_target = dict(zip(anchors, (_cut(put_on_target(m, grid)) for m in single), strict=True))
+    placed = [put_on_target(map_, grid) for map_ in single]
+    on_target = dict(zip(anchors, map(_cut, placed), strict=True))
     unknown = xr.full_like(on_target[anchors[0]], MISSING_CLASS)
     every_step = [on_target.get(t, unknown) for t in range(len(wanted))]
     carried = xr.concat(every_step, selected[name], coords="minimal", compat="override")
     made = []
     for chain in chains:
-        pairs = _pair_dates(selected, name, outputs, single, anchors, chain, demand)
+        pairs = _pair_dates(selected, name, outputs, placed, anchors, chain, demand)
         pairs = pairs.assign({outputs.prior: carried})
         bound = bind(card, pairs, static, xr.Dataset(coords=grid.coords()))
         both = {**options, "probabilities": True}

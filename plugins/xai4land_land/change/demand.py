@@ -16,7 +16,14 @@ from xai4land.grids.grid import Grid
 from xai4land.typing import Booleans, Floats32, Ints
 from xai4land.units import convert_units
 
-__all__ = ["CLIPPED", "Demand", "correct_states", "demand_states", "prior_fractions"]
+__all__ = [
+    "CLIPPED",
+    "Demand",
+    "check_overlap",
+    "correct_states",
+    "demand_states",
+    "prior_fractions",
+]
 
 Demand = Literal["change", "level"]
 CLIPPED = "demand_clipped"
@@ -33,6 +40,7 @@ def demand_states(
     start: int,
     previous: Sequence[int],
     demand: Demand = "change",
+    own: xr.DataArray | None = None,
 ) -> xr.Dataset:
     """Return the states that maps are to agree with, at all steps; lazy where the inputs are.
 
@@ -56,6 +64,8 @@ def demand_states(
     previous : sequence of int
         For each step, the one that it follows from.
     demand : {"change", "level"}
+    own : DataArray, optional
+        The map's fractions, see :func:`prior_fractions`, where they are known already.
 
     Returns
     -------
@@ -72,12 +82,12 @@ def demand_states(
     names = list(outputs.states)
     arrays = [_read_fraction(states[name]) for name in names]
     grid = Grid.of(arrays[0], f"variable {names[0]!r}")
-    _check_overlap(Grid.of(prior, "the prior map"), grid)
+    check_overlap(Grid.of(prior, "the prior map"), grid)
     time = time_name(arrays[0])
     assert time is not None
     stacked = xr.concat(arrays, "state", coords="minimal", compat="override", join="override")
     stacked = stacked.transpose("state", time, *grid.names).astype(np.float32)
-    own = prior_fractions(prior, grid, outputs)
+    own = prior_fractions(prior, grid, outputs) if own is None else own
     own = own.assign_coords({n: arrays[0][n] for n in grid.names})
     if stacked.chunks:
         stacked = stacked.chunk(state=-1)
@@ -130,7 +140,7 @@ def _read_fraction(state: xr.DataArray) -> xr.DataArray:
     return convert_units(state, "1") if str(state.attrs.get("units", "")).strip() else state
 
 
-def _check_overlap(prior: Grid, states: Grid) -> None:
+def check_overlap(prior: Grid, states: Grid) -> None:
     """Refuse a map of another part of the globe."""
     lat, lon = prior.pixel_coords()
     if not (states.lat.contains_points(lat).any() and states.lon.contains_points(lon).any()):

@@ -12,7 +12,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import xarray as xr
 
@@ -92,26 +91,12 @@ def train_on_own_maps(
         emulator = train_on(
             emulator,
             [region, *own],
-            settings=_name_files(settings, number),
+            settings=settings.name_files(f"rollout-{number}"),
             device=device,
             progress=progress,
         )
     record = {**emulator.card.training, "rollouts": rollouts}
     return type(emulator)(emulator.card.with_(training=record), emulator.weights)
-
-
-def _name_files(settings: MapSettings, number: int) -> MapSettings:
-    """Return the settings of a rollout, which has a checkpoint and a log of its own."""
-    checkpoint, log = (_number_file(file, number) for file in (settings.checkpoint, settings.log))
-    return replace(settings, checkpoint=checkpoint, log=log)
-
-
-def _number_file(file: str | Path, number: int) -> str | Path:
-    """Return a file of one rollout; none where there is none."""
-    if not file:
-        return file
-    path = Path(file)
-    return path.with_name(f"{path.stem}-rollout-{number}{path.suffix}")
 
 
 def make_own_pairs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,8 +14,9 @@ from xai4land.emulator.outputs import MISSING_CLASS
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid
 from xai4land.grids.time import move_into_bounds
+from xai4land.training.distributed import World
 from xai4land.training.regions import Region
-from xai4land_land.change.demand import Demand
+from xai4land_land.change.demand import Demand, prior_fractions
 from xai4land_land.change.prior import encode_prior, find_years
 from xai4land_land.change.rollout import pair_dates
 from xai4land_land.legends import Legend
@@ -69,6 +71,7 @@ def make_pairs(
     static: xr.Dataset | None = None,
     legend: str | Legend | None = None,
     demand: Demand = "change",
+    world: World | None = None,
 ) -> Region:
     """Return inputs and truth of pairs of years, one step a pair.
 
@@ -86,6 +89,8 @@ def make_pairs(
     static : Dataset, optional
     legend : str or Legend, optional
     demand : {"change", "level"}
+    world : World, optional
+        The processes that train together; the first one computes the prior maps' fractions.
 
     Raises
     ------
@@ -103,11 +108,16 @@ def make_pairs(
     known = aligned.where(aligned >= 0, MISSING_CLASS).astype(np.uint8).assign_attrs(maps.attrs)
     before, after = _by_year(known), _by_year(reference)
     _check_years(pairs, years, before, after)
+    states = Grid.of(data[outputs.states[0]], f"variable {outputs.states[0]!r}")
+    first_years = sorted({first for first, _ in pairs})
+    fractions = _compute_fractions([before[y] for y in first_years], states, outputs, world)
+    own = dict(zip(first_years, fractions, strict=True))
     steps, truths, priors = [], [], []
     codes = np.array([c.value for c in outputs.classes], np.uint8)
     for number, (first, last) in enumerate(pairs):
         both = data.isel({name: [years.index(first), years.index(last)]})
-        made = pair_dates(both, outputs, before[first], 0, [0, 0], demand).isel({name: [1]})
+        made = pair_dates(both, outputs, before[first], 0, [0, 0], demand, own[first])
+        made = made.isel({name: [1]})
         made = made.assign({outputs.prior: before[first].expand_dims({name: made[name]})})
         # Pairs may have one year in common, and times must increase: the number stands for it.
         date = np.datetime64("2000-01-01") + np.timedelta64(number, "D")
@@ -118,6 +128,21 @@ def make_pairs(
         priors.append(known.astype(np.uint8).expand_dims({name: [date]}))
     joined = xr.concat(steps, name, data_vars="minimal", coords="minimal", compat="override")
     return Region(joined, [xr.concat(truths, name), xr.concat(priors, name)], static)
+
+
+def _compute_fractions(
+    maps: Sequence[xr.DataArray], grid: Grid, outputs: Changes, world: World | None
+) -> list[xr.DataArray]:
+    """Compute the fractions of maps in coarse cells: each map is read once for all its pairs."""
+    lazy = [prior_fractions(one, grid, outputs) for one in maps]
+
+    def compute() -> bytes:
+        content = io.BytesIO()
+        np.save(content, xr.concat(lazy, "map").compute().values)
+        return content.getvalue()
+
+    values = np.load(io.BytesIO((world or World()).share(compute)), allow_pickle=False)
+    return [part.copy(data=one) for part, one in zip(lazy, values, strict=True)]
 
 
 def _by_year(maps: xr.DataArray) -> dict[int, xr.DataArray]:

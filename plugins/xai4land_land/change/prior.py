@@ -129,4 +129,5 @@ def put_on_target(prior: xr.DataArray, grid: Grid) -> xr.DataArray:
         )
     from xai4land.regridding import regrid
 
-    return regrid(prior, xr.Dataset(coords=grid.coords()), method="majority")
+    made = regrid(prior, xr.Dataset(coords=grid.coords()), method="majority")
+    return made.reset_coords(drop=True).rename(dict(zip(grid.names, PRIOR_DIMS, strict=True)))

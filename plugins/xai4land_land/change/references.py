@@ -154,7 +154,8 @@ def change_reference(
     Raises
     ------
     InputError
-        If the rule is unknown, or states, classes or inputs of constraints are.
+        If the rule is unknown, or states, classes or inputs of constraints are; or if a grid has a
+        single cell.
 
     Examples
     --------
@@ -193,8 +194,8 @@ def change_reference(
         ),
         outputs=outputs,
         resolution=Resolution(
-            target=Grid.of(array, "the prior map").resolution,
-            states=Grid.of(data[outputs.states[0]], "the states").resolution,
+            target=_find_resolution(array, "the prior map"),
+            states=_find_resolution(data[outputs.states[0]], "the states"),
         ),
         window=Window(size=128, overlap=32),
     )
@@ -205,6 +206,15 @@ def change_reference(
         for source, weight in weights.items()
     ]
     return Emulator(card.with_(architecture={"name": "change-rule", "parameters": parameters}), {})
+
+
+def _find_resolution(array: xr.DataArray, what: str) -> float:
+    found = Grid.of(array, what).resolution
+    if not found > 0:
+        raise InputError(
+            f"{what}: one row and one column, which have no spacing; give two or more of either"
+        )
+    return found
 
 
 def _check_constraints(

@@ -16,7 +16,7 @@ from xai4land.emulator.outputs import PRIOR_SUFFIX
 from xai4land.errors import InputError
 from xai4land.grids.grid import Grid, Target, target_grid
 from xai4land.grids.time import move_into_bounds
-from xai4land_land.change.demand import Demand, demand_states
+from xai4land_land.change.demand import Demand, check_overlap, demand_states
 from xai4land_land.change.prior import encode_prior, find_years, put_on_target, read_year
 
 if TYPE_CHECKING:
@@ -95,13 +95,8 @@ def roll_out(
     outputs = emulator.card.outputs
     assert isinstance(outputs, Changes)
     map_ = encode_prior(prior, outputs, legend)
-    pairs, steps = pair_years(outputs, data, map_, years, every, demand)
-    map_ = drop_date(map_)
+    pairs, steps, grid = pair_years(outputs, data, map_, years, every, demand, target)
     check_steps(steps, outputs, emulator.card.name)
-    states = Grid.of(pairs[outputs.states[0]], "the states")
-    own = Grid.of(map_, "the prior map")
-    grid = target_grid(target, states, own)
-    pairs = pairs.assign({outputs.prior: put_on_target(map_, grid)})
     bound: Bound = bind(emulator.card, pairs, static, xr.Dataset(coords=grid.coords()))
     return apply_bound(emulator, bound, data, options, previous=steps.previous, **running)
 
@@ -113,8 +108,13 @@ def pair_years(
     years: Years,
     every: int,
     demand: Demand,
-) -> tuple[xr.Dataset, Steps]:
-    """Return the inputs of the years of a rollout, as :func:`pair_dates` does, and its steps."""
+    target: Target = None,
+) -> tuple[xr.Dataset, Steps, Grid]:
+    """Return the inputs of the years of a rollout, its steps, and the grid of its maps.
+
+    Inputs are those of :func:`pair_dates`, and the prior map on the pixels of the maps, from which
+    its fractions are taken: what the majority of finer pixels changes is no change of the land.
+    """
     check_demand(demand)
     known = find_years(prior)
     if len(known) != 1:
@@ -126,7 +126,12 @@ def pair_years(
     start = wanted.index(known[0])
     steps = Steps.away_from(wanted, start)
     selected = data.isel({name: [available.index(year) for year in wanted]})
-    return pair_dates(selected, outputs, drop_date(prior), start, steps.filled, demand), steps
+    states, own = Grid.of(data[outputs.states[0]], "the states"), Grid.of(prior, "the prior map")
+    check_overlap(own, states)
+    grid = target_grid(target, states, own)
+    map_ = put_on_target(drop_date(prior), grid)
+    pairs = pair_dates(selected, outputs, map_, start, steps.filled, demand)
+    return pairs.assign({outputs.prior: map_}), steps, grid
 
 
 def pair_dates(
@@ -136,6 +141,7 @@ def pair_dates(
     start: int,
     previous: Sequence[int],
     demand: Demand,
+    own: xr.DataArray | None = None,
 ) -> xr.Dataset:
     """Return the inputs at each step, with those of the step before and the years between.
 
@@ -151,6 +157,8 @@ def pair_dates(
     previous : sequence of int
         The step that each step follows from.
     demand : {"change", "level"}
+    own : DataArray, optional
+        The prior map's fractions, where they are known already.
 
     Returns
     -------
@@ -158,7 +166,7 @@ def pair_dates(
         For each variable with a time axis another one of the step before, named with ``_prior``;
         and ``years_from_prior``.
     """
-    states = demand_states(data, outputs, prior, start, previous, demand)
+    states = demand_states(data, outputs, prior, start, previous, demand, own)
     made = data.assign(states)
     time = time_name(made[outputs.states[0]])
     dates = made[time]
@@ -221,12 +229,14 @@ def choose_years(available: list[int], anchor: int, years: Years, every: int) ->
     Raises
     ------
     InputError
-        If the prior map's year is not among them, or states are missing.
+        If the prior map's year is not among them, states are missing, or steps do not end where
+        they are to.
     """
-    if not isinstance(every, int | np.integer) or every < 1:
+    if not isinstance(every, int | np.integer) or isinstance(every, bool) or every < 1:
         raise InputError(f"every={every!r}, expected a whole number of years of at least 1")
     if isinstance(years, int | float | str | np.generic):
         years = slice(anchor, years)
+    problems = []
     if years is None or isinstance(years, slice):
         ends = (None, None) if years is None else (years.start, years.stop)
         if isinstance(years, slice) and years.step is not None:
@@ -236,14 +246,19 @@ def choose_years(available: list[int], anchor: int, years: Years, every: int) ->
         low, high = min(first, last), max(first, last)
         wanted = [y for y in range(low, high + 1) if (y - anchor) % every == 0]
         if years is None and every == 1:
-            wanted = [y for y in sorted(available) if low <= y <= high]
+            wanted = sorted(available)
+            problems += _find_gaps(wanted)
+        if wanted and (missed := [y for y in ends if y is not None and read_year(y) not in wanted]):
+            problems.append(
+                f"every={every} from {anchor} does not reach {missed[-1]}; give years= from "
+                f"{wanted[0]} to {wanted[-1]}, or another every="
+            )
     else:
         wanted = [read_year(y) for y in np.asarray(list(years))]
         if repeated := sorted({y for y in wanted if wanted.count(y) > 1}):
             raise InputError(f"years asks for {', '.join(map(str, repeated))} twice")
         wanted = sorted(wanted)
     known = f"{min(available)} to {max(available)}"
-    problems = []
     if anchor not in available:
         problems.append(
             f"there are no states of {anchor}, the prior map's year (they are of {known}); add "
@@ -268,6 +283,20 @@ def choose_years(available: list[int], anchor: int, years: Years, every: int) ->
         )
     InputError.raise_if(problems)
     return wanted
+
+
+def _find_gaps(years: Sequence[int]) -> list[str]:
+    """Say which of the years that ascend are farther apart than others."""
+    spans = list(itertools.pairwise(years))
+    shortest = min((later - first for first, later in spans), default=0)
+    gaps = [f"{first} and {later}" for first, later in spans if later - first > shortest]
+    if not gaps:
+        return []
+    some = "; ".join(gaps[:4]) + ("; ..." if len(gaps) > 4 else "")
+    return [
+        f"the states have gaps: no year between {some}; add them, or give "
+        "years=ds.time.dt.year.values to make a longer step there"
+    ]
 
 
 def check_steps(steps: Steps, outputs: Changes, name: str) -> None:

@@ -57,17 +57,19 @@ class ChangeInputs(StepInputs):
         if len(years) != 1:
             found = ", ".join(map(str, years))
             raise InputError(f"the prior map is of {found}, expected one year; select one of them")
-        self.outputs, self.start, self._map = outputs, years[0], drop_date(map_)
+        self.outputs, self.start = outputs, years[0]
         self.level = setup.options.get("demand", "change") == "level"
         self.year = self.start
         self._known: dict[str, np.ndarray] = {}
         self._pending: dict[str, np.ndarray] = {}
         super().__init__(setup)
         states = self.fields[outputs.states[0]].grid
-        grid = target_grid(setup.target, states, Grid.of(self._map, "the prior map"))
+        map_ = drop_date(map_)
+        grid = target_grid(setup.target, states, Grid.of(map_, "the prior map"))
         self._target = xr.Dataset(coords=grid.coords())
-        self._on_target = _select_pixels(put_on_target(self._map, grid), grid)
-        fractions = prior_fractions(self._map, states, outputs)
+        placed = put_on_target(map_, grid)
+        self._on_target = _select_pixels(placed, grid)
+        fractions = prior_fractions(placed, states, outputs)
         self._known["own"] = np.ascontiguousarray(fractions.values)
 
     def check(self, setup: Setup) -> None:

@@ -19,8 +19,16 @@ from xai4land.regridding import regrid
 from xai4land_land.leaf.climate import find_climate
 from xai4land_land.legends import flag_meanings
 
-__all__ = ["PlantClimate", "climate_of_koppen", "climate_of_months"]
+__all__ = [
+    "SEA_CODE",
+    "PlantClimate",
+    "climate_of_koppen",
+    "climate_of_months",
+    "koppen_codes",
+]
 
+SEA_CODE = 32
+"""Code of the sea beside those of Köppen's classes."""
 DAYS = (31.0, 28.25, 31.0, 30.0, 31.0, 30.0, 31.0, 31.0, 30.0, 31.0, 30.0, 31.0)
 SECONDS = 86400.0
 GROWTH = 5.0
@@ -158,6 +166,11 @@ def climate_of_koppen(koppen: xr.DataArray, like: xr.DataArray) -> PlantClimate:
         c4=found["c4"],
         rule=KOPPEN,
     )
+
+
+def koppen_codes() -> dict[str, int]:
+    """Return the code of each class of Köppen as the emulators' static features have it."""
+    return {row["class"]: int(row["code"]) for row in _koppen_table()}
 
 
 @cache

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from xai4land.emulator import Emulator, MapCard
 from xai4land.emulator.build import find_architecture
 from xai4land_land.leaf.climate import is_lag, list_climate
 from xai4land_land.leaf.head import LeafAreaHead
 from xai4land_land.leaf.outputs import LeafClasses
+
+if TYPE_CHECKING:
+    from xai4land_land.leaf.graph import LeafGraph
 
 __all__ = ["LeafArea", "LeafAreaCard", "LeafAreaEmulator"]
 
@@ -20,6 +23,12 @@ class LeafArea(LeafClasses):
     def make_head(self, card: MapCard) -> LeafAreaHead:
         """Return the head of these outputs."""
         return LeafAreaHead(self)
+
+    def make_graph(self, emulator: Emulator, cells: int | None) -> LeafGraph:
+        """Return a window of these outputs as a graph for ONNX."""
+        from xai4land_land.leaf.graph import LeafGraph
+
+        return LeafGraph(emulator, cells)
 
 
 class LeafAreaCard(MapCard):

@@ -10,7 +10,7 @@ from xai4land.units import convert_units
 from xai4land_land.leaf.climate import find_climate, is_lag
 from xai4land_land.leaf.emulator import LeafAreaEmulator
 
-__all__ = ["bring_to_sea_level", "follow_elevation"]
+__all__ = ["bring_to_sea_level", "find_orography", "follow_elevation"]
 
 MOST = 15.0
 """K/km; more than any mean lapse rate (dry adiabatic: 9.8)."""
@@ -41,6 +41,11 @@ def follow_elevation(emulator: LeafAreaEmulator, lapse_rate: float) -> LeafAreaE
             f"emulator {emulator.card.name!r} has no input {ELEVATION!r}, by which temperature is "
             "corrected; fit it with inputs=['elevation'], or leave lapse_rate= out"
         )
+    if not emulator.weights:
+        problems.append(
+            f"lapse_rate= with the exported emulator {emulator.card.name!r}; give the one that it "
+            "was exported from"
+        )
     InputError.raise_if(problems)
     slope = -lapse_rate / 1000
     inputs = tuple(
@@ -48,6 +53,16 @@ def follow_elevation(emulator: LeafAreaEmulator, lapse_rate: float) -> LeafAreaE
         for spec in emulator.card.inputs
     )
     return LeafAreaEmulator(emulator.card.with_(inputs=inputs), emulator.weights)
+
+
+def find_orography(data: xr.Dataset) -> xr.Dataset:
+    """Return the elevation of a model's cells, if there is one: ``orog``, or by standard name."""
+    names = [
+        name
+        for name, array in data.data_vars.items()
+        if name == OROGRAPHY[0] or array.attrs.get("standard_name") == OROGRAPHY[1]
+    ]
+    return data[names]
 
 
 def bring_to_sea_level(
@@ -76,11 +91,7 @@ def bring_to_sea_level(
     tas = find_climate(climate, "tas")
     if tas is None:
         return climate  # what lacks is said with all other faults
-    own = [
-        array
-        for name, array in climate.data_vars.items()
-        if name == OROGRAPHY[0] or array.attrs.get("standard_name") == OROGRAPHY[1]
-    ]
+    own = [*find_orography(climate).data_vars.values()]
     fine = [source[ELEVATION] for source in sources if source is not None and ELEVATION in source]
     if own:
         height = own[0]

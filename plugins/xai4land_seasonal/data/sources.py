@@ -14,7 +14,7 @@ from xai4land_seasonal.data.monthly import as_dataset
 if TYPE_CHECKING:
     from intake_esm.core import esm_datastore
 
-__all__ = ["Simulations", "split_sources"]
+__all__ = ["Simulations", "name_model", "split_sources"]
 
 Simulations: TypeAlias = "xr.Dataset | Mapping[str, xr.Dataset] | esm_datastore | None"
 SOURCE_DIMS = ("source_id", "member_id")
@@ -60,6 +60,17 @@ def split_sources(data: Any) -> list[tuple[str, xr.Dataset]]:
         ]
     default = str(data.attrs.get("source_id", "")) or "the data"
     return [(label or default, one) for label, one in _split_dims(data)]
+
+
+def name_model(data: xr.Dataset) -> str:
+    """Return the climate model that data are of, as CMIP names it; empty if they do not say.
+
+    Examples
+    --------
+    >>> name_model(xr.Dataset(attrs={"source_id": "ACCESS-ESM1-5"}))
+    'ACCESS-ESM1-5'
+    """
+    return str(data.attrs.get("source_id") or data.attrs.get("model_id") or "").strip()
 
 
 def _split_dims(data: xr.Dataset) -> list[tuple[str, xr.Dataset]]:

@@ -18,7 +18,7 @@ from xai4land_seasonal.data.variables import Variable
 
 __all__ = ["METHODS", "Blend", "SeasonalCard"]
 
-METHODS = ("persistence", "network", "eof-ridge", "past mean")
+METHODS = ("persistence", "network", "eof-ridge", "past mean", "simulated eof-ridge")
 """Methods that means are blended of; see :mod:`xai4land_seasonal.emulator.means`."""
 
 Blend = tuple[tuple[tuple[Annotated[float, Field(ge=0, le=4)], ...], ...], ...]

@@ -62,9 +62,9 @@ class SeasonalEmulator(AnyEmulator, Forecaster):
 
     @property
     def attrs(self) -> Mapping[str, str]:
-        """The file's hash, and the years that were learned from."""
-        years = str(self.card.training.get("years", ""))
-        return {"emulator_sha256": self.sha256} | ({"training_years": years} if years else {})
+        """The file's hash, and the years and climate models that were learned from."""
+        learned = {f"training_{k}": str(self.card.training.get(k, "")) for k in ("years", "models")}
+        return {"emulator_sha256": self.sha256} | {k: v for k, v in learned.items() if v}
 
     def predictors(self, available: Sequence[Variable]) -> tuple[Variable, ...]:
         """Return the card's predictors."""

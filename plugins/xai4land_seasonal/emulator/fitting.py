@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from inspect import signature
 from typing import Any, get_args
 
@@ -18,24 +17,25 @@ from xai4land.emulator.build import build
 from xai4land.errors import InputError
 from xai4land.grids.grid import Target
 from xai4land.settings import resolve_settings
+from xai4land.training.distributed import World, join_world
 from xai4land.training.loop import seeded
-from xai4land.training.objective import Training
 from xai4land.typing import Ints
 from xai4land_seasonal.data.history import History
 from xai4land_seasonal.data.regions import Region, find_region
 from xai4land_seasonal.data.seasons import SEASON_OF_MONTH
-from xai4land_seasonal.data.sources import Simulations, split_sources
+from xai4land_seasonal.data.sources import Simulations, name_model, split_sources
 from xai4land_seasonal.data.state import State, find_grid, read_states
 from xai4land_seasonal.data.trends import MIN_TREND_YEARS, Trend
 from xai4land_seasonal.data.variables import Variable, guess_variables
-from xai4land_seasonal.emulator.card import SeasonalCard
+from xai4land_seasonal.emulator.card import METHODS, SeasonalCard
 from xai4land_seasonal.emulator.cases import Cases, find_known_years
 from xai4land_seasonal.emulator.emulator import SeasonalEmulator
 from xai4land_seasonal.emulator.means import find_blend
 from xai4land_seasonal.emulator.network import Ensemble
 from xai4land_seasonal.emulator.persistence import fit_persistence, fit_scale
+from xai4land_seasonal.emulator.ridge import fit_ridge
 from xai4land_seasonal.emulator.settings import Settings
-from xai4land_seasonal.emulator.training import make_cases, train
+from xai4land_seasonal.emulator.training import FREE_NATS, Trained, make_cases, train
 from xai4land_seasonal.emulator.tuning import (
     choose_power,
     choose_spread,
@@ -86,8 +86,7 @@ def fit(
         calendar. A source may lack variables if it has a target.
     smooth : sequence of str
         Names of simulations that do not resolve the grid: rebuilt from a few EOFs, or coarser
-        than twice the grid. They steady the regression on a cell's own past, and the network does
-        not see them.
+        than twice the grid. They serve the regression on leading patterns alone.
     predictors : sequence of str or Variable, optional
         By default all monthly variables of ``data``; others may be those of the simulations.
     targets : sequence of str, optional
@@ -174,8 +173,11 @@ def fit(
     states = read_states(sources, variables, find_grid(grid, sources[0][1]), wanted, smooth)
     # Distributions, too, are learned without the years that are kept for validation.
     first = states[0].history(trend, base=_find_learned_years(states[0], validation))
-    others = [state.history(trend) for state in states[1:]]
-    card = _make_card(states[0], variables, wanted, leads, labels, edges).with_(
+    others = {
+        label: state.history(trend) for label, state in zip(labels[1:], states[1:], strict=True)
+    }
+    whole = [label for label in labels if label not in smooth]
+    card = _make_card(states[0], variables, wanted, leads, whole, edges).with_(
         name=name,
         title=title,
         licence=licence,
@@ -183,13 +185,13 @@ def fit(
         architecture=Architecture(name="seasonal-cvae", parameters=dict(parameters or {})),
     )
     learned = _drop_last_years(states[0], validation, trend) if validation else first
-    with seeded(training.seed, choose_device(device)):
+    world = join_world(choose_device(device))
+    with seeded(training.seed, world.device):
         network = build(card)
         assert isinstance(network, Ensemble)
         held = first if validation else None
-        histories = [learned, *others]
-        whole = [label not in smooth for label in labels]
-        runs = _train(network, card, histories, whole, held, states[0], training, device, progress)
+        histories = [learned, *(others[label] for label in whole[1:])]
+        runs = _train(network, card, histories, others, held, states[0], training, world, progress)
     if len(runs) < len(network.networks):  # interrupted: the others are untrained
         del network.networks[len(runs) :]
         made = {**card.architecture.parameters, "networks": len(runs)}
@@ -198,15 +200,19 @@ def fit(
         training={
             "data": ", ".join(labels),
             "smooth": ", ".join(smooth),
+            "models": ", ".join(sorted({name_model(one) for _, one in sources} - {""})),
             "years": "{}-{}".format(*_find_learned_years(states[0], validation)),
             "validation_years": validation,
-            "settings": asdict(training),
+            "settings": training.record(),
             "command": command,
-            "active_latent_dimensions": [run.facts["active"] for run in runs],
-            "divergence_nats": [round(run.facts["divergence"], 2) for run in runs],
-            "validation_loss": [run.validation for run in runs],
+            "active_latent_dimensions": [int((d > FREE_NATS).sum()) for _, d in runs],
+            "divergence_nats": [round(float(d.sum()), 2) for _, d in runs],
+            "validation_loss": [run.validation for run, _ in runs],
         }
     )
+    if training.dry_run:
+        card = card.with_(training={**card.training, "dry_run": runs[0].run.estimate})
+        return SeasonalEmulator(card, network.state_dict())
     years = np.arange(first.last_year - validation + 1, first.last_year + 1)
     card = _fit_members(network, card, histories, first, years, chosen)
     return SeasonalEmulator(card, network.state_dict())
@@ -293,7 +299,7 @@ def _make_card(
             lon=tuple(state.grid.lon.values.tolist()),
             region=region,
             sources=tuple(sources),
-            blend=(((1.0, 1.0, 0.0, 0.0),) * len(targets),) * len(leads),
+            blend=(((1.0, 1.0, *(0.0,) * (len(METHODS) - 2)),) * len(targets),) * len(leads),
             spread=(1.0,) * len(targets),
         )
     except ValidationError as error:
@@ -315,18 +321,18 @@ def _train(
     network: Ensemble,
     card: SeasonalCard,
     histories: Sequence[History],
-    whole: Sequence[bool],
+    models: Mapping[str, History],
     held: History | None,
     state: State,
     settings: Settings,
-    device: str,
+    world: World,
     progress: bool,
-) -> list[Training]:
-    """Fit scales and persistence first, then the networks."""
+) -> list[Trained]:
+    """Fit scales, persistence and the ridge of simulations first, then the networks."""
     target_index = card.target_index
     too_short = [
         source
-        for source, history in zip(card.sources, histories, strict=True)
+        for source, history in {card.sources[0]: histories[0], **models}.items()
         if all(
             find_known_years(history, season, max(card.leads)).size == 0
             for season in SEASON_OF_MONTH
@@ -336,7 +342,7 @@ def _train(
         f"{source}: no year to learn from; trends need {MIN_TREND_YEARS} years before the first"
         for source in too_short
     )
-    scale = fit_scale(histories)
+    scale = fit_scale(histories, [variable.name for variable in card.predictors])
     weights = [1.0, *(settings.simulation_weight,) * (len(histories) - 1)]
     # Simulations persist in their own way: they steady the regression, and no more.
     persistence_weights = [weights[0], *(0.1 * weight for weight in weights[1:])]
@@ -349,14 +355,16 @@ def _train(
     )
     network.scale.copy_(torch.from_numpy(scale))
     network.persistence.copy_(torch.from_numpy(persistence))
+    ridge = fit_ridge(list(models.values()), card, scale, state.area())
+    for name, part in ridge._asdict().items():
+        getattr(network, f"ridge_{name}").copy_(torch.from_numpy(part))
     parts = (card.leads, target_index, scale, persistence, state.grid.shape)
     cases = [
         make_cases(history, k, weight, *parts)
         for k, (history, weight) in enumerate(zip(histories, weights, strict=True))
-        if whole[k]
     ]
     validation = None
     if held is not None:
         validation = make_cases(held, 0, 1.0, *parts, after=histories[0].last_year)
     learned = Cases.concatenate(cases)
-    return train(network, learned, validation, area, settings, device, progress)
+    return train(network, learned, validation, area, settings, world, progress)

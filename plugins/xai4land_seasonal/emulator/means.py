@@ -1,8 +1,9 @@
 """The mean of a forecast: the trend, and a blend of what several methods add to it.
 
-Persistence and the network are learned once; EOF-ridge learns from the past that a forecast is
-given, so it knows what is particular to it. The mean of all past years draws trends towards those
-of their zones, since local ones hardly persist. Least squares on validation years weights them.
+Persistence, the network and the EOF-ridge of simulations are learned once; EOF-ridge learns from
+the past that a forecast is given, so it knows what is particular to it. The mean of all past years
+draws trends towards those of their zones, since local ones hardly persist. Least squares on
+validation years weights them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from xai4land_seasonal.emulator.cases import apply_persistence, make_fields
 from xai4land_seasonal.emulator.conditions import Condition
 from xai4land_seasonal.emulator.drift import DRIFT_YEARS, average_zones, estimate_bias
 from xai4land_seasonal.emulator.network import Ensemble
+from xai4land_seasonal.emulator.ridge import apply_ridge
 from xai4land_seasonal.references.eof import EofRidge
 from xai4land_seasonal.references.patterns import REFIT_INTERVAL
 
@@ -149,6 +151,8 @@ def _compute_block(
         unit = scale[target_index]
         departures[0] = unit * apply_persistence(fields, persistence, target_index, month)
         departures[1] = unit * _run_networks(network, card, fields, (month, at))
+        learned = (network.ridge_patterns, network.ridge_slopes[at, month], network.ridge_targets)
+        departures[4] = unit * apply_ridge(fields, *(part.double().numpy() for part in learned))
         trend[inside] = inputs.trend[:, target_index]
         truth[inside] = (inputs.target + inputs.trend)[:, target_index]
         before = start - history.first_year

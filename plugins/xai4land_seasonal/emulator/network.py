@@ -10,6 +10,7 @@ from torch import nn
 from xai4land_seasonal.emulator.conditions import CHANNELS, HARMONICS
 from xai4land_seasonal.emulator.cvae import CVAE
 from xai4land_seasonal.emulator.noise import PATTERNS
+from xai4land_seasonal.emulator.ridge import RIDGE_PATTERNS
 
 __all__ = ["Ensemble"]
 
@@ -34,12 +35,17 @@ class Ensemble(nn.Module):
         Standard deviation of forecasts' errors, in units of the scale.
     noise_patterns : Tensor, shape (leads, patterns, targets, rows * columns)
         See :mod:`xai4land_seasonal.emulator.noise`; zero beyond the last one.
+    ridge_patterns, ridge_slopes, ridge_targets : Tensor
+        See :class:`xai4land_seasonal.emulator.ridge.RidgeStatistics`.
     """
 
     scale: torch.Tensor
     persistence: torch.Tensor
     noise_sd: torch.Tensor
     noise_patterns: torch.Tensor
+    ridge_patterns: torch.Tensor
+    ridge_slopes: torch.Tensor
+    ridge_targets: torch.Tensor
 
     def __init__(self, networks: int = 1, **sizes: int) -> None:
         super().__init__()
@@ -54,6 +60,9 @@ class Ensemble(nn.Module):
             "persistence": (sizes["leads"], sizes["targets"], CHANNELS, HARMONICS, cells),
             "noise_sd": (sizes["leads"], sizes["targets"], 12, cells),
             "noise_patterns": (sizes["leads"], PATTERNS, sizes["targets"], cells),
+            "ridge_patterns": (RIDGE_PATTERNS, sizes["predictors"], cells),
+            "ridge_slopes": (sizes["leads"], 12, 2 * RIDGE_PATTERNS, RIDGE_PATTERNS),
+            "ridge_targets": (RIDGE_PATTERNS, sizes["targets"], cells),
         }
         for name, shape in shapes.items():
             self.register_buffer(name, torch.zeros(*shape))

@@ -25,11 +25,17 @@ HARMONIC_PENALTY = np.array([1.0, 2.0, 2.0, 4.0, 4.0])
 """Relative penalty of the constant and of the harmonics of the year."""
 
 
-def fit_scale(histories: Sequence[History]) -> Floats:
+def fit_scale(histories: Sequence[History], names: Sequence[str] = ()) -> Floats:
     """Compute the standard deviation of seasons' departures from trends, (variables, 12, cells).
 
     Pooled with the seasons a month before and after. Where the first history has fewer than 25
     years, the next ones are taken, and where none has them, the median of all cells.
+
+    Parameters
+    ----------
+    histories : sequence of History
+    names : sequence of str
+        Of the variables, for errors.
 
     Raises
     ------
@@ -45,11 +51,14 @@ def fit_scale(histories: Sequence[History]) -> Floats:
         found = np.where(count >= MIN_SCALE_YEARS, np.sqrt(pooled), np.nan)
         scale = found if scale is None else np.where(np.isfinite(scale), scale, found)
     assert scale is not None
-    if not np.isfinite(scale).any((0, 2)).all():
+    unknown = np.flatnonzero(~np.isfinite(scale).any((0, 2))).tolist()
+    if unknown:
+        which = ", ".join(names[k] for k in unknown if k < len(names))
+        years = MIN_TREND_YEARS + MIN_SCALE_YEARS + 1
         raise InputError(
-            f"no source has {MIN_TREND_YEARS + MIN_SCALE_YEARS + 1} years to learn from: "
+            f"{which + ': ' if which else ''}no source has {years} years to learn from: "
             f"{MIN_TREND_YEARS} to fit the first trend on, and {MIN_SCALE_YEARS} more; bring more "
-            "years, or keep fewer for validation"
+            "years, keep fewer for validation, or leave a predictor out"
         )
     median = np.nanmedian(scale, (0, 2), keepdims=True)
     filled = np.where(np.isfinite(scale) & (scale > 1e-3 * median), scale, median)

@@ -7,24 +7,21 @@ from typing import Annotated
 
 from pydantic import Field
 
+from xai4land.training.settings import TrainingSettings
+
 __all__ = ["Settings"]
 
-Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0)]
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How to train; all of it is written to the card.
+class Settings(TrainingSettings):
+    """How to train: :class:`xai4land.training.settings.TrainingSettings`, and more.
 
     Attributes
     ----------
-    epochs : int
-        Times that each network sees all cases.
     batch_size : int
-        Cases in a batch.
-    learning_rate, weight_decay : float
-        Of AdamW; the rate rises and falls once (Smith 2018).
+        Cases in a batch. An epoch shows each network all cases, of several leads one.
     beta : float
         Weight of the Kullback-Leibler divergence of the posterior from the prior; it grows from
         0 over the first third of the epochs.
@@ -35,16 +32,11 @@ class Settings:
         Independent cells that the likelihood counts, since neighbours are correlated.
     simulation_weight : float
         Weight of a case of the simulations; a case of the data has weight 1.
-    seed : int
-        Same seed, data and machine: same emulator.
     """
 
-    epochs: Count = 20
-    batch_size: Count = 64
+    batch_size: Annotated[int, Field(ge=1)] = 64
     learning_rate: Positive = 1e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
     beta: Positive = 1.0
     hybrid: Annotated[float, Field(gt=0, le=1)] = 0.5
     effective_dof: Positive = 200.0
     simulation_weight: Annotated[float, Field(ge=0)] = 0.3
-    seed: int = 0
