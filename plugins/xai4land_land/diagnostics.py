@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ def find_coarse(cells: Cells) -> Grid | None:
         return None
     if isinstance(cells, xr.Dataset | xr.DataArray):
         return Grid.of(cells, "cells")
-    if not isinstance(cells, bool) and 0 < cells < 90:
+    number = isinstance(cells, numbers.Real) and not isinstance(cells, bool)
+    if number and 0 < float(cells) < 90:
         return global_grid(float(cells))
     raise InputError(f"cells={cells!r}, expected degrees of coarse cells, as cells=0.25")
 

@@ -78,6 +78,11 @@ def terrain(data: xr.Dataset | xr.DataArray, /, elevation: str | None = None) ->
     """
     height = _find_elevation(data, elevation)
     grid = Grid.of(height, "the elevation")
+    if min(height.shape) < 2:
+        raise InputError(
+            f"the elevation has {len(grid.lat)} rows and {len(grid.lon)} columns, expected at "
+            "least 2 of each: a slope needs neighbours; take a larger region"
+        )
     height = convert_units(height.transpose(*grid.names), "m", standard_name="surface_altitude")
     around = _extend(height.data.astype(np.float64), grid)
     lat, lon = _extend_latitudes(grid), _extend_longitudes(grid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -81,7 +82,8 @@ def score_structure(
     >>> bool(found.boundary_density.sel(source="emulator") < found.boundary_density[0])
     True
     """
-    if not len(lags) or any(lag != int(lag) or lag < 1 for lag in lags):
+    whole = np.ndim(lags) == 1 and all(isinstance(n, numbers.Integral) and n > 0 for n in lags)
+    if not whole or not len(lags):
         raise InputError(f"lags={lags!r}, expected numbers of pixels, as lags=(1, 4)")
     coarse = find_coarse(cells)
     several = name in data and MEMBERS in data[name].dims

@@ -254,6 +254,14 @@ def test_missing_land_cover_and_temperature_are_missing_leaves(emulator, cover, 
     [
         (lambda c: c.isel(time=slice(0, 8)), "has 8 months, expected at least 12"),
         (lambda c: c.drop_isel(time=5), "goes on 2 months after 1999-05"),
+        (
+            lambda c: c.isel(time=[0, 1, 1, *range(2, 24)]),
+            "has 1999-02 twice, expected every month",
+        ),
+        (
+            lambda c: c.isel(time=slice(None, None, -1)),
+            r"not in order; sort them: ds.sortby\('time'",
+        ),
         (lambda c: c.drop_vars("tas"), "has no 'tas'"),
         (lambda c: c.assign(tas=c.tas.assign_attrs(units="furlong")), "furlong"),
         (lambda c: c.assign(pr=c.pr.assign_attrs(units="mm")), "mm"),
@@ -385,6 +393,10 @@ def test_a_lapse_rate_needs_elevation(climbing, emulator, climate, cover):
     assert "no input 'elevation'" in str(error.value)
     with pytest.raises(InputError, match="orog"):
         leaf_area(cover, climate, climbing, lapse_rate=6.5)
+    with pytest.raises(InputError, match="in K/m, expected K/km; give 6.5"):
+        leaf_area(cover, climate, climbing, lapse_rate=0.0065)
+    with pytest.raises(InputError, match="lapse_rate='6.5', expected K/km"):
+        leaf_area(cover, climate, climbing, lapse_rate="6.5")
 
 
 def fit_once(cover, climate, truth, **options):

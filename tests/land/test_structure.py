@@ -92,10 +92,12 @@ def test_members_are_scored_one_by_one_and_lazily(maps):
 
 def test_what_cannot_be_measured_is_refused(maps):
     truth, data = maps
-    for lags in ((), (0,), (1.5,)):
+    for lags in ((), (0,), (1.5,), 2, "12"):
         with pytest.raises(InputError, match="lags="):
             data.ai4land.score_structure(truth, lags=lags)
     with pytest.raises(InputError, match="20 x 30 pixels"):
         data.ai4land.score_structure(truth, lags=(1, 20))
+    with pytest.raises(InputError, match="cells='1.0', expected degrees"):
+        data.ai4land.score_structure(truth, cells="1.0")
     with pytest.raises(InputError, match="cells=-1"):
         data.ai4land.score_structure(truth, cells=-1)

@@ -128,6 +128,7 @@ def test_neither_units_nor_chunks_nor_the_order_of_coordinates_matter():
         (lambda d: d.drop_attrs(), "units"),
         (lambda d: d.assign_attrs(units="K"), "K"),
         (lambda d: d.expand_dims(level=[1, 2]), "the elevation has"),
+        (lambda d: d.isel(lat=[0]), "1 rows and 4 columns, expected at least 2"),
         (lambda d: xr.Dataset({"a": d, "b": d}).drop_attrs(), "a, b; give elevation="),
         (lambda _: xr.Dataset(), "no maps"),
     ],

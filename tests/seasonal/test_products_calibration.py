@@ -53,6 +53,15 @@ def test_calibration_corrects_bias_and_spread(world, made):
     assert past.tas[0].identical(wrong.tas[0])  # the first year has no past
 
 
+@pytest.mark.filterwarnings("error")
+def test_missing_cells_stay_missing_and_change_no_others(world, made):
+    sea = made.copy(deep=True)
+    sea.tas[{"lat": 0, "lon": 1}] = np.nan
+    found = calibrate(sea, world).tas
+    xr.testing.assert_equal(found, calibrate(made, world).tas.where(sea.tas.notnull()))
+    assert int(found.isnull().sum()) == int(sea.tas.isnull().sum()) > 0
+
+
 def test_several_ensembles_become_one(world, made):
     other = forecast(world, ("DJF", "JJA"), years=YEARS, members=4, emulator="trend").compute()
     both = combine(made, {"b": other})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+
 import xarray as xr
 
 from xai4land.emulator.card import ELEVATION
@@ -34,8 +36,13 @@ def follow_elevation(emulator: LeafAreaEmulator, lapse_rate: float) -> LeafAreaE
         If it is no such rate, or the emulator does not know elevation.
     """
     problems = []
-    if isinstance(lapse_rate, bool) or not 0 <= lapse_rate <= MOST:
+    number = isinstance(lapse_rate, numbers.Real) and not isinstance(lapse_rate, bool)
+    if not number or not 0 <= lapse_rate <= MOST:
         problems.append(f"lapse_rate={lapse_rate!r}, expected K/km from 0 to {MOST:g}, as 6.5")
+    elif 0 < lapse_rate * 1000 <= MOST:
+        problems.append(
+            f"lapse_rate={lapse_rate!r} is a rate in K/m, expected K/km; give {lapse_rate * 1000:g}"
+        )
     if ELEVATION not in [spec.name for spec in emulator.card.inputs]:
         problems.append(
             f"emulator {emulator.card.name!r} has no input {ELEVATION!r}, by which temperature is "

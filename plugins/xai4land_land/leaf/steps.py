@@ -136,6 +136,15 @@ def follow_on(
     dim = str(time_name(array))
     numbers = count_steps(array, step, dim)
     apart = np.diff(numbers)
+    if (apart < 0).any():
+        raise InputError(f"the dates of {what} are not in order; sort them: ds.sortby({dim!r})")
+    if (apart == 0).any():
+        at = int(np.flatnonzero(apart == 0)[0])
+        date = str(middle_of_steps(array, dim).values[at])[: 7 if step == "month" else 10]
+        raise InputError(
+            f"{what} has {date} twice, expected every {step} once; leave one of the two out, or "
+            f"average to {step}s"
+        )
     if (apart != 1).any():
         at = int(np.flatnonzero(apart != 1)[0])
         date = str(middle_of_steps(array, dim).values[at])[: 7 if step == "month" else 10]

@@ -132,7 +132,11 @@ def _calibrate_cells(
     cells = members.reshape(-1, *members.shape[-2:])
     seen = np.broadcast_to(truth, members.shape[:-1]).reshape(cells.shape[:-1])
     calibrated = np.array(cells, np.float64)
-    mean, spread = np.nanmean(calibrated, -1), np.nanvar(calibrated, -1)
+    # Where all members are missing, so are mean and spread, without a warning of numpy's.
+    count = np.isfinite(calibrated).sum(-1)
+    count = np.where(count > 0, count, np.nan)
+    mean = np.nansum(calibrated, -1) / count
+    spread = np.nansum((calibrated - mean[..., None]) ** 2, -1) / count
     # What varies by less is rounding, in any units.
     rounding = 4 * float(np.finfo(np.result_type(members.dtype, np.float32)).eps)
     for at in range(len(order)):
