@@ -76,9 +76,7 @@ def show_iberia(folder: Path, *emulators: str) -> None:
     years = range(1981, 2001)
     made = {
         Path(name).stem: forecast(gistemp, "JJA", years=years, emulator=name) for name in emulators
-    } | {
-        name: forecast(gistemp, "JJA", years=years, emulator=name, grid=grid) for name in PAST
-    }
+    } | {name: forecast(gistemp, "JJA", years=years, emulator=name, grid=grid) for name in PAST}
     members, seen = members.isel(time=slice(20)), seen.isel(time=slice(20))
     ours = {name: leave_out(average(part, IBERIA).compute()) for name, part in made.items()}
     system, truth = leave_out(members), leave_out(seen)
