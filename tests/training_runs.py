@@ -19,7 +19,7 @@ from land_training import train
 from xai4land.training.distributed import is_first_process
 
 FOLDER = Path(__file__).parent
-LIMIT = 1500
+LIMIT = 150
 """Seconds that no run here needs."""
 
 

@@ -86,7 +86,7 @@ def test_settings_come_as_a_file_and_keywords_override_them(world, tmp_path):
         ({"trend": "curve"}, "trend='curve', expected one of line, shrunk"),
         ({"predictors": ["zg"]}, "predictors=\\['zg'\\], but the data hold"),
         ({"region": "atlantis"}, "region 'atlantis', expected one of globe"),
-        ({"settings": Settings(epochs=0)}, "epochs=0, expected greater than 0"),
+        ({"settings": Settings(epochs=0)}, "epochs=0, expected greater than or equal to 1"),
         ({"epohs": 1}, "no setting 'epohs' \\(is it 'epochs'\\?\\); there are epochs, batch_size"),
         ({"regoin": "europe"}, "no setting 'regoin' \\(is it 'region'\\?\\)"),
         ({"epochs": 0, "trend": "curve"}, "(?s)2 problems.*epochs=0.*trend='curve'"),

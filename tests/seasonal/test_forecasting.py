@@ -265,12 +265,13 @@ def test_a_reference_is_made_on_the_grid_that_is_asked_for(world):
 
 
 def test_a_model_that_was_learned_from_is_no_test(seasonal_emulator):
-    seen, other = (
+    obs, seen, other = (
         monthly(red_noise(50, 6, 12, seed=k)).assign_attrs(source_id=name)
-        for k, name in enumerate(("ACCESS-ESM1-5", "MPI-ESM1-2-LR"))
+        for k, name in enumerate(("", "ACCESS-ESM1-5", "MPI-ESM1-2-LR"))
     )
     emulator = fit(
-        seen,
+        obs,
+        simulations={"piControl": seen},
         validation=10,
         progress=False,
         parameters={"width": 16, "heads": 2, "depth": 1, "latent": 4},
@@ -282,6 +283,7 @@ def test_a_model_that_was_learned_from_is_no_test(seasonal_emulator):
     with warnings.catch_warnings():
         warnings.simplefilter("error", InputWarning)
         forecast(other, "JJA", years=1940, members=2, emulator=emulator)
+        forecast(obs, "JJA", years=1940, members=2, emulator=emulator)
         forecast(seen, "JJA", years=1940, members=2, emulator=seasonal_emulator)
 
 

@@ -60,7 +60,7 @@ class LeafInputs(StepInputs):
         """Refuse a prior map, unknown options, and steps that are no months."""
         super().check(setup)
         check_options(setup, OPTIONS)
-        if (step := getattr(setup.card.outputs, "step", "month")) != "month":
+        if (step := setup.card.outputs.step) != "month":
             raise InputError(
                 f"emulator {setup.card.name!r} gives leaf area of each {step}, and a stepper goes "
                 "on by months; call ds.ai4land.leaf_area(climate, emulator), or fit one of months"

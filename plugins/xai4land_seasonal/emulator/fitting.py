@@ -200,7 +200,7 @@ def fit(
         training={
             "data": ", ".join(labels),
             "smooth": ", ".join(smooth),
-            "models": ", ".join(sorted({name_model(one) for _, one in sources} - {""})),
+            "models": ", ".join(_list_models(sources)),
             "years": "{}-{}".format(*_find_learned_years(states[0], validation)),
             "validation_years": validation,
             "settings": training.record(),
@@ -276,6 +276,12 @@ def _find_problems(
             f"expected {list(targets)} at {list(leads)}"
         )
     return problems
+
+
+def _list_models(sources: Sequence[tuple[str, xr.Dataset]]) -> list[str]:
+    """Return the climate models of the simulations, other than what will be forecast."""
+    first, *others = (name_model(one) for _, one in sources)
+    return sorted({*others} - {first, ""})
 
 
 def _make_card(
