@@ -2,10 +2,10 @@
 
     python recipes/leaf_area_law.py [ARCHITECTURE [SPLIT [OUT]]]
 
-``SPLIT`` numbers another choice of blocks. A quarter of the blocks of 30° and the last two years are seen by nothing before the scores: neither
-by the emulator, nor by the references. Of what is left, a share of the blocks and the last year
-judge which weights are best and how wide the spread is. The truth of the scores is the law's value
-without the noise of observation: all that can be explained.
+``SPLIT`` numbers a choice of blocks. A quarter of the blocks of 30° and the last two years are seen
+by nothing before the scores: neither by the emulator, nor by the references. Of what is left, a
+share of the blocks and the last year judge which weights are best and how wide the spread is. The
+truth of the scores is the law's value without the noise of observation: all that can be explained.
 """
 
 from __future__ import annotations

@@ -128,7 +128,8 @@ def score_years(
         x, y = values[both], target[both]
         skill = 1 - ((x - y) ** 2).sum() / (y**2).sum()
         r = np.corrcoef(x, y)[0, 1] if x.std() > 0 else np.nan
-        by_year = [1 - ((v - t) ** 2).sum() / (t**2).sum() for v, t in zip(parts, truth)]
+        pairs = zip(parts, truth, strict=True)
+        by_year = [1 - ((v - t) ** 2).sum() / (t**2).sum() for v, t in pairs]
         spread = " ".join(f"{v:+.2f}" for v in by_year)
         print(f"  {source:20s} skill {skill:+.2f} (years {spread}), correlation {r:+.2f}")
 

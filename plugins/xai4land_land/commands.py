@@ -255,6 +255,8 @@ def fit(
 @click.option("--parameters", type=MAPPING, help="Of the architecture, as JSON.")
 @click.option("--window", default=32, show_default=True, help="Pixels along a side of a window.")
 @click.option("--validation", default=0.15, show_default=True, help="Share of the blocks.")
+@click.option("--validation-years", type=COUNTS, default=(), help="Years held out, as 2011,2012.")
+@click.option("--absent", default=0.2, show_default=True, help="Share learned without some rain.")
 @add_options(*settings_options(MapSettings), DEVICE, QUIET)
 @click.pass_context
 def fit_leaf_area(

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-
 from test_leaf_area import law, make_climate, make_cover
+
 from xai4land import InputError
 from xai4land_land import fit_leaf_area, leaf_area, score_leaf_area
 from xai4land_land.leaf.climate import form_lags
@@ -108,7 +108,9 @@ def test_eight_day_truth_is_refused(cover, climate, truth):
 @pytest.mark.parametrize(("step", "span"), [("dekad", 3), ("day", 30)])
 def test_months_before_are_means_of_their_steps(step, span):
     size = 11 * span + 5
-    time = dekads(1999, 2000)[:size] if step == "dekad" else pd.date_range("1999-01-01", periods=size)
+    time = (
+        dekads(1999, 2000)[:size] if step == "dekad" else pd.date_range("1999-01-01", periods=size)
+    )
     values = np.random.default_rng(0).normal(280, 5, (size, 2, 2)).astype("f4")
     coords = {"time": time, "lat": [10.0, 20.0], "lon": [0.0, 10.0]}
     tas = xr.DataArray(values, coords, ("time", "lat", "lon"), attrs={"units": "K"})

@@ -33,7 +33,7 @@ def number_of_period(dates: xr.DataArray, period: Period) -> Ints:
     if period == "month":
         return number_of_month(dates)
     if period == "dekad":
-        return 3 * number_of_month(dates) + _dekad_of_month(dates.dt.day.values)
+        return np.asarray(3 * number_of_month(dates) + _dekad_of_month(dates.dt.day.values))
     if dates.dtype.kind == "M":
         return np.asarray(dates.values.astype("M8[D]").astype(np.int64))
     first = dates.values.flat[0].replace(year=1, month=1, day=1)

@@ -27,7 +27,7 @@ def compute_declination(day: npt.ArrayLike) -> Floats:
     >>> np.rad2deg(compute_declination([81, 172])).round(1).tolist()
     [0.0, 23.4]
     """
-    return np.deg2rad(OBLIQUITY) * np.sin(2 * np.pi * (284 + np.asarray(day)) / DAYS)
+    return np.asarray(np.deg2rad(OBLIQUITY) * np.sin(2 * np.pi * (284 + np.asarray(day)) / DAYS))
 
 
 def compute_half_day(lat: Floats, declination: Floats) -> Floats:

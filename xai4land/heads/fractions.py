@@ -20,7 +20,7 @@ __all__ = ["FRACTION_FLOOR", "ClassFractions", "check_sums", "group_fractions"]
 FRACTION_FLOOR = 1e-3
 """Added to a class fraction before its logarithm, so that no class is ruled out."""
 SUM_TOLERANCE = 0.01
-"""By how much the sum of all fractions of a cell may differ from one."""
+"""What the fractions of a cell may lack of one."""
 
 
 @dataclass(frozen=True)
@@ -129,21 +129,21 @@ def group_fractions(
 
 
 def check_sums(fractions: ClassFractions) -> None:
-    """Refuse states that do not add up, from which maps would have areas that nobody gave.
+    """Refuse states that leave a part of a cell to no class: maps would fill it with any.
+
+    That they add up to no more than one is checked when they are read.
 
     Raises
     ------
     InputError
-        If they add up to more than one; or to less, where no class takes the rest of a cell.
     """
+    if any(not c.states for c in fractions.outputs.classes):
+        return
     total = fractions.groups.values.sum(0)
     total = total[torch.isfinite(total)]
-    if not total.numel() or bool(((total - 1).abs() <= SUM_TOLERANCE).all()):
-        return
-    names = ", ".join(fractions.outputs.states)
-    rest = any(not c.states for c in fractions.outputs.classes)
-    raise InputError(
-        f"the states {names} add up to {float(total.min()):.3g} to {float(total.max()):.3g}, "
-        f"expected {'at most 1' if rest else '1'} in each coarse cell; divide them by their sum, "
-        "or mask cells of which not all is known"
-    )
+    if total.numel() and float(total.min()) < 1 - SUM_TOLERANCE:
+        raise InputError(
+            f"the states {', '.join(fractions.outputs.states)} add up to {float(total.min()):.3g} "
+            "in a cell, expected 1; divide them by their sum, or mask cells of which not all is "
+            "known"
+        )

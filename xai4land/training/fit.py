@@ -126,7 +126,9 @@ def fit_maps(
 
     def measure(card: MapCard, splits: Sequence[Split]) -> MapCard:
         specs = [layer.spec for layer in data.bounds[0].layers]
-        measured = [measure_input(s, data.training_readers(s.name), splits, data.cache) for s in specs]
+        measured = [
+            measure_input(s, data.training_readers(s.name), splits, data.cache) for s in specs
+        ]
         return card.with_(inputs=[spec.model_dump() for spec in measured])
 
     found = data.find(validation, chosen, measure, world, progress)

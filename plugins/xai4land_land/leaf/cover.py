@@ -1,4 +1,4 @@
-"""Land cover as fractions of classes at the steps of leaf area, from maps, fractions or probabilities."""
+"""Land cover as fractions of classes at the steps of leaf area."""
 
 from __future__ import annotations
 

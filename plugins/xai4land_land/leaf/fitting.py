@@ -77,8 +77,8 @@ def fit_leaf_area(
     data : Dataset
         Land cover, as of :func:`leaf_area`.
     climate : Dataset
-        As of :func:`leaf_area`, at the steps of the truth. Where there are ``pr`` and ``rsds``, the emulator
-        learns to do with and without them; see ``absent``.
+        As of :func:`leaf_area`, at the steps of the truth. Where there are ``pr`` and ``rsds``, the
+        emulator learns to do with and without them; see ``absent``.
     truth : Dataset or DataArray
         Leaf area index on the grid of the outputs, missing where it is unknown: in gaps, under
         clouds, and where quality flags say so. Of months, dekads (from days 1, 11 and 21) or days,

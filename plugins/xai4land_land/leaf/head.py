@@ -46,6 +46,7 @@ class LeafAreaHead:
     missing_truth = float("nan")
     pixelwise = True
     title = "leaf area index"
+
     def __init__(self, leaves: LeafClasses) -> None:
         self.leaves = leaves
 

@@ -19,7 +19,15 @@ from xai4land.grids.time import (
 )
 from xai4land.typing import Floats, Ints
 
-__all__ = ["MONTH_STEPS", "Step", "count_steps", "find_step", "follow_on", "middle_of_years", "step_of_year"]
+__all__ = [
+    "MONTH_STEPS",
+    "Step",
+    "count_steps",
+    "find_step",
+    "follow_on",
+    "middle_of_years",
+    "step_of_year",
+]
 
 Step = Literal["month", "dekad", "day"]
 MONTH_STEPS = {"month": 1, "dekad": 3, "day": 30}
@@ -61,10 +69,11 @@ def find_step(data: xr.Dataset | xr.DataArray, name: str = "time") -> Step:
     if not holds_dates(data[name]):
         raise InputError(f"times {describe_no_dates(data[name])}")
     middle = middle_of_steps(data, name)
-    for step in ("month", "dekad"):
-        apart = np.diff(number_of_period(middle, step))  # type: ignore[arg-type]
+    coarse: tuple[Step, ...] = ("month", "dekad")
+    for step in coarse:
+        apart = np.diff(number_of_period(middle, step))
         if not apart.size or np.mean(apart == 0) < SEVERAL:
-            return step  # type: ignore[return-value]
+            return step
     return "day"
 
 
