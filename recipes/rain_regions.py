@@ -70,7 +70,8 @@ def main(folder: Path, out: Path) -> None:
 
 def open_field(folder: Path, file: str, name: str) -> xr.DataArray:
     """Return a monthly field; rain in kg m-2 s-1."""
-    field = xr.open_dataset(folder / file).cf.guess_coord_axis()[name].load()
+    with xr.open_dataset(folder / file) as data:
+        field = data.cf.guess_coord_axis()[name].load()
     if name != "pr":
         return field
     seconds = 86400.0

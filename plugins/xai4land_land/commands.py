@@ -54,17 +54,20 @@ GRID = add_options(
         "--target", type=TARGET, help="Degrees, or a file; by default the finest input's grid."
     ),
 )
-RUNNING = add_options(
+
+
+def precision(default: str) -> Any:
+    """Return the option of the precision of networks."""
+    kinds = click.Choice(("auto", "float32", "bfloat16"))
+    return click.option("--precision", type=kinds, default=default, show_default=True)
+
+
+BATCHES = add_options(
     click.option("--chunks", type=CHUNKS, help="Rows and columns of an output chunk."),
     click.option("--batch-size", default=8, show_default=True, help="Windows in a batch."),
     DEVICE,
-    click.option(
-        "--precision",
-        type=click.Choice(("auto", "float32", "bfloat16")),
-        default="auto",
-        show_default=True,
-    ),
 )
+RUNNING = add_options(BATCHES, precision("auto"))
 HOW_TO_RECONSTRUCT = add_options(
     GRID,
     click.option("--prior", type=EXISTING, help="Map of a known year, or of several."),
@@ -141,7 +144,7 @@ def reconstruct(
 @click.option(
     "--lapse-rate", type=float, help="K/km that temperature falls with elevation, as 6.5."
 )
-@add_options(RUNNING, OVERWRITE, ZARR_FORMAT, QUIET)
+@add_options(BATCHES, precision("float32"), OVERWRITE, ZARR_FORMAT, QUIET)
 def leaf_area(
     data: Place,
     climate: Place,

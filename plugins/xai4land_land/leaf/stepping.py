@@ -22,6 +22,7 @@ from xai4land_land.leaf.cover import cover_fractions
 from xai4land_land.leaf.emulator import LeafAreaEmulator
 from xai4land_land.leaf.inputs import CLIMATE_DIMS
 from xai4land_land.leaf.lapse import bring_to_sea_level, find_orography, follow_elevation
+from xai4land_land.leaf.outputs import LeafClasses
 
 __all__ = ["LeafInputs"]
 
@@ -60,7 +61,9 @@ class LeafInputs(StepInputs):
         """Refuse a prior map, unknown options, and steps that are no months."""
         super().check(setup)
         check_options(setup, OPTIONS)
-        if (step := setup.card.outputs.step) != "month":
+        leaves = setup.card.outputs
+        assert isinstance(leaves, LeafClasses)
+        if (step := leaves.step) != "month":
             raise InputError(
                 f"emulator {setup.card.name!r} gives leaf area of each {step}, and a stepper goes "
                 "on by months; call ds.ai4land.leaf_area(climate, emulator), or fit one of months"
