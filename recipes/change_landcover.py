@@ -41,7 +41,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyproj  # noqa: F401, before eccodes, which brings a PROJ of its own
 import xarray as xr
 from scipy.ndimage import gaussian_filter
 

@@ -59,6 +59,7 @@ class StepSources(Sources):
     kept: dict[tuple[Any, ...], _KeptStack] = field(default_factory=dict)
     room: _Room = field(default_factory=_Room)
     resamplings: dict[Grid, dict[Any, Any]] = field(default_factory=dict)
+    aligned: dict[Grid, bool] = field(default_factory=dict)
 
     def replace(
         self, values: Mapping[str, np.ndarray], grids: Mapping[str, Grid], same: bool
@@ -140,18 +141,14 @@ class StepSources(Sources):
 
     def _is_aligned(self, grid: Grid) -> bool:
         """Return whether the cells of a grid are the pixels."""
-        if grid not in self._aligned:
+        if grid not in self.aligned:
             rows, columns = (np.arange(*span) for span in self.part)
             lat, lon = self.target.lattice_lat(rows), self.target.lattice_lon(columns)
             down, across = self.target.spacings
-            self._aligned[grid] = has_cells_at(grid.lat, lat, down) and has_cells_at(
+            self.aligned[grid] = has_cells_at(grid.lat, lat, down) and has_cells_at(
                 grid.lon, lon, across
             )
-        return self._aligned[grid]
-
-    @property
-    def _aligned(self) -> dict[Grid, bool]:
-        return self.__dict__.setdefault("_aligned_grids", {})  # type: ignore[no-any-return]
+        return self.aligned[grid]
 
 
 @dataclass(frozen=True)

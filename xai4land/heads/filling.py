@@ -63,7 +63,11 @@ def fill_holes(
     some = torch.isfinite(beyond).all(0) & (beyond.sum(0) > 0)
     beyond = torch.where(some, beyond, (likely * holes).sum(1))
     _, counts = demanded_changes(beyond, torch.zeros_like(known), holes.sum(0))
-    group = assign(log_steps(likely), holes, counts, counts)
+    group = counts.argmax(0).expand(holes.shape).clone()  # where all holes are of one group, as at sea
+    mixed = ((counts > 0).sum(0) > 1).nonzero()[:, 0]
+    if mixed.numel():
+        wanted = counts[:, mixed]
+        group[:, mixed] = assign(log_steps(likely[..., mixed]), holes[:, mixed], wanted, wanted)
     filled = member.gather(0, group.clamp(min=0)[None])[0]
     new = old.index_copy(1, chosen, torch.where(holes, filled, part))
     return layout.to_pixels(new[None])[0]
