@@ -63,7 +63,7 @@ def fill_holes(
     some = torch.isfinite(beyond).all(0) & (beyond.sum(0) > 0)
     beyond = torch.where(some, beyond, (likely * holes).sum(1))
     _, counts = demanded_changes(beyond, torch.zeros_like(known), holes.sum(0))
-    group = counts.argmax(0).expand(holes.shape).clone()  # where all holes are of one group, as at sea
+    group = counts.argmax(0).expand(holes.shape).clone()  # all holes of a cell alike, as at sea
     mixed = ((counts > 0).sum(0) > 1).nonzero()[:, 0]
     if mixed.numel():
         wanted = counts[:, mixed]
