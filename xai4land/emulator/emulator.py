@@ -143,7 +143,7 @@ class AnyEmulator:
         """
         file = None if self.path is None else self.path.with_suffix(".speed.json")
         try:
-            found = json.loads(file.read_text()) if file else {}
+            found = json.loads(file.read_text(encoding="utf-8")) if file else {}
             return str(found["speed"]) if found["sha256"] == self.sha256 else ""
         except (OSError, ValueError, KeyError, TypeError):
             return ""

@@ -27,8 +27,8 @@ def assign(
     This is a transport problem in each cell (Hitchcock 1941), solved by successive shortest paths
     (Ahuja, Magnanti and Orlin 1993, section 9.7): from the best map without bounds, or one that is
     the best for its own counts, pixels are moved one at a time along the chain of groups that loses
-    least. Of equal losses that of the first pixel, and of the first group, is taken, so that the
-    result does not depend on other cells.
+    least. Of equal losses that of the first pixel, and of the first group, is taken, or what their
+    numbers say in the prices, so that the result does not depend on other cells.
 
     Parameters
     ----------
@@ -187,13 +187,17 @@ def find_prices(score: torch.Tensor, places: torch.Tensor, counts: torch.Tensor)
     Tensor of int64, shape (pixels of a cell, cells)
         Groups; -1 where there is no pixel.
     """
-    value = score.double()
+    groups, pixels, _ = score.shape
+    # Prices tell no equal pixels apart, and moving these one by one takes long. So equals are set
+    # apart by their numbers: by so little that along no chain of groups does it add up to a step.
+    number = torch.arange(pixels, device=score.device)[:, None] / (4.0 * groups**2 * pixels)
+    value = score.double() - torch.arange(groups, device=score.device)[:, None, None] * number
     limit = -4.0 * IMPOSSIBLE
     prices = torch.zeros(counts.shape, dtype=value.dtype, device=value.device)
     last = (counts - 1).clamp(min=0)
     after = torch.minimum(counts, (places.sum(0) - 1).clamp(min=0))
     for _ in range(PRICE_ROUNDS):
-        for k in range(value.shape[0]):
+        for k in range(groups):
             offers = value + prices[:, None]
             offers[k] = -torch.inf
             margin = torch.where(places, value[k] - offers.amax(0), -torch.inf)
