@@ -101,6 +101,7 @@ def evaluate(
         Degrees along a side of the blocks that are resampled for intervals.
     cells : float, Dataset or DataArray, optional
         Degrees of the coarse cells that the map was made from, or data on them: score its texture.
+        A pixel belongs to the cell that holds its centre.
     where : DataArray of bool, optional
         Compare these pixels alone. Of this, of ``weights`` and of ``regions``, each (rows,
         columns) on any grid, a pixel takes the value of the cell that holds its centre: so a mask
