@@ -180,3 +180,12 @@ def globe(rows: int, columns: int, west: float = -180.0, values=None, seed: int 
         values = np.random.default_rng(seed).normal(size=(rows, columns))
     coords = {"lat": coordinate("lat", lat), "lon": coordinate("lon", lon)}
     return xr.DataArray(values, coords, ("lat", "lon"))
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A server of S3 on this machine."""
+    from object_stores import start_s3
+
+    with start_s3() as server:
+        yield server

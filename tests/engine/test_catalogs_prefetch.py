@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import xai4land
 from folder_server import Folder
-from object_stores import start_s3, use_keys
+from object_stores import use_keys
 from xai4land import DownloadError, InputError, StoreError
 from xai4land.catalogs import open_search, open_simulations, prefetch, prefetching
 from xai4land.cli import cli
@@ -230,12 +230,6 @@ def test_the_command(catalog, web):
 
 
 # In an object store
-
-
-@pytest.fixture(scope="module")
-def server():
-    with start_s3() as server:
-        yield server
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from test_commands import TWINS, Stop, command
 import xai4land
 import xai4land_seasonal
 from conftest import coordinate
-from object_stores import Place, start_s3, use_keys
+from object_stores import Place, use_keys
 from xai4land import open_store, regrid, write
 from xai4land.cli import main
 
@@ -24,12 +24,6 @@ WORLD = xr.Dataset(
         "lon": coordinate("lon", np.arange(22.5, 360, 45)),
     },
 )
-
-
-@pytest.fixture(scope="module")
-def server():
-    with start_s3() as server:
-        yield server
 
 
 @pytest.fixture

@@ -14,19 +14,13 @@ import pytest
 import xarray as xr
 from step_chains import DIMS, SIDE, make_chain, make_maps
 
-from object_stores import MARK_NAMES, Place, call_in, plain, start_s3
+from object_stores import MARK_NAMES, Place, call_in, plain
 from xai4land import InputError, StoreError, open_store, set_options, write
 from xai4land.store import lease, parts
 from xai4land.store.addresses import parse_path, relation_of
 from xai4land.store.bucket import BucketPlace
 from xai4land.store.lease import Lease, hold_lease
 from xai4land.store.places import find_place
-
-
-@pytest.fixture(scope="module")
-def server():
-    with start_s3() as server:
-        yield server
 
 
 @pytest.fixture(params=["memory", "s3"])

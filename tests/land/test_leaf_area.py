@@ -82,8 +82,8 @@ def truth(cover, climate) -> xr.DataArray:
     return law(cover, climate)
 
 
-@pytest.fixture(scope="module")
-def emulator(cover, climate, truth) -> LeafAreaEmulator:
+def fit_small(cover, climate, truth, **options):
+    """Fit a small network on windows of the small world."""
     return fit_leaf_area(
         cover,
         climate,
@@ -91,12 +91,20 @@ def emulator(cover, climate, truth) -> LeafAreaEmulator:
         bounds={"forest": 8.0, "cropland": 6.0},
         architecture="months-mlp",
         window=12,
-        epochs=8,
-        steps=40,
-        batch_size=4,
-        learning_rate=1e-2,
         progress=False,
+        **options,
     )
+
+
+def learn(cover, climate, truth, epochs):
+    """Fit it until it has learned the law."""
+    how = {"steps": 40, "batch_size": 4, "learning_rate": 1e-2}
+    return fit_small(cover, climate, truth, epochs=epochs, **how)
+
+
+@pytest.fixture(scope="module")
+def emulator(cover, climate, truth) -> LeafAreaEmulator:
+    return learn(cover, climate, truth, epochs=8)
 
 
 def test_a_known_law_is_learned(emulator, cover, climate, truth):
@@ -399,19 +407,7 @@ def test_a_lapse_rate_needs_elevation(climbing, emulator, climate, cover):
 
 
 def fit_once(cover, climate, truth, **options):
-    return fit_leaf_area(
-        cover,
-        climate,
-        truth,
-        bounds={"forest": 8.0, "cropland": 6.0},
-        architecture="months-mlp",
-        window=12,
-        epochs=1,
-        steps=3,
-        batch_size=2,
-        progress=False,
-        **options,
-    )
+    return fit_small(cover, climate, truth, epochs=1, steps=3, batch_size=2, **options)
 
 
 def test_years_that_are_held_out_judge_the_spread_and_teach_nothing(cover, climate, truth):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from test_leaf_area import law, make_climate, make_cover
+from test_leaf_area import law, learn, make_climate, make_cover
 
 from xai4land import InputError
 from xai4land_land import fit_leaf_area, leaf_area, score_leaf_area
@@ -49,19 +49,7 @@ def truth(cover, climate) -> xr.DataArray:
 
 @pytest.fixture(scope="module")
 def emulator(cover, climate, truth):
-    return fit_leaf_area(
-        cover,
-        climate,
-        truth,
-        bounds={"forest": 8.0, "cropland": 6.0},
-        architecture="months-mlp",
-        window=12,
-        epochs=6,
-        steps=40,
-        batch_size=4,
-        learning_rate=1e-2,
-        progress=False,
-    )
+    return learn(cover, climate, truth, epochs=6)
 
 
 def test_leaf_area_of_dekads_is_learned(emulator, cover, climate, truth):

@@ -21,9 +21,8 @@ def compress(values: torch.Tensor) -> torch.Tensor:
     >>> compress(torch.tensor([-1.0, 0.0, 100.0])).sinh().round().tolist()
     [-1.0, 0.0, 100.0]
     """
-    size = values.abs()
-    root = (size.square() + 1).sqrt()
-    return torch.log1p(size + size.square() / (root + 1)).copysign(values)
+    size, square = values.abs(), values.square()
+    return torch.log1p(size + square / ((square + 1).sqrt() + 1)).copysign(values)
 
 
 class _PixelNetwork(nn.Module):
